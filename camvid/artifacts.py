@@ -1,0 +1,342 @@
+"""What the stages hand to each other: one frozen, validated dataclass per artifact.
+
+Shapes: T frames, H rows, W columns, N tracks, P points, O observations, M objects, Q frame pairs.
+Arrays are checked where they are made and are read-only from then on.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.outcome import KINDS, Kind, Reason
+
+U8 = NDArray[np.uint8]
+U16 = NDArray[np.uint16]
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+CameraKind = Literal["moving", "fixed", "rotating", "zooming", "unknown"]
+DepthSource = Literal["geometric", "mono", "none"]
+NAN = float("nan")
+
+
+class _Checked:
+    """Shape, dtype and finiteness checks shared by the artifacts."""
+
+    __slots__ = ()
+
+    def _check(
+        self,
+        name: str,
+        dtype: type[np.generic],
+        shape: tuple[int | str, ...],
+        dims: dict[str, int],
+        *,
+        finite: bool = True,
+    ) -> None:
+        """Checks one array field, binds named dimensions in `dims`, stores a read-only view."""
+        owner = type(self).__name__
+        value: Any = getattr(self, name)
+        if not isinstance(value, np.ndarray) or value.dtype != np.dtype(dtype):
+            got = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+            raise ValueError(f"{owner}.{name} must be a {np.dtype(dtype)} array, got {got}")
+        array: NDArray[Any] = value
+        wanted = tuple(dims.get(d, d) if isinstance(d, str) else d for d in shape)
+        agrees = array.ndim == len(wanted) and all(
+            isinstance(want, str) or want == have
+            for want, have in zip(wanted, array.shape, strict=True)
+        )
+        if not agrees:
+            raise ValueError(
+                f"{owner}.{name} must have shape {_spell(wanted)}, got {array.shape}"
+                " (artifacts from different clips?)"
+            )
+        dims.update({d: n for d, n in zip(shape, array.shape, strict=True) if isinstance(d, str)})
+        if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{owner}.{name} must be finite, got NaN or infinity")
+        view = array.view()  # a view, so that the caller's own array stays writeable
+        view.flags.writeable = False
+        object.__setattr__(self, name, view)
+
+
+def _spell(shape: tuple[int | str, ...]) -> str:
+    return "(" + ", ".join(str(d) for d in shape) + ")"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A source video as probed, before anything is cut from it."""
+
+    video_id: str
+    uri: str
+    sha256: str
+    width_px: int  # as displayed: rotation metadata applied
+    height_px: int
+    fps: float
+    num_frames: int
+    duration_s: float
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip(_Checked):
+    """A span of one shot, resampled to the working frame rate and size."""
+
+    clip_id: str
+    video: Video
+    start_s: float
+    end_s: float
+    timestamps_s: F64  # [T] in the source video, strictly increasing
+    source_frame_index: I32  # [T] in the source video
+    width_px: int
+    height_px: int
+    crop_px: tuple[int, int, int, int]  # x, y, width, height kept of the source (letterbox gone)
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self._check("timestamps_s", np.float64, ("T",), dims)
+        self._check("source_frame_index", np.int32, ("T",), dims)
+        if len(self.timestamps_s) > 1 and not (np.diff(self.timestamps_s) > 0).all():
+            raise ValueError(f"Clip.timestamps_s must increase strictly (clip {self.clip_id})")
+
+    @property
+    def video_id(self) -> str:
+        return self.video.video_id
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.timestamps_s)
+
+    @property
+    def fps(self) -> float:
+        """Median frame rate of the clip in hertz (frames may be unevenly spaced)."""
+        gaps = np.diff(self.timestamps_s)
+        return float(1.0 / np.median(gaps)) if len(gaps) else self.video.fps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frames(_Checked):
+    """The clip's pictures."""
+
+    rgb: U8  # [T, H, W, 3]
+
+    def __post_init__(self) -> None:
+        self._check("rgb", np.uint8, ("T", "H", "W", 3), {})
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedObject:
+    """One object of the clip: an id above 0, a word for it, and how sure the segmenter is."""
+
+    object_id: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ObjectMasks(_Checked):
+    """Everything that may move, as instances whose ids persist over the clip."""
+
+    object_id: U16  # [T, H, W], 0 = background
+    objects: tuple[MaskedObject, ...]
+
+    def __post_init__(self) -> None:
+        self._check("object_id", np.uint16, ("T", "H", "W"), {})
+        ids = [o.object_id for o in self.objects]
+        if len(set(ids)) != len(ids) or any(i < 1 for i in ids):
+            raise ValueError(f"ObjectMasks.objects must have distinct ids above 0, got {ids}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconstructionQuality:
+    """The measures by which cameras are accepted; NaN where a measure does not apply."""
+
+    registered_fraction: float = 0.0
+    num_points: int = 0
+    points_per_frame: float = NAN
+    mean_reprojection_error_px: float = NAN
+    median_triangulation_angle_deg: float = NAN
+    focal_px: float = NAN
+    inlier_fraction: float = NAN  # of held-out static tracks that obey the epipolar geometry
+    median_flow_px: float = NAN  # of static tracks at the widest spacing
+    rotation_residual_px: float = NAN  # what the best rotation leaves of that flow
+    masked_fraction: float = NAN  # of all pixels, hidden from the solver
+    solver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reconstruction(_Checked):
+    """Cameras and sparse points of the static scene; OpenCV axes, pixel centres at 0.5.
+
+    Only a `moving` camera has a trajectory. For every other kind, and for frames that were not
+    registered, `cam_from_world` is NaN and `registered` False: a degenerate camera is named,
+    never given a made-up path. `reasons` says which acceptance tests failed.
+    """
+
+    camera: CameraKind
+    K: F64  # [3, 3] in pixels (NaN where unknown)
+    cam_from_world: F64  # [T, 3, 4], x_cam = R x_world + t
+    registered: Bool  # [T]
+    points_world: F32  # [P, 3]
+    point_rgb: U8  # [P, 3]
+    observation_frame: I32  # [O]
+    observation_point: I32  # [O] index into points_world
+    observation_xy_px: F32  # [O, 2]
+    quality: ReconstructionQuality
+    reasons: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self._check("K", np.float64, (3, 3), dims, finite=False)
+        self._check("cam_from_world", np.float64, ("T", 3, 4), dims, finite=False)
+        self._check("registered", np.bool_, ("T",), dims)
+        self._check("points_world", np.float32, ("P", 3), dims)
+        self._check("point_rgb", np.uint8, ("P", 3), dims)
+        self._check("observation_frame", np.int32, ("O",), dims)
+        self._check("observation_point", np.int32, ("O",), dims)
+        self._check("observation_xy_px", np.float32, ("O", 2), dims)
+        if self.camera != "moving" and self.registered.any():
+            raise ValueError(f"Reconstruction: a {self.camera} camera must have no trajectory")
+        if not np.isfinite(self.cam_from_world[self.registered]).all():
+            raise ValueError("Reconstruction.cam_from_world must be finite where registered")
+
+    @property
+    def has_trajectory(self) -> bool:
+        return bool(self.registered.any())
+
+    @classmethod
+    def without_trajectory(
+        cls,
+        camera: CameraKind,
+        num_frames: int,
+        *,
+        quality: ReconstructionQuality,
+        reasons: tuple[Reason, ...],
+    ) -> "Reconstruction":
+        """A degenerate or untrusted camera: named, with reasons, without a path."""
+        return cls(
+            camera=camera,
+            K=np.full((3, 3), NAN),
+            cam_from_world=np.full((num_frames, 3, 4), NAN),
+            registered=np.zeros(num_frames, bool),
+            points_world=np.zeros((0, 3), np.float32),
+            point_rgb=np.zeros((0, 3), np.uint8),
+            observation_frame=np.zeros(0, np.int32),
+            observation_point=np.zeros(0, np.int32),
+            observation_xy_px=np.zeros((0, 2), np.float32),
+            quality=quality,
+            reasons=reasons,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DepthMaps(_Checked):
+    """Depth along z in the camera frame, in the units of the reconstruction."""
+
+    depth: F32  # [T, H, W], 0 where not valid
+    valid: Bool  # [T, H, W]
+    confidence: U8  # [T, H, W], 0 = a guess, 255 = measured
+    scale: F64  # [T] inverse_depth = scale * relative_inv_depth + shift; 1 if geometric
+    shift: F64  # [T]; 0 if geometric
+    residual: F64  # [T] median relative error against the sparse points (NaN: none seen)
+    source: DepthSource
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self._check("depth", np.float32, ("T", "H", "W"), dims)
+        self._check("valid", np.bool_, ("T", "H", "W"), dims)
+        self._check("confidence", np.uint8, ("T", "H", "W"), dims)
+        self._check("scale", np.float64, ("T",), dims)
+        self._check("shift", np.float64, ("T",), dims)
+        self._check("residual", np.float64, ("T",), dims, finite=False)
+
+    @classmethod
+    def none(cls, num_frames: int, height_px: int, width_px: int) -> "DepthMaps":
+        """No depth at all (no cameras to measure it with); takes no memory."""
+        shape = (num_frames, height_px, width_px)
+        return cls(
+            depth=np.broadcast_to(np.float32(0), shape),
+            valid=np.broadcast_to(np.bool_(False), shape),
+            confidence=np.broadcast_to(np.uint8(0), shape),
+            scale=np.ones(num_frames),
+            shift=np.zeros(num_frames),
+            residual=np.full(num_frames, NAN),
+            source="none",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PointTracks(_Checked):
+    """Keypoints followed through the clip; background keypoints (object 0) are the control."""
+
+    xy_px: F32  # [T, N, 2]; the last known place where not visible
+    visible: Bool  # [T, N]
+    object_id: U16  # [N] of the object the keypoint was put on, 0 = background
+    query_frame: I32  # [N] where it was put
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self._check("xy_px", np.float32, ("T", "N", 2), dims)
+        self._check("visible", np.bool_, ("T", "N"), dims)
+        self._check("object_id", np.uint16, ("N",), dims)
+        self._check("query_frame", np.int32, ("N",), dims)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectMotion:
+    """How much one object moves in the world, as a fraction of the image side.
+
+    `lower_bound` is what no static 3D point could explain, whatever its depth;
+    `low` and `high` bracket the strength over all depths the object may have.
+    """
+
+    object_id: int
+    label: str
+    motion_strength: float
+    lower_bound: float
+    low: float
+    high: float
+    num_tracks: int
+    num_pairs: int
+    area_fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MotionReport(_Checked):
+    """Motion strength of a clip: the maximum over its objects, with its noise floor."""
+
+    motion_strength: float
+    lower_bound: float  # of the object that decides
+    background: float  # the same measure on static background: the noise floor
+    confidence: float  # 0 to 1: does the motion stand out of the noise floor?
+    pair_gap_s: float
+    method: Literal["depth", "homography"]  # how camera motion was taken out
+    per_object: tuple[ObjectMotion, ...]
+    pair_frames: I32  # [Q, 2] frames i, j of each pair
+    pair_strength: F64  # [Q, 1 + M] background, then each object in order; NaN: no track
+    num_tracks: int
+    reasons: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self._check("pair_frames", np.int32, ("Q", 2), dims)
+        columns = 1 + len(self.per_object)
+        self._check("pair_strength", np.float64, ("Q", columns), dims, finite=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the clip is good for, and every threshold that decided it."""
+
+    kind: Kind
+    reasons: tuple[Reason, ...]
+    measured: dict[str, float] = field(default_factory=dict[str, float])
+    limits: dict[str, float] = field(default_factory=dict[str, float])
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"Verdict.kind must be one of {KINDS}, got {self.kind!r}")

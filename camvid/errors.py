@@ -1,0 +1,45 @@
+"""The error taxonomy: which errors end a run, and which end only one clip."""
+
+from typing import ClassVar
+
+
+class CamvidError(Exception):
+    """Base of every error raised on purpose; its message is one line a person can act on."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(CamvidError):
+    """A bad value, unknown key or missing path, found before any work starts."""
+
+    exit_code = 2
+
+
+class BackendUnavailable(CamvidError):
+    """A package, weight file or device that the configuration asks for is missing."""
+
+    exit_code = 3
+
+
+class StoreError(CamvidError):
+    """The run's folder cannot be read or written, or an artifact violates its schema."""
+
+    exit_code = 4
+
+
+class RunAborted(CamvidError):
+    """The circuit breaker opened: nearly every clip fails, and for the same cause."""
+
+    exit_code = 1
+
+
+class ClipError(CamvidError):
+    """This clip or video cannot be processed; it is listed as failed and the run goes on."""
+
+
+class VideoError(ClipError):
+    """The source cannot be decoded: empty, truncated, or not a video."""
+
+
+class BackendError(ClipError):
+    """A model or solver failed on this clip."""
