@@ -319,6 +319,7 @@ class MotionReport(_Checked):
     pair_frames: I32  # [Q, 2] frames i, j of each pair
     pair_strength: F64  # [Q, 1 + M] background, then each object in order; NaN: no track
     num_tracks: int
+    depth_residual: float = NAN  # median relative error of the depth it was measured with
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
@@ -334,6 +335,8 @@ class Verdict:
 
     kind: Kind
     reasons: tuple[Reason, ...]
+    camera: CameraKind = "unknown"
+    camera_reasons: tuple[Reason, ...] = ()  # why the solver did not trust a trajectory
     measured: dict[str, float] = field(default_factory=dict[str, float])
     limits: dict[str, float] = field(default_factory=dict[str, float])
 

@@ -12,7 +12,8 @@ def invert_rigid(transform: Floats) -> F64:
     """Inverse of [..., 3, 4] rigid transforms: `world_from_cam` of `cam_from_world`."""
     rotation, translation = transform[..., :3], transform[..., 3:]
     inverse_rotation = np.swapaxes(rotation, -1, -2)
-    return np.concatenate([inverse_rotation, -inverse_rotation @ translation], axis=-1)
+    inverse = np.concatenate([inverse_rotation, -inverse_rotation @ translation], axis=-1)
+    return np.asarray(inverse, np.float64)
 
 
 def transform_points(transform: Floats, points: Floats) -> F64:
@@ -37,12 +38,12 @@ def cam_from_img(K: Floats, xy_px: Floats, depth: Floats) -> F64:
     """Back-projects pixels [..., 2] at depth [...] into the camera frame: Z K^-1 (x, y, 1)."""
     x = (xy_px[..., 0] - K[0, 2]) / K[0, 0] * depth
     y = (xy_px[..., 1] - K[1, 2]) / K[1, 1] * depth
-    return np.stack([x, y, np.broadcast_to(depth, x.shape)], axis=-1)
+    return np.stack([x, y, np.broadcast_to(depth, x.shape)], axis=-1).astype(np.float64)
 
 
 def rescale_K(K: Floats, scale_x: float, scale_y: float) -> F64:
     """K of the same camera after its pictures were resized by (scale_x, scale_y)."""
-    return np.diag([scale_x, scale_y, 1.0]) @ K
+    return np.asarray(np.diag([scale_x, scale_y, 1.0]) @ K, np.float64)
 
 
 def crop_K(K: Floats, x_px: float, y_px: float) -> F64:

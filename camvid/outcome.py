@@ -1,5 +1,6 @@
 """The three outcomes of a stage, never mixed: ok, rejected (a value), failed (an exception)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +24,14 @@ class Reason:
     name: str
     measured: float = float("nan")
     limit: float = float("nan")
+
+    @classmethod
+    def parse(cls, text: str) -> "Reason":
+        """The reason that `str` spelled as `text` (its numbers to the digits spelled)."""
+        name, _, numbers = text.partition(" (")
+        found = dict(re.findall(r"(measured|limit) ([^,)]+)", numbers))
+        nan = float("nan")
+        return cls(name, float(found.get("measured", nan)), float(found.get("limit", nan)))
 
     def __str__(self) -> str:
         if self.measured != self.measured:

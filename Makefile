@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+CODE := camvid stages workflows tests benchmarks
+
+.PHONY: setup fmt check test demo bench clean
+
+setup: $(DONE)
+
+$(DONE): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m camvid.weights fetch u2netp || echo "no saliency network: motion evidence alone"
+	touch $(DONE)
+
+fmt: $(DONE)
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+check: $(DONE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/pyright
+	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
+
+test: $(DONE)
+	$(BIN)/python -m pytest tests
+
+demo: $(DONE)
+	$(BIN)/camvid demo --out runs/demo
+
+bench: $(DONE)
+	$(BIN)/python benchmarks/pipeline.py
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache

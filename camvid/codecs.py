@@ -1,0 +1,206 @@
+"""Artifacts <-> bytes. Readable where small (JSON), compact where dense (PNG in a zip of arrays).
+
+Dense maps are kept as pictures: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
+encoding as in the shards. Every stage reads what was stored, never what was in memory, so that a
+resumed run sees exactly what an undisturbed one saw.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, TypeVar, get_type_hints
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.artifacts import (
+    F32,
+    F64,
+    U8,
+    U16,
+    Bool,
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    Verdict,
+)
+from camvid.parallel import map_threads
+from camvid.structure import structure, unstructure
+
+A = TypeVar("A")
+PNG_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+INVERSE_DEPTH_MAX = 65535
+AS_JSON: tuple[type, ...] = (Clip, MotionReport, Verdict)
+
+
+def to_bytes(artifact: object) -> bytes:
+    """Encodes any artifact except Frames (the store keeps those as the JPEGs they are)."""
+    if isinstance(artifact, AS_JSON):
+        return json.dumps(unstructure(artifact), indent=1).encode()
+    if isinstance(artifact, ObjectMasks):
+        return _zip_arrays(_pack(encode_ids(artifact.object_id)), {"objects": artifact.objects})
+    if isinstance(artifact, DepthMaps):
+        return _encode_depth_maps(artifact)
+    arrays, rest = _split_fields(artifact)
+    return _zip_arrays(arrays, rest)
+
+
+def from_bytes(kind: type[A], data: bytes) -> A:
+    """Decodes what `to_bytes` encoded; raises ValueError, KeyError or BadZipFile on damage."""
+    decoded: dict[str, Any]
+    if kind in AS_JSON:
+        return structure(kind, json.loads(data))
+    arrays, rest = _unzip_arrays(data)
+    if kind is ObjectMasks:
+        ids = decode_ids(_unpack(arrays))
+        decoded = {"object_id": ids, "objects": rest["objects"]}
+    elif kind is DepthMaps:
+        decoded = _decode_depth_maps(arrays, rest)
+    else:
+        decoded = {**arrays, **rest}
+    hints = get_type_hints(kind)
+    typed = {
+        k: v if isinstance(v, np.ndarray) else structure(hints[k], v, k) for k, v in decoded.items()
+    }
+    built: Any = typed
+    return kind(**built)
+
+
+def encode_ids(object_id: U16) -> list[bytes]:
+    """Object ids [T, H, W] as one PNG a frame, 8-bit where all ids fit."""
+    narrow = object_id.size == 0 or int(object_id.max()) < 256
+    dtype = np.uint8 if narrow else np.uint16
+    return map_threads(lambda frame: _png(frame.astype(dtype)), object_id)
+
+
+def decode_ids(pngs: Sequence[bytes]) -> U16:
+    """Object ids [T, H, W] from PNGs."""
+    return np.stack(map_threads(lambda png: _unpng(png).astype(np.uint16), pngs))
+
+
+def encode_inverse_depth(depth: F32, valid: Bool) -> tuple[list[bytes], F64]:
+    """Depth [T, H, W] as 16-bit PNGs of inverse depth, and the inverse depth [T] of code 65535.
+
+    Code 0 is invalid. Inverse depth spends its precision near the camera, where motion is seen.
+    """
+
+    def encode(frame: tuple[F32, Bool]) -> tuple[bytes, float]:
+        z, ok = frame
+        inverse = np.divide(1.0, z, out=np.zeros(z.shape), where=ok & (z > 0))
+        top = float(inverse.max(initial=0.0))
+        code = np.rint(inverse * (INVERSE_DEPTH_MAX / top if top > 0 else 0.0))
+        code = np.where(ok, np.maximum(code, 1), 0).astype(np.uint16)
+        return _png(code), top
+
+    encoded = map_threads(encode, list(zip(depth, valid, strict=True)))
+    return [png for png, _ in encoded], np.array([top for _, top in encoded], np.float64)
+
+
+def decode_inverse_depth(pngs: Sequence[bytes], top: F64) -> tuple[F32, Bool]:
+    """The inverse of `encode_inverse_depth`: depth [T, H, W] (0 where invalid) and valid."""
+
+    def decode(frame: tuple[bytes, float]) -> F32:
+        code = _unpng(frame[0]).astype(np.float64)
+        return np.divide(
+            INVERSE_DEPTH_MAX, code * frame[1], out=np.zeros(code.shape), where=code * frame[1] > 0
+        ).astype(np.float32)
+
+    depth = np.stack(map_threads(decode, list(zip(pngs, top.tolist(), strict=True))))
+    return depth, depth > 0
+
+
+def decode_jpegs(jpegs: Sequence[bytes]) -> U8:
+    """JPEGs to rgb [T, H, W, 3]."""
+
+    def decode(jpeg: bytes) -> U8:
+        bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise ValueError("a frame is not a readable JPEG")
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+    frames = map_threads(decode, jpegs)
+    rgb = np.empty((len(frames), *frames[0].shape), np.uint8)
+    for index in range(len(frames)):  # copied one by one and let go, so that memory peaks once
+        rgb[index] = frames[index]
+        frames[index] = frames[index][:0]
+    return rgb
+
+
+def _encode_depth_maps(maps: DepthMaps) -> bytes:
+    names = ("scale", "shift", "residual")
+    arrays: dict[str, NDArray[Any]] = {name: getattr(maps, name) for name in names}
+    if maps.source == "none":
+        return _zip_arrays(arrays, {"source": maps.source, "size": maps.depth.shape[1:]})
+    inverse, top = encode_inverse_depth(maps.depth, maps.valid)
+    confidence = map_threads(_png, maps.confidence)
+    arrays |= _pack(inverse + confidence) | {"top": top}
+    return _zip_arrays(arrays, {"source": maps.source})
+
+
+def _decode_depth_maps(arrays: dict[str, NDArray[Any]], rest: dict[str, Any]) -> dict[str, Any]:
+    num_frames = len(arrays["scale"])
+    if rest["source"] == "none":
+        empty = DepthMaps.none(num_frames, *rest["size"])
+        return {f.name: getattr(empty, f.name) for f in fields(empty)}
+    pngs, top = _unpack(arrays), arrays.pop("top")
+    depth, valid = decode_inverse_depth(pngs[:num_frames], top)
+    confidence = np.stack(map_threads(_unpng, pngs[num_frames:]))
+    return {**arrays, **rest, "depth": depth, "valid": valid, "confidence": confidence}
+
+
+def _split_fields(artifact: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    values = {f.name: getattr(artifact, f.name) for f in fields(artifact)}
+    arrays = {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
+    return arrays, {k: v for k, v in values.items() if k not in arrays}
+
+
+def _zip_arrays(arrays: dict[str, NDArray[Any]], rest: dict[str, Any]) -> bytes:
+    """A .npz (readable by numpy.load) plus one JSON member; no clock in it, so bytes repeat."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+        archive.writestr(zipfile.ZipInfo("fields.json"), json.dumps(unstructure(rest)))
+    return buffer.getvalue()
+
+
+def _unzip_arrays(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                member = io.BytesIO(archive.read(name))
+                arrays[name[:-4]] = np.lib.format.read_array(member, allow_pickle=False)
+        return arrays, json.loads(archive.read("fields.json"))
+
+
+def _pack(blobs: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+    sizes = np.array([len(blob) for blob in blobs], np.int64)
+    return {"blobs": np.frombuffer(b"".join(blobs), np.uint8), "blob_sizes": sizes}
+
+
+def _unpack(arrays: dict[str, NDArray[Any]]) -> list[bytes]:
+    ends = np.cumsum(arrays.pop("blob_sizes"))
+    blob = arrays.pop("blobs").tobytes()
+    starts = [0, *ends[:-1].tolist()]
+    return [blob[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
+
+
+def _png(picture: NDArray[Any]) -> bytes:
+    ok, data = cv2.imencode(".png", picture, PNG_FAST)
+    if not ok:
+        raise ValueError(f"a picture of shape {picture.shape} could not be written as PNG")
+    return data.tobytes()
+
+
+def _unpng(png: bytes) -> NDArray[Any]:
+    picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise ValueError("a stored picture is not a readable PNG")
+    return picture

@@ -1,0 +1,1 @@
+"""How far a run is from the truth, where the truth is known."""

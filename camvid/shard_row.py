@@ -1,0 +1,179 @@
+"""One clip's artifacts -> one shard row, and back to arrays for whoever trains or audits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import camvid
+from camvid.artifacts import (
+    F64,
+    Bool,
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+)
+from camvid.codecs import encode_ids, encode_inverse_depth
+from camvid.geometry import camera_centers, transform_points
+from camvid.outcome import INDICATOR, Kind
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+
+
+def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> dict[str, Any]:
+    """The row of a clip, from what the stages left in the store."""
+    clip = store.load(row.clip_id, Clip)
+    masks = store.load(row.clip_id, ObjectMasks)
+    reconstruction = store.load(row.clip_id, Reconstruction)
+    depth = store.load(row.clip_id, DepthMaps)
+    tracks = store.load(row.clip_id, PointTracks)
+    motion = store.load(row.clip_id, MotionReport)
+    return {
+        **_source_columns(clip),
+        "kind": kind,
+        "indicator": INDICATOR[kind],
+        "frames": store.load_jpegs(row.clip_id),
+        **_camera_columns(reconstruction, depth),
+        **_motion_columns(masks, motion),
+        "caption": None,
+        "provenance": {
+            "camvid_version": camvid.__version__,
+            "stages": [
+                (r.stage, f"v{r.version} {r.fingerprint[:16]}")
+                for r in row.records
+                if r.fingerprint
+            ],
+            "weights": weights,
+        },
+        "masks": encode_ids(masks.object_id),
+        **_depth_columns(depth),
+        "tracks": _tracks_struct(tracks),
+    }
+
+
+def _source_columns(clip: Clip) -> dict[str, Any]:
+    return {
+        "clip_id": clip.clip_id,
+        "source_uri": clip.video.uri,
+        "source_sha256": clip.video.sha256,
+        "licence": clip.video.licence,
+        "start_s": clip.start_s,
+        "end_s": clip.end_s,
+        "fps": clip.fps,
+        "num_frames": clip.num_frames,
+        "height_px": clip.height_px,
+        "width_px": clip.width_px,
+        "timestamps_s": clip.timestamps_s,
+        "source_frame_index": clip.source_frame_index,
+    }
+
+
+def _camera_columns(reconstruction: Reconstruction, depth: DepthMaps) -> dict[str, Any]:
+    K, quality = reconstruction.K, reconstruction.quality
+    known = bool(np.isfinite(K).all())
+    cameras = cameras_to_lists(reconstruction.cam_from_world, reconstruction.registered)
+    residual = depth.residual[np.isfinite(depth.residual)]
+    return {
+        "camera": reconstruction.camera,
+        "K": {"fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2]} if known else None,
+        "cam_from_world": cameras,
+        "registered": reconstruction.registered.tolist(),
+        "points_world": list(reconstruction.points_world),
+        "point_rgb": list(reconstruction.point_rgb),
+        "scene_scale": scene_scale(reconstruction),
+        "quality": {
+            "registered_fraction": quality.registered_fraction,
+            "num_points": quality.num_points,
+            "points_per_frame": quality.points_per_frame,
+            "mean_reprojection_error_px": quality.mean_reprojection_error_px,
+            "median_triangulation_angle_deg": quality.median_triangulation_angle_deg,
+            "focal_px": quality.focal_px,
+            "inlier_fraction": quality.inlier_fraction,
+            "masked_fraction": quality.masked_fraction,
+            "depth_residual": float(np.median(residual)) if len(residual) else None,
+            "solver": quality.solver,
+        },
+    }
+
+
+def _motion_columns(masks: ObjectMasks, motion: MotionReport) -> dict[str, Any]:
+    measured = {o.object_id: o for o in motion.per_object}
+    objects: list[dict[str, Any]] = []
+    for masked in masks.objects:
+        row: dict[str, Any] = {
+            "object_id": masked.object_id,
+            "label": masked.label,
+            "score": masked.score,
+        }
+        if found := measured.get(masked.object_id):
+            row |= {
+                "area_fraction": found.area_fraction,
+                "motion_strength": found.motion_strength,
+                "motion_low": found.low,
+                "motion_high": found.high,
+                "motion_lower_bound": found.lower_bound,
+                "num_tracks": found.num_tracks,
+            }
+        objects.append(row)
+    return {
+        "motion_strength": motion.motion_strength,
+        "motion_lower_bound": motion.lower_bound,
+        "motion_background": motion.background,
+        "motion_confidence": motion.confidence,
+        "motion_pair_gap_s": motion.pair_gap_s,
+        "objects": objects,
+    }
+
+
+def _depth_columns(depth: DepthMaps) -> dict[str, Any]:
+    if depth.source == "none":
+        return {"depth": None, "depth_max_inverse": None}
+    pngs, top = encode_inverse_depth(depth.depth, depth.valid)
+    return {"depth": pngs, "depth_max_inverse": top}
+
+
+def _tracks_struct(tracks: PointTracks) -> dict[str, Any]:
+    return {
+        "num_tracks": tracks.xy_px.shape[1],
+        "xy_px": np.ascontiguousarray(tracks.xy_px, "<f4").tobytes(),
+        "visible": np.ascontiguousarray(tracks.visible, np.uint8).tobytes(),
+        "object_id": tracks.object_id.astype(np.int32),
+        "query_frame": tracks.query_frame,
+    }
+
+
+def cameras_to_lists(cam_from_world: F64, registered: Bool) -> list[list[float] | None]:
+    """T rows of 12 numbers, null where not registered; no rows at all without a trajectory."""
+    if not registered.any():
+        return []
+    flat = cam_from_world.reshape(-1, 12)
+    return [row.tolist() if ok else None for row, ok in zip(flat, registered, strict=True)]
+
+
+def cameras_from_row(row: Mapping[str, Any]) -> tuple[F64, Bool]:
+    """`cam_from_world` [T, 3, 4] (NaN where not registered) and `registered` [T] of a shard row."""
+    num_frames = int(row["num_frames"])
+    cam_from_world = np.full((num_frames, 3, 4), np.nan)
+    for index, flat in enumerate(row["cam_from_world"]):
+        if flat is not None:
+            cam_from_world[index] = np.reshape(flat, (3, 4))
+    registered: Bool = np.isfinite(cam_from_world).all(axis=(1, 2))
+    return cam_from_world, registered
+
+
+def scene_scale(reconstruction: Reconstruction) -> float | None:
+    """Median depth of the sparse points over the registered cameras, in scene units.
+
+    SfM has no metric scale: dividing translations by this makes clips comparable.
+    """
+    if not reconstruction.has_trajectory or not len(reconstruction.points_world):
+        return None
+    cameras = reconstruction.cam_from_world[reconstruction.registered]
+    points = transform_points(cameras, reconstruction.points_world.astype(np.float64))
+    depth = points[..., 2]
+    if not (depth > 0).any():
+        return float(np.linalg.norm(np.ptp(camera_centers(cameras), axis=0))) or None
+    return float(np.median(depth[depth > 0]))

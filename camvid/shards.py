@@ -1,0 +1,226 @@
+"""Shards: Parquet files of clips. Written whole or not at all, named in a manifest with sha256."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from camvid.errors import StoreError
+from camvid.schema import BLOB_COLUMNS, SCHEMA_VERSION, check_version, shard_schema
+from camvid.store import ClipStore
+from camvid.structure import unstructure
+
+MANIFEST = "shards/manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardOptions:
+    """Sizes: row groups small enough to shuffle by, shards large enough to list."""
+
+    max_row_group_clips: int = 8
+    max_row_group_bytes: int = 8_000_000
+    max_shard_bytes: int = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a clip lies: the shard's file name, the row group in it, the row in that."""
+
+    shard: str
+    row_group: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardInfo:
+    """A shard's line in the manifest."""
+
+    name: str
+    kind: str
+    num_rows: int
+    size_bytes: int
+    sha256: str
+    clip_ids: tuple[str, ...]
+    row_group_sizes: tuple[int, ...]  # rows of each row group, in order
+
+    def locations(self) -> dict[str, Location]:
+        """Where each clip of the shard lies."""
+        places = [(g, r) for g, size in enumerate(self.row_group_sizes) for r in range(size)]
+        return {
+            clip_id: Location(self.name, group, row)
+            for clip_id, (group, row) in zip(self.clip_ids, places, strict=True)
+        }
+
+
+class ShardWriter:
+    """Writes the clips of one kind into as many shards as the sizes ask for."""
+
+    def __init__(self, store: ClipStore, kind: str, options: ShardOptions) -> None:
+        self._store, self._kind, self._options = store, kind, options
+        self._schema = shard_schema()
+        self._group: list[dict[str, Any]] = []
+        self._group_bytes = self._shard_bytes = 0
+        self._group_sizes: list[int] = []
+        self._clip_ids: list[str] = []
+        self._file: tuple[str, pq.ParquetWriter] | None = None
+        self.shards: list[ShardInfo] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        size = sum(len(jpeg) for jpeg in row["frames"])
+        full = self._group_bytes + size > self._options.max_row_group_bytes
+        if self._group and (full or len(self._group) >= self._options.max_row_group_clips):
+            self._end_group()
+        if self._shard_bytes + size > self._options.max_shard_bytes:
+            self._end_shard()
+        self._group.append(row)
+        self._group_bytes += size
+        self._shard_bytes += size
+
+    def close(self) -> None:
+        """Finishes the last shard."""
+        self._end_shard()
+
+    def _end_group(self) -> None:
+        if not self._group:
+            return
+        if self._file is None:
+            path = self._store.scratch_path(".parquet")
+            self._file = (path, _open_writer(path, self._schema))
+        self._file[1].write_table(pa.Table.from_pylist(self._group, schema=self._schema))
+        self._clip_ids += [row["clip_id"] for row in self._group]
+        self._group_sizes.append(len(self._group))
+        self._group, self._group_bytes = [], 0
+
+    def _end_shard(self) -> None:
+        self._end_group()
+        if self._file is None:
+            return
+        path, writer = self._file
+        writer.close()
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        name = f"{self._kind}-{len(self.shards):05d}.parquet"
+        self._store.move_in(path, f"shards/{name}")
+        self.shards.append(
+            ShardInfo(
+                name=name,
+                kind=self._kind,
+                num_rows=len(self._clip_ids),
+                size_bytes=size,
+                sha256=digest,
+                clip_ids=tuple(self._clip_ids),
+                row_group_sizes=tuple(self._group_sizes),
+            )
+        )
+        self._file, self._clip_ids, self._group_sizes = None, [], []
+        self._shard_bytes = 0
+
+
+def _open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
+    leaves = [schema_path for schema_path in _leaf_paths(schema) if schema_path not in BLOB_COLUMNS]
+    options: dict[str, Any] = {
+        "compression": dict.fromkeys(leaves, "zstd") | dict.fromkeys(BLOB_COLUMNS, "none"),
+        "use_dictionary": ["kind", "camera", "licence", "source_uri"],
+        "write_statistics": ["clip_id", "kind", "motion_strength", "num_frames", "fps"],
+        "write_page_index": True,
+        "write_page_checksum": True,
+    }
+    return pq.ParquetWriter(path, schema, **options)
+
+
+def _leaf_paths(schema: pa.Schema) -> list[str]:
+    empty = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), empty)
+    parquet = pq.ParquetFile(pa.BufferReader(empty.getvalue())).schema
+    return [parquet.column(i).path for i in range(len(parquet.names))]
+
+
+def write_manifest(store: ClipStore, shards: Sequence[ShardInfo], content: str) -> None:
+    """Writes the manifest; `content` identifies what the shards were made from."""
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "content": content,
+        "num_clips": sum(s.num_rows for s in shards),
+        "counts": {
+            k: sum(s.num_rows for s in shards if s.kind == k) for k in ("4d", "3d", "video")
+        },
+        "shards": unstructure(list(shards)),
+    }
+    store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
+
+
+def read_manifest(store: ClipStore) -> dict[str, Any]:
+    """The manifest; StoreError where there is none, or none that can be read."""
+    if not store.exists(MANIFEST):
+        raise StoreError(f"{store.root} must hold {MANIFEST}, but does not: run `camvid curate`")
+    try:
+        manifest: dict[str, Any] = json.loads(store.read_bytes(MANIFEST))
+    except ValueError as error:
+        raise StoreError(f"{store.root}/{MANIFEST} must be JSON: {error}") from error
+    return manifest
+
+
+def verify_shards(
+    store: ClipStore, progress: Callable[[str], None] = lambda name: None
+) -> list[str]:
+    """Checks every shard against the manifest and itself; returns one line per fault."""
+    manifest = read_manifest(store)
+    listed = {shard["name"] for shard in manifest["shards"]}
+    present = store.list_names("shards", ".parquet")
+    faults = [f"shards/{name}: not in the manifest" for name in present if name not in listed]
+    for shard in manifest["shards"]:
+        progress(shard["name"])
+        faults += _verify_shard(store, shard)
+    return faults
+
+
+def _verify_shard(store: ClipStore, shard: dict[str, Any]) -> list[str]:
+    name = f"shards/{shard['name']}"
+    if not store.exists(name):
+        return [f"{name}: missing"]
+    with store.open_local(name) as path:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != shard["sha256"]:
+            return [f"{name}: sha256 must be {shard['sha256'][:16]}..., got {digest[:16]}..."]
+        try:
+            parquet = pq.ParquetFile(path, page_checksum_verification=True)
+            check_version(parquet.schema_arrow.metadata, name)
+            return _verify_rows(name, parquet, tuple(shard["clip_ids"]))
+        except (pa.ArrowException, OSError, StoreError) as error:
+            return [f"{name}: {error}"]
+
+
+def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:
+    faults: list[str] = []
+    seen: list[str] = []
+    for group in range(parquet.num_row_groups):
+        for row in parquet.read_row_group(group).to_pylist():
+            seen.append(row["clip_id"])
+            faults += [f"{name}: clip {row['clip_id']}: {fault}" for fault in _row_faults(row)]
+    if tuple(seen) != clip_ids:
+        faults.append(f"{name}: must hold the clips of the manifest in order, got {len(seen)} rows")
+    return faults
+
+
+def _row_faults(row: dict[str, Any]) -> Iterable[str]:
+    num_frames = row["num_frames"]
+    for column in ("frames", "timestamps_s", "registered", "masks"):
+        if len(row[column]) != num_frames:
+            yield f"{column} must have {num_frames} entries, got {len(row[column])}"
+    if (num_cameras := len(row["cam_from_world"])) not in (0, num_frames):
+        yield f"cam_from_world must have 0 or {num_frames} entries, got {num_cameras}"
+    if row["kind"] in ("4d", "3d") and not any(row["registered"]):
+        yield f"kind {row['kind']} needs registered cameras, got none"
+    for index, jpeg in enumerate(row["frames"]):
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None or picture.shape[:2] != (row["height_px"], row["width_px"]):
+            yield f"frame {index} must be a JPEG of {row['width_px']}x{row['height_px']}"
+            break

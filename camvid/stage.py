@@ -1,0 +1,165 @@
+"""The Stage protocol and `run_stage`, the one barrier between a stage and the run.
+
+A stage is a function from artifacts to one artifact. It returns the artifact, or `Rejected`; it
+raises for failures. Only `run_stage` loads, reuses, times, catches and saves.
+"""
+
+import hashlib
+import json
+import logging
+import resource
+import socket
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Protocol
+
+from camvid.errors import BackendUnavailable, ClipError, ConfigError, RunAborted, StoreError
+from camvid.outcome import Rejected, Status
+from camvid.store import ClipStore, StageRecord
+from camvid.structure import unstructure
+from camvid.weights import Weight
+
+logger = logging.getLogger(__name__)
+
+ABORTING = (ConfigError, BackendUnavailable, StoreError, RunAborted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a worker needs; neighbouring stages with equal resources share one worker."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+class Stage(Protocol):
+    """A step of the pipeline, ready to run: weights are loaded."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # raised when the meaning of the output changes
+    reads: ClassVar[tuple[type, ...]]
+    writes: ClassVar[type]
+    config: Any
+    weights: tuple[Weight, ...]
+
+    def __call__(self, *artifacts: Any, **_: Any) -> Any: ...
+
+
+class StageConfig(Protocol):
+    """Travels to the worker and makes the stage there."""
+
+    @property
+    def resources(self) -> Resources: ...
+
+    def build(self) -> Stage: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRow:
+    """A clip on its way through the stages: ids, status and the records so far; no arrays."""
+
+    clip_id: str
+    video_uri: str
+    status: Status = "ok"
+    reason: str = ""
+    error: str = ""
+    cause: str = ""
+    stopped_at: str = ""  # the stage that rejected it or failed on it
+    fingerprints: dict[str, str] = field(default_factory=dict[str, str])  # artifact -> identity
+    records: tuple[StageRecord, ...] = ()
+
+    def after(self, record: StageRecord) -> "ClipRow":
+        """The row as the stage leaves it."""
+        stopped = record.status != "ok"
+        return replace(
+            self,
+            status=record.status,
+            reason=record.reason,
+            error=record.error,
+            cause=record.cause,
+            stopped_at=record.stage if stopped else self.stopped_at,
+            fingerprints={**self.fingerprints, record.artifact: record.fingerprint},
+            records=(*self.records, record),
+        )
+
+
+def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) -> str:
+    """Identity of a stage's output: sha256 over stage, version, configuration and inputs.
+
+    Where a stage runs (`resources`) does not change what it computes and stays out.
+    """
+    settings = {
+        f.name: unstructure(getattr(config, f.name))
+        for f in fields(config)  # pyright: ignore[reportArgumentType]
+        if f.name != "resources"
+    }
+    text = json.dumps([name, version, settings, list(inputs)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stage_fingerprint(stage: Stage, fingerprints: Mapping[str, str]) -> str:
+    """What this stage's output will be identified by, given the identities of its inputs."""
+    inputs = [fingerprints[kind.__name__] for kind in stage.reads]
+    inputs += [weight.sha256 for weight in stage.weights]
+    return fingerprint(stage.name, stage.version, stage.config, inputs)
+
+
+def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = False) -> ClipRow:
+    """Takes a row through a stage: reuse what is there, else compute, save and record."""
+    if row.status != "ok":
+        return row
+    identity = stage_fingerprint(stage, row.fingerprints)
+    record = None if force else store.load_record(row.clip_id, stage.name)
+    if record and record.fingerprint == identity and record.status != "failed":
+        return row.after(replace(record, reused=True))
+    store.remove_record(row.clip_id, stage.name)
+    record = _attempt(stage, store, row, identity)
+    store.save_record(record)
+    return row.after(record)
+
+
+def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> StageRecord:
+    """Runs the stage on one clip; every outcome but an aborting error becomes a record."""
+    start = time.perf_counter()
+    outcome: dict[str, Any] = {"status": "ok"}
+    try:
+        result = stage(*(store.load(row.clip_id, kind) for kind in stage.reads))
+        if isinstance(result, Rejected):
+            outcome = {
+                "status": "rejected",
+                "reason": str(result.reason),
+                "measured": dict(result.measured),
+            }
+        else:
+            store.save(row.clip_id, result)
+    except ABORTING:
+        raise
+    except ClipError as error:
+        outcome = failure(error)
+    except Exception as error:  # noqa: BLE001  (the one barrier: a bug must not sink the run)
+        logger.error("clip %s, %s: %s", row.clip_id, stage.name, traceback.format_exc())
+        outcome = failure(error)
+    logger.debug("clip %s: %s %s", row.clip_id, stage.name, outcome["status"])
+    return StageRecord(
+        clip_id=row.clip_id,
+        stage=stage.name,
+        version=stage.version,
+        artifact=stage.writes.__name__,
+        fingerprint=identity,
+        seconds=time.perf_counter() - start,
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        host=socket.gethostname(),
+        **outcome,
+    )
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    cause = type(error).__name__
+    line = " ".join(str(error).split()) or cause
+    return {
+        "status": "failed",
+        "error": line if isinstance(error, ClipError) else f"{cause}: {line}",
+        "cause": cause,
+    }

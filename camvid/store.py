@@ -1,0 +1,257 @@
+"""The run's folder: the path of every artifact, atomic writes, and what each stage left there.
+
+A stage's *record* is written after its artifact and taken away before the artifact is replaced, so
+a record always speaks of the artifact beside it, whenever the process is killed.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeVar, cast
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from camvid.artifacts import (
+    Clip,
+    DepthMaps,
+    Frames,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    Verdict,
+)
+from camvid.codecs import decode_jpegs, from_bytes, to_bytes
+from camvid.errors import ConfigError, StoreError
+from camvid.outcome import Status
+from camvid.structure import structure, unstructure
+
+A = TypeVar("A")
+
+FILE_NAMES: dict[type, str] = {
+    Clip: "clip.json",
+    Frames: "frames.parquet",
+    ObjectMasks: "object_masks.npz",
+    Reconstruction: "reconstruction.npz",
+    DepthMaps: "depth_maps.npz",
+    PointTracks: "point_tracks.npz",
+    MotionReport: "motion_report.json",
+    Verdict: "verdict.json",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """What one stage did to one clip: a row of the ledger."""
+
+    clip_id: str
+    stage: str
+    version: int
+    artifact: str  # the type that the stage writes
+    fingerprint: str
+    status: Status
+    reason: str = ""  # of a rejection
+    error: str = ""  # of a failure: one line
+    cause: str = ""  # of a failure: what kind of error it was
+    measured: dict[str, float] = field(default_factory=dict[str, float])
+    seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    peak_gpu_bytes: int = 0
+    host: str = ""
+    reused: bool = False
+
+
+class ClipStore:
+    """Reads and writes a run's folder; `root` is a path or any fsspec URI."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        filesystem, base = fsspec.core.url_to_fs(root)
+        self._fs: Any = filesystem
+        self._base = str(base)
+        self._local = "file" in np.atleast_1d(filesystem.protocol)
+        self._frames: tuple[str, Frames] | None = None
+
+    def __reduce__(self) -> tuple[type["ClipStore"], tuple[str]]:
+        return ClipStore, (self.root,)  # travels to workers as its address
+
+    # ---- bytes ---------------------------------------------------------------------------------
+
+    def full_path(self, name: str) -> str:
+        """Absolute path or key of a file of the run, as the filesystem spells it."""
+        return str(PurePosixPath(self._base) / name)
+
+    def exists(self, name: str) -> bool:
+        return bool(self._fs.exists(self.full_path(name)))
+
+    def size_bytes(self, name: str) -> int:
+        return int(self._fs.size(self.full_path(name)))
+
+    def read_bytes(self, name: str) -> bytes:
+        """The bytes of a file of the run; StoreError where it cannot be read."""
+        try:
+            return bytes(self._fs.cat_file(self.full_path(name)))
+        except OSError as error:
+            message = f"the run's file must be readable: {self.root}/{name}: {error}"
+            raise StoreError(message) from error
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Writes a file of the run so that readers see all of it or nothing of it."""
+        path = self.full_path(name)
+        try:
+            if not self._local:
+                self._fs.pipe_file(path, data)
+                return
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".part-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError as error:
+            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
+
+    def move_in(self, local_path: str, name: str) -> None:
+        """Puts a finished local file into the run, atomically."""
+        path = self.full_path(name)
+        try:
+            if not self._local:
+                self._fs.put_file(local_path, path)
+                os.unlink(local_path)
+                return
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.replace(local_path, path)
+        except OSError as error:
+            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
+
+    def scratch_path(self, suffix: str) -> str:
+        """A local file name for `move_in`: beside the run where that is local, so a rename does."""
+        folder = self.full_path("scratch") if self._local else tempfile.gettempdir()
+        os.makedirs(folder, exist_ok=True)
+        handle, path = tempfile.mkstemp(dir=folder, suffix=suffix)
+        os.close(handle)
+        os.chmod(path, 0o644)
+        return path
+
+    @contextmanager
+    def open_local(self, name: str) -> Generator[str, None, None]:
+        """A local path of a file of the run: its own, or a temporary copy of a remote one."""
+        if self._local:
+            yield self.full_path(name)
+            return
+        with tempfile.TemporaryDirectory(prefix="camvid-") as folder:
+            path = os.path.join(folder, PurePosixPath(name).name)
+            self._fs.get_file(self.full_path(name), path)
+            yield path
+
+    def remove(self, name: str) -> None:
+        if self.exists(name):
+            self._fs.rm(self.full_path(name), recursive=True)
+
+    def list_names(self, folder: str, suffix: str = "") -> list[str]:
+        """Names of the files in a folder of the run, sorted."""
+        if not self.exists(folder):
+            return []
+        paths = self._fs.ls(self.full_path(folder), detail=False)
+        return sorted(name for p in paths if (name := PurePosixPath(p).name).endswith(suffix))
+
+    # ---- artifacts -----------------------------------------------------------------------------
+
+    @staticmethod
+    def clip_folder(clip_id: str) -> str:
+        return f"clips/{clip_id[:2]}/{clip_id}"
+
+    def artifact_name(self, clip_id: str, kind: type) -> str:
+        return f"{self.clip_folder(clip_id)}/{FILE_NAMES[kind]}"
+
+    def has(self, clip_id: str, kind: type) -> bool:
+        return self.exists(self.artifact_name(clip_id, kind))
+
+    def save(self, clip_id: str, artifact: object) -> None:
+        self.write_bytes(self.artifact_name(clip_id, type(artifact)), to_bytes(artifact))
+
+    def load(self, clip_id: str, kind: type[A]) -> A:
+        """Loads an artifact; StoreError where it is missing, damaged or of another schema."""
+        if kind is Frames:
+            return cast(A, self._load_frames(clip_id))
+        name = self.artifact_name(clip_id, kind)
+        data = self.read_bytes(name)
+        try:
+            return from_bytes(kind, data)
+        except (ValueError, KeyError, TypeError, OSError, ConfigError) as error:
+            raise StoreError(_damaged(clip_id, kind, error)) from error
+        except Exception as error:  # zipfile raises its own type
+            if type(error).__name__ == "BadZipFile":
+                raise StoreError(_damaged(clip_id, kind, error)) from error
+            raise
+
+    def save_frames(self, clip: Clip, jpegs: Sequence[bytes]) -> None:
+        """The clip's own file: one JPEG a frame with its time in the source."""
+        table = pa.table(
+            {
+                "timestamp_s": clip.timestamps_s,
+                "source_frame_index": clip.source_frame_index,
+                "jpeg": pa.array(jpegs, pa.binary()),
+            }
+        )
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="none", use_dictionary=False)
+        name = self.artifact_name(clip.clip_id, Frames)
+        self.write_bytes(name, sink.getvalue().to_pybytes())
+
+    def load_jpegs(self, clip_id: str) -> list[bytes]:
+        """The clip's frames as the JPEGs they are kept as."""
+        data = self.read_bytes(self.artifact_name(clip_id, Frames))
+        try:
+            table = pq.read_table(pa.BufferReader(data), columns=["jpeg"])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(_damaged(clip_id, Frames, error)) from error
+        return cast(list[bytes], table["jpeg"].to_pylist())
+
+    def _load_frames(self, clip_id: str) -> Frames:
+        # Neighbouring stages of one clip all want its frames: the last clip's are kept decoded.
+        if self._frames is None or self._frames[0] != clip_id:
+            self._frames = None  # let go of the old before decoding the new
+            try:
+                self._frames = (clip_id, Frames(rgb=decode_jpegs(self.load_jpegs(clip_id))))
+            except ValueError as error:
+                raise StoreError(_damaged(clip_id, Frames, error)) from error
+        return self._frames[1]
+
+    # ---- records -------------------------------------------------------------------------------
+
+    def load_record(self, clip_id: str, stage: str) -> StageRecord | None:
+        """What the stage left for this clip; None where there is nothing, or nothing readable."""
+        name = f"{self.clip_folder(clip_id)}/{stage}.record.json"
+        if not self.exists(name):
+            return None
+        try:
+            return structure(StageRecord, json.loads(self.read_bytes(name)))
+        except (ValueError, ConfigError):
+            return None  # an older layout or damage: the stage runs again
+
+    def save_record(self, record: StageRecord) -> None:
+        name = f"{self.clip_folder(record.clip_id)}/{record.stage}.record.json"
+        self.write_bytes(name, json.dumps(unstructure(record), indent=1).encode())
+
+    def remove_record(self, clip_id: str, stage: str) -> None:
+        self.remove(f"{self.clip_folder(clip_id)}/{stage}.record.json")
+
+    def clip_ids(self) -> Iterator[str]:
+        """Ids of all clips with a folder in the run, sorted."""
+        for prefix in self.list_names("clips"):
+            yield from self.list_names(f"clips/{prefix}")
+
+
+def _damaged(clip_id: str, kind: type, error: Exception) -> str:
+    return (
+        f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
+        f" another version ({error}); delete it and run again"
+    )

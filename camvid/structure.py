@@ -1,0 +1,151 @@
+"""Plain values (TOML, JSON) <-> typed dataclasses; unknown keys and wrong types are errors.
+
+One pair of functions serves the configuration files and the artifacts kept as JSON.
+"""
+
+import difflib
+import math
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from camvid.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def unstructure(value: Any) -> Any:
+    """Dataclasses, arrays and tuples to dicts, lists and scalars; NaN and infinity to None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): unstructure(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return unstructure(value.tolist())
+    if isinstance(value, list | tuple):
+        return [unstructure(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def structure(hint: type[T], value: Any, where: str = "") -> T:
+    """Builds a value of type `hint` from what `unstructure`, TOML or JSON gave.
+
+    Raises:
+        ConfigError: an unknown key, a missing key or a value of the wrong type; `where` is the
+            dotted name that the message gives.
+    """
+    built: Any = _structure(hint, value, where)
+    return built
+
+
+def _structure(hint: Any, value: Any, where: str) -> Any:
+    origin = get_origin(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _structure_dataclass(hint, value, where)
+    if hint is Any:
+        return value
+    if origin is Literal:
+        return _literal(get_args(hint), value, where)
+    if origin in (types.UnionType,):
+        return _union(get_args(hint), value, where)
+    if origin is np.ndarray:
+        return _array(hint, value)
+    if origin is tuple:
+        return _tuple(get_args(hint), value, where)
+    if origin is dict:
+        key_hint, item_hint = get_args(hint)
+        _expect(isinstance(value, Mapping), where, "a table", value)
+        return {
+            _structure(key_hint, k, where): _structure(item_hint, v, f"{where}.{k}")
+            for k, v in value.items()
+        }
+    return _scalar(hint, value, where)
+
+
+def _structure_dataclass(cls: type, value: Any, where: str) -> Any:
+    _expect(isinstance(value, Mapping), where, "a table", value)
+    hints = _hints(cls)
+    for key in value:
+        if key not in hints:
+            raise ConfigError(f"unknown key `{_join(where, key)}`{did_you_mean(key, hints)}")
+    built = {k: _structure(hints[k], v, _join(where, k)) for k, v in value.items()}
+    try:
+        return cls(**built)
+    except TypeError as error:
+        raise ConfigError(f"`{where or cls.__name__}` is incomplete: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"`{where or cls.__name__}`: {error}") from error
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls) if f.init}
+
+
+def _scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float:
+        if value is None:
+            return math.nan
+        _expect(
+            isinstance(value, int | float) and not isinstance(value, bool), where, "a number", value
+        )
+        return float(value)
+    words = {int: "a whole number", str: "a text", bool: "true or false"}
+    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    _expect(fits, where, words.get(hint, str(hint)), value)
+    return value
+
+
+def _literal(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    spelled = ", ".join(map(repr, choices))
+    _expect(value in choices, where, f"one of {spelled}", value)
+    return value
+
+
+def _union(members: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in members:
+        return None
+    present = [m for m in members if m is not type(None)]
+    return _structure(present[0], value, where)
+
+
+def _tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
+    _expect(isinstance(value, Sequence) and not isinstance(value, str), where, "a list", value)
+    if len(members) == 2 and members[1] is Ellipsis:
+        return tuple(_structure(members[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    _expect(len(value) == len(members), where, f"{len(members)} values", value)
+    return tuple(
+        _structure(m, v, f"{where}[{i}]")
+        for i, (m, v) in enumerate(zip(members, value, strict=True))
+    )
+
+
+def _array(hint: Any, value: Any) -> Any:
+    dtype = get_args(get_args(hint)[1])[0]
+    if np.dtype(dtype).kind == "f":  # None stands for NaN; np.array turns it into NaN as float64
+        return np.array(value, dtype=np.float64).astype(dtype)
+    return np.array(value, dtype=dtype)
+
+
+def _expect(holds: bool, where: str, wanted: str, value: Any) -> None:
+    if not holds:
+        raise ConfigError(f"`{where}` must be {wanted}, got {value!r}")
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def did_you_mean(word: str, choices: Mapping[str, Any] | Sequence[str]) -> str:
+    """`; did you mean ...?` for the nearest choice, else the list of choices."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean `{near[0]}`?"
+    return f"; known here: {', '.join(sorted(choices))}"

@@ -1,0 +1,142 @@
+"""From measures to a verdict: named thresholds, nothing else. Seconds for a million clips.
+
+`Measures` is what is known of a clip in numbers; it is what the index keeps, so that new
+thresholds need no artifact, let alone a model.
+"""
+
+from dataclasses import dataclass, fields
+
+from camvid.artifacts import (
+    NAN,
+    CameraKind,
+    MotionReport,
+    Reconstruction,
+    Verdict,
+)
+from camvid.errors import ConfigError
+from camvid.outcome import Kind, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """A clip in numbers; field names are the columns of index.parquet."""
+
+    camera: CameraKind = "unknown"
+    motion_strength: float = NAN
+    motion_lower_bound: float = NAN
+    motion_background: float = NAN
+    motion_confidence: float = NAN
+    motion_pair_gap_s: float = NAN
+    num_objects: int = 0
+    num_tracks: int = 0
+    registered_fraction: float = NAN
+    mean_reprojection_error_px: float = NAN
+    median_triangulation_angle_deg: float = NAN
+    focal_px: float = NAN
+    num_points: int = 0
+    masked_fraction: float = NAN
+    depth_residual: float = NAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The thresholds. A reason in a report is the name of one of these fields.
+
+    `min_motion_strength` is a fraction of the image side per `pair_gap_s`: reports show x100.
+    """
+
+    min_motion_strength: float = 0.003
+    min_motion_confidence: float = 0.5
+    min_registered_fraction: float = 0.8
+    max_mean_reprojection_error_px: float = 1.2
+    min_median_triangulation_angle_deg: float = 1.0
+    max_depth_residual: float = 0.25
+
+    def __post_init__(self) -> None:
+        for f in fields(Policy):
+            value = getattr(self, f.name)
+            if not value >= 0:
+                raise ConfigError(f"`filter.{f.name}` must be at least 0, got {value}")
+
+
+def measure(
+    reconstruction: Reconstruction,
+    motion: MotionReport,
+) -> Measures:
+    """Gathers a clip's numbers from its artifacts."""
+    quality = reconstruction.quality
+    return Measures(
+        camera=reconstruction.camera,
+        motion_strength=motion.motion_strength,
+        motion_lower_bound=motion.lower_bound,
+        motion_background=motion.background,
+        motion_confidence=motion.confidence,
+        motion_pair_gap_s=motion.pair_gap_s,
+        num_objects=len(motion.per_object),
+        num_tracks=motion.num_tracks,
+        registered_fraction=quality.registered_fraction,
+        mean_reprojection_error_px=quality.mean_reprojection_error_px,
+        median_triangulation_angle_deg=quality.median_triangulation_angle_deg,
+        focal_px=quality.focal_px,
+        num_points=quality.num_points,
+        masked_fraction=quality.masked_fraction,
+        depth_residual=motion.depth_residual,
+    )
+
+
+def decide(measures: Measures, policy: Policy, upstream: tuple[Reason, ...] = ()) -> Verdict:
+    """The clip's kind and every threshold that decided it.
+
+    Args:
+        measures: the clip in numbers.
+        policy: the thresholds.
+        upstream: reasons that the stages themselves named (why a camera was not accepted).
+    """
+    cameras = _camera_reasons(measures, policy)
+    stillness = _at_least("min_motion_strength", measures.motion_strength, policy)
+    doubt = _at_least("min_motion_confidence", measures.motion_confidence, policy)
+    kind = _kind(cameras_good=not cameras, moves=not stillness, sure=not doubt)
+    reasons = (*cameras, *stillness, *(doubt if not stillness else ()))
+    return Verdict(
+        kind=kind,
+        reasons=(*(upstream if cameras else ()), *reasons),
+        camera=measures.camera,
+        camera_reasons=upstream,
+        measured={
+            f.name: float(getattr(measures, f.name)) for f in fields(measures) if f.name != "camera"
+        },
+        limits={f.name: float(getattr(policy, f.name)) for f in fields(Policy)},
+    )
+
+
+def _kind(*, cameras_good: bool, moves: bool, sure: bool) -> Kind:
+    if moves and sure:
+        return "4d" if cameras_good else "video"
+    if not cameras_good:
+        return "none"
+    # Good cameras but motion that may be noise: as `3d` a real mover would teach the model that
+    # the world is still, as `4d` noise would pass for motion; a video sample claims neither.
+    return "video" if moves else "3d"
+
+
+def _camera_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
+    if measures.camera != "moving":
+        return (Reason(f"camera_{measures.camera}"),)
+    return (
+        *_at_least("min_registered_fraction", measures.registered_fraction, policy),
+        *_at_most("max_mean_reprojection_error_px", measures.mean_reprojection_error_px, policy),
+        *_at_least(
+            "min_median_triangulation_angle_deg", measures.median_triangulation_angle_deg, policy
+        ),
+        *_at_most("max_depth_residual", measures.depth_residual, policy),
+    )
+
+
+def _at_least(name: str, measured: float, policy: Policy) -> tuple[Reason, ...]:
+    limit = float(getattr(policy, name))
+    return () if measured >= limit else (Reason(name, measured, limit),)
+
+
+def _at_most(name: str, measured: float, policy: Policy) -> tuple[Reason, ...]:
+    limit = float(getattr(policy, name))
+    return () if measured <= limit else (Reason(name, measured, limit),)

@@ -1,0 +1,44 @@
+"""Align depth: dense depth in the units of the sparse points."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from camvid.artifacts import DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.models.geometric_depth import GeometricDepthOptions
+from camvid.models.protocols import DepthEstimator
+from camvid.models.registry import build_backend
+from camvid.stage import Resources
+from camvid.weights import Weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignDepthConfig:
+    """Which source of depth, and how."""
+
+    backend: str = "geometric"
+    geometric: GeometricDepthOptions = GeometricDepthOptions()
+    resources: Resources = Resources()
+
+    def build(self) -> "AlignDepth":
+        return AlignDepth(self)
+
+
+class AlignDepth:
+    """Frames, ObjectMasks, Reconstruction -> DepthMaps (none where there is no trajectory)."""
+
+    name: ClassVar[str] = "align_depth"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
+    writes: ClassVar[type] = DepthMaps
+    weights: tuple[Weight, ...] = ()
+
+    def __init__(self, config: AlignDepthConfig) -> None:
+        self.config = config
+        self._estimator: DepthEstimator = build_backend(
+            "depth estimator", config.backend, config.geometric
+        )
+
+    def __call__(
+        self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
+    ) -> DepthMaps:
+        return self._estimator.estimate(frames, masks, reconstruction)

@@ -1,0 +1,39 @@
+"""Filter: what the clip is good for, by named thresholds."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from camvid.artifacts import MotionReport, Reconstruction, Verdict
+from camvid.stage import Resources
+from camvid.verdict import Policy, decide, measure
+from camvid.weights import Weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterConfig(Policy):
+    """The policy; its field names are the reasons that people read."""
+
+    resources: Resources = Resources()
+
+    def build(self) -> "Filter":
+        return Filter(self)
+
+
+class Filter:
+    """Reconstruction, MotionReport -> Verdict.
+
+    A clip of kind `none` has a verdict too: why it is good for nothing is worth keeping.
+    """
+
+    name: ClassVar[str] = "filter"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport)
+    writes: ClassVar[type] = Verdict
+    weights: tuple[Weight, ...] = ()
+
+    def __init__(self, config: FilterConfig) -> None:
+        self.config = config
+
+    def __call__(self, reconstruction: Reconstruction, motion: MotionReport) -> Verdict:
+        measures = measure(reconstruction, motion)
+        return decide(measures, self.config, reconstruction.reasons)

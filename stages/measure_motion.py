@@ -1,0 +1,50 @@
+"""Measure motion: reproject keypoints as if the world stood still; what is left is motion."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from camvid.artifacts import (
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+)
+from camvid.motion import MotionOptions, measure_motion
+from camvid.stage import Resources
+from camvid.weights import Weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureMotionConfig:
+    """How the motion field becomes one number per object."""
+
+    options: MotionOptions = MotionOptions()
+    resources: Resources = Resources()
+
+    def build(self) -> "MeasureMotion":
+        return MeasureMotion(self)
+
+
+class MeasureMotion:
+    """Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
+
+    name: ClassVar[str] = "measure_motion"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[type, ...]] = (Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks)
+    writes: ClassVar[type] = MotionReport
+    weights: tuple[Weight, ...] = ()
+
+    def __init__(self, config: MeasureMotionConfig) -> None:
+        self.config = config
+
+    def __call__(
+        self,
+        clip: Clip,
+        masks: ObjectMasks,
+        reconstruction: Reconstruction,
+        depth: DepthMaps,
+        tracks: PointTracks,
+    ) -> MotionReport:
+        return measure_motion(clip, masks, reconstruction, depth, tracks, self.config.options)

@@ -1,0 +1,149 @@
+"""Split: a video into clips of one shot each, at the working frame rate and size.
+
+The one stage that fans out: `run_split` is its barrier, as `run_stage` is the other stages'.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from camvid.artifacts import Clip, Frames
+from camvid.errors import ClipError, ConfigError
+from camvid.models.protocols import ShotDetector
+from camvid.models.pyscenedetect import PySceneDetectOptions
+from camvid.models.registry import build_backend
+from camvid.stage import ClipRow, Resources, failure, fingerprint
+from camvid.store import ClipStore, StageRecord
+from camvid.structure import structure, unstructure
+from camvid.video import probe
+from camvid.video_cut import CutClip, CutOptions, cut
+from camvid.video_stat import stat_key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """Where shots end, and what a clip must be."""
+
+    backend: str = "pyscenedetect"
+    pyscenedetect: PySceneDetectOptions = PySceneDetectOptions()
+    cut: CutOptions = CutOptions()
+    licence: str = ""  # of the videos, copied into every clip
+    resources: Resources = Resources(cpus=0.5)
+
+    def build(self) -> "Split":
+        return Split(self)
+
+
+class Split:
+    """Video -> clips, one after another."""
+
+    name: ClassVar[str] = "split"
+    version: ClassVar[int] = 1
+
+    def __init__(self, config: SplitConfig) -> None:
+        self.config = config
+        self._detector: ShotDetector = build_backend(
+            "shot detector", config.backend, config.pyscenedetect
+        )
+
+    def __call__(self, uri: str) -> Iterator[CutClip]:
+        video = replace(probe(uri), licence=self.config.licence)
+        return cut(video, self._detector.detect(uri), self.config.cut)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRecord:
+    """What `split` made of a video; lets a resumed run pass over it unread."""
+
+    uri: str
+    stat: str  # size and time of change: a video that changed is split again
+    fingerprint: str
+    rows: tuple[ClipRow, ...] = field(default=())
+
+
+def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
+    """The video's clips as rows; a video that cannot be read is one failed row."""
+    identity = fingerprint(split.name, split.version, split.config, [uri, stat_key(uri)])
+    known = load_video_record(store, uri)
+    if known and known.fingerprint == identity and all(r.status != "failed" for r in known.rows):
+        return tuple(_reused(row) for row in known.rows)
+    store.remove(_record_name(uri))
+    rows = _split(split, store, uri, identity)
+    record = VideoRecord(uri=uri, stat=stat_key(uri), fingerprint=identity, rows=rows)
+    store.write_bytes(_record_name(uri), json.dumps(unstructure(record), indent=1).encode())
+    return rows
+
+
+def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[ClipRow, ...]:
+    rows: list[ClipRow] = []
+    start = time.perf_counter()
+    try:
+        for piece in split(uri):
+            rows.append(_save(split, store, piece, identity, time.perf_counter() - start))
+            start = time.perf_counter()
+    except ClipError as error:
+        # What was cut before the damage is whole; the failure is a row of its own beside it.
+        record = _record("", identity, time.perf_counter() - start, **failure(error))
+        rows.append(ClipRow(clip_id="", video_uri=uri).after(record))
+    return tuple(rows)
+
+
+def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds: float) -> ClipRow:
+    clip = piece.clip
+    record = _record(clip.clip_id, identity, seconds)
+    if piece.rejected:
+        measured = dict(piece.rejected.measured)
+        record = replace(
+            record, status="rejected", reason=str(piece.rejected.reason), measured=measured
+        )
+    else:
+        store.save_frames(clip, piece.jpegs)
+    store.save(clip.clip_id, clip)
+    row = ClipRow(clip_id=clip.clip_id, video_uri=clip.video.uri).after(record)
+    return replace(row, fingerprints=_frame_identities(clip, split))
+
+
+def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
+    """Identity of the clip's pictures: their source and how they were cut, not where it lies."""
+    identity = fingerprint(
+        split.name, split.version, split.config, [clip.video.sha256, clip.clip_id]
+    )
+    return {Clip.__name__: identity, Frames.__name__: identity}
+
+
+def _record(clip_id: str, identity: str, seconds: float, **outcome: str) -> StageRecord:
+    outcome = {"status": "ok", **outcome}
+    return StageRecord(
+        clip_id=clip_id,
+        stage=Split.name,
+        version=Split.version,
+        artifact=Clip.__name__,
+        fingerprint=identity,
+        seconds=seconds,
+        **outcome,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _record_name(uri: str) -> str:
+    return f"videos/{hashlib.sha256(uri.encode()).hexdigest()[:24]}.json"
+
+
+def _reused(row: ClipRow) -> ClipRow:
+    return replace(row, records=tuple(replace(r, reused=True) for r in row.records))
+
+
+def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
+    """What an earlier run made of this video; None where it made nothing, or nothing readable."""
+    name = _record_name(uri)
+    if not store.exists(name):
+        return None
+    try:
+        return structure(VideoRecord, json.loads(store.read_bytes(name)))
+    except (ValueError, ConfigError):
+        return None  # an older layout or damage: the video is split again

@@ -1,0 +1,43 @@
+"""Track: keypoints on each object, and on the background as control, through the clip."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from camvid.models.lucas_kanade_tracker import LucasKanadeTrackerOptions
+
+from camvid.artifacts import Frames, ObjectMasks, PointTracks
+from camvid.models.protocols import PointTracker
+from camvid.models.registry import build_backend
+from camvid.stage import Resources
+from camvid.weights import Weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackConfig:
+    """Which tracker, and how."""
+
+    backend: str = "lucas_kanade"
+    lucas_kanade: LucasKanadeTrackerOptions = LucasKanadeTrackerOptions()
+    resources: Resources = Resources()
+
+    def build(self) -> "Track":
+        return Track(self)
+
+
+class Track:
+    """Frames, ObjectMasks -> PointTracks."""
+
+    name: ClassVar[str] = "track"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks)
+    writes: ClassVar[type] = PointTracks
+    weights: tuple[Weight, ...] = ()
+
+    def __init__(self, config: TrackConfig) -> None:
+        self.config = config
+        self._tracker: PointTracker = build_backend(
+            "point tracker", config.backend, config.lucas_kanade
+        )
+
+    def __call__(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
+        return self._tracker.track(frames, masks)

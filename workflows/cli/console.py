@@ -1,0 +1,60 @@
+"""What the commands share: log lines, error lines, tables, and options that recur."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from camvid.errors import CamvidError
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's folder or URI.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be repeated."),
+]
+
+
+def configure_logging(*, debug: bool) -> None:
+    """Log lines go to stderr; results go to stdout."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s" if debug else "camvid: %(message)s",
+        stream=sys.stderr,
+    )
+    if debug:
+        for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
+            logging.getLogger(chatty).setLevel(logging.INFO)
+
+
+def print_error(error: CamvidError) -> None:
+    """One line on stderr."""
+    print(f"camvid: error: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Plain JSON on stdout; NaN becomes null."""
+    from camvid.structure import unstructure
+
+    print(json.dumps(unstructure(value), indent=2))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain text table, columns as wide as they need to be."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    spelled = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([spelled[0], "  ".join("-" * width for width in widths), *spelled[1:]])
+
+
+def number(value: float | None, digits: int = 2, scale: float = 1.0) -> str:
+    """A number for a table; a dash where there is none."""
+    if value is None or value != value:
+        return "-"
+    return f"{value * scale:.{digits}f}"

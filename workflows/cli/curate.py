@@ -1,0 +1,47 @@
+"""`camvid curate`: the whole job."""
+
+from typing import Annotated
+
+import typer
+
+from workflows.cli.console import SetOption
+
+
+def command(
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEOS...", help="Files, folders, globs, lists (.txt), picture folders, URIs."
+        ),
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="TOML; only what differs.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Backends: `embedded` needs no hub.")] = "embedded",
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
+    ] = 1,
+    settings: SetOption = None,
+) -> None:
+    """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
+    from camvid.config import load_config
+    from camvid.errors import ConfigError
+    from camvid.video_find import find_videos
+    from workflows.cli.progress import progress
+    from workflows.cli.summary import print_summary
+    from workflows.curate import CurateConfig, curate
+    from workflows.executors import choose_executor
+
+    if profile != "embedded":
+        raise ConfigError(f"--profile must be `embedded`, got {profile!r}")
+    resolved = load_config(CurateConfig, config, settings or ())
+    found = find_videos(videos)
+    with progress(len(found)) as on_row:
+        index = curate(found, out, resolved, choose_executor(ray, workers), on_row)
+    failed = print_summary(out, index)
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,48 @@
+"""`camvid demo`: a run on generated scenes with known truth."""
+
+from typing import Annotated
+
+import typer
+
+from workflows.cli.console import JsonOption, number, print_json, table
+
+
+def command(
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where it goes.")] = "runs/demo",
+    workers: Annotated[int, typer.Option(min=1, help="Clips at a time (above one: Ray).")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate scenes, curate them, and compare with the truth. No downloads, no GPU."""
+    from pathlib import Path
+
+    from workflows.cli.progress import progress
+    from workflows.cli.summary import print_summary
+    from workflows.demo import run_demo, write_demo_videos
+    from workflows.executors import choose_executor
+
+    folder = Path(out)
+    truths = write_demo_videos(folder / "videos")
+    with progress(len(truths) + 1) as on_row:
+        index, lines = run_demo(folder, choose_executor(None, workers), on_row, truths)
+    if as_json:
+        print_json(lines)
+    else:
+        header = ["scene", "kind", "true", "camera", "true", "ATE %", "motion x100", "true", "why"]
+        rows = [
+            [
+                line.scene,
+                line.kind,
+                line.true_kind,
+                line.camera,
+                line.true_camera,
+                number(line.ate_percent, 3),
+                number(line.motion_strength, 3, 100),
+                number(line.true_motion_strength, 3, 100),
+                line.why,
+            ]
+            for line in lines
+        ]
+        print(table(header, rows))
+        print("ATE %: camera path error (RMSE after alignment) as a share of the path's length")
+        print_summary(str(folder / "run"), index)
+    raise typer.Exit(0 if all(line.right for line in lines) else 1)

@@ -1,0 +1,59 @@
+"""The command `camvid`. Commands import what they need when they run, so that --help is quick."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from camvid import __version__
+from camvid.errors import CamvidError
+from workflows.cli import curate, demo, doctor, inspect, refilter, report, shards, stage, status
+from workflows.cli.console import configure_logging, print_error
+
+app = typer.Typer(
+    name="camvid",
+    help="Raw videos in, a 4D dataset out: cameras, depth, masks and motion strength.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("curate")(curate.command)
+app.command("demo")(demo.command)
+app.command("status")(status.command)
+app.command("inspect")(inspect.command)
+app.command("report")(report.command)
+app.command("refilter")(refilter.command)
+app.command("stage")(stage.command)
+app.add_typer(shards.app, name="shards")
+app.command("doctor")(doctor.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"camvid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks and every log line.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    configure_logging(debug=debug)
+
+
+def main() -> None:
+    """Runs the command line; errors made on purpose are one line and an exit code."""
+    try:
+        app()
+    except CamvidError as error:
+        if "--debug" in sys.argv:
+            raise
+        print_error(error)
+        sys.exit(error.exit_code)

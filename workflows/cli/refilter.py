@@ -1,0 +1,32 @@
+"""`camvid refilter`: new thresholds over what was measured."""
+
+from typing import Annotated
+
+import typer
+
+from workflows.cli.console import JsonOption, RunArgument, SetOption, print_json, table
+
+
+def command(
+    run: RunArgument,
+    settings: SetOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would change (reads the index alone).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Apply new thresholds (--set filter.key=value) without measuring anything again."""
+    from camvid.errors import ConfigError
+    from camvid.store import ClipStore
+    from workflows.refilter import refilter
+
+    if any(not text.startswith("filter.") for text in settings or ()):
+        raise ConfigError("refilter takes --set filter.key=value only; other settings need curate")
+    changes = refilter(ClipStore(run), settings or (), dry_run=dry_run)
+    if as_json:
+        print_json(changes)
+        return
+    lines = [[c.clip_id, c.before, c.after, c.source_uri] for c in changes]
+    if lines:
+        print(table(["clip", "was", "is", "source"], lines))
+    print(f"{len(changes)} clips {'would change' if dry_run else 'changed'}")

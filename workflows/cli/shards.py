@@ -1,0 +1,34 @@
+"""`camvid shards`: look after what was written."""
+
+import typer
+
+from workflows.cli.console import JsonOption, RunArgument, print_json
+
+app = typer.Typer(help="Check a run's shards.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def shards() -> None:
+    """Check a run's shards."""
+
+
+@app.command("verify")
+def verify(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Check every shard: sha256, page checksums, schema, rows, pictures."""
+    from camvid.shards import read_manifest, verify_shards
+    from camvid.store import ClipStore
+
+    store = ClipStore(run)
+    faults = verify_shards(store)
+    manifest = read_manifest(store)
+    if as_json:
+        print_json({"faults": faults, "num_clips": manifest["num_clips"]})
+    else:
+        print("\n".join(faults) if faults else _all_well(manifest))
+    raise typer.Exit(4 if faults else 0)
+
+
+def _all_well(manifest: dict[str, object]) -> str:
+    shards = manifest["shards"]
+    count = len(shards) if isinstance(shards, list) else 0
+    return f"{count} shards, {manifest['num_clips']} clips: all well"

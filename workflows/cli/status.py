@@ -1,0 +1,15 @@
+"""`camvid status`: how far a run is and how it went."""
+
+from workflows.cli.console import JsonOption, RunArgument, print_json
+
+
+def command(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Funnel, throughput and failures of a run, finished or under way."""
+    from camvid.store import ClipStore
+    from workflows.run_status import run_status
+
+    status = run_status(ClipStore(run))
+    if as_json:
+        print_json(status)
+        return
+    print(status.render_text())

@@ -1,0 +1,146 @@
+"""The same graph on Ray Data: on this machine's cores or on a cluster.
+
+Rows carry ids and small numbers; arrays stay in the store. Neighbouring stages with equal
+resources run in one actor: a clip's frames are decoded once, models stay warm, and two cores do
+not starve (Ray Data reserves CPUs per operator: six one-CPU stages on two cores would stall).
+"""
+
+import itertools
+import json
+import logging
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray.data
+
+from camvid.errors import CamvidError
+from camvid.stage import ClipRow, Resources, Stage, StageConfig, run_stage
+from camvid.store import ClipStore
+from camvid.structure import structure, unstructure
+from stages.split import Split, SplitConfig, run_split
+
+RayRow = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayExecutor:
+    """Runs the graph on Ray.
+
+    Args:
+        address: of a cluster ("auto": the one this machine belongs to); "" starts a local one.
+        workers: actors for each group of stages; 0 lets the cluster's size decide.
+    """
+
+    address: str = ""
+    workers: int = 0
+
+    def __call__(
+        self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
+    ) -> Iterator[ClipRow]:
+        with _cluster(self.address, self.workers):
+            yield from self._run(videos, split, stages, root)
+
+    def _run(
+        self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
+    ) -> Iterator[ClipRow]:
+        groups = fuse(stages)
+        workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        shares = _cpu_shares(split.resources, [resources for resources, _ in groups], workers)
+        dataset = ray.data.from_items(
+            [{"uri": uri} for uri in videos], override_num_blocks=len(videos)
+        )
+        dataset = dataset.flat_map(
+            SplitWorker,
+            fn_constructor_args=(split, root),
+            num_cpus=shares[0],
+            compute=ray.data.ActorPoolStrategy(size=1),
+        )
+        for (resources, group), share in zip(groups, shares[1:], strict=True):
+            dataset = dataset.map(
+                StageGroup,  # pyright: ignore[reportArgumentType]  (actors are classes)
+                fn_constructor_args=(tuple(group), root),
+                num_cpus=share,
+                num_gpus=resources.gpus or None,
+                compute=ray.data.ActorPoolStrategy(size=workers),
+            )
+        for row in dataset.iter_rows():
+            yield _unpack(row)
+
+
+class SplitWorker:
+    """An actor that splits videos: one row in, a row per clip out."""
+
+    def __init__(self, config: SplitConfig, root: str) -> None:
+        self._split: Split = config.build()
+        self._store = ClipStore(root)
+
+    def __call__(self, row: RayRow) -> list[RayRow]:
+        return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
+
+
+class StageGroup:
+    """An actor that takes a clip through neighbouring stages."""
+
+    def __init__(self, configs: tuple[StageConfig, ...], root: str) -> None:
+        self._stages: list[Stage] = [config.build() for config in configs]
+        self._store = ClipStore(root)
+
+    def __call__(self, row: RayRow) -> RayRow:
+        clip = _unpack(row)
+        for stage in self._stages:
+            clip = run_stage(stage, self._store, clip)
+        return _pack(clip)
+
+
+def fuse(stages: Iterable[StageConfig]) -> list[tuple[Resources, list[StageConfig]]]:
+    """Neighbouring stages with equal resources, as groups."""
+    grouped = itertools.groupby(stages, key=lambda config: config.resources)
+    return [(resources, list(group)) for resources, group in grouped]
+
+
+def _pack(row: ClipRow) -> RayRow:
+    return {"clip_id": row.clip_id, "row": json.dumps(unstructure(row))}
+
+
+def _unpack(row: RayRow) -> ClipRow:
+    return structure(ClipRow, json.loads(row["row"]))
+
+
+def _cpu_shares(split: Resources, groups: Sequence[Resources], workers: int) -> list[float]:
+    """CPUs for each actor: as asked where the cluster has them, else scaled so that all fit."""
+    asked = [split.cpus, *(resources.cpus for resources in groups)]
+    total = asked[0] + workers * sum(asked[1:])
+    available = float(ray.cluster_resources().get("CPU", 1))
+    scale = min(1.0, 0.95 * available / total)
+    return [round(cpus * scale, 3) for cpus in asked]
+
+
+@contextmanager
+def _cluster(address: str, workers: int) -> Generator[None, None, None]:
+    """Joins the cluster at `address`, or starts a local one and stops it at the end."""
+    if ray.is_initialized():
+        yield
+        return
+    threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
+    environment = {"env_vars": {"CAMVID_THREADS": str(threads)}}
+    try:
+        ray.init(
+            address=address or None,
+            num_cpus=None if address else max(1, len(os.sched_getaffinity(0))),
+            runtime_env=environment,
+            include_dashboard=False if not address else None,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
+    except ConnectionError as error:
+        raise CamvidError(f"--ray {address}: no Ray cluster answers there ({error})") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()

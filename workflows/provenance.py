@@ -1,0 +1,32 @@
+"""run.toml: what made this run, so that it can be made again."""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+
+import camvid
+from camvid.config import dump_toml
+from camvid.stage import Stage
+from camvid.store import ClipStore
+
+PACKAGES = ("numpy", "opencv-python-headless", "pycolmap", "onnxruntime", "av", "pyarrow")
+
+
+def weight_lines(stages: Sequence[Stage]) -> list[str]:
+    """Every weight in use: name, sha256, licence; sorted, each once."""
+    return sorted({f"{w.name} {w.sha256} {w.licence}" for s in stages for w in s.weights})
+
+
+def write_run_toml(
+    store: ClipStore, config: object, weights: list[str], videos: Sequence[str]
+) -> None:
+    """The resolved configuration and its provenance; `--config RUN/run.toml` repeats the run."""
+    provenance = {
+        "camvid": camvid.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "weights": weights,
+        "videos": list(videos),
+    }
+    store.write_bytes("run.toml", dump_toml(config, {"provenance": provenance}).encode())

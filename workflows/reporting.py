@@ -1,0 +1,88 @@
+"""The report and the dataset card of a run, from its index and its artifacts."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from camvid.artifacts import (
+    Clip,
+    DepthMaps,
+    Frames,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    Verdict,
+)
+from camvid.errors import ConfigError
+from camvid.index import IndexRow
+from camvid.report import ClipEvidence, build_report, dataset_card, funnel_from_index
+from camvid.store import ClipStore
+
+log = logging.getLogger(__name__)
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """How much of the run is drawn; the table lists every clip either way."""
+
+    max_clip_pages: int = 200
+
+    def __post_init__(self) -> None:
+        if self.max_clip_pages < 0:
+            raise ConfigError(
+                f"`report.max_clip_pages` must be at least 0, got {self.max_clip_pages}"
+            )
+
+
+def run_name(store: ClipStore) -> str:
+    """The last part of the run's address."""
+    return PurePosixPath(store.root.rstrip("/")).name or "run"
+
+
+def write_report(store: ClipStore, config: ReportConfig, index: Sequence[IndexRow]) -> str:
+    """Builds report/index.html and the clips' pages; returns the report's path in the run."""
+    drawn = [row["clip_id"] for row in index if _has_frames(store, row)]
+    pages = set(drawn[: config.max_clip_pages])
+    if len(pages) < len(drawn):
+        log.warning("report: pages for %d of %d clips", len(pages), len(drawn))
+    return build_report(
+        run_name(store),
+        index,
+        funnel_from_index(index),
+        lambda clip_id: load_evidence(store, clip_id) if clip_id in pages else None,
+        store.write_bytes,
+    )
+
+
+def write_card(store: ClipStore, index: Sequence[IndexRow], weights: list[str]) -> None:
+    """README.md of the run: the dataset card."""
+    provenance = {"weights": weights}
+    card = dataset_card(run_name(store), funnel_from_index(index), index, provenance)
+    store.write_bytes("README.md", card.encode())
+
+
+def _has_frames(store: ClipStore, row: IndexRow) -> bool:
+    """Whether there is anything to draw for this row of the index."""
+    return bool(row["clip_id"]) and store.has(row["clip_id"], Frames)
+
+
+def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:
+    """Everything that the stages left for a clip."""
+
+    def load(kind: type[A]) -> A | None:
+        return store.load(clip_id, kind) if store.has(clip_id, kind) else None
+
+    return ClipEvidence(
+        clip=store.load(clip_id, Clip),
+        frames=store.load(clip_id, Frames),
+        masks=load(ObjectMasks),
+        reconstruction=load(Reconstruction),
+        tracks=load(PointTracks),
+        motion=load(MotionReport),
+        verdict=load(Verdict),
+        depth=load(DepthMaps),
+    )
