@@ -160,8 +160,7 @@ def cameras_from_row(row: Mapping[str, Any]) -> tuple[F64, Bool]:
     for index, flat in enumerate(row["cam_from_world"]):
         if flat is not None:
             cam_from_world[index] = np.reshape(flat, (3, 4))
-    registered: Bool = np.isfinite(cam_from_world).all(axis=(1, 2))
-    return cam_from_world, registered
+    return cam_from_world, np.asarray(np.isfinite(cam_from_world).all(axis=(1, 2)))
 
 
 def scene_scale(reconstruction: Reconstruction) -> float | None:

@@ -1,9 +1,12 @@
 """Measure motion: reproject keypoints as if the world stood still; what is left is motion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
+
 from camvid.artifacts import (
+    NAN,
     Clip,
     DepthMaps,
     MotionReport,
@@ -47,4 +50,7 @@ class MeasureMotion:
         depth: DepthMaps,
         tracks: PointTracks,
     ) -> MotionReport:
-        return measure_motion(clip, masks, reconstruction, depth, tracks, self.config.options)
+        report = measure_motion(clip, masks, reconstruction, depth, tracks, self.config.options)
+        seen = depth.residual[np.isfinite(depth.residual)]
+        residual = float(np.median(seen)) if len(seen) else NAN
+        return replace(report, depth_residual=residual)

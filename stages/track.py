@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.models.lucas_kanade_tracker import LucasKanadeTrackerOptions
 
 from camvid.artifacts import Frames, ObjectMasks, PointTracks
+from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import build_backend
 from camvid.stage import Resources
@@ -17,7 +17,10 @@ class TrackConfig:
     """Which tracker, and how."""
 
     backend: str = "lucas_kanade"
-    lucas_kanade: LucasKanadeTrackerOptions = LucasKanadeTrackerOptions()
+    lucas_kanade: LucasKanadeOptions = LucasKanadeOptions(
+        max_background_tracks=400,
+        lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
+    )
     resources: Resources = Resources()
 
     def build(self) -> "Track":

@@ -8,14 +8,11 @@ from pathlib import Path
 from camvid.artifacts import NAN, Clip, Reconstruction
 from camvid.evaluation.trajectory import trajectory_error
 from camvid.index import IndexRow
-from camvid.scenes import (
-    SceneTruth,
-    demo_scenes,
-    render,
-    true_motion_strength,
-    write_broken_video,
-    write_scene,
-)
+from camvid.scenes.demo import demo_scenes
+from camvid.scenes.files import write_scene
+from camvid.scenes.movie import write_broken_video
+from camvid.scenes.render import render
+from camvid.scenes.truth import SceneTruth, true_motion_strength
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from workflows.curate import CurateConfig, Executor, curate

@@ -18,7 +18,10 @@ from camvid.artifacts import (
 )
 from camvid.errors import ConfigError
 from camvid.index import IndexRow
-from camvid.report import ClipEvidence, build_report, dataset_card, funnel_from_index
+from camvid.report.build import build_report
+from camvid.report.card import dataset_card
+from camvid.report.evidence import ClipEvidence
+from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
 
 log = logging.getLogger(__name__)

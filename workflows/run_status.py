@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from camvid.errors import StoreError
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
-from camvid.report import funnel_from_index
+from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from camvid.index import IndexRow
-from camvid.report import funnel_from_index
+from camvid.report.funnel import funnel_from_index
 
 
 def print_summary(out: str, index: Sequence[IndexRow]) -> int:

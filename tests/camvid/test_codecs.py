@@ -1,0 +1,76 @@
+"""Artifacts come back from their bytes as they went in."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from camvid.artifacts import (
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    Verdict,
+)
+from camvid.codecs import from_bytes, to_bytes
+
+# 16-bit codes over a nearest depth of 1 and a farthest of 40: half a code is 40 / 65535 / 2.
+INVERSE_DEPTH_STEP = 40 / 65535
+
+
+def assert_same(first: Any, second: Any) -> None:
+    assert type(first) is type(second)
+    for field in fields(first):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
+        else:
+            assert repr(a) == repr(b), field.name
+
+
+@pytest.mark.parametrize(
+    ("fixture", "kind"),
+    [
+        ("clip", Clip),
+        ("masks", ObjectMasks),
+        ("reconstruction", Reconstruction),
+        ("tracks", PointTracks),
+        ("motion", MotionReport),
+        ("verdict", Verdict),
+    ],
+)
+def test_round_trip_is_exact(fixture: str, kind: type, request: pytest.FixtureRequest) -> None:
+    artifact = request.getfixturevalue(fixture)
+    data = to_bytes(artifact)
+    assert_same(artifact, from_bytes(kind, data))
+    assert to_bytes(from_bytes(kind, data)) == data
+
+
+def test_depth_keeps_its_precision_and_its_holes(depth: DepthMaps) -> None:
+    back = from_bytes(DepthMaps, to_bytes(depth))
+    np.testing.assert_array_equal(back.valid, depth.valid)
+    np.testing.assert_array_equal(back.confidence, depth.confidence)
+    seen = depth.valid
+    relative = np.abs(back.depth[seen] / depth.depth[seen] - 1)
+    assert relative.max() < INVERSE_DEPTH_STEP
+    assert (back.depth[~seen] == 0).all()
+    assert to_bytes(back) == to_bytes(from_bytes(DepthMaps, to_bytes(back)))
+
+
+def test_no_depth_costs_nothing() -> None:
+    data = to_bytes(DepthMaps.none(240, 360, 640))
+    assert len(data) < 20_000
+    back = from_bytes(DepthMaps, data)
+    assert back.depth.shape == (240, 360, 640)
+    assert back.source == "none"
+    assert not back.valid.any()
+
+
+def test_many_objects_need_16_bits() -> None:
+    object_id = np.arange(12, dtype=np.uint16).reshape(1, 3, 4) * 100
+    masks = ObjectMasks(object_id=object_id, objects=())
+    np.testing.assert_array_equal(from_bytes(ObjectMasks, to_bytes(masks)).object_id, object_id)

@@ -1,0 +1,230 @@
+"""Shards: the schema, the way there and back, damage, sizes, and readers that are not ours."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from camvid.artifacts import (
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    Verdict,
+)
+from camvid.codecs import decode_ids, decode_inverse_depth, decode_jpegs
+from camvid.errors import StoreError
+from camvid.report.encode import encode_jpeg
+from camvid.schema import EVIDENCE_COLUMNS, check_version, shard_schema
+from camvid.shard_row import cameras_from_row, scene_scale
+from camvid.shards import MANIFEST, read_manifest, verify_shards
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from stages.write_shards import WriteShardsConfig
+from tests.factories import make_clip
+
+
+@pytest.fixture
+def store(
+    tmp_path: Path,
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    motion: MotionReport,
+    verdict: Verdict,
+) -> ClipStore:
+    """Five clips with equal artifacts and different pictures."""
+    store = ClipStore(str(tmp_path / "run"))
+    for index in range(5):
+        clip = make_clip(f"{index:016x}")
+        rng = np.random.default_rng(index)
+        jpegs = [encode_jpeg(rng.integers(0, 255, (24, 32, 3), np.uint8)) for _ in range(6)]
+        store.save_frames(clip, jpegs)
+        for artifact in (clip, masks, reconstruction, depth, tracks, motion, verdict):
+            store.save(clip.clip_id, artifact)
+    return store
+
+
+def write(store: ClipStore, kinds: str = "44334", **sizes: int) -> dict[str, Any]:
+    names = {"4": "4d", "3": "3d", "v": "video", "n": "none"}
+    rows: Any = {
+        f"{i:016x}": (ClipRow(clip_id=f"{i:016x}", video_uri="a.mp4"), names[kind])
+        for i, kind in enumerate(kinds)
+    }
+    return WriteShardsConfig(**sizes).build()(store, rows, ["net 309c Apache-2.0"])
+
+
+def rows_of(store: ClipStore, name: str) -> list[dict[str, Any]]:
+    return pq.read_table(store.full_path(f"shards/{name}")).to_pylist()
+
+
+def test_what_goes_in_comes_out(
+    store: ClipStore,
+    clip: Clip,
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+) -> None:
+    write(store)
+    row = rows_of(store, "4d-00000.parquet")[0]
+    assert (row["kind"], row["indicator"], row["num_frames"]) == ("4d", 2, 6)
+    assert row["frames"] == store.load_jpegs("0" * 16)
+    assert decode_jpegs(row["frames"]).shape == (6, 24, 32, 3)
+    cam_from_world, registered = cameras_from_row(row)
+    np.testing.assert_array_equal(registered, reconstruction.registered)
+    np.testing.assert_array_equal(cam_from_world, reconstruction.cam_from_world)
+    assert row["K"] == {"fx": 30.0, "fy": 30.0, "cx": 16.0, "cy": 12.0}
+    np.testing.assert_array_equal(np.float32(row["points_world"]), reconstruction.points_world)
+    np.testing.assert_array_equal(decode_ids(row["masks"]), masks.object_id)
+    stored = store.load("0" * 16, DepthMaps)
+    z, valid = decode_inverse_depth(row["depth"], np.array(row["depth_max_inverse"]))
+    np.testing.assert_array_equal(z, stored.depth)
+    np.testing.assert_array_equal(valid, depth.valid)
+    shape = (6, row["tracks"]["num_tracks"], 2)
+    xy_px = np.frombuffer(row["tracks"]["xy_px"], "<f4").reshape(shape)
+    np.testing.assert_array_equal(xy_px, tracks.xy_px)
+    assert row["objects"][0]["motion_strength"] == 0.02
+    assert row["objects"][1]["motion_strength"] is None
+    assert row["timestamps_s"] == clip.timestamps_s.tolist()
+
+
+def test_the_schema_is_pinned() -> None:
+    """A change here is a change of contract: raise the version with it."""
+    names = shard_schema().names
+    assert names[:9] == [
+        "clip_id",
+        "kind",
+        "indicator",
+        "source_uri",
+        "source_sha256",
+        "licence",
+        "start_s",
+        "end_s",
+        "fps",
+    ]
+    assert set(EVIDENCE_COLUMNS) < set(names)
+    assert len(names) == 35
+    assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.0"
+
+
+def test_newer_and_foreign_files_are_refused() -> None:
+    with pytest.raises(StoreError, match=r"x has schema version 2\.0, this camvid reads up to 1"):
+        check_version({b"camvid.schema_version": b"2.0"}, "x")
+    with pytest.raises(StoreError, match="must be a camvid shard"):
+        check_version(None, "x")
+    check_version({b"camvid.schema_version": b"1.7"}, "x")
+
+
+def test_sizes_make_groups_and_shards_and_places_hold(store: ClipStore) -> None:
+    size = sum(map(len, store.load_jpegs("0" * 16)))
+    places = write(store, "44444", max_row_group_clips=2, max_shard_bytes=4 * size - 1)
+    names = [shard["name"] for shard in read_manifest(store)["shards"]]
+    assert names == ["4d-00000.parquet", "4d-00001.parquet"]
+    for clip_id, place in places.items():
+        file = pq.ParquetFile(store.full_path(f"shards/{place.shard}"))
+        group = file.read_row_group(place.row_group, columns=["clip_id"])
+        assert group["clip_id"][place.row].as_py() == clip_id
+    assert verify_shards(store) == []
+
+
+def test_none_is_in_no_shard_and_kinds_do_not_mix(store: ClipStore) -> None:
+    places = write(store, "43vnn")
+    assert sorted(place.shard for place in places.values()) == [
+        "3d-00000.parquet",
+        "4d-00000.parquet",
+        "video-00000.parquet",
+    ]
+    assert read_manifest(store)["counts"] == {"4d": 1, "3d": 1, "video": 1}
+
+
+def test_equal_content_is_not_written_again_and_gives_equal_bytes(store: ClipStore) -> None:
+    write(store)
+    path = Path(store.full_path("shards/4d-00000.parquet"))
+    before, changed = path.read_bytes(), path.stat().st_mtime_ns
+    write(store)
+    assert path.stat().st_mtime_ns == changed
+    store.remove(MANIFEST)
+    write(store)
+    assert path.read_bytes() == before
+    write(store, "33333")
+    assert not path.exists()
+    assert verify_shards(store) == []
+
+
+@pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
+def test_a_flipped_byte_is_found(store: ClipStore, where: float) -> None:
+    write(store)
+    path = Path(store.full_path("shards/4d-00000.parquet"))
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * where)] ^= 0x10
+    path.write_bytes(data)
+    faults = verify_shards(store)
+    assert len(faults) == 1
+    assert "shards/4d-00000.parquet: sha256 must be" in faults[0]
+
+
+def rewrite(store: ClipStore, change: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Changes a shard's rows and vouches for it, as a faulty writer would."""
+    import hashlib
+
+    name = "shards/4d-00000.parquet"
+    rows = pq.read_table(store.full_path(name)).to_pylist()
+    change(rows[0])
+    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name))
+    manifest = read_manifest(store)
+    shard = next(s for s in manifest["shards"] if s["name"] == "4d-00000.parquet")
+    shard["sha256"] = hashlib.sha256(store.read_bytes(name)).hexdigest()
+    store.write_bytes(MANIFEST, json.dumps(manifest).encode())
+    return verify_shards(store)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("timestamps_s", [0.0], "timestamps_s must have 6 entries, got 1"),
+        ("registered", [False] * 6, "kind 4d needs registered cameras, got none"),
+        ("frames", [b"no jpeg"] * 6, "frame 0 must be a JPEG of 32x24"),
+        ("cam_from_world", [[0.0] * 12], "cam_from_world must have 0 or 6 entries, got 1"),
+    ],
+)
+def test_a_wrong_row_is_found(store: ClipStore, column: str, value: Any, message: str) -> None:
+    write(store)
+    faults = rewrite(store, lambda row: row.update({column: value}))
+    assert faults == [f"shards/4d-00000.parquet: clip {'0' * 16}: {message}"]
+
+
+def test_missing_and_unlisted_files_are_found(store: ClipStore) -> None:
+    write(store)
+    path = Path(store.full_path("shards/4d-00000.parquet"))
+    path.rename(path.with_name("4d-00009.parquet"))
+    assert verify_shards(store) == [
+        "shards/4d-00009.parquet: not in the manifest",
+        "shards/4d-00000.parquet: missing",
+    ]
+    with pytest.raises(StoreError, match=r"must hold shards/manifest.json"):
+        verify_shards(ClipStore(str(path.parent)))
+
+
+def test_training_reads_leave_the_evidence_alone(store: ClipStore) -> None:
+    write(store)
+    file = pq.ParquetFile(store.full_path("shards/4d-00000.parquet"))
+    columns = [n for n in shard_schema().names if n not in EVIDENCE_COLUMNS]
+    table = file.read(columns=columns)
+    assert not set(EVIDENCE_COLUMNS) & set(table.column_names)
+    assert file.metadata.row_group(0).column(0).is_stats_set
+
+
+def test_scene_scale_is_the_median_depth(reconstruction: Reconstruction) -> None:
+    assert scene_scale(reconstruction) == pytest.approx(
+        float(np.median(reconstruction.points_world[:, 2])), rel=1e-5
+    )
