@@ -99,7 +99,7 @@ def decide(measures: Measures, policy: Policy, upstream: tuple[Reason, ...] = ()
     reasons = (*cameras, *stillness, *(doubt if not stillness else ()))
     return Verdict(
         kind=kind,
-        reasons=(*(upstream if cameras else ()), *reasons),
+        reasons=_each_once((*(upstream if cameras else ()), *reasons)),
         camera=measures.camera,
         camera_reasons=upstream,
         measured={
@@ -107,6 +107,10 @@ def decide(measures: Measures, policy: Policy, upstream: tuple[Reason, ...] = ()
         },
         limits={f.name: float(getattr(policy, f.name)) for f in fields(Policy)},
     )
+
+
+def _each_once(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    return tuple({reason.name: reason for reason in reversed(reasons)}.values())[::-1]
 
 
 def _kind(*, cameras_good: bool, moves: bool, sure: bool) -> Kind:
