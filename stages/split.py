@@ -21,6 +21,7 @@ from camvid.store import ClipStore, StageRecord
 from camvid.structure import structure, unstructure
 from camvid.video import probe
 from camvid.video_cut import CutClip, CutOptions, cut
+from camvid.video_decode import local_copy
 from camvid.video_stat import stat_key
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class SplitConfig:
     pyscenedetect: PySceneDetectOptions = PySceneDetectOptions()
     cut: CutOptions = CutOptions()
     licence: str = ""  # of the videos, copied into every clip
+    picture_fps: float = 24.0  # of folders of numbered pictures
     resources: Resources = Resources(cpus=0.5)
 
     def build(self) -> "Split":
@@ -53,8 +55,12 @@ class Split:
         )
 
     def __call__(self, uri: str) -> Iterator[CutClip]:
-        video = replace(probe(uri), licence=self.config.licence)
-        return cut(video, self._detector.detect(uri), self.config.cut)
+        config = self.config
+        with local_copy(uri) as path:
+            video = probe(path, picture_fps=config.picture_fps)
+            video = replace(video, uri=uri, licence=config.licence)
+            shots = self._detector.detect(path, picture_fps=config.picture_fps)
+            yield from cut(video, shots, config.cut, path=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,9 @@ def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[Cli
     except ClipError as error:
         # What was cut before the damage is whole; the failure is a row of its own beside it.
         record = _record("", identity, time.perf_counter() - start, **failure(error))
+        rows.append(ClipRow(clip_id="", video_uri=uri).after(record))
+    if not rows:
+        record = _record("", identity, 0.0, status="rejected", reason="no_decodable_span")
         rows.append(ClipRow(clip_id="", video_uri=uri).after(record))
     return tuple(rows)
 

@@ -10,18 +10,24 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
 )
+from camvid.weights import Weight
 
 
 class ShotDetector(Protocol):
     """Finds where a video cuts."""
 
-    def detect(self, path: str) -> list[tuple[float, float]]:
-        """Shots of the local video file as (start_s, end_s), in order, fades left out."""
+    def detect(self, path: str, *, picture_fps: float) -> list[tuple[float, float]]:
+        """Shots of the local video as (start_s, end_s), in order, fades left out.
+
+        `picture_fps` is the rate of a folder of pictures, which has no clock of its own.
+        """
         ...
 
 
 class Segmenter(Protocol):
     """Finds everything that may move."""
+
+    weights: tuple[Weight, ...]
 
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks: ...
 

@@ -1,0 +1,72 @@
+"""Shots by PySceneDetect's adaptive detector (hard cuts) and a blend test (fades, dissolves)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from scenedetect import FrameTimecode  # pyright: ignore[reportMissingTypeStubs]
+from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMissingTypeStubs]
+
+from camvid.errors import ConfigError
+from camvid.video_decode import PICTURE_FPS, read_frames
+from camvid.video_dissolves import DissolveDetector, DissolveOptions
+
+_DETECTION_SIDE_PX = 256
+_NOMINAL_FPS = 30.0  # PySceneDetect wants a rate; only its frame numbers are used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PySceneDetectOptions(DissolveOptions):
+    """What counts as a cut; every length is in source frames, so that rates do not matter."""
+
+    min_cut_ratio: float = 3.0  # content change against that of the neighbouring frames
+    min_content_change: float = 15.0  # mean change in hue, saturation, value (0 to 255)
+    min_shot_frames: int = 5
+
+    def __post_init__(self) -> None:
+        if self.min_cut_ratio <= 1:
+            raise ConfigError(f"min_cut_ratio must be above 1, got {self.min_cut_ratio}")
+        if self.min_shot_frames < 1:
+            raise ConfigError(f"min_shot_frames must be at least 1, got {self.min_shot_frames}")
+
+
+class PySceneDetect:
+    """The embedded ShotDetector: hard cuts, fades and dissolves."""
+
+    def __init__(self, options: PySceneDetectOptions | None = None) -> None:
+        self._options = options or PySceneDetectOptions()
+
+    def detect(self, path: str, *, picture_fps: float = PICTURE_FPS) -> list[tuple[float, float]]:
+        """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
+        cuts = self._hard_cut_detector()
+        dissolves = DissolveDetector(self._options)
+        times_s: list[float] = []
+        gaps: list[tuple[int, int]] = []  # first frame not in the shot before, first in the next
+        for index, (_, timestamp_s, rgb) in enumerate(
+            read_frames(path, max_side_px=_DETECTION_SIDE_PX, picture_fps=picture_fps)
+        ):
+            bgr: Any = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+            found: Any = cuts.process_frame(FrameTimecode(index, _NOMINAL_FPS), bgr)
+            gaps += [(cut.frame_num, cut.frame_num) for cut in found]
+            dissolves.add(timestamp_s, rgb)
+            times_s.append(timestamp_s)
+        fades = dissolves.find()
+        gaps = [cut for cut in gaps if not any(a <= cut[0] <= b for a, b in fades)] + fades
+        return _shots(times_s, sorted(gaps))
+
+    def _hard_cut_detector(self) -> AdaptiveDetector:
+        return AdaptiveDetector(
+            adaptive_threshold=self._options.min_cut_ratio,
+            min_content_val=self._options.min_content_change,
+            min_scene_len=self._options.min_shot_frames,
+        )
+
+
+def _shots(times_s: list[float], gaps: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Spans between the gaps; the last frame stays on the screen for as long as the others."""
+    typical_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / _NOMINAL_FPS
+    edges_s = [*times_s, times_s[-1] + typical_s]
+    starts = [0, *(resume for _, resume in gaps)]
+    ends = [*(stop for stop, _ in gaps), len(times_s)]
+    return [(edges_s[a], edges_s[b]) for a, b in zip(starts, ends, strict=True) if a < b]

@@ -1,0 +1,86 @@
+"""Probing: what a source video is, before anything is decoded for keeps."""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from camvid.artifacts import Video
+from camvid.errors import ConfigError
+from camvid.video_decode import (
+    PICTURE_FPS,
+    local_copy,
+    open_video,
+    read_frames,
+    read_packets,
+    unusable,
+)
+from camvid.video_find import numbered_pictures
+
+
+class _Timing(NamedTuple):
+    fps: float
+    num_frames: int
+    duration_s: float
+
+
+def probe(uri: str, *, picture_fps: float = PICTURE_FPS) -> Video:
+    """Size as displayed, rate, length and content hash of a video or folder of pictures.
+
+    `picture_fps` is the rate of a folder of numbered pictures, which has no clock of its own.
+    """
+    if not (math.isfinite(picture_fps) and picture_fps > 0):
+        raise ConfigError(f"picture_fps must be above 0, got {picture_fps}")
+    with local_copy(uri) as local:
+        path = Path(local)
+        if path.is_dir():
+            pictures = numbered_pictures(path)
+            if not pictures:
+                raise unusable(uri, "a folder without numbered pictures")
+            timing = _Timing(picture_fps, len(pictures), len(pictures) / picture_fps)
+            sha256 = _sha256_of_pictures(pictures)
+        else:
+            timing = _time_file(local, uri)
+            sha256 = _sha256(path)
+        height_px, width_px = next(read_frames(local, name=uri)).rgb.shape[:2]
+    return Video(
+        video_id=sha256[:16],
+        uri=uri,
+        sha256=sha256,
+        width_px=width_px,
+        height_px=height_px,
+        fps=timing.fps,
+        num_frames=timing.num_frames,
+        duration_s=timing.duration_s,
+    )
+
+
+def _time_file(local: str, uri: str) -> _Timing:
+    """Counts packets: headers lie about frame counts, and variable rates have no one rate."""
+    container, stream = open_video(local, uri)
+    with container:
+        spans_s = sorted(
+            (float(pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+            for packet in read_packets(container, stream, uri)
+            if (pts := packet.dts if packet.pts is None else packet.pts) is not None
+            and not packet.is_discard
+        )
+        stated = float(stream.average_rate or PICTURE_FPS)
+    if not spans_s:
+        raise unusable(uri, "a video stream without frames")
+    last_s, last_duration_s = spans_s[-1]
+    length_s = last_s - spans_s[0][0]
+    measured = (len(spans_s) - 1) / length_s if length_s > 0 else stated
+    # The header's rate is exact where it holds; some containers state their clock's instead.
+    fps = stated if abs(stated / measured - 1) < 0.05 else measured
+    return _Timing(fps, len(spans_s), length_s + (last_duration_s or 1 / fps))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of_pictures(pictures: list[Path]) -> str:
+    digests = "".join(_sha256(path) for path in pictures)
+    return hashlib.sha256(digests.encode()).hexdigest()

@@ -1,0 +1,138 @@
+"""Cheap looks at a clip's pictures: black bars, and whether there is anything to work with."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import F64, U8
+from camvid.errors import ConfigError
+from camvid.outcome import Reason, Rejected
+
+Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+_CORNER_CONTRAST = 12  # grey levels, absolute: a relative test finds corners in fog
+_CORNERS_EVERY = 10  # frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityOptions:
+    """The least a clip must have; the name of an option is the reason of the rejection."""
+
+    min_clip_s: float = 1.5
+    min_side_px: int = 128  # of the source's shorter side, black bars off
+    min_brightness: float = 24.0  # grey level that a hundredth of the picture exceeds
+    min_corner_count: int = 40
+    min_frame_change: float = 4.0  # grey levels; sensor noise alone makes more
+
+    def __post_init__(self) -> None:
+        for name in ("min_clip_s", "min_side_px"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise ConfigError(f"{name} must be above 0, got {value}")
+        for name in ("min_brightness", "min_frame_change", "min_corner_count"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ConfigError(f"{name} must be 0 (no test) or more, got {value}")
+
+
+class Looks:
+    """Brightness, change and texture of a clip, measured frame by frame at the working size."""
+
+    def __init__(self) -> None:
+        self._corners = cv2.FastFeatureDetector.create(threshold=_CORNER_CONTRAST)
+        self._last: U8 | None = None
+        self._brightness: list[float] = []
+        self._change: list[float] = []
+        self._corner_count: list[int] = []
+
+    def add(self, grey: U8) -> None:
+        """Measures one frame, [H, W]."""
+        if len(self._brightness) % _CORNERS_EVERY == 0:
+            self._corner_count.append(len(self._corners.detect(grey)))
+        self._brightness.append(float(np.percentile(grey[::4, ::4], 99)))
+        if self._last is not None and self._last.shape == grey.shape:
+            self._change.append(float(cv2.absdiff(grey, self._last).max()))
+        self._last = grey
+
+    def measured(self) -> dict[str, float]:
+        """The measures, named as the options that limit them (less `min_`)."""
+        return {
+            "brightness": float(np.median(self._brightness)),
+            "corner_count": float(np.median(self._corner_count)),
+            "frame_change": self._frame_change(),
+        }
+
+    def _frame_change(self) -> float:
+        """The largest change of any pixel, frame to frame, as most of the clip shows it.
+
+        Key frames make a still picture pulse, so one pair in ten may change without meaning
+        anything, unless it changes a lot: something passed through.
+        """
+        if not self._change:
+            return 0.0
+        change = np.array(self._change)
+        return float(max(np.percentile(change, 90), change.max() / 10))
+
+
+def find_fault(
+    options: QualityOptions, *, clip_s: float, side_px: int, looks: dict[str, float]
+) -> Rejected | None:
+    """The first test that the clip fails, if any."""
+    measured = {"clip_s": clip_s, "side_px": float(side_px), **looks}
+    for name, value in measured.items():
+        limit = float(getattr(options, f"min_{name}"))
+        if value < limit:
+            return Rejected(Reason(f"min_{name}", value, limit), measured)
+    return None
+
+
+class BlackBars:
+    """Finds letterbox and pillarbox bars: black in every frame, alike on both sides, sharp.
+
+    Black corners, night skies and vignettes fail one of the three, so they stay.
+    """
+
+    MAX_LEVEL = 20  # grey level: black after lossy coding
+    MIN_EDGE_LEVEL = 48  # reached right beside the bar at some time in the clip
+    EDGE_PX = 6  # how far the bar's edge may be smeared
+    INSET_PX = 2  # half-black pixels at the edge go with the bar
+    MAX_ASYMMETRY = 0.02  # of the side, between the two bars
+    MIN_SHARE = 0.01  # of the side, both bars together: less is not worth a crop
+    _STRIP_PX = 8  # averaged along the bar, so that coding noise does not lighten it
+
+    def __init__(self) -> None:
+        self._rows: F64 = np.zeros(0)
+        self._columns: F64 = np.zeros(0)
+
+    def add(self, grey: U8) -> None:
+        """Notes one frame at source size, [H, W]."""
+        height, width = grey.shape
+        strips = (max(1, width // self._STRIP_PX), max(1, height // self._STRIP_PX))
+        along_rows = cv2.resize(grey, (strips[0], height), interpolation=cv2.INTER_AREA)
+        along_columns = cv2.resize(grey, (width, strips[1]), interpolation=cv2.INTER_AREA)
+        if not len(self._rows):
+            self._rows, self._columns = np.zeros(int(height)), np.zeros(int(width))
+        np.maximum(self._rows, along_rows.max(axis=1), out=self._rows)
+        np.maximum(self._columns, along_columns.max(axis=0), out=self._columns)
+
+    def picture(self) -> Rect:
+        """What the bars leave of the frame."""
+        top, bottom = self._bars(self._rows)
+        left, right = self._bars(self._columns)
+        return left, top, len(self._columns) - left - right, len(self._rows) - top - bottom
+
+    def _bars(self, brightest: F64) -> tuple[int, int]:
+        """Widths of the two bars along one axis, from the brightest value seen at each place."""
+        size = len(brightest)
+        bars = self._bar(brightest), self._bar(brightest[::-1])
+        alike = abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size
+        return bars if alike and sum(bars) >= self.MIN_SHARE * size else (0, 0)
+
+    def _bar(self, brightest: F64) -> int:
+        lit = np.flatnonzero(brightest > self.MAX_LEVEL)
+        if not len(lit) or lit[0] == 0:
+            return 0
+        edge = int(lit[0])
+        sharp = brightest[edge : edge + self.EDGE_PX].max() >= self.MIN_EDGE_LEVEL
+        return edge + self.INSET_PX if sharp else 0
