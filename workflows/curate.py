@@ -31,7 +31,7 @@ from stages.track import TrackConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.breaker import Breaker
 from workflows.provenance import weight_lines, write_run_toml
-from workflows.reporting import ReportConfig, write_card, write_report
+from workflows.reporting import ReportConfig, write_card
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,7 @@ def curate(
     weights = weight_lines(built)
     write_run_toml(store, config, weights, videos)
     rows = list(_watched(execute(videos, config.split, config.clip_stages(), out), store, on_row))
-    index = gather(store, config, _once_per_clip(rows), weights)
-    write_report(store, config.report, index)
-    return index
+    return gather(store, config, _once_per_clip(rows), weights)
 
 
 def gather(

@@ -37,6 +37,7 @@ from workflows.breaker import Breaker
 from workflows.curate import CurateConfig, curate
 from workflows.refilter import refilter
 from workflows.replay import replay_stage
+from workflows.reporting import write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
 NUM_FRAMES = 40  # above the shortest clip that is kept (1.5 s)
@@ -58,7 +59,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def run(videos: list[str], tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     root = tmp_path_factory.mktemp("runs") / "whole"
-    curate(videos, str(root), CurateConfig(), in_process.run)
+    index = curate(videos, str(root), CurateConfig(), in_process.run)
+    write_report(ClipStore(str(root)), CurateConfig().report, index)
     return ClipStore(str(root))
 
 

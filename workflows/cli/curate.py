@@ -33,7 +33,7 @@ def command(
     from camvid.errors import ConfigError
     from camvid.video_find import find_videos
     from workflows.cli.progress import progress
-    from workflows.cli.summary import print_summary
+    from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.executors import choose_executor
 
@@ -43,5 +43,5 @@ def command(
     found = find_videos(videos)
     with progress(len(found)) as on_row:
         index = curate(found, out, resolved, choose_executor(ray, workers), on_row)
-    failed = print_summary(out, index)
+    failed = finish(out, resolved, index)
     raise typer.Exit(1 if failed else 0)

@@ -16,7 +16,8 @@ def command(
     from pathlib import Path
 
     from workflows.cli.progress import progress
-    from workflows.cli.summary import print_summary
+    from workflows.cli.summary import finish
+    from workflows.curate import CurateConfig
     from workflows.demo import run_demo, write_demo_videos
     from workflows.executors import choose_executor
 
@@ -44,5 +45,5 @@ def command(
         ]
         print(table(header, rows))
         print("ATE %: camera path error (RMSE after alignment) as a share of the path's length")
-        print_summary(str(folder / "run"), index)
+        finish(str(folder / "run"), CurateConfig(), index)
     raise typer.Exit(0 if all(line.right for line in lines) else 1)

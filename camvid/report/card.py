@@ -1,0 +1,176 @@
+"""The dataset card: README.md of a run in the Hugging Face form (YAML front matter, Markdown)."""
+
+import html
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+
+from camvid.report.funnel import Funnel
+from camvid.report.rows import KEPT, Outcome, ReportRow, parse_row
+from camvid.report.words import MEANING
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[#+>=-])")  # inside a line, or where one begins
+_UNPRINTABLE = re.compile(
+    r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+_INTRODUCTION = """\
+Video clips with camera poses, sparse points, aligned depth, object masks and a camera-compensated
+motion strength per object, curated by camvid."""
+
+_CONVENTIONS = """\
+- `cam_from_world` is T x 12, row-major 3 x 4: `x_cam = R x_world + t`. OpenCV axes: x right,
+  y down, z forward.
+- `K` holds fx, fy, cx, cy in pixels of the stored frames. The centre of the top-left pixel is
+  (0.5, 0.5).
+- World units are those of the reconstruction: each clip has its own scale. `depth` is z in the
+  camera frame.
+- `registered` says which frames have a camera; the others hold NaN.
+- `motion_strength` is a fraction of the picture's sides over a fixed time gap, camera motion taken
+  out. People are shown it times 100.
+- `objects[].object_id` are the values of `masks`; 0 is the background.
+- Masks, depth and tracks are evidence: training reads the other columns only.
+
+The schema, version 1, is in each shard's Parquet metadata and in `camvid/schema.py`.
+`index.parquet` has one row per clip, kept or not, with its kind, its reasons and all measures."""
+
+
+def dataset_card(
+    run_name: str,
+    funnel: Funnel,
+    index_rows: Sequence[Mapping[str, object]],
+    provenance: Mapping[str, object],
+) -> str:
+    """The card's text; `provenance` (versions, weights, licences) is listed as it is given."""
+    rows = [parse_row(row) for row in index_rows]
+    kept: list[Outcome] = [kind for kind in KEPT if funnel.counts[kind]]
+    sections = [
+        _front_matter(run_name, funnel, kept),
+        f"# {_inline(run_name)}\n\n{_INTRODUCTION}",
+        f"## What is in it\n\n{_counts(funnel, rows)}",
+        f"## Loading\n\n{_loading(kept)}",
+        f"## Conventions\n\n{_CONVENTIONS}",
+        f"## How it was made\n\n{_how(funnel)}",
+        f"## Licence\n\n{_licences(rows)}",
+        f"## Provenance\n\n{_provenance(provenance)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(run_name: str, funnel: Funnel, kept: Sequence[Outcome]) -> str:
+    total = sum(funnel.counts[kind] for kind in kept)
+    size = next((name for limit, name in _SIZES if total < limit), "n>1M")
+    lines = [
+        "---",
+        f"pretty_name: {_yaml(run_name)}",
+        "license: other",
+        'license_name: "per-clip"',
+        "task_categories:",
+        '- "image-to-video"',
+        '- "image-to-3d"',
+        "tags:",
+        *(f"- {_yaml(tag)}" for tag in ("4d", "camera-pose", "depth", "video", "camvid")),
+        "size_categories:",
+        f"- {_yaml(size)}",
+    ]
+    if kept:  # a configuration without files would fail to load
+        lines.append("configs:")
+    for n, kind in enumerate(kept):
+        lines += [
+            f"- config_name: {_yaml(kind)}",
+            f"  data_files: {_yaml(f'shards/{kind}-*.parquet')}",
+        ]
+        lines += ["  default: true"] if n == 0 else []
+    return "\n".join([*lines, "---"])
+
+
+def _counts(funnel: Funnel, rows: Sequence[ReportRow]) -> str:
+    table = [("kind", "clips", "seconds", "motion strength x100, median", "meaning")]
+    for kind in KEPT:
+        strengths = [100 * r.motion_strength for r in rows if r.outcome == kind]
+        known = [s for s in strengths if math.isfinite(s)]
+        median = f"{np.median(known):.2f}" if known else "-"
+        count, seconds = funnel.counts[kind], funnel.duration_s[kind]
+        table.append((f"`{kind}`", str(count), f"{seconds:.1f}", median, MEANING[kind]))
+    return _table(table)
+
+
+def _loading(kept: Sequence[Outcome]) -> str:
+    if not kept:
+        return "This run kept no clip: there are no shards."
+    return (
+        "```python\nfrom datasets import load_dataset\n\n"
+        f'clips = load_dataset("path/to/this/folder", "{kept[0]}", split="train", streaming=True)\n'
+        "clip = next(iter(clips))  # frames are JPEG bytes\n```\n\n"
+        "pandas, DuckDB and Ray Data open the shards as any Parquet files."
+    )
+
+
+def _how(funnel: Funnel) -> str:
+    stages = [("stage", "in", "out", "rejected", "failed", "why")]
+    stages += [(_inline(s.name), *map(str, s.numbers), _inline(s.why)) for s in funnel.stages]
+    parts = " + ".join(f"{count} {outcome}" for outcome, count in funnel.counts.items())
+    return (
+        f"{funnel.num_videos} videos gave {funnel.num_clips} clips. Every clip, and every video"
+        " without one, is counted once, in the stage that decided.\n\n"
+        f"{_table(stages)}\n\n{funnel.entered} entered = {parts}."
+    )
+
+
+def _licences(rows: Sequence[ReportRow]) -> str:
+    note = (
+        "The clips keep the licences of their source videos; each shard row names it in `licence`,"
+        " and its source in `source_uri` and `source_sha256`. Check them before you publish."
+    )
+    counts = Counter(r.licence or "not stated" for r in rows if r.outcome in KEPT)
+    if set(counts) <= {"not stated"}:
+        return note
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return (
+        f"{note}\n\n{_table([('licence', 'clips'), *((_inline(k), str(n)) for k, n in ordered)])}"
+    )
+
+
+def _provenance(provenance: Mapping[str, object]) -> str:
+    lines = list(_items(provenance, depth=0))
+    return "\n".join(lines) or "Not recorded."
+
+
+def _items(values: Mapping[str, object], depth: int) -> Iterable[str]:
+    """A nested list of names and values, in the order given."""
+    for key, value in values.items():
+        lead = "  " * depth + f"- {_inline(str(key))}"
+        if isinstance(value, Mapping):
+            yield lead
+            yield from _items(cast(Mapping[str, object], value), depth + 1)
+        elif isinstance(value, (list, tuple)):
+            items = cast(Sequence[object], value)
+            if any(isinstance(v, Mapping) for v in items):
+                yield lead
+                yield from _items({str(n + 1): v for n, v in enumerate(items)}, depth + 1)
+            else:
+                yield f"{lead}: {', '.join(_inline(str(v)) for v in items)}"
+        else:
+            yield f"{lead}: {_inline(str(value))}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+
+
+def _inline(text: str) -> str:
+    """Text that Markdown and HTML show as it is, on one line."""
+    one_line = " ".join(_UNPRINTABLE.sub("?", text).split())
+    return _MARKDOWN.sub(r"\\\1", html.escape(one_line, quote=False))
+
+
+def _yaml(text: str) -> str:
+    """A double-quoted YAML string: JSON's are, once unprintable characters are gone."""
+    return json.dumps(_UNPRINTABLE.sub("?", text), ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""What one clip's page shows, without the arrays it was drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from markupsafe import Markup
+
+from camvid.artifacts import Clip, MotionReport, ObjectMotion, ReconstructionQuality
+from camvid.outcome import Reason
+from camvid.report.evidence import ClipEvidence
+from camvid.report.plot_cameras import camera_plots
+from camvid.report.plot_motion import motion_plot
+from camvid.report.rows import ReportRow
+from camvid.report.words import Check, checks_of, motion_limit, verdict_sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """File names beside a clip's page; empty where there is no such file."""
+
+    animation: str = ""
+    poster: str = ""
+    thumbnail: str = ""
+    width_px: int = 0
+    height_px: int = 0
+    tail_s: float = 0.0
+
+    @property
+    def is_video(self) -> bool:
+        return PurePosixPath(self.animation).suffix == ".mp4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClipView:
+    """Everything the template needs; None and empty where the clip ended before that stage."""
+
+    row: ReportRow
+    media: Media
+    sentence: str
+    checks: tuple[Check, ...]
+    clip: Clip | None = None
+    motion: MotionReport | None = None
+    objects: tuple[ObjectMotion, ...] = ()  # strongest first
+    motion_plot: Markup = Markup("")
+    camera_plots: tuple[tuple[str, Markup], ...] = ()
+    camera_reasons: tuple[Reason, ...] = ()
+    quality: ReconstructionQuality | None = None
+    has_masks: bool = False
+    has_tracks: bool = False
+    has_arrows: bool = False
+
+
+def clip_view(row: ReportRow, evidence: ClipEvidence | None, media: Media) -> ClipView:
+    """The view of a clip; without evidence, of its row of the index alone."""
+    if evidence is None:
+        sentence, checks = verdict_sentence(row, None), checks_of(None, row.reasons)
+        return ClipView(row=row, media=media, sentence=sentence, checks=checks)
+    motion, solved = evidence.motion, evidence.reconstruction
+    limit = motion_limit(evidence.verdict, row.reasons)
+    plot = motion_plot(motion, evidence.clip.timestamps_s, limit) if motion else Markup("")
+    return ClipView(
+        row=row,
+        media=media,
+        sentence=verdict_sentence(row, evidence.verdict),
+        checks=checks_of(evidence.verdict, row.reasons),
+        clip=evidence.clip,
+        motion=motion,
+        objects=_strongest_first(motion.per_object) if motion else (),
+        motion_plot=plot,
+        camera_plots=camera_plots(solved),
+        camera_reasons=solved.reasons if solved else (),
+        quality=solved.quality if solved else None,
+        has_masks=evidence.masks is not None,
+        has_tracks=evidence.tracks is not None,
+        has_arrows=evidence.can_predict,
+    )
+
+
+def _strongest_first(objects: Sequence[ObjectMotion]) -> tuple[ObjectMotion, ...]:
+    """Objects without a measure (NaN) last."""
+    ordered = sorted(
+        objects,
+        key=lambda o: (o.motion_strength != o.motion_strength, -o.motion_strength, o.object_id),
+    )
+    return tuple(ordered)

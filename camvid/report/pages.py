@@ -1,0 +1,123 @@
+"""HTML from data: Jinja2 with autoescape on, and a policy that lets only our own script run."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from camvid.report.clip_view import ClipView, Media
+from camvid.report.colours import object_slot
+from camvid.report.funnel import Funnel
+from camvid.report.plot_strengths import strength_plot
+from camvid.report.rows import KEPT, OUTCOMES, ReportRow
+from camvid.report.words import (
+    FACTS,
+    MEANING,
+    label_of,
+    reason_in_words,
+    reasons_in_words,
+    show,
+)
+
+_QUALITY = (
+    "registered_fraction",
+    "mean_reprojection_error_px",
+    "median_triangulation_angle_deg",
+    "focal_px",
+    "num_points",
+    "points_per_frame",
+    "inlier_fraction",
+    "median_flow_px",
+    "rotation_residual_px",
+    "masked_fraction",
+)
+
+
+def index_page(
+    run_name: str, rows: Sequence[ReportRow], funnel: Funnel, media: Mapping[str, Media]
+) -> bytes:
+    """The run's page; `media` has an entry for every clip that has a page."""
+    return _render(
+        "index.html",
+        "index.js",
+        run_name=run_name,
+        rows=rows,
+        clips=[r for r in rows if r.clip_id],
+        problems=[r for r in rows if r.outcome == "failed" or not r.clip_id],
+        funnel=funnel,
+        media=media,
+        strengths=strength_plot(rows),
+        cameras=sorted({r.camera for r in rows if r.clip_id}),
+    )
+
+
+def clip_page(run_name: str, view: ClipView, previous_id: str, next_id: str) -> bytes:
+    """One clip's page, linked to its neighbours."""
+    return _render(
+        "clip.html",
+        "clip.js",
+        run_name=run_name,
+        view=view,
+        row=view.row,
+        media=view.media,
+        quality_names=_QUALITY,
+        previous_id=previous_id,
+        next_id=next_id,
+    )
+
+
+def _render(template: str, script: str, **context: object) -> bytes:
+    code = _own_file(script)
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(_own_file("style.css")),
+            script=Markup(code),
+            script_hash=digest,
+            **context,
+        )
+    )
+    return text.encode("utf-8", "replace")  # a file name may hold bytes that are no text
+
+
+def _own_file(name: str) -> str:
+    return (resources.files("camvid.report") / "templates" / name).read_text("utf-8")
+
+
+def _show(value: float, metric: str) -> str:
+    """`value|show("motion_strength")`"""
+    return show(metric, value)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("camvid.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "show": _show,
+        "words": reasons_in_words,
+        "reason": reason_in_words,
+        "label": label_of,
+        "slot": object_slot,
+    }
+    constants: dict[str, Any] = {
+        "OUTCOMES": OUTCOMES,
+        "KEPT": KEPT,
+        "MEANING": MEANING,
+        "FACTS": FACTS,
+    }
+    environment.filters.update(filters)
+    environment.globals.update(constants)
+    return environment

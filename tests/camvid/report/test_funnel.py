@@ -1,0 +1,110 @@
+"""The funnel: every row is counted once, and the numbers add up."""
+
+import math
+
+import numpy as np
+import pytest
+
+from camvid.errors import StoreError
+from camvid.report.funnel import Funnel, failure_cause, funnel_from_index
+
+
+def row(clip_id: str, status: str, kind: str = "", **more: object) -> dict[str, object]:
+    span = {"start_s": 0.0, "end_s": 2.0} if clip_id else {"start_s": None, "end_s": math.nan}
+    return {"clip_id": clip_id, "video_id": "v", "status": status, "kind": kind, **span, **more}
+
+
+ROWS = [
+    row("a", "ok", "4d", reasons=[]),
+    row("b", "ok", "4d", reasons=None),
+    row("c", "ok", "3d", reasons=["min_motion_strength (measured 0.0002, limit 0.003)"]),
+    row("d", "ok", "video", reasons=np.array(["camera_fixed"], object)),
+    row("e", "rejected", "none", reasons=["camera_fixed", "min_motion_strength"]),
+    row("f", "rejected", "none", reasons=["min_object_count"], stopped_at="segment"),
+    row("g", "failed", error="BackendError: diverged", stopped_at="reconstruct"),
+    row("h", "failed", error="out of memory: 3 GB", stopped_at="import_tracks"),
+    row("", "rejected", "none", reasons=["min_clip_s (measured 0.4, limit 1.5)"], video_id="w"),
+    row("", "failed", error="VideoError: /data/x.mp4: no frames", video_id="x"),
+]
+
+
+@pytest.fixture
+def funnel() -> Funnel:
+    return funnel_from_index(ROWS)
+
+
+def test_entered_is_the_sum_of_the_outcomes(funnel: Funnel) -> None:
+    assert funnel.entered == len(ROWS) == sum(funnel.counts.values())
+    assert funnel.counts == {"4d": 2, "3d": 1, "video": 1, "none": 3, "failed": 3}
+    assert (funnel.num_videos, funnel.num_clips) == (3, 8)
+    assert funnel.duration_s["4d"] == 4.0
+
+
+def test_each_stage_takes_in_what_the_one_before_let_out(funnel: Funnel) -> None:
+    entered = funnel.entered
+    for stage in funnel.stages:
+        assert stage.entered == entered
+        assert stage.entered == stage.ok + stage.num_rejected + stage.num_failed
+        entered = stage.ok
+    assert entered == funnel.counts["4d"] + funnel.counts["3d"] + funnel.counts["video"]
+
+
+def test_rows_are_counted_where_they_stopped_by_their_first_reason(funnel: Funnel) -> None:
+    stages = {stage.name: stage for stage in funnel.stages}
+    assert stages["split"].rejected == {"min_clip_s": 1}
+    assert stages["split"].failed == {"VideoError": 1}
+    assert stages["segment"].rejected == {"min_object_count": 1}
+    assert stages["reconstruct"].failed == {"BackendError": 1}
+    assert stages["filter"].rejected == {"camera_fixed": 1}
+    assert stages["import_tracks"].failed == {"out of memory": 1}
+    assert funnel.why_not_4d == {"3d": {"min_motion_strength": 1}, "video": {"camera_fixed": 1}}
+
+
+def test_the_text_adds_up(funnel: Funnel) -> None:
+    lines = funnel.render_text().splitlines()
+    total, _, parts = lines[-1].partition(" entered = ")
+    counts = [int(part.split()[0]) for part in parts.split(" + ")]
+    assert int(total) == sum(counts) == len(ROWS)
+    split = next(line for line in lines if line.startswith("split"))
+    assert split.split()[1:5] == ["10", "8", "1", "1"]
+
+
+def test_an_empty_run_has_a_funnel_of_zeros() -> None:
+    funnel = funnel_from_index([])
+    assert funnel.entered == 0
+    assert funnel.render_text().endswith("0 entered = 0 4d + 0 3d + 0 video + 0 none + 0 failed")
+
+
+@pytest.mark.parametrize(("status", "kind"), [("ok", "none"), ("rejected", "4d"), ("", "4d")])
+def test_a_status_that_contradicts_the_kind_is_refused(status: str, kind: str) -> None:
+    with pytest.raises(StoreError, match="status must be ok with kind"):
+        funnel_from_index([row("a", status, kind)])
+
+
+def test_counts_that_do_not_add_up_are_refused() -> None:
+    with pytest.raises(ValueError, match="must sum to entered"):
+        Funnel(
+            entered=2,
+            num_videos=1,
+            num_clips=1,
+            stages=(),
+            counts={"4d": 1, "3d": 0, "video": 0, "none": 0, "failed": 0},
+            duration_s={},
+            why_not_4d={},
+        )
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ("VideoError: no moov", "VideoError"),
+        ("numpy.linalg.LinAlgError: singular", "LinAlgError"),
+        ("cannot decode: /a/b.mp4", "cannot decode"),
+        ("/a/b c.mp4: /a/b c.mp4: must be a video, found 9 bytes (moov)", "must be a video"),
+        ("clip 7f3a: depth must be finite, got NaN", "depth must be finite"),
+        ("x" * 99, "x" * 59 + "\N{HORIZONTAL ELLIPSIS}"),
+        ("", "unknown"),
+    ],
+)
+def test_failures_are_grouped_by_cause(error: str, cause: str) -> None:
+    assert failure_cause(error) == cause

@@ -1,0 +1,88 @@
+"""Reasons and verdicts as a person reads them."""
+
+import math
+
+import pytest
+
+from camvid.artifacts import Verdict
+from camvid.outcome import Reason
+from camvid.report.rows import parse_row
+from camvid.report.words import checks_of, reason_in_words, reasons_in_words, show, verdict_sentence
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def sentence(kind: str, reasons: list[str], verdict: Verdict | None = None, **more: object) -> str:
+    status = {"none": "rejected", "failed": "failed"}.get(kind, "ok")
+    row = {"clip_id": "a", "status": status, "kind": kind, "reasons": reasons, **more}
+    return verdict_sentence(parse_row(row), verdict)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (
+            Reason("min_motion_strength", 0.0002, 0.003),
+            f"motion strength 0.02 is below the limit 0.30 ({TIMES}100)",
+        ),
+        (
+            Reason("max_mean_reprojection_error_px", 1.62, 1.2),
+            "mean reprojection error 1.62 px is above the limit 1.2 px",
+        ),
+        (
+            Reason("min_registered_fraction", 0.31, 0.8),
+            "registered fraction 31 % is below the limit 80 %",
+        ),
+        (Reason("min_clip_s", 0.42, 1.5), "length 0.42 s is below the limit 1.5 s"),
+        (Reason("min_depth_residual"), "depth residual could not be measured"),
+        (Reason("some_new_fact"), "some new fact"),
+        (Reason("corner_count", 12), "number of corners 12"),
+    ],
+)
+def test_a_reason_in_words(reason: Reason, words: str) -> None:
+    assert reason_in_words(reason) == words
+
+
+def test_a_camera_named_by_solver_and_filter_is_said_once() -> None:
+    reasons = [Reason("camera_fixed", 0.04, 0.5), Reason("camera_fixed")]
+    assert reasons_in_words(reasons).count("stands still") == 1
+
+
+def test_the_sentence_of_each_kind() -> None:
+    still = "min_motion_strength (measured 0.0002, limit 0.003)"
+    assert sentence("3d", [still]) == (
+        "Kept as 3d: cameras are good but nothing moves:"
+        f" motion strength 0.02 is below the limit 0.30 ({TIMES}100)."
+    )
+    assert sentence("video", ["camera_rotating"]).startswith(
+        "Kept as video: something moves but no camera can be known: the camera only rotates"
+    )
+    doubtful = sentence("video", ["min_motion_confidence (measured 0.2, limit 0.5)"])
+    assert "not surely enough" in doubtful
+    assert sentence("none", ["camera_fixed", still]).startswith("Not kept: the camera stands still")
+    assert sentence("failed", [], error="VideoError: cut off") == "Failed: VideoError: cut off"
+
+
+def test_a_4d_sentence_says_what_was_passed() -> None:
+    verdict = Verdict(kind="4d", reasons=(), limits={"min_motion_strength": 0.003})
+    assert sentence("4d", [], verdict, motion_strength=0.0279) == (
+        "Kept as 4d: cameras are good and something moves:"
+        f" motion strength 2.79 is above the limit 0.30 ({TIMES}100)."
+    )
+
+
+def test_checks_compare_in_the_direction_of_the_name() -> None:
+    verdict = Verdict(
+        kind="none",
+        reasons=(),
+        measured={"motion_strength": 0.01, "depth_residual": 0.4, "focal_px": math.nan},
+        limits={"min_motion_strength": 0.003, "max_depth_residual": 0.25, "min_focal_px": 10.0},
+    )
+    checks = checks_of(verdict, ())
+    assert [c.passed for c in checks] == [True, False, None]
+    assert checks[0].limit == "at least 0.30"
+    assert checks[1].measured == "40 %"
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert show("motion_strength", math.nan) == "\N{EN DASH}"

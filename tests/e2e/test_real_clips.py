@@ -1,0 +1,237 @@
+"""What must hold on real and rendered clips. One run over all of them, then a test per promise."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from camvid.artifacts import Clip, MotionReport, ObjectMasks, Reconstruction
+from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
+from camvid.geometry import invert_rigid
+from camvid.index import read_index
+from camvid.scenes.files import load_truth
+from camvid.scenes.truth import true_motion_strength
+from camvid.shards import verify_shards
+from camvid.store import ClipStore
+from workflows.curate import CurateConfig, curate
+from workflows.reporting import write_report
+
+CLIPS = Path(__file__).parents[3] / "shared" / "clips"
+WHOLE = [
+    "syn_orbit_movers",
+    "syn_orbit_static_scene",
+    "syn_rotate_movers",
+    "dyn_paragliding",
+    "dyn_bear",
+    "fixed_dog_fetch",
+    "fixed_vtest_pedestrians",
+    "gt_7scenes_redkitchen_translate",
+    "static_greatwall",
+    "still_apple",
+    "dyn_backpack_stairs",
+    "dyn_dog_grass",
+    "dyn_boy_walking_genai",
+    "path_cuts_bikes",
+]
+
+pytestmark = [
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(not CLIPS.exists(), reason="needs ../shared/clips"),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    store: ClipStore
+    rows: list[dict[str, Any]]
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a clip's folder, or of a file of path_derived."""
+        source = f"path_derived/{name}" if name.endswith(".mp4") else f"{name}/video.mp4"
+        found = [row for row in self.rows if row["source_uri"].endswith(source)]
+        if not found:
+            pytest.skip(f"needs ../shared/clips/{source}")
+        return found
+
+    def one(self, name: str) -> dict[str, Any]:
+        (row,) = self.of(name)
+        return row
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    pytest.importorskip("ray")
+    from workflows.on_ray import RayExecutor
+
+    videos = [CLIPS / name / "video.mp4" for name in WHOLE]
+    videos += sorted((CLIPS / "path_derived").glob("*.mp4"))
+    root = str(tmp_path_factory.mktemp("e2e") / "run")
+    found = [str(video) for video in videos if video.exists()]
+    rows = curate(found, root, CurateConfig(), RayExecutor(workers=2))
+    store = ClipStore(root)
+    write_report(store, CurateConfig().report, rows)
+    return Run(store, read_index(store))
+
+
+def pose_error(run: Run, name: str) -> TrajectoryError:
+    """Against groundtruth_tum.txt: time, position and quaternion of the camera in the world."""
+    row = run.one(name)
+    truth = np.loadtxt(CLIPS / name / "groundtruth_tum.txt")
+    quaternion = truth[:, 4:] / np.linalg.norm(truth[:, 4:], axis=1, keepdims=True)
+    world_from_cam = np.concatenate([_rotations(quaternion), truth[:, 1:4, None]], axis=2)
+    frames = run.store.load(row["clip_id"], Clip).source_frame_index
+    found = run.store.load(row["clip_id"], Reconstruction)
+    return trajectory_error(
+        found.cam_from_world, found.registered, invert_rigid(world_from_cam)[frames]
+    )
+
+
+def _rotations(xyzw: np.ndarray) -> np.ndarray:
+    x, y, z, w = xyzw.T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows), 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "limit_m"),
+    [
+        ("syn_orbit_movers", "4d", 0.010),
+        ("syn_orbit_static_scene", "3d", 0.010),
+        ("gt_7scenes_redkitchen_translate", "3d", 0.020),
+    ],
+)
+def test_cameras_agree_with_the_truth(run: Run, name: str, kind: str, limit_m: float) -> None:
+    assert run.one(name)["kind"] == kind
+    error = pose_error(run, name)
+    assert error.registered_fraction == 1.0
+    assert error.ate_rmse <= limit_m
+
+
+def test_motion_strength_agrees_with_the_truth(run: Run) -> None:
+    row = run.one("syn_orbit_movers")
+    truth = true_motion_strength(load_truth(CLIPS / "syn_orbit_movers"), row["motion_pair_gap_s"])
+    assert row["motion_strength"] == pytest.approx(max(truth.values()), rel=0.3)
+
+
+def test_both_movers_are_found_one_object_each(run: Run) -> None:
+    truth = load_truth(CLIPS / "syn_orbit_movers")
+    clip_id = run.one("syn_orbit_movers")["clip_id"]
+    masks = run.store.load(clip_id, ObjectMasks).object_id
+    report = run.store.load(clip_id, MotionReport)
+    moving = {o.object_id for o in report.per_object if o.motion_strength > 0.005}
+    best: list[int] = []
+    for true_id in (1, 2):
+        inside = masks[truth.object_id == true_id]
+        ids, counts = np.unique(inside[inside > 0], return_counts=True)
+        best.append(int(ids[np.argmax(counts)]))
+        assert counts.max() / len(inside) > 0.6
+    assert len(set(best)) == 2
+    assert set(best) <= moving
+
+
+def test_still_objects_do_not_move(run: Run) -> None:
+    still = run.one("syn_orbit_static_scene")["motion_strength"]
+    assert still <= 0.1 * run.one("syn_orbit_movers")["motion_strength"]
+
+
+@pytest.mark.parametrize("name", ["static_greatwall", "still_apple"])
+def test_static_clips_are_3d(run: Run, name: str) -> None:
+    for row in run.of(name):
+        assert row["kind"] == "3d"
+        assert 100 * row["motion_strength"] < 0.2
+
+
+@pytest.mark.parametrize("name", ["dyn_backpack_stairs", "dyn_dog_grass"])
+def test_moving_camera_and_moving_object_is_4d(run: Run, name: str) -> None:
+    assert run.one(name)["kind"] == "4d"
+
+
+@pytest.mark.parametrize(
+    ("name", "camera", "kind"),
+    [
+        ("syn_rotate_movers", "rotating", "video"),
+        ("dyn_paragliding", "rotating", "video"),
+        ("dyn_bear", "rotating", "video"),
+        ("pure_rotation_photo.mp4", "rotating", "none"),
+        ("fixed_dog_fetch", "fixed", "video"),
+        ("fixed_vtest_pedestrians", "fixed", "video"),
+    ],
+)
+def test_degenerate_cameras_are_named(run: Run, name: str, camera: str, kind: str) -> None:
+    for row in run.of(name):
+        assert (row["camera"], row["kind"]) == (camera, kind)
+        assert f"camera_{camera}" in " ".join(row["reasons"])
+        assert not run.store.load(row["clip_id"], Reconstruction).has_trajectory
+
+
+def test_a_collapsed_focal_length_does_not_pass(run: Run) -> None:
+    row = run.one("dyn_boy_walking_genai")
+    assert row["kind"] in ("4d", "video")
+    if row["kind"] == "4d":
+        assert 0.3 * 640 < row["focal_px"] < 4 * 640
+    else:
+        assert row["camera_reasons"]
+
+
+def test_cuts_and_the_fade(run: Run) -> None:
+    rows = sorted(run.of("four_shots_known_cuts.mp4"), key=lambda row: row["start_s"])
+    frames = [
+        (int(clip.source_frame_index[0]), int(clip.source_frame_index[-1]) + 1)
+        for clip in (run.store.load(row["clip_id"], Clip) for row in rows)
+    ]
+    assert len(frames) == 4
+    assert abs(frames[0][1] - 48) <= 2
+    assert abs(frames[1][0] - 48) <= 2
+    assert abs(frames[1][1] - 120) <= 2
+    assert abs(frames[2][0] - 120) <= 2
+    assert 178 <= frames[2][1] <= frames[3][0] <= 194, "the fade belongs to neither shot"
+
+
+@pytest.mark.parametrize(
+    "name", ["truncated.mp4", "not_a_video.mp4", "empty.mp4", "audio_only.mp4"]
+)
+def test_unreadable_files_fail_by_name(run: Run, name: str) -> None:
+    row = run.one(name)
+    assert row["status"] == "failed"
+    assert name in row["error"]
+    assert "\n" not in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("black.mp4", "min_brightness"),
+        ("frozen_still.mp4", "min_frame_change"),
+        ("one_frame.mp4", "min_clip_s"),
+        ("textureless_gradient.mp4", "min_corner_count"),
+        ("tiny_64x36.mp4", "min_side_px"),
+    ],
+)
+def test_useless_clips_are_rejected_by_name(run: Run, name: str, reason: str) -> None:
+    row = run.one(name)
+    assert (row["status"], row["kind"]) == ("rejected", "none")
+    assert row["reasons"][0].startswith(reason)
+
+
+def test_rotation_metadata_and_uneven_times_are_honoured(run: Run) -> None:
+    turned = run.store.load(run.one("rotation_metadata_90.mp4")["clip_id"], Clip)
+    assert turned.height_px > turned.width_px
+    uneven = run.store.load(run.one("variable_frame_rate.mp4")["clip_id"], Clip)
+    gaps = np.diff(uneven.timestamps_s)
+    assert gaps.max() > 2 * gaps.min()
+
+
+def test_nothing_is_lost_and_the_shards_are_whole(run: Run) -> None:
+    assert all(row["status"] in ("ok", "rejected", "failed") for row in run.rows)
+    assert verify_shards(run.store) == []
+    manifest = json.loads(run.store.read_bytes("shards/manifest.json"))
+    assert manifest["num_clips"] == sum(row["kind"] in ("4d", "3d", "video") for row in run.rows)
+    unexpected = [r for r in run.rows if r["status"] == "failed" and r["stopped_at"] != "split"]
+    assert not unexpected

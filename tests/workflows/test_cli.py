@@ -1,0 +1,125 @@
+"""The command line: exit codes, one-line errors, JSON that parses."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from camvid.scenes.demo import demo_scenes
+from camvid.scenes.movie import write_broken_video, write_video
+from camvid.scenes.render import render
+
+COMMANDS = [
+    "curate",
+    "demo",
+    "status",
+    "inspect",
+    "report",
+    "refilter",
+    "stage",
+    "shards",
+    "doctor",
+]
+
+
+def camvid(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workflows.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the command over a fixed camera and a broken file."""
+    folder = tmp_path_factory.mktemp("cli")
+    scene = next(spec for spec in demo_scenes() if spec.name == "fixed_mover")
+    spec = replace(scene, num_frames=40, width_px=256, height_px=144)
+    (folder / "in").mkdir()
+    write_video(folder / "in" / "fixed.mp4", render(spec).rgb, spec.fps)
+    write_broken_video(folder / "in" / "broken.mp4")
+    done = camvid("curate", "in", "--out", "run", "--set", "report.max_clip_pages=0", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    assert "failed: in/broken.mp4: " in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("run/report/index.html")
+    return folder / "run"
+
+
+def test_help_names_every_command() -> None:
+    done = camvid("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f" {name} " in done.stdout
+        assert camvid(name, "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["curate", "none.mp4", "--out", "r"], 2, "none.mp4"),
+        (["curate", ".", "--out", "r", "--config", "no.toml"], 2, "config file must be readable"),
+        (["curate", ".", "--out", "r", "--set", "filtre.x=1"], 2, "did you mean `filter`?"),
+        (["curate", ".", "--out", "r", "--profile", "big"], 2, "--profile must be `embedded`"),
+        (["status", "nowhere"], 4, "must be a run of `camvid curate`"),
+        (["inspect", "nowhere", "abc"], 4, "must hold index.parquet"),
+        (["shards", "verify", "nowhere"], 4, "must hold shards/manifest.json"),
+        (["refilter", "nowhere", "--set", "split.x=1"], 2, "refilter takes --set filter."),
+    ],
+)
+def test_mistakes_are_one_line_and_an_exit_code(
+    arguments: list[str], code: int, message: str, tmp_path: Path
+) -> None:
+    done = camvid(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("camvid: error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert camvid("--debug", *arguments, cwd=tmp_path).stderr.count("Traceback") >= 1
+
+
+def test_status(run: Path) -> None:
+    status = json.loads(camvid("status", str(run), "--json").stdout)
+    assert status["finished"]
+    assert status["kinds"] == {"failed": 1, "video": 1}
+    text = camvid("status", str(run)).stdout
+    assert "broken.mp4" in text
+    assert "measure_motion" in text
+
+
+def test_inspect(run: Path) -> None:
+    clip_id = next((run / "clips").glob("*/*")).name
+    found = json.loads(camvid("inspect", str(run), clip_id[:6], "--json").stdout)
+    assert found["clip"]["clip_id"] == clip_id
+    assert found["verdict"]["kind"] == "video"
+    assert found["motion"]["per_object"]
+    text = camvid("inspect", str(run), clip_id).stdout
+    assert "because camera_fixed" in text
+    assert camvid("inspect", str(run), "zz").returncode == 4
+
+
+def test_verify_and_a_flipped_byte(run: Path, tmp_path: Path) -> None:
+    assert camvid("shards", "verify", str(run)).stdout == "1 shards, 1 clips: all well\n"
+    shard = run / "shards" / "video-00000.parquet"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
+    done = camvid("shards", "verify", str(run))
+    shard.write_bytes(data)
+    assert done.returncode == 4
+    assert "sha256 must be" in done.stdout
+
+
+def test_stage_and_report(run: Path) -> None:
+    clip_id = next((run / "clips").glob("*/*")).name
+    record = json.loads(camvid("stage", "track", str(run), "--clip", clip_id, "--json").stdout)
+    assert (record["stage"], record["status"], record["reused"]) == ("track", "ok", False)
+    done = camvid("stage", "tracks", str(run), "--clip", clip_id)
+    assert done.returncode == 2
+    assert "did you mean `track`?" in done.stderr
+    assert Path(camvid("report", str(run)).stdout.strip()).exists()
+
+
+def test_doctor() -> None:
+    checks = json.loads(camvid("doctor", "--json").stdout)
+    assert {"python", "pycolmap", "u2netp"} <= {check["name"] for check in checks}
+    assert all(check["ok"] for check in checks if check["required"])
