@@ -27,11 +27,13 @@ SCHEMA = pa.schema(
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
         ("num_frames", pa.int64()),
+        ("licence", pa.string()),
         ("status", pa.string()),
         ("kind", pa.string()),
         ("reasons", pa.list_(pa.string())),
         ("stopped_at", pa.string()),
         ("error", pa.string()),
+        ("cause", pa.string()),
         ("camera", pa.string()),
         ("camera_reasons", pa.list_(pa.string())),
         *((f.name, _MEASURE_TYPES[f.type]) for f in fields(Measures) if f.name != "camera"),  # pyright: ignore[reportArgumentType]
@@ -55,6 +57,7 @@ def stopped_row(row: ClipRow, clip: Clip | None, video_id: str = "") -> IndexRow
         "reasons": [row.reason] if rejected else [],
         "stopped_at": row.stopped_at,
         "error": row.error,
+        "cause": row.cause,
         "camera": "unknown",
         "camera_reasons": [],
         "num_objects": 0,
@@ -72,6 +75,7 @@ def verdict_row(row: ClipRow, clip: Clip, verdict: Verdict, location: Location |
         "camera": verdict.camera,
         "camera_reasons": [str(r) for r in verdict.camera_reasons],
         "error": "",
+        "cause": "",
         "stopped_at": "",
         "seconds": _seconds(row),
     }
@@ -110,12 +114,14 @@ def decide_row(row: IndexRow, policy: Policy) -> Verdict | None:
     return decide(Measures(**numbers), policy, upstream)
 
 
-def write_index(store: ClipStore, rows: Sequence[IndexRow]) -> None:
-    """Writes the index, sorted by source and time, atomically."""
+def write_index(store: ClipStore, rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Writes the index, sorted by source and time, atomically; returns it with every column."""
     ordered = sorted(rows, key=lambda r: (r["source_uri"], r["start_s"] or 0.0, r["clip_id"]))
+    table = pa.Table.from_pylist(ordered, schema=SCHEMA)
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(ordered, schema=SCHEMA), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     store.write_bytes(INDEX, sink.getvalue().to_pybytes())
+    return table.to_pylist()
 
 
 def read_index(store: ClipStore) -> list[IndexRow]:
@@ -148,6 +154,7 @@ def _span(row: ClipRow, clip: Clip | None, video_id: str) -> Mapping[str, Any]:
         "start_s": clip.start_s if clip else None,
         "end_s": clip.end_s if clip else None,
         "num_frames": clip.num_frames if clip else None,
+        "licence": clip.video.licence if clip else "",
     }
 
 

@@ -30,7 +30,7 @@ from stages.split import SplitConfig
 from stages.track import TrackConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.breaker import Breaker
-from workflows.provenance import weight_lines, write_run_toml
+from workflows.provenance import Provenance, make_provenance, weight_lines, write_run_toml
 from workflows.reporting import ReportConfig, write_card
 
 log = logging.getLogger(__name__)
@@ -85,13 +85,14 @@ def curate(
     store = ClipStore(out)
     built = [stage.build() for stage in config.clip_stages()]  # fails now, not on the worker
     weights = weight_lines(built)
-    write_run_toml(store, config, weights, videos)
+    provenance = make_provenance(weights, videos)
+    write_run_toml(store, config, provenance)
     rows = list(_watched(execute(videos, config.split, config.clip_stages(), out), store, on_row))
-    return gather(store, config, _once_per_clip(rows), weights)
+    return gather(store, config, _once_per_clip(rows), provenance)
 
 
 def gather(
-    store: ClipStore, config: CurateConfig, rows: Sequence[ClipRow], weights: list[str]
+    store: ClipStore, config: CurateConfig, rows: Sequence[ClipRow], provenance: Provenance
 ) -> list[IndexRow]:
     """Shards, index and dataset card from the rows of all clips."""
     finished: dict[str, tuple[ClipRow, Kind]] = {}
@@ -104,10 +105,9 @@ def gather(
         verdict = store.load(row.clip_id, Verdict)
         finished[row.clip_id] = (row, verdict.kind)
         index.append(verdict_row(row, clip, verdict, None))
-    places = config.write_shards.build()(store, finished, weights)
-    index = [placed(row, places.get(row["clip_id"])) for row in index]
-    write_index(store, index)
-    write_card(store, index, weights)
+    places = config.write_shards.build()(store, finished, provenance["weights"])
+    index = write_index(store, [placed(row, places.get(row["clip_id"])) for row in index])
+    write_card(store, index, provenance)
     return index
 
 

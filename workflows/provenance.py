@@ -3,12 +3,14 @@
 import importlib.metadata
 import platform
 from collections.abc import Sequence
+from typing import Any
 
 import camvid
 from camvid.config import dump_toml
 from camvid.stage import Stage
 from camvid.store import ClipStore
 
+Provenance = dict[str, Any]
 PACKAGES = ("numpy", "opencv-python-headless", "pycolmap", "onnxruntime", "av", "pyarrow")
 
 
@@ -17,11 +19,9 @@ def weight_lines(stages: Sequence[Stage]) -> list[str]:
     return sorted({f"{w.name} {w.sha256} {w.licence}" for s in stages for w in s.weights})
 
 
-def write_run_toml(
-    store: ClipStore, config: object, weights: list[str], videos: Sequence[str]
-) -> None:
-    """The resolved configuration and its provenance; `--config RUN/run.toml` repeats the run."""
-    provenance = {
+def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
+    """What, apart from the configuration, made the run what it is."""
+    return {
         "camvid": camvid.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -29,4 +29,8 @@ def write_run_toml(
         "weights": weights,
         "videos": list(videos),
     }
+
+
+def write_run_toml(store: ClipStore, config: object, provenance: Provenance) -> None:
+    """The resolved configuration and its provenance; `--config RUN/run.toml` repeats the run."""
     store.write_bytes("run.toml", dump_toml(config, {"provenance": provenance}).encode())

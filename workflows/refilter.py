@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from camvid.config import dump_toml
 from camvid.index import IndexRow, decide_row, read_index
 from camvid.stage import run_stage
 from camvid.store import ClipStore
 from camvid.verdict import Policy
 from workflows.curate import gather
+from workflows.provenance import write_run_toml
 from workflows.replay import load_run, rows_of_run
 from workflows.reporting import write_report
 
@@ -49,7 +49,7 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> li
         return changes
     stage = config.filter.build()
     rows = [run_stage(stage, store, row) for row in rows_of_run(store, index, "filter")]
-    index = gather(store, config, rows, provenance["weights"])
-    store.write_bytes("run.toml", dump_toml(config, {"provenance": provenance}).encode())
+    index = gather(store, config, rows, provenance)
+    write_run_toml(store, config, provenance)
     write_report(store, config.report, index)
     return changes

@@ -23,6 +23,7 @@ from camvid.report.card import dataset_card
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
+from workflows.provenance import Provenance
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
@@ -61,10 +62,10 @@ def write_report(store: ClipStore, config: ReportConfig, index: Sequence[IndexRo
     )
 
 
-def write_card(store: ClipStore, index: Sequence[IndexRow], weights: list[str]) -> None:
+def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Provenance) -> None:
     """README.md of the run: the dataset card."""
-    provenance = {"weights": weights}
-    card = dataset_card(run_name(store), funnel_from_index(index), index, provenance)
+    told = {key: value for key, value in provenance.items() if key != "videos"}
+    card = dataset_card(run_name(store), funnel_from_index(index), index, told)
     store.write_bytes("README.md", card.encode())
 
 

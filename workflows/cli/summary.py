@@ -16,6 +16,7 @@ def finish(out: str, config: CurateConfig, index: Sequence[IndexRow]) -> int:
     print(funnel_from_index(index).render_text())
     failed = [row for row in index if row["status"] == "failed"]
     for row in failed:
-        print(f"failed: {row['source_uri']}: {row['error']}")
+        named = "" if row["source_uri"] in row["error"] else f"{row['source_uri']}: "
+        print(f"failed: {named}{row['error']}")
     print(f"report: {report}")
     return len(failed)
