@@ -24,14 +24,15 @@ class _Timing(NamedTuple):
     duration_s: float
 
 
-def probe(uri: str, *, picture_fps: float = PICTURE_FPS) -> Video:
+def probe(uri: str, *, picture_fps: float = PICTURE_FPS, path: str = "") -> Video:
     """Size as displayed, rate, length and content hash of a video or folder of pictures.
 
-    `picture_fps` is the rate of a folder of numbered pictures, which has no clock of its own.
+    `picture_fps` is the rate of a folder of numbered pictures, which has no clock of its own;
+    `path` is a local copy of a remote video, where there is one.
     """
     if not (math.isfinite(picture_fps) and picture_fps > 0):
         raise ConfigError(f"picture_fps must be above 0, got {picture_fps}")
-    with local_copy(uri) as local:
+    with local_copy(path or uri) as local:
         path = Path(local)
         if path.is_dir():
             pictures = numbered_pictures(path)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.models.track_sfm import TrackSfmOptions
-
 from camvid.artifacts import Clip, Frames, ObjectMasks, Reconstruction
 from camvid.models.protocols import PoseSolver
 from camvid.models.registry import build_backend
+from camvid.models.track_sfm import TrackSfmOptions
 from camvid.stage import Resources
 from camvid.weights import Weight
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-
 from camvid.artifacts import Frames, ObjectMasks, PointTracks
 from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker

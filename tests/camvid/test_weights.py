@@ -67,7 +67,7 @@ def test_a_damaged_file_is_refused(store: Path) -> None:
 
 def test_a_missing_weight_says_how_to_get_it(store: Path) -> None:
     assert weights.find("u2netp") is None
-    with pytest.raises(BackendUnavailable, match="camvid.weights fetch u2netp") as raised:
+    with pytest.raises(BackendUnavailable, match=r"camvid\.weights fetch u2netp") as raised:
         weights.require("u2netp")
     assert str(store) in str(raised.value)
 

@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the command over a fixed camera and a broken file."""
     folder = tmp_path_factory.mktemp("cli")
     scene = next(spec for spec in demo_scenes() if spec.name == "fixed_mover")
-    spec = replace(scene, num_frames=40, width_px=256, height_px=144)
+    spec = replace(scene, num_frames=40, width_px=320, height_px=180)
     (folder / "in").mkdir()
     write_video(folder / "in" / "fixed.mp4", render(spec).rgb, spec.fps)
     write_broken_video(folder / "in" / "broken.mp4")

@@ -1,0 +1,261 @@
+"""Corners followed by pyramidal Lucas-Kanade, each held to the patch in which it was first seen.
+
+A track is predicted from the frame in which it was last seen, then refined at full resolution
+against the patch of its *anchor*, the frame of first sight. Prediction alone adds up a small error
+per frame; the anchor takes that drift away, and a refinement that runs off says the track is lost.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.artifacts import F32, U8, U16, Bool, PointTracks
+from camvid.parallel import map_threads
+
+NEVER_SEED = 65535
+"""Region label of pixels on which no track is put."""
+
+_CHUNK = 300  # tracks per task: fixed, so that results do not depend on the number of threads
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)
+_TRACK = np.dtype(
+    [
+        ("label", np.uint16),
+        ("query_frame", np.int32),
+        ("anchor_frame", np.int32),
+        ("anchor_xy", np.float32, 2),
+        ("last_frame", np.int32),  # of the last sighting
+        ("last_xy", np.float32, 2),
+        ("inside_frame", np.int32),  # of the last sighting within the own region
+        ("alive", np.bool_),
+    ]
+)
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LucasKanadeOptions:
+    """How many tracks are kept alive, and what ends one."""
+
+    max_background_tracks: int = 1200  # alive at once
+    max_object_tracks: int = 200  # alive at once, per object
+    min_background_distance_px: float = 8.0
+    min_object_distance_px: float = 4.0
+    object_margin_px: int = 2  # a patch on the silhouette sees two things that move apart
+    min_corner_quality: float = 0.002  # corner strength against the region's strongest
+    min_corner_strength: float = 1e-4  # absolute: in flat areas, noise looks like corners
+    seed_every_frames: int = 3
+    window_px: int = 17
+    num_pyramid_levels: int = 4
+    max_round_trip_px: float = 0.5  # forward and back again must meet
+    max_anchor_shift_px: float = 0.3  # refinement against the anchor must confirm the prediction
+    max_patch_error: float = 24.0  # mean grey-level difference from the anchor's patch
+    lost_anchor: Literal["kill", "renew"] = "kill"  # renew: longer tracks, which may drift
+    leave_region: Literal["kill", "keep"] = "kill"
+    max_frames_outside: int = 3  # an object's mask may flicker; background tracks die at once
+    max_gap_frames: int = 2  # a track out of sight is looked for in this many more frames
+    min_track_frames: int = 3  # shorter tracks are dropped
+
+
+def track_regions(gray: U8, region: U16, options: LucasKanadeOptions) -> PointTracks:
+    """Follows corners of every region through gray [T, H, W].
+
+    `region` [T, H, W] labels pixels: 0 background, 65535 never to be seeded, else an object id.
+    A track carries the label of the pixel it was put on as `object_id`.
+    """
+    if gray.shape != region.shape:
+        raise ValueError(f"gray and region must agree in shape, got {gray.shape}, {region.shape}")
+    follower = _Follower(gray, region, options)
+    for frame_index in range(len(gray)):
+        follower.advance(frame_index)
+        if frame_index % options.seed_every_frames == 0:
+            follower.seed(frame_index)
+    return follower.tracks()
+
+
+class _Follower:
+    """All tracks so far. Positions are in OpenCV's pixels (first centre at 0) until `tracks()`."""
+
+    def __init__(self, gray: U8, region: U16, options: LucasKanadeOptions) -> None:
+        self._gray, self._region, self._options = gray, region, options
+        self._state = np.zeros(0, _TRACK)
+        self._sightings: list[tuple[int, Index, F32]] = []  # frame, tracks, xy
+
+    def advance(self, frame_index: int) -> None:
+        """Looks for every live track in this frame."""
+        state = self._state
+        live = np.flatnonzero(state["alive"])
+        xy, seen = self._predict(frame_index, live)
+        live, xy = live[seen], xy[seen]
+        refined, confirmed = self._refine(frame_index, live, xy)
+        if self._options.lost_anchor == "renew":
+            lost = live[~confirmed]
+            state["anchor_frame"][lost], state["anchor_xy"][lost] = frame_index, xy[~confirmed]
+            refined[~confirmed], confirmed[:] = xy[~confirmed], True
+        self._see(frame_index, live[confirmed], refined[confirmed])
+        gap = frame_index - state["last_frame"]
+        state["alive"] &= gap <= self._options.max_gap_frames
+
+    def seed(self, frame_index: int) -> None:
+        """Puts tracks on corners, away from the live ones, up to each region's budget."""
+        for label in np.unique(self._region[frame_index]):
+            if label == NEVER_SEED:
+                continue
+            xy = self._new_corners(frame_index, int(label))
+            new = np.zeros(len(xy), _TRACK)
+            new["label"], new["alive"] = label, True
+            new["query_frame"] = new["anchor_frame"] = frame_index
+            new["anchor_xy"] = xy
+            index = len(self._state) + np.arange(len(xy))
+            self._state = np.concatenate([self._state, new])
+            self._see(frame_index, index, xy)
+
+    def tracks(self) -> PointTracks:
+        """Every track that was seen often enough, with our pixel centres."""
+        state, num_frames = self._state, len(self._gray)
+        xy_px = np.empty((num_frames, len(state), 2), np.float32)
+        xy_px[:] = state["anchor_xy"]
+        visible = np.zeros((num_frames, len(state)), bool)
+        for frame_index, index, xy in self._sightings:
+            within = frame_index <= state["inside_frame"][index]
+            visible[frame_index, index[within]] = True
+            xy_px[frame_index:, index[within]] = xy[within]
+        keep = visible.sum(axis=0) >= self._options.min_track_frames
+        return PointTracks(
+            xy_px=xy_px[:, keep] + np.float32(0.5),
+            visible=visible[:, keep],
+            object_id=state["label"][keep],
+            query_frame=state["query_frame"][keep],
+        )
+
+    def _see(self, frame_index: int, index: Index, xy: F32) -> None:
+        """Records sightings; ends the tracks that have left their region."""
+        state, options = self._state, self._options
+        state["last_frame"][index], state["last_xy"][index] = frame_index, xy
+        column, row = np.rint(xy).astype(int).T
+        label = state["label"][index]
+        inside = self._region[frame_index, row, column] == label
+        if options.leave_region == "keep":
+            inside[:] = True
+        state["inside_frame"][index[inside]] = frame_index
+        allowed = np.where(label == 0, 0, options.max_frames_outside)
+        outside = frame_index - state["inside_frame"][index] > allowed
+        state["alive"][index[outside]] = False
+        self._sightings.append((frame_index, index, xy))
+
+    def _predict(self, frame_index: int, live: Index) -> tuple[F32, Bool]:
+        """Where each live track went since it was last seen, forward and back in agreement."""
+        tasks = _tasks(live, self._state["last_frame"][live])
+
+        def follow(task: tuple[int, Index]) -> tuple[F32, Bool]:
+            source, target = self._gray[task[0]], self._gray[frame_index]
+            levels, start = self._options.num_pyramid_levels - 1, self._state["last_xy"][task[1]]
+            there, found, _ = self._lucas_kanade(source, target, start, None, levels)
+            back, found_back, _ = self._lucas_kanade(target, source, there, None, levels)
+            trip = np.linalg.norm(back - start, axis=1)
+            return there, found & found_back & (trip <= self._options.max_round_trip_px)
+
+        return _gather(live, tasks, map_threads(follow, tasks))
+
+    def _refine(self, frame_index: int, index: Index, predicted: F32) -> tuple[F32, Bool]:
+        """Predictions corrected against each track's anchor, where the anchor confirms them."""
+        guess = np.zeros((len(self._state), 2), np.float32)
+        guess[index] = predicted
+        tasks = _tasks(index, self._state["anchor_frame"][index])
+
+        def refine(task: tuple[int, Index]) -> tuple[F32, Bool]:
+            source, target = self._gray[task[0]], self._gray[frame_index]
+            start, near = self._state["anchor_xy"][task[1]], guess[task[1]]
+            there, found, error = self._lucas_kanade(source, target, start, near, 0)
+            shift = np.linalg.norm(there - near, axis=1)
+            alike = error <= self._options.max_patch_error
+            return there, found & alike & (shift <= self._options.max_anchor_shift_px)
+
+        return _gather(index, tasks, map_threads(refine, tasks))
+
+    def _lucas_kanade(
+        self, source: U8, target: U8, start: F32, guess: F32 | None, max_level: int
+    ) -> tuple[F32, Bool, F32]:
+        """(xy [n, 2], found [n], patch error [n]) of `start` in the target picture."""
+        window = (self._options.window_px, self._options.window_px)
+        flags = 0 if guess is None else cv2.OPTFLOW_USE_INITIAL_FLOW
+        near = (start if guess is None else guess).reshape(-1, 1, 2).copy()  # gets overwritten
+        there, status, error = cv2.calcOpticalFlowPyrLK(
+            source, target, start[:, None], near, None, None, window, max_level, _STOP, flags
+        )
+        xy = np.asarray(there, np.float32)[:, 0]
+        height, width = target.shape
+        margin = self._options.window_px // 4  # nearer the border most of the patch is made up
+        low, high = np.float32(margin), np.array([width, height], np.float32) - 1 - margin
+        within = ((xy >= low) & (xy <= high)).all(axis=1)
+        found = np.asarray(status)[:, 0] == 1
+        return xy, found & within, np.asarray(error, np.float32)[:, 0]
+
+    def _new_corners(self, frame_index: int, label: int) -> F32:
+        """The strongest corners [n, 2] of a region that keep their distance from live tracks."""
+        options, state = self._options, self._state
+        budget = options.max_object_tracks if label else options.max_background_tracks
+        distance = options.min_object_distance_px if label else options.min_background_distance_px
+        live = state["alive"] & (state["label"] == label)
+        free = (self._region[frame_index] == label).astype(np.uint8)
+        if label:
+            free = _shrunk(free, options.object_margin_px)
+        x, y, width, height = cv2.boundingRect(free)
+        for column, row in np.rint(state["last_xy"][live]).astype(int):
+            cv2.circle(free, (int(column), int(row)), round(distance), 0, -1)
+        margin = options.window_px // 4
+        free[:margin], free[-margin:], free[:, :margin], free[:, -margin:] = 0, 0, 0, 0
+        crop = np.s_[max(y - 4, 0) : y + height + 4, max(x - 4, 0) : x + width + 4]
+        missing = budget - int(live.sum())
+        if missing <= 0:
+            return np.zeros((0, 2), np.float32)
+        picture, allowed = self._gray[frame_index][crop], free[crop]
+        offset = np.array([crop[1].start, crop[0].start], np.float32)
+        return _corners(picture, allowed, missing, distance, options) + offset
+
+
+def _corners(
+    gray: U8, allowed: U8, max_corners: int, distance: float, options: LucasKanadeOptions
+) -> F32:
+    """The strongest corners [n, 2] of a picture where `allowed` is not 0."""
+    found: Any = cv2.goodFeaturesToTrackWithQuality(  # (None, None) where there is no corner
+        np.ascontiguousarray(gray),
+        max_corners,
+        options.min_corner_quality,
+        distance,
+        np.ascontiguousarray(allowed),
+        blockSize=5,
+    )
+    if found[0] is None:
+        return np.zeros((0, 2), np.float32)
+    strong = found[1].reshape(-1) >= options.min_corner_strength
+    return np.asarray(found[0].reshape(-1, 2)[strong], np.float32)
+
+
+def _tasks(index: Index, source_frame: NDArray[np.int32]) -> list[tuple[int, Index]]:
+    """Tracks grouped by the frame they are followed from, in chunks."""
+    tasks: list[tuple[int, Index]] = []
+    for frame_index in np.unique(source_frame):
+        group = index[source_frame == frame_index]
+        tasks += [(int(frame_index), group[i : i + _CHUNK]) for i in range(0, len(group), _CHUNK)]
+    return tasks
+
+
+def _gather(
+    index: Index, tasks: list[tuple[int, Index]], results: list[tuple[F32, Bool]]
+) -> tuple[F32, Bool]:
+    """Results of the tasks in the order of `index` (which is sorted)."""
+    xy, found = np.zeros((len(index), 2), np.float32), np.zeros(len(index), bool)
+    for (_, group), (group_xy, group_found) in zip(tasks, results, strict=True):
+        at = np.searchsorted(index, group)
+        xy[at], found[at] = group_xy, group_found
+    return xy, found
+
+
+def _shrunk(region: U8, margin_px: int) -> U8:
+    """The region without its rim; a region too thin to lose one is left as it is."""
+    kernel = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
+    inner = cv2.erode(region, kernel)
+    return np.asarray(inner if inner.any() else region, np.uint8)

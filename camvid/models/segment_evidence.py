@@ -1,0 +1,298 @@
+"""Which pixels move against the background: residual of flow over several frame spacings.
+
+Two backgrounds are asked. A homography explains a fixed, turning or zooming camera and any plane;
+what it leaves is motion or parallax, so its threshold grows with what it leaves of the whole
+picture. Epipolar geometry explains parallax too, but not what moves off its epipolar lines.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import F32, F64, U8, Bool
+from camvid.models.segment_flow import F16, ClipFlow, compose, look_up, pixel_grid
+from camvid.parallel import map_threads
+
+Flows = list[F16 | None]
+Views = list[tuple[F32, F32]]
+_SAMPLE_STEP_PX = 8
+_MIN_SAMPLES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceOptions:
+    """Limits of the motion evidence; pixels are those of the working size."""
+
+    max_spacing_s: float = 0.35  # widest spacing of the frames that are compared
+    num_spacings: int = 3  # each half of the one before
+    min_residual_px: float = 0.75  # less is flow noise
+    noise_factor: float = 4.0  # and so is less than this many robust deviations
+    min_epipolar_px: float = 0.75
+    max_planes: int = 3  # of the background
+    min_plane_share: float = 0.12  # of the background samples, for a second or third plane
+    min_plane_extent: float = 0.45  # of the picture's side, over which they must lie
+    memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
+    one_sided_weight: float = 0.02  # of frames near the clip's ends
+    min_parallax_px: float = 2.0  # below it there is no epipolar geometry to speak of
+
+
+def spacings(num_frames: int, fps: float, options: EvidenceOptions) -> list[int]:
+    """Frame spacings, powers of two, widest last; every frame has one neighbour that far."""
+    widest = max(1, min((num_frames - 1) // 2, round(options.max_spacing_s * fps)))
+    top = int(np.log2(widest))
+    return [2**k for k in range(max(0, top - options.num_spacings + 1), top + 1)]
+
+
+def motion_evidence(
+    flow: ClipFlow, hidden: list[U8], fps: float, options: EvidenceOptions
+) -> list[U8]:
+    """Per frame, [h, w] evidence of motion: 128 at the threshold, 255 at twice the threshold.
+
+    `hidden` marks, per frame, pixels that must not define the background (128 to 255).
+    """
+    num_frames = len(flow.gray)
+    evidence = [np.zeros_like(picture) for picture in flow.gray]
+    if num_frames < 2:
+        return evidence
+    grid = pixel_grid(flow.width_px, flow.height_px)
+    wanted = spacings(num_frames, fps, options)
+    found = [_Found(evidence=e, error=np.full(e.shape, np.inf, np.float16)) for e in evidence]
+    for spacing, forward, backward in _widening(flow, wanted[-1], grid):
+        if spacing not in wanted:
+            continue
+
+        def look(t: int, *, so_far: list[_Found], fields: tuple[Flows, Flows], k: int) -> _Found:
+            views = [
+                _look(flow.gray[t], flow.gray[u], way, hidden[t], grid, options)
+                for way, u in ((fields[0][t], t + k), (fields[1][t], t - k))
+                if way is not None
+            ]
+            return _agreed(so_far[t], views)  # not kept: the views of a clip fill the memory
+
+        one = partial(look, so_far=found, fields=(forward, backward), k=spacing)
+        found = map_threads(one, range(num_frames))
+    evidence = map_threads(_where_picture_moved, found)
+    seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
+    return _steady(evidence, flow, seen_both, grid, options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Found:
+    evidence: U8  # [h, w]
+    error: F16  # [h, w] of the picture, had the pixel moved as the background; 1 = threshold
+
+
+def _agreed(so_far: _Found, views: Views) -> _Found:
+    """Adds what one spacing shows: (residual, error) of each side of the frame.
+
+    What is covered or laid bare has no match on one side: both sides must agree. Near the clip's
+    ends, where there is but one side, the spacings must agree on the picture's error.
+    """
+    if not views:
+        return so_far
+    residual = np.minimum.reduce([residual for residual, _ in views])
+    error = np.minimum.reduce([error for _, error in views]).astype(np.float16)
+    return _Found(
+        evidence=np.maximum(so_far.evidence, np.clip(residual * 128, 0, 255).astype(np.uint8)),
+        error=error if len(views) == 2 else np.minimum(so_far.error, error),
+    )
+
+
+def _where_picture_moved(found: _Found) -> U8:
+    """Evidence where the picture itself moved too, not only the flow, which is smooth."""
+    moved = ((found.error >= 1) & (found.evidence >= 128)).astype(np.uint8)
+    moved = np.asarray(cv2.morphologyEx(moved, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)))
+    outlines, _ = cv2.findContours(moved, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(moved, outlines, -1, 1, cv2.FILLED)  # a plain shirt shows only its edges
+    return np.where(moved > 0, found.evidence, found.evidence // 4).astype(np.uint8)
+
+
+def _steady(
+    evidence: list[U8], flow: ClipFlow, seen_both: list[bool], grid: F32, options: EvidenceOptions
+) -> list[U8]:
+    """Evidence averaged along the flow over the frames around each one.
+
+    Frames near the ends saw one side alone, which leaves ghosts: their own say is small, and what
+    others carry to them counts only where they saw something too.
+    """
+    weight = [1.0 if both else options.one_sided_weight for both in seen_both]
+
+    def gather(forwards: bool) -> list[tuple[F16, float]]:
+        order = range(len(evidence)) if forwards else range(len(evidence) - 1, -1, -1)
+        path = flow.backward if forwards else flow.forward
+        total, mass = np.zeros(evidence[0].shape, np.float32), 0.0
+        sums: list[tuple[F16, float]] = []
+        for t in order:
+            way = path[t]
+            if way is not None:
+                total = look_up(total, way, grid)
+            total = options.memory * total + weight[t] * evidence[t].astype(np.float32)
+            mass = options.memory * mass + weight[t]
+            sums.append((total.astype(np.float16), mass))
+        return sums if forwards else sums[::-1]
+
+    past, future = map_threads(gather, (True, False))
+
+    def mean(t: int) -> U8:
+        own = weight[t] * evidence[t].astype(np.float32)  # in both sums: take it out once
+        total = past[t][0].astype(np.float32) + future[t][0] - own
+        steady = (total / (past[t][1] + future[t][1] - weight[t])).astype(np.uint8)
+        if seen_both[t]:
+            return steady
+        near = cv2.dilate(evidence[t], np.ones((5, 5), np.uint8)) >= 128
+        return np.where(near, steady, steady // 4).astype(np.uint8)
+
+    return map_threads(mean, range(len(evidence)))
+
+
+def _widening(flow: ClipFlow, widest: int, grid: F32) -> Iterator[tuple[int, Flows, Flows]]:
+    """Flow over spacings 1, 2, 4 ... both ways; only one spacing is held at a time."""
+    spacing, forward, backward = 1, flow.forward, flow.backward
+    yield spacing, forward, backward
+    while spacing < widest:
+        forward = _doubled(forward, spacing, grid)
+        backward = _doubled(backward, -spacing, grid)
+        spacing *= 2
+        yield spacing, forward, backward
+
+
+def _doubled(flows: list[F16 | None], step: int, grid: F32) -> list[F16 | None]:
+    """Flow over twice the spacing."""
+
+    def one(t: int) -> F16 | None:
+        first = flows[t]
+        middle = t + step
+        second = flows[middle] if 0 <= middle < len(flows) else None
+        return None if first is None or second is None else compose(first, second, grid)
+
+    return map_threads(one, range(len(flows)))
+
+
+def _look(
+    here: U8, there: U8, displacement: F16, hidden: U8, grid: F32, options: EvidenceOptions
+) -> tuple[F32, F32]:
+    """Residual of the flow from the background's, and error of the picture if it moved with the
+    background; [h, w] each, as multiples of their thresholds.
+    """
+    moved = displacement.astype(np.float32)
+    start, shift = _background_samples(moved, hidden, grid)
+    if len(start) < _MIN_SAMPLES:
+        return np.zeros(here.shape, np.float32), np.zeros(here.shape, np.float32)
+    background, left = _planes_flow(start, shift, moved, grid, options)
+    typical = 1.4826 * float(np.median(left))
+    threshold = max(options.min_residual_px, options.noise_factor * typical)
+    residual = np.linalg.norm(moved - background, axis=-1) / threshold
+    if np.percentile(left, 80) >= options.min_parallax_px:
+        epipolar = _epipolar_residual(start, shift, moved, grid, options)
+        residual = np.maximum(residual, epipolar)
+    error = _picture_error(here, there, moved, background, residual < 0.7, grid)
+    return residual.astype(np.float32), error
+
+
+def _picture_error(here: U8, there: U8, moved: F32, background: F32, calm: Bool, grid: F32) -> F32:
+    """How wrong the picture is if a pixel moved as the calm pixels around it, over its noise.
+
+    Flow is smooth: it drags along what lies beside a mover. The picture tells the two apart.
+    """
+    size = (41, 41)
+    free = calm.astype(np.float32)
+    mass = np.maximum(cv2.blur(free, size), 0.02)
+    around = cv2.blur((moved - background) * free[..., None], size) / mass[..., None]
+    expected = look_up(there, background + around, grid)
+    error = cv2.blur(cv2.absdiff(expected, here), (3, 3)).astype(np.float32)
+    noise = float(np.median(error[calm])) if calm.any() else 0.0
+    return np.asarray(error / (4 + noise), np.float32)
+
+
+def _planes_flow(
+    start: F32, shift: F32, moved: F32, grid: F32, options: EvidenceOptions
+) -> tuple[F32, F32]:
+    """Flow [h, w, 2] of the scene plane that fits best at each pixel, and residuals at samples.
+
+    A room has a wall and a floor. After the main plane, others count as background where they
+    explain many samples that lie far apart: movers are compact.
+    """
+    tolerance = options.min_residual_px + 0.02 * float(np.median(np.linalg.norm(shift, axis=-1)))
+    enough = max(_MIN_SAMPLES, options.min_plane_share * len(start))
+    background = np.zeros_like(grid)
+    left = np.full(len(start), np.inf, np.float32)
+    rest = np.ones(len(start), bool)
+    for plane in range(options.max_planes):
+        if plane > 0 and rest.sum() < enough:
+            break
+        homography = _fit_homography(start[rest], (start + shift)[rest])
+        error = np.linalg.norm(shift - (_project(homography, start) - start), axis=-1)
+        near = rest & (error < tolerance)
+        if plane > 0 and not (near.sum() >= enough and _lies_wide(start[near], grid, options)):
+            break
+        fitted = _project(homography, grid) - grid
+        misfit, so_far = (((moved - f) ** 2).sum(-1) for f in (fitted, background))
+        closer = np.ones_like(misfit, bool) if plane == 0 else misfit < so_far
+        background = np.where(closer[..., None], fitted, background)
+        left = np.minimum(left, error)
+        rest &= ~near
+    return background, left
+
+
+def _lies_wide(points: F32, grid: F32, options: EvidenceOptions) -> bool:
+    spread = np.ptp(np.percentile(points, (10, 90), axis=0), axis=0)
+    return bool((spread / grid.shape[1::-1]).max() >= options.min_plane_extent)
+
+
+def _background_samples(moved: F32, hidden: U8, grid: F32) -> tuple[F32, F32]:
+    """Grid points [N, 2] and their displacement, off what is hidden and inside both frames."""
+    half = _SAMPLE_STEP_PX // 2
+    cut = (slice(half, None, _SAMPLE_STEP_PX), slice(half, None, _SAMPLE_STEP_PX))
+    start, shift = grid[cut].reshape(-1, 2), moved[cut].reshape(-1, 2)
+    limit = np.array(grid.shape[1::-1], np.float32) - 1
+    target = start + shift
+    inside = np.asarray(((target >= 0) & (target <= limit)).all(axis=-1), np.bool_)
+    free = inside & (hidden[cut].reshape(-1) < 128)
+    if free.sum() >= max(_MIN_SAMPLES, 0.2 * inside.sum()):
+        inside = free
+    return start[inside], shift[inside]
+
+
+def _fit_homography(start: F32, end: F32) -> F64:
+    shift = np.linalg.norm(end - start, axis=-1)
+    tolerance = 0.5 + 0.02 * float(np.median(shift))
+    found, _ = cv2.findHomography(start, end, cv2.RANSAC, tolerance, maxIters=500)
+    fitted = np.shape(found) == (3, 3)  # None where nothing fits
+    return np.asarray(found, np.float64) if fitted else np.eye(3)
+
+
+def _project(homography: F64, points: F32) -> F32:
+    mapped = cv2.perspectiveTransform(points.reshape(-1, 1, 2), homography)
+    return np.asarray(mapped, np.float32).reshape(points.shape)
+
+
+def _epipolar_residual(
+    start: F32, shift: F32, moved: F32, grid: F32, options: EvidenceOptions
+) -> F32:
+    """Distance from the epipolar geometry of the background, as a multiple of its threshold."""
+    tolerance = options.min_epipolar_px / 2
+    thin = max(1, len(start) // 300)  # RANSAC's time grows with the samples, its answer does not
+    start, shift = start[::thin], shift[::thin]
+    found, inlier = cv2.findFundamentalMat(
+        start, start + shift, cv2.FM_RANSAC, tolerance, 0.99, 500
+    )
+    if np.shape(found) != (3, 3):
+        return np.zeros(moved.shape[:2], np.float32)
+    fundamental = np.asarray(found, np.float64)
+    kept = np.asarray(inlier).reshape(-1) > 0
+    typical = float(np.median(_sampson(fundamental, start, start + shift)[kept]))
+    threshold = max(options.min_epipolar_px, 2 * options.noise_factor * typical)
+    return (_sampson(fundamental, grid, grid + moved) / threshold).astype(np.float32)
+
+
+def _sampson(fundamental: F64, start: F32, end: F32) -> F32:
+    """First-order distance in pixels [...] of matches [..., 2] from their epipolar lines."""
+    ones = np.ones((*start.shape[:-1], 1), np.float32)
+    a, b = np.concatenate([start, ones], axis=-1), np.concatenate([end, ones], axis=-1)
+    line_b, line_a = a @ fundamental.T.astype(np.float32), b @ fundamental.astype(np.float32)
+    slope = (line_b[..., :2] ** 2).sum(-1) + (line_a[..., :2] ** 2).sum(-1)
+    distance = np.abs((b * line_b).sum(-1)) / np.sqrt(np.maximum(slope, 1e-12))
+    return np.asarray(distance, np.float32)

@@ -1,0 +1,271 @@
+"""From "something is here" to objects: points are followed over the clip and clustered.
+
+Two points belong to one object if, while both are seen, they lie in the same connected region and
+their distance stays about the same. So neighbours that a mask merges for a while, but that come
+apart or pass each other, get two ids, and an object keeps one id through a merger.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.artifacts import F32, I32, U8, Bool
+from camvid.models.segment_flow import F16, ClipFlow, look_up
+from camvid.parallel import map_threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceOptions:
+    """How points become objects; pixels are those of the working size."""
+
+    points_per_frame: int = 400  # sets how densely points are followed
+    min_step_px: int = 3
+    max_step_px: int = 10
+    max_loop_error_px: float = 1.0  # forth and back must return this close
+    max_flow_gradient: float = 0.25  # px per px; more is the border of two motions
+    moving_change: float = 0.5  # of the share of time seen moving, at which points differ
+    points_per_region: int = 16  # that are clustered; the rest joins its neighbours
+    max_clustered_points: int = 600
+    relative_motion: float = 0.4  # of their mean distance, at which two points come apart
+    unseen_weight: float = 0.1  # of a pair never seen together, against 16 of one often seen
+    min_affinity: float = 0.35  # mean over all pairs, to be one object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FollowedPoints:
+    """Points followed inside the masks: where each is, and in which region of its frame."""
+
+    xy: F32  # [T, N, 2] working pixels, NaN while not followed
+    region: I32  # [T, N] connected component of that frame, 0 while not followed
+    step_px: int  # one point was seeded per cell of this side
+
+
+def label_instances(
+    masks: list[U8], motion: list[U8], flow: ClipFlow, options: InstanceOptions
+) -> list[I32]:
+    """Per frame, [h, w] labels from 1, one label per object over the clip, 0 off the masks."""
+    regions = map_threads(lambda m: np.asarray(cv2.connectedComponents(m)[1], np.int32), masks)
+    points = follow_points(regions, flow, options)
+    if points.xy.shape[1] == 0:
+        return [np.zeros_like(r) for r in regions]
+    moving = np.zeros(points.xy.shape[1], np.float32)
+    for t in range(len(masks)):
+        alive = np.flatnonzero(points.region[t] > 0)
+        moving[alive] += _at(motion[t], points.xy[t, alive]) >= 128
+    moving /= (points.region > 0).sum(0)
+    label_of_point = cluster_points(points, moving, options)
+
+    def spread(t: int) -> I32:
+        alive = np.flatnonzero(points.region[t] > 0)
+        return _nearest_label(regions[t], points.xy[t, alive], label_of_point[alive])
+
+    return map_threads(spread, range(len(masks)))
+
+
+def follow_points(regions: list[I32], flow: ClipFlow, options: InstanceOptions) -> FollowedPoints:
+    """Seeds points where a mask has none and follows them along the flow until they leave it."""
+    step = _seed_step(regions, options)
+    clear = map_threads(
+        lambda t: np.where(_smooth(flow, t, options), regions[t], 0), range(len(regions))
+    )
+    xy = np.zeros((0, 2), np.float32)
+    track = np.zeros(0, np.int64)
+    num_tracks = 0
+    history: list[tuple[np.ndarray, F32, I32]] = []
+    for t, region in enumerate(regions):
+        if t > 0 and len(xy):
+            xy, alive = _advance(xy, flow.forward[t - 1], flow.backward[t], options)
+            alive &= _at(clear[t], xy) > 0
+            xy, track = xy[alive], track[alive]
+        fresh = _seeds(clear[t], xy, step)
+        xy = np.concatenate([xy, fresh])
+        track = np.concatenate([track, num_tracks + np.arange(len(fresh))])
+        num_tracks += len(fresh)
+        history.append((track, xy, _at(region, xy)))
+    points = FollowedPoints(
+        xy=np.full((len(regions), num_tracks, 2), np.nan, np.float32),
+        region=np.zeros((len(regions), num_tracks), np.int32),
+        step_px=step,
+    )
+    for t, (at, where, region_of) in enumerate(history):
+        points.xy[t, at] = where
+        points.region[t, at] = region_of
+    return points
+
+
+def _smooth(flow: ClipFlow, t: int, options: InstanceOptions) -> Bool:
+    """[h, w] where neighbours move alike: points on the border of two motions change sides."""
+    field = flow.forward[t] if flow.forward[t] is not None else flow.backward[t]
+    if field is None:
+        return np.ones((flow.height_px, flow.width_px), bool)
+    values = field.astype(np.float32)
+    dx, dy = cv2.Sobel(values, cv2.CV_32F, 1, 0), cv2.Sobel(values, cv2.CV_32F, 0, 1)
+    return (dx**2 + dy**2).sum(-1) <= (8 * options.max_flow_gradient) ** 2
+
+
+def _seed_step(regions: list[I32], options: InstanceOptions) -> int:
+    areas = [int((r > 0).sum()) for r in regions]
+    step = round(np.sqrt(max(areas, default=0) / options.points_per_frame))
+    return int(np.clip(step, options.min_step_px, options.max_step_px))
+
+
+def _at(image: NDArray[np.integer], xy: F32) -> I32:
+    """Values at the nearest pixels; 0 outside."""
+    column, row = np.rint(xy[:, 0]).astype(int), np.rint(xy[:, 1]).astype(int)
+    inside = (column >= 0) & (row >= 0) & (column < image.shape[1]) & (row < image.shape[0])
+    values = np.zeros(len(xy), np.int32)
+    values[inside] = image[row[inside], column[inside]]
+    return values
+
+
+def _advance(
+    xy: F32, forward: F16 | None, backward: F16 | None, options: InstanceOptions
+) -> tuple[F32, Bool]:
+    """Moves points one frame on; not alive where the way back ends elsewhere."""
+    assert forward is not None
+    assert backward is not None
+    moved = xy + _sample(forward, xy)
+    loop = np.linalg.norm(moved + _sample(backward, moved) - xy, axis=-1)
+    return moved, loop <= options.max_loop_error_px
+
+
+def _sample(flow: F16, xy: F32) -> F32:
+    """Flow [N, 2] at points [N, 2]."""
+    nowhere = np.zeros((1, len(xy), 2), np.float32)
+    return np.asarray(look_up(flow.astype(np.float32), xy[None], nowhere)[0], np.float32)
+
+
+def _seeds(region: I32, taken: F32, step: int) -> F32:
+    """One new point per cell of the grid that holds mask but no point yet."""
+    rows, columns = np.mgrid[step // 2 : region.shape[0] : step, step // 2 : region.shape[1] : step]
+    free = region[rows, columns] > 0
+    cells = (taken // step).astype(int)
+    cells = np.clip(cells, 0, np.array(free.shape[::-1]) - 1)
+    free[cells[:, 1], cells[:, 0]] = False
+    return np.stack([columns[free], rows[free]], axis=-1).astype(np.float32)
+
+
+def cluster_points(points: FollowedPoints, moving: F32, options: InstanceOptions) -> I32:
+    """[N] object labels from 1."""
+    chosen = _choose(points.region, options)
+    label = np.zeros(points.region.shape[1], np.int32)
+    label[chosen] = _average_linkage(*_affinity(points, moving, chosen, options), options)
+    for i in np.flatnonzero(label == 0):
+        label[i] = _neighbours_label(points, chosen, label, int(i))
+    _, compact = np.unique(label, return_inverse=True)
+    return (compact + 1).astype(np.int32)
+
+
+def _choose(region: I32, options: InstanceOptions) -> np.ndarray:
+    """The longest tracks, but only as many as each region needs."""
+    num_frames = len(region)
+    length = (region > 0).sum(axis=0)
+    count = np.zeros((num_frames, int(region.max()) + 1), np.int32)
+    chosen: list[int] = []
+    for i in np.argsort(-length, kind="stable"):
+        frames = np.flatnonzero(region[:, i])
+        at = (frames, region[frames, i])
+        if (count[at] < options.points_per_region).mean() > 0.25:
+            count[at] += 1
+            chosen.append(int(i))
+        if len(chosen) >= options.max_clustered_points:
+            break
+    return np.sort(np.array(chosen))
+
+
+def _affinity(
+    points: FollowedPoints, moving: F32, chosen: np.ndarray, options: InstanceOptions
+) -> tuple[F32, F32]:
+    """[K, K] affinity in [0, 1] of pairs and its weight: frames in which both are seen."""
+    num = len(chosen)
+    both, together, total = (np.zeros((num, num), np.float32) for _ in range(3))
+    low = np.full((num, num, 2), np.inf, np.float32)
+    high = np.full((num, num, 2), -np.inf, np.float32)
+    for xy, region in zip(points.xy[:, chosen], points.region[:, chosen], strict=True):
+        alive = np.flatnonzero(region)
+        pair = np.ix_(alive, alive)
+        apart = xy[alive, None] - xy[None, alive]
+        both[pair] += 1
+        together[pair] += region[alive, None] == region[None, alive]
+        total[pair] += np.linalg.norm(apart, axis=-1)
+        low[pair] = np.minimum(low[pair], apart)
+        high[pair] = np.maximum(high[pair], apart)
+    seen = np.maximum(both, 1)
+    mean = total / seen
+    change = np.linalg.norm(np.where(both[..., None] > 0, high - low, 0), axis=-1) / (mean + 8)
+    share = moving[chosen]
+    differs = (share[:, None] - share[None]) / options.moving_change
+    alike = together / seen * np.exp(-0.5 * ((change / options.relative_motion) ** 2 + differs**2))
+    return alike.astype(np.float32), np.minimum(both, 16)
+
+
+def _average_linkage(affinity: F32, weight: F32, options: InstanceOptions) -> I32:
+    """[K] labels from 1: merges the two most alike clusters until none are alike enough.
+
+    Pairs that are never seen together speak softly against a merger: a few points that slipped
+    from one object to another must not tie what came before to what came after.
+    """
+    num = len(affinity)
+    sums = (affinity * weight).astype(np.float64)
+    weights = weight.astype(np.float64) + options.unseen_weight
+    owner = np.arange(num)
+    mean = sums / weights
+    np.fill_diagonal(mean, -1)
+    while num > 1:
+        a, b = sorted(divmod(int(np.argmax(mean)), num))
+        if mean[a, b] < options.min_affinity:
+            break
+        owner[owner == b] = a
+        for matrix in (sums, weights):
+            matrix[a] += matrix[b]
+            matrix[:, a] = matrix[a]
+        mean[b], mean[:, b] = -1, -1
+        gone = mean[a] < 0
+        mean[a] = np.where(gone, -1, sums[a] / weights[a])
+        mean[:, a] = mean[a]
+    return (np.unique(owner, return_inverse=True)[1] + 1).astype(np.int32)
+
+
+def _neighbours_label(points: FollowedPoints, chosen: np.ndarray, label: I32, i: int) -> int:
+    """The label that clustered points near point i have most often while it is followed."""
+    frames = np.flatnonzero(points.region[:, i])
+    votes: list[int] = []
+    for t in frames:
+        same = chosen[points.region[t, chosen] == points.region[t, i]]
+        if len(same):
+            distance = np.linalg.norm(points.xy[t, same] - points.xy[t, i], axis=-1)
+            votes.append(int(label[same[np.argmin(distance)]]))
+    if not votes:
+        return int(label.max()) + 1
+    return int(np.bincount(votes).argmax())
+
+
+def _nearest_label(region: I32, xy: F32, label_of_point: I32) -> I32:
+    """Every masked pixel gets the label of the nearest point in its own region."""
+    labels = np.zeros_like(region)
+    where = np.rint(xy).astype(int)
+    region_of_point = region[where[:, 1], where[:, 0]]
+    for number in np.unique(region_of_point[region_of_point > 0]):
+        mine = region_of_point == number
+        inside = region == number
+        names = np.unique(label_of_point[mine])
+        if len(names) == 1:
+            labels[inside] = names[0]
+            continue
+        away = np.full(region.shape, 255, np.uint8)
+        away[where[mine, 1], where[mine, 0]] = 0
+        cell = cell_of_nearest_zero(away)
+        name_of_cell = np.zeros(int(cell.max()) + 1, np.int32)
+        name_of_cell[cell[where[mine, 1], where[mine, 0]]] = label_of_point[mine]
+        labels[inside] = name_of_cell[cell[inside]]
+    return labels
+
+
+def cell_of_nearest_zero(picture: U8) -> I32:
+    """[h, w] number of the zero pixel that lies nearest."""
+    _, cell = cv2.distanceTransformWithLabels(
+        picture, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    return np.asarray(cell, np.int32)

@@ -1,0 +1,43 @@
+"""U2-Net-P: a 4.6 MB network that finds what a person would look at first in a picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from camvid.artifacts import F32, U8
+from camvid.errors import BackendUnavailable
+
+_SIDE_PX = 320  # the exported network takes this size alone
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, as in training
+_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+class U2NetP:
+    """The saliency network, ready to run; one call uses one thread, calls may run in parallel."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the result must not depend on the thread count
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors share no narrower base
+            raise BackendUnavailable(f"{path}: onnxruntime cannot load it: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def saliency(self, rgb: U8, width_px: int, height_px: int) -> F32:
+        """Probability [height_px, width_px] that a pixel of rgb [H, W, 3] is on a salient object.
+
+        The network's own sigmoid, not stretched to [0, 1] as is common: a picture with nothing
+        salient in it must come out empty.
+        """
+        small = cv2.resize(rgb, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+        tensor = (small.astype(np.float32) / 255 - _MEAN) / _STD
+        batch = np.ascontiguousarray(tensor.transpose(2, 0, 1)[None])
+        fused = np.asarray(self._session.run([self._output], {self._input: batch})[0], np.float32)
+        return np.asarray(cv2.resize(fused[0, 0], (width_px, height_px)), np.float32)

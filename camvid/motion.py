@@ -1,0 +1,164 @@
+"""Motion strength: how far the keypoints of an object move beyond what the camera explains.
+
+A clip's strength is the largest over its objects, as a fraction of the image side per
+`pair_gap_s`. Its companions say how far to trust it: the lower bound (what no static point
+explains), the range over all depths the object may have, and the noise floor on the background.
+"""
+
+import numpy as np
+
+from camvid.artifacts import (
+    F64,
+    Clip,
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+)
+from camvid.motion_depth import track_depths
+from camvid.motion_models import CameraModel, Homographies, PosedCameras
+from camvid.motion_objects import (
+    MeasuredObject,
+    MotionOptions,
+    TrackEvidence,
+    area_fractions,
+    measure_object,
+    moving_tracks,
+    pair_means,
+    trimmed_mean,
+)
+from camvid.motion_series import choose_pairs, choose_windows, pair_series, window_series
+from camvid.outcome import Reason
+
+__all__ = ["MotionOptions", "measure_motion"]
+
+
+def measure_motion(
+    clip: Clip,
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    options: MotionOptions,
+) -> MotionReport:
+    """Strength of every object, against posed cameras or, where there are none, homographies."""
+    posed = reconstruction.has_trajectory and bool(depth.valid.any())
+    if posed:
+        camera, depth_confidence = _posed_cameras(masks, reconstruction, depth, tracks, options)
+        usable = reconstruction.registered
+    else:
+        camera = _homographies(masks, reconstruction, tracks, options)
+        depth_confidence = np.full(tracks.visible.shape[1], 255.0)
+        usable = np.ones(clip.num_frames, bool)
+    gap_s = options.pair_gap_s
+    seconds = clip.timestamps_s
+    frames = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
+    spans = choose_windows(seconds, usable, window_s=options.window_s)
+    windows = window_series(
+        camera, tracks, spans, seconds, gap_s=gap_s, min_frames=options.min_window_frames
+    )
+    moves, known = moving_tracks(windows, tracks, options)
+    evidence = TrackEvidence(
+        pairs=pair_series(camera, tracks, frames, seconds, gap_s),
+        windows=windows,
+        moves=moves,
+        known=known,
+        depth_confidence=depth_confidence,
+    )
+    return _report(masks, reconstruction, tracks, evidence, options, posed=posed)
+
+
+def _posed_cameras(
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    options: MotionOptions,
+) -> tuple[CameraModel, F64]:
+    """The cameras, and per track the mean confidence of the depth by which it is lifted."""
+    depths = track_depths(
+        depth,
+        masks,
+        tracks,
+        tolerance=options.depth_tolerance,
+        min_confidence=options.min_depth_confidence,
+    )
+    cameras = PosedCameras(
+        K=reconstruction.K,
+        cam_from_world=reconstruction.cam_from_world,
+        tracks=tracks,
+        depths=depths,
+        side_px=_side_px(masks),
+    )
+    seen = np.maximum(tracks.visible.sum(axis=0), 1)
+    return cameras, depths.confidence.sum(axis=0, dtype=np.int64) / seen
+
+
+def _homographies(
+    masks: ObjectMasks, reconstruction: Reconstruction, tracks: PointTracks, options: MotionOptions
+) -> CameraModel:
+    return Homographies(
+        tracks=tracks,
+        side_px=_side_px(masks),
+        fixed=reconstruction.camera == "fixed",
+        min_background_tracks=options.min_background_tracks,
+        max_residual_px=options.homography_residual_px,
+    )
+
+
+def _side_px(masks: ObjectMasks) -> F64:
+    """(W, H)."""
+    return np.array(masks.object_id.shape[:0:-1], np.float64)
+
+
+def _report(
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    tracks: PointTracks,
+    evidence: TrackEvidence,
+    options: MotionOptions,
+    *,
+    posed: bool,
+) -> MotionReport:
+    control = pair_means(evidence.pairs.length[:, tracks.object_id == 0], options)
+    background = trimmed_mean(control, options.trim_pairs)
+    areas = area_fractions(masks)
+    found = [
+        measure_object(o, areas[o.object_id], tracks, evidence, background, options)
+        for o in masks.objects
+    ]
+    heard = [m for m in found if not m.missed]
+    decides = max(heard, key=lambda m: m.motion.motion_strength, default=None)
+    parallax = not posed and reconstruction.camera == "unknown"
+    trust = options.unknown_camera_confidence if parallax else 1.0
+    return MotionReport(
+        motion_strength=decides.motion.motion_strength if decides else 0.0,
+        lower_bound=decides.motion.lower_bound if decides else 0.0,
+        background=background,
+        confidence=trust * decides.confidence if decides else 0.0,
+        pair_gap_s=options.pair_gap_s,
+        method="depth" if posed else "homography",
+        per_object=tuple(m.motion for m in found),
+        pair_frames=evidence.pairs.frames,
+        pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
+        num_tracks=tracks.visible.shape[1],
+        reasons=_reasons(found, decides, background, tracks, options),
+    )
+
+
+def _reasons(
+    found: list[MeasuredObject],
+    decides: MeasuredObject | None,
+    background: float,
+    tracks: PointTracks,
+    options: MotionOptions,
+) -> tuple[Reason, ...]:
+    """Why the clip's value is not to be relied on: named after the option that says so."""
+    reasons = [reason for m in found for reason in m.doubts]
+    if decides is None:
+        reasons += [reason for m in found for reason in m.missed]
+    if np.isnan(background):
+        control = int(np.count_nonzero(tracks.object_id == 0))
+        reasons.append(Reason("min_background_tracks", control, options.min_background_tracks))
+    return tuple(reasons)

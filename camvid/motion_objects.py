@@ -1,0 +1,181 @@
+"""From what is measured of each track to the motion strength of an object."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.motion_series import PairSeries, WindowSeries
+from camvid.outcome import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionOptions:
+    """What counts as motion, and how much evidence an object needs to be heard."""
+
+    pair_gap_s: float = 1 / 12
+    max_pair_gap_s: float = 0.3  # frames further apart than this are no pair
+    window_s: float = 0.5  # over which a track is held against one static point
+    min_window_frames: int = 4  # in which a track must be seen
+    min_pair_tracks: int = 4
+    min_object_tracks: int = 8
+    min_object_pairs: int = 5
+    min_area_fraction: float = 0.0005
+    min_background_tracks: int = 12
+    still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
+    still_residual_over_background: float = 4.0
+    min_moving_window_share: float = 0.3  # of a track's windows, for the track to count as moving
+    min_moving_track_share: float = 0.3  # of a pair's tracks, for the object to count as moving
+    trim_tracks: float = 0.1  # left out on either side, of the tracks of a pair
+    trim_pairs: float = 0.02
+    depth_tolerance: float = 0.25  # relative, where depth was measured
+    min_depth_confidence: int = 64  # below, the depth is a guess
+    homography_residual_px: float = 1.5
+    unknown_camera_confidence: float = 0.5  # factor: parallax may pass for motion
+    noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrackEvidence:
+    """All that was measured of N tracks."""
+
+    pairs: PairSeries
+    windows: WindowSeries
+    moves: Bool  # [N] no static point explains the track
+    known: Bool  # [N] it was seen long enough to say so
+    depth_confidence: F64  # [N] 0 to 255; 255 where depth plays no part
+
+
+class MeasuredObject(NamedTuple):
+    """One object's motion, with what decides whether it is heard."""
+
+    motion: ObjectMotion
+    series: F64  # [Q] strength of each pair
+    confidence: float  # 0 to 1
+    missed: tuple[Reason, ...]  # why the object is not heard
+    doubts: tuple[Reason, ...]  # why its value is not to be relied on
+
+
+def moving_tracks(
+    windows: WindowSeries, tracks: PointTracks, options: MotionOptions
+) -> tuple[Bool, Bool]:
+    """(moves [N], known [N]): a mask drawn too wide holds tracks that a static point explains."""
+    residual_px = windows.residual_px
+    said = np.isfinite(residual_px)
+    control = residual_px[:, tracks.object_id == 0]
+    control = control[np.isfinite(control)]
+    floor_px = float(np.median(control)) if len(control) else 0.0
+    limit_px = max(options.still_residual_px, options.still_residual_over_background * floor_px)
+    num_windows = said.sum(axis=0)
+    num_strays = (said & (residual_px > limit_px)).sum(axis=0)
+    return num_strays > options.min_moving_window_share * num_windows, num_windows > 0
+
+
+def pair_means(values: F64, options: MotionOptions) -> F64:
+    """Robust mean over the tracks of each pair, [Q, n] -> [Q]; NaN for pairs with too few."""
+    enough = np.isfinite(values).sum(axis=1) >= options.min_pair_tracks
+    means = [trimmed_mean(row, options.trim_tracks) for row in values]
+    return np.where(enough, np.array(means), NAN)
+
+
+def trimmed_mean(values: F64, trim: float) -> float:
+    """Mean of the finite values without the share `trim` at either end; NaN if there are none."""
+    kept = np.sort(values[np.isfinite(values)])
+    cut = int(trim * len(kept))
+    return float(kept[cut : len(kept) - cut].mean()) if len(kept) else NAN
+
+
+def area_fractions(masks: ObjectMasks) -> dict[int, float]:
+    """Share of all the clip's pixels that each object covers."""
+    ids = [o.object_id for o in masks.objects]
+    counts = np.zeros(max(ids, default=0) + 1, np.int64)
+    for frame in masks.object_id:  # frame by frame: counting widens the ids to 64 bits
+        counts += np.bincount(frame.ravel(), minlength=len(counts))[: len(counts)]
+    return {label: float(counts[label] / masks.object_id.size) for label in ids}
+
+
+def measure_object(
+    masked: MaskedObject,
+    area_fraction: float,
+    tracks: PointTracks,
+    evidence: TrackEvidence,
+    background: float,
+    options: MotionOptions,
+) -> MeasuredObject:
+    """Means over the object's tracks that move, or over the still ones in pairs where few do.
+
+    A track that may be still is held to its likeliest depth: wrong depth is no motion.
+    """
+    own = np.flatnonzero((tracks.object_id == masked.object_id) & evidence.known)
+    moves, pairs = evidence.moves[own], evidence.pairs
+    length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
+    seen = np.isfinite(length)
+    share = (seen & moves).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    moving = (share >= options.min_moving_track_share)[:, None]  # [Q, 1]
+    counted = seen & (moves == moving)
+
+    def mean(values: F64) -> F64:
+        return pair_means(np.where(counted, values, NAN), options)
+
+    series = mean(np.where(moving, length, low))
+    bound = evidence.windows.lower_bound[:, own]
+    decisive = moves == (float(moving.mean()) >= 0.5 if len(moving) else False)
+    motion = ObjectMotion(
+        object_id=masked.object_id,
+        label=masked.label,
+        motion_strength=trimmed_mean(series, options.trim_pairs),
+        lower_bound=trimmed_mean(bound[:, decisive].ravel(), options.trim_tracks),
+        low=trimmed_mean(mean(low), options.trim_pairs),
+        high=trimmed_mean(mean(high), options.trim_pairs),
+        num_tracks=int(seen.any(axis=0).sum()),
+        num_pairs=int(np.isfinite(series).sum()),
+        area_fraction=area_fraction,
+    )
+    depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
+    by_depth = trimmed_mean(mean(length), options.trim_pairs)
+    return MeasuredObject(
+        motion,
+        series,
+        _confidence(motion, background, depth_confidence / 255, options),
+        _missed(motion, options),
+        _doubts(motion, by_depth, background, depth_confidence, options),
+    )
+
+
+def _confidence(
+    motion: ObjectMotion, background: float, depth_share: float, options: MotionOptions
+) -> float:
+    """Does the motion stand out of the noise, whatever the depth, in enough tracks?"""
+    if not motion.motion_strength > 0:  # NaN included
+        return 0.0
+    floor = options.noise_floor_ratio * background if background > 0 else motion.motion_strength
+    out_of_noise = motion.motion_strength / (motion.motion_strength + floor)
+    whatever_depth = max(depth_share, min(1.0, motion.low / motion.motion_strength))
+    enough_tracks = motion.num_tracks / (motion.num_tracks + options.min_object_tracks)
+    return out_of_noise * whatever_depth * enough_tracks
+
+
+def _missed(motion: ObjectMotion, options: MotionOptions) -> tuple[Reason, ...]:
+    needs: tuple[tuple[str, float, float], ...] = (
+        ("min_object_tracks", motion.num_tracks, options.min_object_tracks),
+        ("min_object_pairs", motion.num_pairs, options.min_object_pairs),
+        ("min_area_fraction", motion.area_fraction, options.min_area_fraction),
+    )
+    return tuple(Reason(name, have, limit) for name, have, limit in needs if have < limit)
+
+
+def _doubts(
+    motion: ObjectMotion,
+    by_depth: float,
+    background: float,
+    depth_confidence: float,
+    options: MotionOptions,
+) -> tuple[Reason, ...]:
+    """Depth alone says that it moves: either the depth is wrong, or it moves along the rays."""
+    floor = options.noise_floor_ratio * max(background, motion.motion_strength)
+    if not by_depth > floor:
+        return ()
+    if depth_confidence < options.min_depth_confidence:
+        return (Reason("min_depth_confidence", depth_confidence, options.min_depth_confidence),)
+    return (Reason("depth_tolerance", by_depth),)  # a strength: the limit has another unit

@@ -1,0 +1,183 @@
+"""Geometric depth, tracks and motion strength on rendered clips with exact truth."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+from camvid.artifacts import (
+    F32,
+    F64,
+    U8,
+    U16,
+    Clip,
+    DepthMaps,
+    Frames,
+    MaskedObject,
+    ObjectMasks,
+    Reconstruction,
+    ReconstructionQuality,
+    Video,
+)
+from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
+from camvid.models.geometric_depth import GeometricDepth
+from camvid.models.lucas_kanade_tracker import LucasKanadeTracker
+from camvid.motion import MotionOptions, measure_motion
+
+CLIPS = Path(__file__).parents[2] / ".." / "shared" / "clips"
+NUM_FRAMES, FPS = 24, 24
+GAP = 2  # frames: the default pair gap at 24 Hz
+
+
+class Truth(NamedTuple):
+    frames: Frames
+    object_id: U16  # [T, H, W]
+    depth: F32  # [T, H, W]
+    cameras: Reconstruction
+    strength: float  # of the object that moves most
+
+
+def load(name: str, first: int) -> Truth:
+    folder = CLIPS / name
+    if not folder.exists():
+        pytest.skip(f"needs ../shared/clips/{name}")
+    truth = json.loads((folder / "cameras.json").read_text())
+    records = truth["frames"][first : first + NUM_FRAMES]
+    rgb = np.stack([_read(folder / f"rgb/{r['i']:04d}.jpg")[..., ::-1] for r in records])
+    depth = np.stack([_read(folder / f"depth/{r['i']:04d}.png") for r in records])
+    mask = np.stack([_read(folder / f"mask/{r['i']:04d}.png") for r in records])
+    K = np.array(truth["K"])
+    world_from_cam = np.array([r["cam_c2w_opencv"] for r in records])[:, :3]
+    depth_m, object_id = (depth / 1000).astype(np.float32), (mask // 100).astype(np.uint16)
+    cameras = _cameras(K, invert_rigid(world_from_cam), depth_m, object_id)
+    strength = _strongest(truth, records, cameras, depth_m)
+    frames = Frames(rgb=np.ascontiguousarray(rgb))
+    return Truth(frames, object_id, depth_m, cameras, strength)
+
+
+def _read(path: Path) -> U8 | U16:
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)  # pyright: ignore[reportReturnType]
+
+
+def _cameras(K: F64, cam_from_world: F64, depth: F32, object_id: U16) -> Reconstruction:
+    """True cameras, with sparse points on a grid of every fourth frame's static pixels."""
+    world: list[F64] = []
+    places: list[F64] = []
+    index = range(len(depth))
+    for t in index:
+        x, y = np.meshgrid(np.arange(8, 640, 32) + 0.5, np.arange(8, 360, 32) + 0.5)
+        xy_px = np.stack([x.ravel(), y.ravel()], -1)
+        column, row = xy_px.astype(int).T
+        xy_px = xy_px[object_id[t, row, column] == 0]
+        column, row = xy_px.astype(int).T
+        points = cam_from_img(K, xy_px, depth[t, row, column].astype(np.float64))
+        world.append(transform_points(invert_rigid(cam_from_world[t]), points))
+        places.append(xy_px)
+    points_world = np.concatenate(world).astype(np.float32)
+    return Reconstruction(
+        camera="moving",
+        K=K,
+        cam_from_world=cam_from_world,
+        registered=np.ones(len(depth), bool),
+        points_world=points_world,
+        point_rgb=np.zeros((len(points_world), 3), np.uint8),
+        observation_frame=np.repeat(index, [len(p) for p in places]).astype(np.int32),
+        observation_point=np.arange(len(points_world), dtype=np.int32),
+        observation_xy_px=np.concatenate(places).astype(np.float32),
+        quality=ReconstructionQuality(),
+    )
+
+
+def _strongest(
+    truth: dict[str, Any], records: list[dict[str, Any]], cameras: Reconstruction, depth: F32
+) -> float:
+    """Exact strength from the surface points seen at both ends of each pair."""
+    strengths: list[float] = []
+    for name, local in truth["mover_points_local"].items():
+        matrices = np.array([r["movers"][name] for r in records])[:, :3]
+        world = transform_points(matrices, np.array(local))
+        seen = img_from_cam(cameras.K, transform_points(cameras.cam_from_world, world))
+        still = img_from_cam(
+            cameras.K, transform_points(cameras.cam_from_world[GAP:], world[:-GAP])
+        )[0]
+        shown = np.stack([_shown(depth[t], seen[0][t], seen[1][t]) for t in range(len(depth))])
+        length = np.linalg.norm((seen[0][GAP:] - still) / (640, 360), axis=-1)
+        length[~(shown[GAP:] & shown[:-GAP])] = np.nan
+        told = np.isfinite(length).sum(axis=1) >= 3
+        strengths.append(float(np.nanmean(length[told], axis=1).mean()))
+    return max(strengths)
+
+
+def _shown(depth: F32, xy_px: F64, z: F64) -> np.ndarray:
+    inside = ((xy_px >= 0) & (xy_px < (640, 360))).all(axis=1)
+    column, row = np.clip(xy_px.astype(int), 0, (639, 359)).T
+    return inside & (np.abs(depth[row, column] / z - 1) < 0.02)
+
+
+def masks_of(object_id: U16, grown_px: int) -> ObjectMasks:
+    grown = np.zeros_like(object_id)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grown_px + 1, 2 * grown_px + 1))
+    for ids, wider in zip(object_id, grown, strict=True):
+        for label in (1, 2):
+            wider[cv2.dilate((ids == label).astype(np.uint8), kernel) > 0] = label
+    objects = (MaskedObject(1, "monkey", 1.0), MaskedObject(2, "ball", 1.0))
+    return ObjectMasks(object_id=grown, objects=objects)
+
+
+def clip_of(truth: Truth) -> Clip:
+    video = Video(
+        video_id="v", uri="", sha256="", width_px=640, height_px=360, fps=FPS,
+        num_frames=NUM_FRAMES, duration_s=NUM_FRAMES / FPS,
+    )  # fmt: skip
+    return Clip(
+        clip_id="c",
+        video=video,
+        start_s=0.0,
+        end_s=NUM_FRAMES / FPS,
+        timestamps_s=np.arange(NUM_FRAMES) / FPS,
+        source_frame_index=np.arange(NUM_FRAMES, dtype=np.int32),
+        width_px=640,
+        height_px=360,
+        crop_px=(0, 0, 640, 360),
+    )
+
+
+def estimated_depth(truth: Truth, masks: ObjectMasks) -> DepthMaps:
+    return GeometricDepth().estimate(truth.frames, masks, truth.cameras)
+
+
+def test_depth_reaches_its_goals_beside_and_on_movers() -> None:
+    truth = load("syn_orbit_movers", 10)
+    found = estimated_depth(truth, masks_of(truth.object_id, 0))
+    error = np.abs(found.depth / truth.depth - 1)
+    assert found.valid.all()
+    assert error[truth.object_id == 0].mean() < 0.02
+    assert error[truth.object_id > 0].mean() < 0.3  # a ball in the air throughout
+    assert found.confidence[truth.object_id > 0].max() < 64
+
+
+@pytest.mark.parametrize("grown_px", [0, 6])
+def test_strength_of_movers(grown_px: int) -> None:
+    truth = load("syn_orbit_movers", 10)
+    masks = masks_of(truth.object_id, grown_px)
+    tracks = LucasKanadeTracker().track(truth.frames, masks)
+    depth = estimated_depth(truth, masks)
+    report = measure_motion(clip_of(truth), masks, truth.cameras, depth, tracks, MotionOptions())
+    assert report.motion_strength == pytest.approx(truth.strength, rel=0.15)
+    assert report.confidence > 0.5
+
+
+@pytest.mark.parametrize("grown_px", [0, 6])
+def test_still_objects_are_still(grown_px: int) -> None:
+    truth = load("syn_orbit_static_scene", 10)
+    masks = masks_of(truth.object_id, grown_px)
+    tracks = LucasKanadeTracker().track(truth.frames, masks)
+    depth = estimated_depth(truth, masks)
+    report = measure_motion(clip_of(truth), masks, truth.cameras, depth, tracks, MotionOptions())
+    assert truth.strength == pytest.approx(0, abs=1e-6)
+    assert report.motion_strength < 0.001
+    error = np.abs(depth.depth / truth.depth - 1)
+    assert error.mean() < 0.02  # masked objects that stand still are measured, too
