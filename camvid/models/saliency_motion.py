@@ -81,7 +81,7 @@ class SaliencyMotion:
         if net is None:
             return [np.zeros(size[::-1], np.uint8) for _ in range(num_frames)]
         keys = sorted({*range(0, num_frames, self._options.saliency_every), num_frames - 1})
-        seen = map_threads(lambda t: np.asarray(net.saliency(rgb[t], *size) * 255, np.uint8), keys)
+        seen = [np.asarray(net.saliency(rgb[t], *size) * 255, np.uint8) for t in keys]
         return _between(dict(zip(keys, seen, strict=True)), flow)
 
 

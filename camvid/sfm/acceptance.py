@@ -1,0 +1,113 @@
+"""Are these cameras to be trusted? "All registered" and "low error" prove nothing on their own."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from camvid.artifacts import Bool, ReconstructionQuality
+from camvid.geometry import camera_centers
+from camvid.outcome import Reason
+from camvid.sfm.adjustment import Structure
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import Observations
+from camvid.sfm.triangulation import triangulate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptanceOptions:
+    """The limits that cameras must keep; a failed one is the reason a person reads."""
+
+    min_registered_fraction: float = 0.8
+    max_mean_reprojection_error_px: float = 0.8
+    min_median_triangulation_angle_deg: float = 1.5
+    min_focal_ratio: float = 0.3  # of the longer image side: a collapsed focal length fails
+    max_focal_ratio: float = 4.0
+    min_points_per_frame: float = 40.0
+    min_explained_fraction: float = 0.5  # of the sightings, by points whose depth is known
+    min_inlier_fraction: float = 0.7  # of held-out sightings that some static point explains
+    max_trajectory_jump: float = 12.0  # step between frames against the steps around it
+    min_parallax_to_error: float = 5.0  # what a rotation leaves of the flow, against the error
+    held_out_error_px: float = 1.5
+    min_held_out_frames: int = 5  # a shorter track agrees with any camera
+
+
+def measure_quality(
+    before: ReconstructionQuality,
+    cameras: Cameras,
+    structure: Structure,
+    held_out: Observations,
+    num_tracks: int,
+    options: AcceptanceOptions,
+) -> ReconstructionQuality:
+    """What was known before mapping, together with the measures of the solution."""
+    registered = cameras.registered
+    has_point = np.isfinite(structure.xyz_world[:, 0])
+    num_sightings = len(structure.error_px)
+    return replace(
+        before,
+        registered_fraction=float(registered.mean()),
+        num_points=int(has_point.sum()),
+        points_per_frame=num_sightings / max(int(registered.sum()), 1),
+        mean_reprojection_error_px=float(structure.error_px.mean()) if num_sightings else np.nan,
+        median_triangulation_angle_deg=(
+            float(np.median(structure.angle_deg[has_point])) if has_point.any() else 0.0
+        ),
+        focal_px=float(cameras.K[0, 0]),
+        inlier_fraction=_held_out_inliers(cameras, held_out, num_tracks, options),
+    )
+
+
+def failed_tests(
+    quality: ReconstructionQuality,
+    cameras: Cameras,
+    structure: Structure,
+    long_side_px: int,
+    options: AcceptanceOptions,
+) -> tuple[Reason, ...]:
+    """Every limit that the solution misses, in the order of the options; empty if accepted."""
+    focal = quality.focal_px / long_side_px
+    at_least = {
+        "min_registered_fraction": quality.registered_fraction,
+        "min_median_triangulation_angle_deg": quality.median_triangulation_angle_deg,
+        "min_focal_ratio": focal,
+        "min_points_per_frame": quality.points_per_frame,
+        "min_explained_fraction": structure.explained_fraction,
+        "min_inlier_fraction": quality.inlier_fraction,
+        "min_parallax_to_error": quality.rotation_residual_px / quality.mean_reprojection_error_px,
+    }
+    at_most = {
+        "max_mean_reprojection_error_px": quality.mean_reprojection_error_px,
+        "max_focal_ratio": focal,
+        "max_trajectory_jump": trajectory_jump(cameras),
+    }
+    low = [(n, m, getattr(options, n)) for n, m in at_least.items() if not m >= getattr(options, n)]
+    high = [(n, m, getattr(options, n)) for n, m in at_most.items() if not m <= getattr(options, n)]
+    return tuple(Reason(*failed) for failed in low + high)
+
+
+def trajectory_jump(cameras: Cameras) -> float:
+    """The longest step between posed frames, per frame, against the median of the steps around.
+
+    Steps shorter than a hundredth of the trajectory's extent are noise, not a measure.
+    """
+    frames = np.flatnonzero(cameras.registered)
+    if len(frames) < 3:
+        return 0.0
+    centers = camera_centers(cameras.cam_from_world[frames])
+    step = np.linalg.norm(np.diff(centers, axis=0), axis=1) / np.diff(frames)
+    floor = 0.01 * float(np.linalg.norm(np.ptp(centers, axis=0)))
+    around = [np.median(step[max(k - 4, 0) : k + 5]) for k in range(len(step))]
+    return float((step / np.maximum(around, floor + 1e-12)).max())
+
+
+def _held_out_inliers(
+    cameras: Cameras, held_out: Observations, num_tracks: int, options: AcceptanceOptions
+) -> float:
+    """Share of sightings, of tracks the solver has not seen, that one static point explains."""
+    seen = held_out.where(cameras.registered[held_out.frame])
+    long: Bool = np.bincount(seen.track, minlength=num_tracks) >= options.min_held_out_frames
+    seen = seen.where(long[seen.track])
+    if not len(seen.track):
+        return 0.0
+    error_px = triangulate(cameras, seen, num_tracks).error_px
+    return float(np.mean(error_px <= options.held_out_error_px))

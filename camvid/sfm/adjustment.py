@@ -1,0 +1,170 @@
+"""From the cameras of keyframes to the cameras of all frames: triangulate, register, adjust."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import F64
+from camvid.parallel import map_threads
+from camvid.sfm.bundle import adjust
+from camvid.sfm.colmap import pycolmap
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import Observations
+from camvid.sfm.triangulation import triangulate
+
+_GRID = (8, 6)  # cells by which the sightings of a frame are thinned evenly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentOptions:
+    """Which sightings and points count, and how often cameras and points are refined in turn."""
+
+    keyframe_errors_px: tuple[float, ...] = (4.0, 2.0)  # of a sighting, in each keyframe round
+    max_error_px: float = 2.0  # of a sighting, from then on
+    max_keyframe_iterations: int = 20
+    max_iterations: int = 10  # with all frames: they start from a good solution
+    max_adjusted_observations: int = 40_000  # more cost time and hardly add accuracy
+    max_registration_rounds: int = 3
+    min_track_frames: int = 3  # two agree with nearly any cameras
+    min_triangulation_angle_deg: float = 1.0
+    min_inlier_fraction: float = 0.7  # of a track's sightings: else it is no static point
+    max_registration_error_px: float = 4.0
+    min_registration_inliers: int = 20
+    seed: int = 0
+
+
+class Structure(NamedTuple):
+    """Static points and the sightings that agree with them."""
+
+    xyz_world: F64  # [N, 3] one per track; NaN where the track gave no static point
+    angle_deg: F64  # [N]
+    observations: Observations  # only of tracks with a point
+    error_px: F64  # [O] of those
+    explained_fraction: float  # of all sightings in posed frames
+
+
+def solve_all_frames(
+    cameras: Cameras,
+    observations: Observations,
+    num_tracks: int,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+) -> tuple[Cameras, Structure]:
+    """Adjusts the keyframes, registers the frames between them, then adjusts all together."""
+
+    def structure_of(cameras: Cameras, max_error_px: float) -> Structure:
+        return find_structure(cameras, observations, num_tracks, max_error_px, options)
+
+    def adjusted(cameras: Cameras, structure: Structure, max_iterations: int) -> Cameras:
+        if not len(structure.error_px):
+            return cameras
+        used = _thinned(structure.observations, width_px, height_px, options)
+        return adjust(cameras, used, structure.xyz_world, width_px, height_px, max_iterations)
+
+    for limit_px in options.keyframe_errors_px:
+        structure = structure_of(cameras, limit_px)
+        cameras = adjusted(cameras, structure, options.max_keyframe_iterations)
+    structure = structure_of(cameras, options.max_error_px)
+    for _ in range(options.max_registration_rounds):
+        before = cameras.registered.sum()
+        cameras = register_frames(cameras, observations, structure, width_px, height_px, options)
+        if cameras.registered.sum() == before:
+            break
+        structure = structure_of(cameras, options.max_error_px)
+    cameras = adjusted(cameras, structure, options.max_iterations)
+    return cameras, structure_of(cameras, options.max_error_px)
+
+
+def find_structure(
+    cameras: Cameras,
+    observations: Observations,
+    num_tracks: int,
+    max_error_px: float,
+    options: AdjustmentOptions,
+) -> Structure:
+    """Triangulates every track from the posed frames and keeps what agrees with the cameras."""
+    seen = observations.where(cameras.registered[observations.frame])
+    first = triangulate(cameras, seen, num_tracks)
+    close = first.error_px <= max_error_px
+    num_seen = np.bincount(seen.track, minlength=num_tracks)
+    num_close = np.bincount(seen.track[close], minlength=num_tracks)
+    static = (num_close >= options.min_track_frames) & (
+        num_close >= options.min_inlier_fraction * num_seen
+    )
+    kept = seen.where(close & static[seen.track])
+    points = triangulate(cameras, kept, num_tracks)
+    agrees = points.error_px <= max_error_px
+    num_agreeing = np.bincount(kept.track[agrees], minlength=num_tracks)
+    valid = (num_agreeing >= options.min_track_frames) & (
+        points.angle_deg >= options.min_triangulation_angle_deg
+    )
+    final = agrees & valid[kept.track]
+    return Structure(
+        np.where(valid[:, None], points.xyz_world, np.nan),
+        np.where(valid, points.angle_deg, 0.0),
+        kept.where(final),
+        points.error_px[final],
+        float(final.sum()) / max(len(seen.track), 1),
+    )
+
+
+def register_frames(
+    cameras: Cameras,
+    observations: Observations,
+    structure: Structure,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+) -> Cameras:
+    """Poses for the frames that have none yet, from the points that they see."""
+    camera = pycolmap.Camera.create_from_model_id(
+        1, pycolmap.CameraModelId.SIMPLE_PINHOLE, cameras.K[0, 0], width_px, height_px
+    )
+    estimation = pycolmap.AbsolutePoseEstimationOptions()
+    estimation.ransac.max_error = options.max_registration_error_px
+    estimation.ransac.random_seed = options.seed
+
+    def register(frame_index: int) -> F64 | None:
+        seen = observations.where(observations.frame == frame_index)
+        known = np.isfinite(structure.xyz_world[seen.track, 0])
+        if known.sum() < options.min_registration_inliers:
+            return None
+        found = pycolmap.estimate_and_refine_absolute_pose(
+            seen.xy_px[known], structure.xyz_world[seen.track[known]], camera, estimation
+        )
+        if found is None or found["num_inliers"] < options.min_registration_inliers:
+            return None
+        return np.asarray(found["cam_from_world"].matrix())
+
+    missing = [int(t) for t in np.flatnonzero(~cameras.registered)]
+    cam_from_world = cameras.cam_from_world.copy()
+    for frame_index, pose in zip(missing, map_threads(register, missing), strict=True):
+        if pose is not None:
+            cam_from_world[frame_index] = pose
+    return Cameras(cameras.K, cam_from_world)
+
+
+def _thinned(
+    observations: Observations, width_px: int, height_px: int, options: AdjustmentOptions
+) -> Observations:
+    """Whole tracks up to about the wanted number of sightings: the longest of every cell.
+
+    The longest of the picture would all lie where it changes least, and say little.
+    """
+    total = len(observations.track)
+    if total <= options.max_adjusted_observations:
+        return observations
+    length = np.bincount(observations.track)
+    cell = np.floor(observations.xy_px * _GRID / [width_px, height_px]).astype(int)
+    group = (observations.frame * _GRID[0] + cell[:, 0]) * _GRID[1] + cell[:, 1]
+    order = np.lexsort((observations.track, -length[observations.track], group))
+    ranked = group[order]
+    rank = np.empty(total, np.intp)  # of each sighting in its cell of its frame, the longest first
+    rank[order] = np.arange(total) - np.searchsorted(ranked, ranked)
+    best = np.full(len(length), total)
+    np.minimum.at(best, observations.track, rank)
+    num_kept = np.cumsum(np.bincount(best[length > 0], weights=length[length > 0]))
+    quota = max(int(np.searchsorted(num_kept, options.max_adjusted_observations)), 1)
+    return observations.where((best < quota)[observations.track])

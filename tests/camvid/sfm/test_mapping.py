@@ -1,0 +1,117 @@
+"""From tracks alone to all the cameras of a known scene."""
+
+import numpy as np
+import pytest
+
+from camvid.artifacts import ReconstructionQuality
+from camvid.geometry import camera_centers
+from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality, trajectory_jump
+from camvid.sfm.adjustment import AdjustmentOptions, solve_all_frames
+from camvid.sfm.bundle import adjust
+from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
+from camvid.sfm.observations import observations_of
+
+KEYFRAMES = KeyframeOptions(min_keyframes=8)
+
+
+def solve(scene, use=None):
+    num_frames, num_tracks = scene.tracks.visible.shape
+    use = np.ones(num_tracks, bool) if use is None else use
+    observations = observations_of(scene.tracks, use)
+    keyframes = choose_keyframes(scene.tracks, 640, KEYFRAMES)
+    cameras = map_keyframes(observations, keyframes, num_frames, 640, 360, MappingOptions())
+    assert cameras is not None
+    return solve_all_frames(cameras, observations, num_tracks, 640, 360, AdjustmentOptions())
+
+
+def judge(scene, cameras, structure, held_out):
+    options = AcceptanceOptions()
+    before = ReconstructionQuality(rotation_residual_px=20.0)
+    unseen = observations_of(scene.tracks, held_out)
+    num_tracks = scene.tracks.visible.shape[1]
+    quality = measure_quality(before, cameras, structure, unseen, num_tracks, options)
+    return quality, failed_tests(quality, cameras, structure, 640, options)
+
+
+def test_all_frames_are_found_where_they_are_and_accepted(walk):
+    held_out = np.arange(len(walk.xyz_world)) % 10 == 0
+    cameras, structure = solve(walk, ~held_out)
+    assert cameras.registered.all()
+    assert walk.position_error(cameras) < 0.005
+    assert cameras.K[0, 0] == pytest.approx(500, rel=0.02)
+    quality, reasons = judge(walk, cameras, structure, held_out)
+    assert reasons == ()
+    assert quality.inlier_fraction > 0.97
+    assert quality.mean_reprojection_error_px < 0.2
+
+
+def test_unmasked_movers_are_left_out_of_the_structure(scene_of):
+    t = np.linspace(0, 1, 20)
+    position = np.stack([3 * t - 1.5, 0 * t, 0.5 * t], axis=1)
+    scene = scene_of(position, 10 - 20 * t, moving_fraction=0.2)
+    cameras, structure = solve(scene)
+    assert scene.position_error(cameras) < 0.005
+    kept = np.isfinite(structure.xyz_world[:, 0])
+    assert kept[100:].mean() > 0.6
+    assert kept[:100].mean() < 0.3
+
+
+def test_the_same_tracks_give_the_same_bits(walk):
+    (first, structure), (second, again) = solve(walk), solve(walk)
+    np.testing.assert_array_equal(first.cam_from_world, second.cam_from_world)
+    np.testing.assert_array_equal(structure.xyz_world, again.xyz_world)
+
+
+def test_adjustment_repairs_disturbed_cameras(walk):
+    rng = np.random.default_rng(1)
+    disturbed = walk.cameras.cam_from_world.copy()
+    disturbed[:, :, 3] += rng.normal(0, 0.02, (20, 3))
+    off = Cameras(walk.cameras.K * np.array([[1.05], [1.05], [1]]), disturbed)
+    off.K[:2, 2] = 320, 180
+    observations = observations_of(walk.tracks, walk.tracks.visible.sum(axis=0) >= 3)
+    fixed = adjust(off, observations, walk.xyz_world, 640, 360, 50)
+    assert walk.position_error(off) > 5 * walk.position_error(fixed)
+    assert fixed.K[0, 0] == pytest.approx(500, rel=0.01)
+
+
+def test_keyframes_span_the_clip_evenly(walk):
+    chosen = choose_keyframes(walk.tracks, 640, KEYFRAMES)
+    assert chosen[0] == 0
+    assert chosen[-1] == 19
+    assert len(chosen) >= KEYFRAMES.min_keyframes - 2
+    assert np.diff(chosen).max() <= 5
+
+
+def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
+    cameras, structure = solve(walk)
+    none_held_out = np.zeros(len(walk.xyz_world), bool)
+    collapsed = Cameras(cameras.K * np.array([[0.02], [0.02], [1]]), cameras.cam_from_world)
+    _, reasons = judge(walk, collapsed, structure, none_held_out)
+    assert {"min_focal_ratio", "min_inlier_fraction"} <= {r.name for r in reasons}
+    half = cameras.cam_from_world.copy()
+    half[10:] = np.nan
+    _, reasons = judge(walk, Cameras(cameras.K, half), structure, none_held_out)
+    failed = {r.name: (r.measured, r.limit) for r in reasons}
+    assert failed["min_registered_fraction"] == (0.5, 0.8)
+
+
+def test_held_out_tracks_betray_wrong_cameras(walk):
+    cameras, structure = solve(walk)
+    wrong = cameras.cam_from_world.copy()
+    wrong[::2, 1, 3] += 0.05 * np.linalg.norm(np.ptp(camera_centers(wrong), axis=0))
+    everything = np.ones(len(walk.xyz_world), bool)
+    quality, reasons = judge(walk, Cameras(cameras.K, wrong), structure, everything)
+    assert quality.inlier_fraction < 0.5
+    assert "min_inlier_fraction" in {r.name for r in reasons}
+
+
+def test_a_jump_stands_out_of_the_steps_around_it():
+    t = np.arange(30.0)
+    path = np.zeros((30, 3, 4))
+    path[:, :, :3] = np.eye(3)
+    path[:, 0, 3] = t
+    K = np.eye(3)
+    assert trajectory_jump(Cameras(K, path)) == pytest.approx(1.0)
+    path[15:, 0, 3] += 20
+    assert trajectory_jump(Cameras(K, path)) == pytest.approx(21.0)

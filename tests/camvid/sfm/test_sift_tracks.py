@@ -1,0 +1,39 @@
+"""Feature tracks of a picture that jumps further than Lucas-Kanade can follow."""
+
+import cv2
+import numpy as np
+
+from camvid.sfm.sift_tracks import SiftOptions, sift_tracks
+
+SHIFT = np.array([41, 13])
+
+
+def jumping(num_frames: int = 4) -> np.ndarray:
+    noise = np.random.default_rng(3).uniform(0, 255, (400, 500)).astype(np.float32)
+    wide = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
+    corners = [(t * SHIFT).tolist() for t in range(num_frames)]
+    return np.stack([wide.astype(np.uint8)[y : y + 240, x : x + 320] for x, y in corners])
+
+
+def test_features_are_chained_over_large_jumps_and_never_lie_on_a_mover():
+    gray = jumping()
+    region = np.zeros(gray.shape, np.uint16)
+    region[:, 100:180, 60:200] = 65535
+    tracks = sift_tracks(gray, region, SiftOptions())
+    assert tracks.visible.shape[1] > 50
+    frame, track = np.nonzero(tracks.visible)
+    xy_px = tracks.xy_px[frame, track]
+    column, row = np.floor(xy_px).astype(int).T
+    assert (region[frame, row, column] == 0).all()
+    in_first_frame = xy_px + frame[:, None] * SHIFT
+    anchor = tracks.xy_px[tracks.query_frame, np.arange(len(tracks.query_frame))]
+    anchor = anchor + tracks.query_frame[:, None] * SHIFT
+    error = np.linalg.norm(in_first_frame - anchor[track], axis=1)
+    assert np.quantile(error, 0.95) < 0.5
+    assert tracks.visible[tracks.query_frame, np.arange(len(tracks.query_frame))].all()
+
+
+def test_pictures_without_features_have_no_tracks():
+    gray = np.full((3, 80, 100), 77, np.uint8)
+    tracks = sift_tracks(gray, np.zeros(gray.shape, np.uint16), SiftOptions())
+    assert tracks.xy_px.shape == (3, 0, 2)

@@ -1,0 +1,175 @@
+"""The embedded pose solver on made-up pictures and on the test clips with known cameras."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
+from camvid.geometry import camera_centers, img_from_cam, transform_points
+from camvid.lucas_kanade import LucasKanadeOptions
+from camvid.models.track_sfm import TrackSfm, TrackSfmOptions
+
+CLIPS = Path(__file__).resolve().parents[2] / ".." / "shared" / "clips"
+
+
+def solve(
+    rgb: np.ndarray, object_id: np.ndarray | None = None, options: TrackSfmOptions | None = None
+) -> Reconstruction:
+    num_frames, height, width = rgb.shape[:3]
+    video = Video(
+        video_id="v", uri="", sha256="", width_px=width, height_px=height,
+        fps=24, num_frames=num_frames, duration_s=num_frames / 24,
+    )  # fmt: skip
+    clip = Clip(
+        clip_id="v-0", video=video, start_s=0, end_s=num_frames / 24,
+        timestamps_s=np.arange(num_frames) / 24,
+        source_frame_index=np.arange(num_frames, dtype=np.int32),
+        width_px=width, height_px=height, crop_px=(0, 0, width, height),
+    )  # fmt: skip
+    if object_id is None:
+        object_id = np.zeros(rgb.shape[:3], np.uint16)
+    objects = tuple(MaskedObject(int(i), "thing", 1.0) for i in np.unique(object_id) if i)
+    masks = ObjectMasks(object_id=object_id, objects=objects)
+    return TrackSfm(options).solve(clip, Frames(rgb=rgb), masks)
+
+
+def picture(height: int = 240, width: int = 320, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    return cv2.normalize(smooth, None, 10, 245, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def panned(num_frames: int) -> np.ndarray:
+    """What a camera of focal length 300 px sees that turns 1 degree per frame."""
+    wide = picture(400, 900)
+    K_wide = np.array([[300.0, 0, 300], [0, 300, 200], [0, 0, 1]])
+    K = np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
+    frames: list[np.ndarray] = []
+    for t in range(num_frames):
+        turn = Rotation.from_euler("y", t, degrees=True).as_matrix()
+        warp = K_wide @ turn @ np.linalg.inv(K)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        frames.append(cv2.warpPerspective(wide, warp, (320, 240), flags=flags))
+    return np.stack(frames)
+
+
+def check_consistent(result: Reconstruction, num_frames: int) -> None:
+    """Sightings must be where the points project to, and every point must be seen."""
+    assert result.camera == "moving"
+    assert result.registered.sum() >= 0.8 * num_frames
+    assert set(np.unique(result.observation_point)) == set(range(len(result.points_world)))
+    pose = result.cam_from_world[result.observation_frame]
+    points = result.points_world[result.observation_point].astype(np.float64)
+    xy_px, depth = img_from_cam(result.K, transform_points(pose, points[:, None])[:, 0])
+    error = np.linalg.norm(xy_px - result.observation_xy_px, axis=1)
+    assert (depth > 0).all()
+    assert error.max() < 2.1
+    measured = result.quality.mean_reprojection_error_px
+    assert error.mean() == pytest.approx(measured, rel=0.01)
+
+
+def test_a_still_picture_is_a_fixed_camera():
+    result = solve(np.repeat(picture()[None], 10, axis=0))
+    assert result.camera == "fixed"
+    assert result.reasons[0].name == "camera_fixed"
+    assert not result.registered.any()
+
+
+def test_a_pan_is_a_rotating_camera_even_with_an_unmasked_mover():
+    rgb = panned(20)
+    for t in range(20):
+        rgb[t, 100:160, 40 + 6 * t : 110 + 6 * t] = picture(60, 70, seed=5)
+    result = solve(rgb)
+    assert result.camera == "rotating"
+    assert result.quality.rotation_residual_px < 1.0
+    assert result.quality.median_flow_px > 20
+
+
+def test_pictures_without_texture_have_an_unknown_camera():
+    result = solve(np.full((8, 120, 160, 3), 100, np.uint8))
+    assert result.camera == "unknown"
+    assert result.reasons[0].name == "min_static_tracks"
+    assert result.quality.registered_fraction == 0
+
+
+def test_a_clip_that_is_all_mover_has_an_unknown_camera():
+    rgb = panned(6)
+    result = solve(rgb, np.ones(rgb.shape[:3], np.uint16))
+    assert result.camera == "unknown"
+    assert result.quality.masked_fraction == 1.0
+
+
+def load_clip(name: str, num_frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """rgb, true camera centres, and object masks where the clip has them."""
+    folder = CLIPS / name
+    if not folder.is_dir():
+        pytest.skip(f"needs ../shared/clips/{name}")
+    pictures = folder / ("rgb" if (folder / "rgb").is_dir() else "frames")
+    paths = sorted(pictures.iterdir())[:num_frames]
+    rgb = np.stack([cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in paths])
+    centers = np.loadtxt(folder / "groundtruth_tum.txt")[:num_frames, 1:4]
+    if not (folder / "mask").is_dir():
+        return rgb, centers, None
+    paths = sorted((folder / "mask").iterdir())[:num_frames]
+    masks = np.stack([cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in paths])
+    return rgb, centers, masks.astype(np.uint16)
+
+
+def trajectory_error_m(result: Reconstruction, centers: np.ndarray) -> float:
+    """RMSE of the registered camera centres after Sim(3) alignment (Umeyama)."""
+    guess = camera_centers(result.cam_from_world[result.registered])
+    truth = centers[result.registered]
+    guess, truth = guess - guess.mean(axis=0), truth - truth.mean(axis=0)
+    u, s, vt = np.linalg.svd(truth.T @ guess)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    scale = (s * sign).sum() / (guess**2).sum()
+    return float(np.sqrt(((truth - scale * guess @ (u * sign @ vt).T) ** 2).sum(axis=1).mean()))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_cameras_of_a_rendered_orbit_are_found_with_and_without_masks(masked: bool):
+    rgb, centers, object_id = load_clip("syn_orbit_movers", 24)
+    result = solve(rgb, object_id if masked else None)
+    check_consistent(result, 24)
+    assert result.registered.all()
+    assert trajectory_error_m(result, centers) < 0.004
+    assert result.K[0, 0] == pytest.approx(533.3, rel=0.02)
+    if masked and object_id is not None:
+        column, row = np.floor(result.observation_xy_px).astype(int).T
+        assert (object_id[result.observation_frame, row, column] == 0).all()
+
+
+def test_cameras_of_a_real_clip_are_found():
+    rgb, centers, _ = load_clip("gt_7scenes_redkitchen_translate", 40)
+    result = solve(rgb)
+    check_consistent(result, 40)
+    assert trajectory_error_m(result, centers) < 0.02
+
+
+def test_sift_takes_over_where_corners_cannot_be_followed():
+    rgb, centers, object_id = load_clip("syn_orbit_movers", 60)
+    assert object_id is not None
+    leap = np.s_[::5]
+    options = TrackSfmOptions(tracks=LucasKanadeOptions(max_background_tracks=5))
+    result = solve(rgb[leap], object_id[leap], options)
+    assert result.quality.solver == "sift"
+    check_consistent(result, 12)
+    assert trajectory_error_m(result, centers[leap]) < 0.02
+
+
+def test_a_rendered_pan_is_rotating():
+    rgb, _, object_id = load_clip("syn_rotate_movers", 24)
+    assert solve(rgb, object_id).camera == "rotating"
+
+
+def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
+    rgb, _, object_id = load_clip("syn_orbit_movers", 12)
+    monkeypatch.setenv("CAMVID_THREADS", "1")
+    alone = solve(rgb, object_id)
+    monkeypatch.setenv("CAMVID_THREADS", "3")
+    together = solve(rgb, object_id)
+    np.testing.assert_array_equal(alone.cam_from_world, together.cam_from_world)
+    np.testing.assert_array_equal(alone.points_world, together.points_world)
