@@ -114,10 +114,10 @@ def _each_once(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
 
 
 def _kind(*, cameras_good: bool, moves: bool, sure: bool) -> Kind:
-    if moves and sure:
-        return "4d" if cameras_good else "video"
     if not cameras_good:
-        return "none"
+        return "video" if moves else "none"
+    if moves and sure:
+        return "4d"
     # Good cameras but motion that may be noise: as `3d` a real mover would teach the model that
     # the world is still, as `4d` noise would pass for motion; a video sample claims neither.
     return "video" if moves else "3d"

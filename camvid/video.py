@@ -24,16 +24,16 @@ class _Timing(NamedTuple):
     duration_s: float
 
 
-def probe(uri: str, *, picture_fps: float = PICTURE_FPS, path: str = "") -> Video:
+def probe(uri: str, *, picture_fps: float = PICTURE_FPS, local: str = "") -> Video:
     """Size as displayed, rate, length and content hash of a video or folder of pictures.
 
     `picture_fps` is the rate of a folder of numbered pictures, which has no clock of its own;
-    `path` is a local copy of a remote video, where there is one.
+    `local` is a local copy of a remote video, where there is one.
     """
     if not (math.isfinite(picture_fps) and picture_fps > 0):
         raise ConfigError(f"picture_fps must be above 0, got {picture_fps}")
-    with local_copy(path or uri) as local:
-        path = Path(local)
+    with local_copy(local or uri) as found:
+        path = Path(found)
         if path.is_dir():
             pictures = numbered_pictures(path)
             if not pictures:
@@ -41,9 +41,9 @@ def probe(uri: str, *, picture_fps: float = PICTURE_FPS, path: str = "") -> Vide
             timing = _Timing(picture_fps, len(pictures), len(pictures) / picture_fps)
             sha256 = _sha256_of_pictures(pictures)
         else:
-            timing = _time_file(local, uri)
+            timing = _time_file(found, uri)
             sha256 = _sha256(path)
-        height_px, width_px = next(read_frames(local, name=uri)).rgb.shape[:2]
+        height_px, width_px = next(read_frames(found, name=uri)).rgb.shape[:2]
     return Video(
         video_id=sha256[:16],
         uri=uri,

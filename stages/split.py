@@ -57,7 +57,7 @@ class Split:
     def __call__(self, uri: str) -> Iterator[CutClip]:
         config = self.config
         with local_copy(uri) as path:
-            video = probe(uri, picture_fps=config.picture_fps, path=path)
+            video = probe(uri, picture_fps=config.picture_fps, local=path)
             video = replace(video, licence=config.licence)
             shots = self._detector.detect(path, picture_fps=config.picture_fps)
             yield from cut(video, shots, config.cut, path=path)

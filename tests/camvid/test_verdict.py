@@ -33,6 +33,11 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
         ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
         ({"camera": "fixed"}, "video", ["camera_fixed"]),
         (
+            {"camera": "unknown", "motion_confidence": 0.1},
+            "video",
+            ["camera_unknown", "min_motion_confidence"],
+        ),
+        (
             {"camera": "rotating", "motion_strength": 0.001},
             "none",
             ["camera_rotating", "min_motion_strength"],
