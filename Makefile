@@ -22,7 +22,7 @@ fmt: $(DONE)
 check: $(DONE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
 
 test: $(DONE)
