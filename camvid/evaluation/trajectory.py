@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from camvid.artifacts import F64, Bool
-from camvid.geometry import camera_centers
+from camvid.artifacts import F64, NAN, Bool
+from camvid.geometry import camera_centers, invert_rigid, rotation_angle_deg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,9 @@ class TrajectoryError:
     """Errors over the registered frames, in the units of the truth."""
 
     ate_rmse: float
-    path_length: float
+    rpe_translation: float  # RMSE over all pairs of neighbouring frames
+    rpe_rotation_deg: float
+    path_length: float  # of the true path; 0 for a camera that does not travel
     registered_fraction: float
     scale: float  # truth units per scene unit
 
@@ -48,14 +50,51 @@ def trajectory_error(
     fraction = float(registered.mean()) if len(registered) else 0.0
     if registered.sum() < 3:
         return TrajectoryError(
-            ate_rmse=float("nan"), path_length=length, registered_fraction=fraction, scale=1.0
+            ate_rmse=NAN,
+            rpe_translation=NAN,
+            rpe_rotation_deg=NAN,
+            path_length=length,
+            registered_fraction=fraction,
+            scale=NAN,
         )
     estimated, truth = camera_centers(cam_from_world[registered]), true_centers[registered]
     scale, rotation, translation = align_sim3(estimated, truth)
     errors = truth - (scale * estimated @ rotation.T + translation)
+    rpe_translation, rpe_rotation_deg = _relative_errors(
+        cam_from_world, true_cam_from_world, registered, scale
+    )
     return TrajectoryError(
-        ate_rmse=float(np.sqrt((errors**2).sum(axis=1).mean())),
+        ate_rmse=_rms(np.linalg.norm(errors, axis=1)),
+        rpe_translation=rpe_translation,
+        rpe_rotation_deg=rpe_rotation_deg,
         path_length=length,
         registered_fraction=fraction,
         scale=scale,
     )
+
+
+def _relative_errors(
+    cam_from_world: F64, true_cam_from_world: F64, registered: Bool, scale: float
+) -> tuple[float, float]:
+    """RMSE of the motion between neighbouring frames: translation, and rotation in degrees."""
+    pairs = np.flatnonzero(registered[:-1] & registered[1:])
+    if not len(pairs):
+        return NAN, NAN
+    found = _steps(cam_from_world, pairs)
+    found[..., 3] *= scale
+    true = _steps(true_cam_from_world, pairs)
+    translation = np.linalg.norm(found[..., 3] - true[..., 3], axis=1)
+    turned = np.swapaxes(true[..., :3], 1, 2) @ found[..., :3]
+    return _rms(translation), _rms(rotation_angle_deg(turned))
+
+
+def _steps(cam_from_world: F64, pairs: np.ndarray) -> F64:
+    """Pose [n, 3, 4] of the next camera in the frame of the one before."""
+    bottom = np.broadcast_to(np.array([[[0.0, 0.0, 0.0, 1.0]]]), (len(pairs), 1, 4))
+    next_in_world = np.concatenate([invert_rigid(cam_from_world[pairs + 1]), bottom], axis=1)
+    here = np.concatenate([cam_from_world[pairs], bottom], axis=1)
+    return (here @ next_in_world)[:, :3].copy()
+
+
+def _rms(values: F64) -> float:
+    return float(np.sqrt((values**2).mean()))

@@ -10,7 +10,7 @@ import pytest
 
 from camvid.artifacts import Clip, MotionReport, ObjectMasks, Reconstruction
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
-from camvid.geometry import invert_rigid
+from camvid.evaluation.truth import read_truth
 from camvid.index import read_index
 from camvid.scenes.files import load_truth
 from camvid.scenes.truth import true_motion_strength
@@ -77,26 +77,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def pose_error(run: Run, name: str) -> TrajectoryError:
-    """Against groundtruth_tum.txt: time, position and quaternion of the camera in the world."""
-    row = run.one(name)
-    truth = np.loadtxt(CLIPS / name / "groundtruth_tum.txt")
-    quaternion = truth[:, 4:] / np.linalg.norm(truth[:, 4:], axis=1, keepdims=True)
-    world_from_cam = np.concatenate([_rotations(quaternion), truth[:, 1:4, None]], axis=2)
-    frames = run.store.load(row["clip_id"], Clip).source_frame_index
-    found = run.store.load(row["clip_id"], Reconstruction)
-    return trajectory_error(
-        found.cam_from_world, found.registered, invert_rigid(world_from_cam)[frames]
-    )
-
-
-def _rotations(xyzw: np.ndarray) -> np.ndarray:
-    x, y, z, w = xyzw.T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.moveaxis(np.array(rows), 2, 0)
+    """The clip's path against groundtruth_tum.txt."""
+    clip_id = run.one(name)["clip_id"]
+    truth = read_truth(CLIPS / name).cam_from_world
+    frames = run.store.load(clip_id, Clip).source_frame_index
+    found = run.store.load(clip_id, Reconstruction)
+    return trajectory_error(found.cam_from_world, found.registered, truth[frames])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,18 @@ import typer
 
 from camvid import __version__
 from camvid.errors import CamvidError
-from workflows.cli import curate, demo, doctor, inspect, refilter, report, shards, stage, status
+from workflows.cli import (
+    curate,
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    refilter,
+    report,
+    shards,
+    stage,
+    status,
+)
 from workflows.cli.console import configure_logging, print_error
 
 app = typer.Typer(
@@ -24,6 +35,7 @@ app.command("status")(status.command)
 app.command("inspect")(inspect.command)
 app.command("report")(report.command)
 app.command("refilter")(refilter.command)
+app.command("evaluate")(evaluate.command)
 app.command("stage")(stage.command)
 app.add_typer(shards.app, name="shards")
 app.command("doctor")(doctor.command)
