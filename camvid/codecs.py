@@ -24,6 +24,7 @@ from camvid.artifacts import (
     Bool,
     Clip,
     DepthMaps,
+    MaskedObject,
     MotionReport,
     ObjectMasks,
     Verdict,
@@ -68,6 +69,23 @@ def from_bytes(kind: type[A], data: bytes) -> A:
     }
     built: Any = typed
     return kind(**built)
+
+
+def stored_masks(data: bytes) -> tuple[list[bytes], tuple[MaskedObject, ...]]:
+    """The PNGs [T] and the objects of encoded ObjectMasks, without decoding a picture."""
+    arrays, rest = _unzip_arrays(data)
+    return _unpack(arrays), structure(tuple[MaskedObject, ...], rest["objects"], "objects")
+
+
+def stored_depth(data: bytes) -> tuple[list[bytes], F64] | None:
+    """The inverse-depth PNGs [T] of encoded DepthMaps, and the inverse depth [T] of code 65535,
+    without decoding a picture; None where there is no depth.
+    """
+    arrays, rest = _unzip_arrays(data)
+    if rest["source"] == "none":
+        return None
+    num_frames = len(arrays["scale"])
+    return _unpack(arrays)[:num_frames], arrays["top"]
 
 
 def encode_ids(object_id: U16) -> list[bytes]:

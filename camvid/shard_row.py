@@ -1,6 +1,6 @@
 """One clip's artifacts -> one shard row, and back to arrays for whoever trains or audits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from camvid.artifacts import (
     Bool,
     Clip,
     DepthMaps,
+    MaskedObject,
     MotionReport,
     ObjectMasks,
     PointTracks,
     Reconstruction,
 )
-from camvid.codecs import encode_ids, encode_inverse_depth
+from camvid.codecs import stored_depth, stored_masks
 from camvid.geometry import camera_centers, transform_points
 from camvid.outcome import INDICATOR, Kind
 from camvid.stage import ClipRow
@@ -26,9 +27,10 @@ from camvid.store import ClipStore
 def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> dict[str, Any]:
     """The row of a clip, from what the stages left in the store."""
     clip = store.load(row.clip_id, Clip)
-    masks = store.load(row.clip_id, ObjectMasks)
+    # Masks and depth go in as the PNGs they are kept as.
+    mask_pngs, objects = stored_masks(store.read_artifact(row.clip_id, ObjectMasks))
+    depth = stored_depth(store.read_artifact(row.clip_id, DepthMaps))
     reconstruction = store.load(row.clip_id, Reconstruction)
-    depth = store.load(row.clip_id, DepthMaps)
     tracks = store.load(row.clip_id, PointTracks)
     motion = store.load(row.clip_id, MotionReport)
     return {
@@ -36,8 +38,8 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
         "kind": kind,
         "indicator": INDICATOR[kind],
         "frames": store.load_jpegs(row.clip_id),
-        **_camera_columns(reconstruction, depth),
-        **_motion_columns(masks, motion),
+        **_camera_columns(reconstruction, motion),
+        **_motion_columns(objects, motion),
         "caption": None,
         "provenance": {
             "camvid_version": camvid.__version__,
@@ -48,8 +50,9 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
             ],
             "weights": weights,
         },
-        "masks": encode_ids(masks.object_id),
-        **_depth_columns(depth),
+        "masks": mask_pngs,
+        "depth": depth[0] if depth else None,
+        "depth_max_inverse": depth[1] if depth else None,
         "tracks": _tracks_struct(tracks),
     }
 
@@ -71,11 +74,10 @@ def _source_columns(clip: Clip) -> dict[str, Any]:
     }
 
 
-def _camera_columns(reconstruction: Reconstruction, depth: DepthMaps) -> dict[str, Any]:
+def _camera_columns(reconstruction: Reconstruction, motion: MotionReport) -> dict[str, Any]:
     K, quality = reconstruction.K, reconstruction.quality
     known = bool(np.isfinite(K).all())
     cameras = cameras_to_lists(reconstruction.cam_from_world, reconstruction.registered)
-    residual = depth.residual[np.isfinite(depth.residual)]
     return {
         "camera": reconstruction.camera,
         "K": {"fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2]} if known else None,
@@ -93,16 +95,16 @@ def _camera_columns(reconstruction: Reconstruction, depth: DepthMaps) -> dict[st
             "focal_px": quality.focal_px,
             "inlier_fraction": quality.inlier_fraction,
             "masked_fraction": quality.masked_fraction,
-            "depth_residual": float(np.median(residual)) if len(residual) else None,
+            "depth_residual": motion.depth_residual,
             "solver": quality.solver,
         },
     }
 
 
-def _motion_columns(masks: ObjectMasks, motion: MotionReport) -> dict[str, Any]:
+def _motion_columns(masked_objects: Sequence[MaskedObject], motion: MotionReport) -> dict[str, Any]:
     measured = {o.object_id: o for o in motion.per_object}
     objects: list[dict[str, Any]] = []
-    for masked in masks.objects:
+    for masked in masked_objects:
         row: dict[str, Any] = {
             "object_id": masked.object_id,
             "label": masked.label,
@@ -126,13 +128,6 @@ def _motion_columns(masks: ObjectMasks, motion: MotionReport) -> dict[str, Any]:
         "motion_pair_gap_s": motion.pair_gap_s,
         "objects": objects,
     }
-
-
-def _depth_columns(depth: DepthMaps) -> dict[str, Any]:
-    if depth.source == "none":
-        return {"depth": None, "depth_max_inverse": None}
-    pngs, top = encode_inverse_depth(depth.depth, depth.valid)
-    return {"depth": pngs, "depth_max_inverse": top}
 
 
 def _tracks_struct(tracks: PointTracks) -> dict[str, Any]:

@@ -177,12 +177,15 @@ class ClipStore:
     def save(self, clip_id: str, artifact: object) -> None:
         self.write_bytes(self.artifact_name(clip_id, type(artifact)), to_bytes(artifact))
 
+    def read_artifact(self, clip_id: str, kind: type) -> bytes:
+        """An artifact's bytes as stored."""
+        return self.read_bytes(self.artifact_name(clip_id, kind))
+
     def load(self, clip_id: str, kind: type[A]) -> A:
         """Loads an artifact; StoreError where it is missing, damaged or of another schema."""
         if kind is Frames:
             return cast(A, self._load_frames(clip_id))
-        name = self.artifact_name(clip_id, kind)
-        data = self.read_bytes(name)
+        data = self.read_artifact(clip_id, kind)
         try:
             return from_bytes(kind, data)
         except (ValueError, KeyError, TypeError, OSError, ConfigError) as error:

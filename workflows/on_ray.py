@@ -18,12 +18,13 @@ import ray
 import ray.data
 
 from camvid.errors import CamvidError
-from camvid.stage import ClipRow, Resources, Stage, StageConfig, run_stage
+from camvid.stage import ABORTING, ClipRow, Resources, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
 from camvid.structure import structure, unstructure
 from stages.split import Split, SplitConfig, run_split
 
 RayRow = dict[str, Any]
+_ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class RayExecutor:
                 compute=ray.data.ActorPoolStrategy(size=workers),
             )
         for row in dataset.iter_rows():
+            if row["abort"]:
+                raise _ABORTING[row["abort"]](row["message"])
             yield _unpack(row)
 
 
@@ -79,7 +82,10 @@ class SplitWorker:
         self._store = ClipStore(root)
 
     def __call__(self, row: RayRow) -> list[RayRow]:
-        return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
+        try:
+            return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
+        except CamvidError as error:
+            return [_abort(error)]
 
 
 class StageGroup:
@@ -90,9 +96,14 @@ class StageGroup:
         self._store = ClipStore(root)
 
     def __call__(self, row: RayRow) -> RayRow:
+        if row["abort"]:
+            return row
         clip = _unpack(row)
-        for stage in self._stages:
-            clip = run_stage(stage, self._store, clip)
+        try:
+            for stage in self._stages:
+                clip = run_stage(stage, self._store, clip)
+        except CamvidError as error:
+            return _abort(error)
         return _pack(clip)
 
 
@@ -103,7 +114,12 @@ def fuse(stages: Iterable[StageConfig]) -> list[tuple[Resources, list[StageConfi
 
 
 def _pack(row: ClipRow) -> RayRow:
-    return {"clip_id": row.clip_id, "row": json.dumps(unstructure(row))}
+    return {"row": json.dumps(unstructure(row)), "abort": "", "message": ""}
+
+
+def _abort(error: CamvidError) -> RayRow:
+    """What ends the run travels as a row: Ray would hand over a traceback in its place."""
+    return {"row": "", "abort": type(error).__name__, "message": str(error)}
 
 
 def _unpack(row: RayRow) -> ClipRow:
@@ -125,12 +141,13 @@ def _cluster(address: str, workers: int) -> Generator[None, None, None]:
     if ray.is_initialized():
         yield
         return
-    threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
+    cores = len(os.sched_getaffinity(0))
+    threads = 1 if address else max(1, cores // max(1, workers))
     environment = {"env_vars": {"CAMVID_THREADS": str(threads)}}
     try:
         ray.init(
             address=address or None,
-            num_cpus=None if address else max(1, len(os.sched_getaffinity(0))),
+            num_cpus=None if address else cores,
             runtime_env=environment,
             include_dashboard=False if not address else None,
             log_to_driver=False,

@@ -22,7 +22,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.errors import RunAborted
+from camvid.errors import RunAborted, StoreError
 from camvid.index import read_index
 from camvid.ledger import read_ledger
 from camvid.scenes.demo import demo_scenes
@@ -220,3 +220,14 @@ def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path
         text = file.read()
     assert "[provenance.packages]" in text
     assert json.dumps(videos[0])[1:-1] in text
+
+
+def test_what_ends_a_run_on_ray_is_one_of_our_errors(videos: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from workflows.on_ray import RayExecutor
+
+    blocked = tmp_path / "run"
+    blocked.mkdir()
+    (blocked / "clips").write_text("a file where a folder must be")
+    with pytest.raises(StoreError, match="must be writeable"):
+        curate(videos, str(blocked), CurateConfig(), RayExecutor(workers=1))
