@@ -5,11 +5,11 @@ from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from camvid.artifacts import Clip, Verdict
 from camvid.errors import StoreError
 from camvid.outcome import Reason
+from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.shards import Location
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -118,9 +118,7 @@ def write_index(store: ClipStore, rows: Sequence[IndexRow]) -> list[IndexRow]:
     """Writes the index, sorted by source and time, atomically; returns it with every column."""
     ordered = sorted(rows, key=lambda r: (r["source_uri"], r["start_s"] or 0.0, r["clip_id"]))
     table = pa.Table.from_pylist(ordered, schema=SCHEMA)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    store.write_bytes(INDEX, sink.getvalue().to_pybytes())
+    store.write_bytes(INDEX, table_to_bytes(table))
     return table.to_pylist()
 
 
@@ -132,7 +130,7 @@ def read_index(store: ClipStore) -> list[IndexRow]:
             " finished (run it again to resume)"
         )
     try:
-        rows: list[IndexRow] = pq.read_table(pa.BufferReader(store.read_bytes(INDEX))).to_pylist()
+        rows: list[IndexRow] = table_from_bytes(store.read_bytes(INDEX)).to_pylist()
     except pa.ArrowInvalid as error:
         raise StoreError(f"{store.root}/{INDEX} must be Parquet: {error}") from error
     return rows

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.store import ClipStore, StageRecord
 
 SCHEMA = pa.schema(
@@ -52,10 +52,8 @@ class LedgerWriter:
         rows = [{name: getattr(record, name) for name in names} for record in self._pending]
         for row in rows:
             row["measured"] = list(row["measured"].items())
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd")
-        name = f"ledger/part-{self._next_part:05d}.parquet"
-        self._store.write_bytes(name, sink.getvalue().to_pybytes())
+        data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
+        self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
         self._next_part += 1
         self._pending.clear()
 
@@ -63,7 +61,7 @@ class LedgerWriter:
 def read_ledger(store: ClipStore) -> pa.Table:
     """All parts of the ledger as one table, oldest first."""
     parts = [
-        pq.read_table(pa.BufferReader(store.read_bytes(f"ledger/{name}")), schema=SCHEMA)
+        table_from_bytes(store.read_bytes(f"ledger/{name}"))
         for name in store.list_names("ledger", ".parquet")
     ]
     return pa.concat_tables(parts) if parts else SCHEMA.empty_table()

@@ -191,7 +191,7 @@ def _verify_shard(store: ClipStore, shard: dict[str, Any]) -> list[str]:
         if digest != shard["sha256"]:
             return [f"{name}: sha256 must be {shard['sha256'][:16]}..., got {digest[:16]}..."]
         try:
-            parquet = pq.ParquetFile(path, page_checksum_verification=True)
+            parquet = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             check_version(parquet.schema_arrow.metadata, name)
             return _verify_rows(name, parquet, tuple(shard["clip_ids"]))
         except (pa.ArrowException, OSError, StoreError) as error:
@@ -202,7 +202,7 @@ def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) 
     faults: list[str] = []
     seen: list[str] = []
     for group in range(parquet.num_row_groups):
-        for row in parquet.read_row_group(group).to_pylist():
+        for row in parquet.read_row_group(group, use_threads=False).to_pylist():
             seen.append(row["clip_id"])
             faults += [f"{name}: clip {row['clip_id']}: {fault}" for fault in _row_faults(row)]
     if tuple(seen) != clip_ids:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar, cast
 import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from camvid.artifacts import (
     Clip,
@@ -31,6 +30,7 @@ from camvid.artifacts import (
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Status
+from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.structure import structure, unstructure
 
 A = TypeVar("A")
@@ -204,16 +204,14 @@ class ClipStore:
                 "jpeg": pa.array(jpegs, pa.binary()),
             }
         )
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="none", use_dictionary=False)
         name = self.artifact_name(clip.clip_id, Frames)
-        self.write_bytes(name, sink.getvalue().to_pybytes())
+        self.write_bytes(name, table_to_bytes(table, compression="none"))
 
     def load_jpegs(self, clip_id: str) -> list[bytes]:
         """The clip's frames as the JPEGs they are kept as."""
         data = self.read_bytes(self.artifact_name(clip_id, Frames))
         try:
-            table = pq.read_table(pa.BufferReader(data), columns=["jpeg"])
+            table = table_from_bytes(data, ["jpeg"])
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(_damaged(clip_id, Frames, error)) from error
         return cast(list[bytes], table["jpeg"].to_pylist())

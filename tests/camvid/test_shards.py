@@ -21,6 +21,7 @@ from camvid.artifacts import (
 )
 from camvid.codecs import decode_ids, decode_inverse_depth, decode_jpegs
 from camvid.errors import StoreError
+from camvid.parquet import table_from_bytes
 from camvid.report.encode import encode_jpeg
 from camvid.schema import EVIDENCE_COLUMNS, check_version, shard_schema
 from camvid.shard_row import cameras_from_row, scene_scale
@@ -63,7 +64,7 @@ def write(store: ClipStore, kinds: str = "44334", **sizes: int) -> dict[str, Any
 
 
 def rows_of(store: ClipStore, name: str) -> list[dict[str, Any]]:
-    return pq.read_table(store.full_path(f"shards/{name}")).to_pylist()
+    return table_from_bytes(store.read_bytes(f"shards/{name}")).to_pylist()
 
 
 def test_what_goes_in_comes_out(
@@ -132,7 +133,7 @@ def test_sizes_make_groups_and_shards_and_places_hold(store: ClipStore) -> None:
     assert names == ["4d-00000.parquet", "4d-00001.parquet"]
     for clip_id, place in places.items():
         file = pq.ParquetFile(store.full_path(f"shards/{place.shard}"))
-        group = file.read_row_group(place.row_group, columns=["clip_id"])
+        group = file.read_row_group(place.row_group, columns=["clip_id"], use_threads=False)
         assert group["clip_id"][place.row].as_py() == clip_id
     assert verify_shards(store) == []
 
@@ -178,7 +179,7 @@ def rewrite(store: ClipStore, change: Callable[[dict[str, Any]], None]) -> list[
     import hashlib
 
     name = "shards/4d-00000.parquet"
-    rows = pq.read_table(store.full_path(name)).to_pylist()
+    rows = table_from_bytes(store.read_bytes(name)).to_pylist()
     change(rows[0])
     pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name))
     manifest = read_manifest(store)
@@ -219,7 +220,7 @@ def test_training_reads_leave_the_evidence_alone(store: ClipStore) -> None:
     write(store)
     file = pq.ParquetFile(store.full_path("shards/4d-00000.parquet"))
     columns = [n for n in shard_schema().names if n not in EVIDENCE_COLUMNS]
-    table = file.read(columns=columns)
+    table = file.read(columns=columns, use_threads=False)
     assert not set(EVIDENCE_COLUMNS) & set(table.column_names)
     assert file.metadata.row_group(0).column(0).is_stats_set
 
