@@ -7,7 +7,6 @@ raises for failures. Only `run_stage` loads, reuses, times, catches and saves.
 import hashlib
 import json
 import logging
-import resource
 import socket
 import time
 import traceback
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from camvid.errors import BackendUnavailable, ClipError, ConfigError, RunAborted, StoreError
+from camvid.memory import give_back, peak_rss_bytes
 from camvid.outcome import Rejected, Status
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import unstructure
@@ -116,6 +116,7 @@ def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = Fal
         return row.after(replace(record, reused=True))
     store.remove_record(row.clip_id, stage.name)
     record = _attempt(stage, store, row, identity)
+    give_back()
     store.save_record(record)
     return row.after(record)
 
@@ -149,7 +150,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
         artifact=stage.writes.__name__,
         fingerprint=identity,
         seconds=time.perf_counter() - start,
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_rss_bytes=peak_rss_bytes(),
         host=socket.gethostname(),
         **outcome,
     )
