@@ -11,6 +11,7 @@ from camvid.artifacts import (
     F64,
     Clip,
     DepthMaps,
+    Frames,
     MotionReport,
     ObjectMasks,
     PointTracks,
@@ -24,10 +25,12 @@ from camvid.motion_objects import (
     TrackEvidence,
     area_fractions,
     measure_object,
-    moving_tracks,
     pair_means,
+    stray_windows,
+    track_state,
     trimmed_mean,
 )
+from camvid.motion_pictures import shown_moving
 from camvid.motion_series import choose_pairs, choose_windows, pair_series, window_series
 from camvid.outcome import Reason
 
@@ -41,8 +44,13 @@ def measure_motion(
     depth: DepthMaps,
     tracks: PointTracks,
     options: MotionOptions,
+    frames: Frames | None = None,
 ) -> MotionReport:
-    """Strength of every object, against posed cameras or, where there are none, homographies."""
+    """Strength of every object, against posed cameras or, where there are none, homographies.
+
+    Tracks that stray from posed cameras count only where the pictures in `frames` bear them out;
+    without pictures they are taken at their word.
+    """
     posed = reconstruction.has_trajectory and bool(depth.valid.any())
     if posed:
         camera, depth_confidence = _posed_cameras(masks, reconstruction, depth, tracks, options)
@@ -53,17 +61,18 @@ def measure_motion(
         usable = np.ones(clip.num_frames, bool)
     gap_s = options.pair_gap_s
     seconds = clip.timestamps_s
-    frames = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
+    chosen = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
     spans = choose_windows(seconds, usable, window_s=options.window_s)
     windows = window_series(
         camera, tracks, spans, seconds, gap_s=gap_s, min_frames=options.min_window_frames
     )
-    moves, known = moving_tracks(windows, tracks, options)
+    strays = shown = stray_windows(windows, tracks, options)
+    if frames is not None and isinstance(camera, PosedCameras):
+        shown = shown_moving(frames, camera, spans, strays, options.pictures)
     evidence = TrackEvidence(
-        pairs=pair_series(camera, tracks, frames, seconds, gap_s),
+        pairs=pair_series(camera, tracks, chosen, seconds, gap_s),
         windows=windows,
-        moves=moves,
-        known=known,
+        state=track_state(windows, strays, shown, options),
         depth_confidence=depth_confidence,
     )
     return _report(masks, reconstruction, tracks, evidence, options, posed=posed)

@@ -57,7 +57,7 @@ class PosedCameras:
         ends = self.tracks.xy_px[j, index].astype(np.float64)
         depths = self.depths
         expected, near, far = (
-            self._reproject(i, j, index, depth[i, index])
+            self._reproject(i, j, index, depth[i, index].astype(np.float64))
             for depth in (depths.depth, depths.low, depths.high)
         )
         side = self.side_px

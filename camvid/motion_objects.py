@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.motion_pictures import PictureOptions
 from camvid.motion_series import PairSeries, WindowSeries
 from camvid.outcome import Reason
 
@@ -25,15 +26,28 @@ class MotionOptions:
     min_background_tracks: int = 12
     still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
     still_residual_over_background: float = 4.0
-    min_moving_window_share: float = 0.3  # of a track's windows, for the track to count as moving
-    min_moving_track_share: float = 0.3  # of a pair's tracks, for the object to count as moving
+    min_moving_window_share: float = 0.2  # of a track's windows, for the track to count as moving
+    min_moving_track_share: float = 0.2  # of a pair's tracks, for the object to count as moving
     trim_tracks: float = 0.1  # left out on either side, of the tracks of a pair
     trim_pairs: float = 0.02
     depth_tolerance: float = 0.25  # relative, where depth was measured
     min_depth_confidence: int = 64  # below, the depth is a guess
+    pictures: PictureOptions = PictureOptions()
     homography_residual_px: float = 1.5
     unknown_camera_confidence: float = 0.5  # factor: parallax may pass for motion
     noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half
+
+
+class TrackState(NamedTuple):
+    """What each of N tracks tells.
+
+    One that neither moves nor is still has lost its hold: no static point explains where it went,
+    yet the pictures do not show it to move.
+    """
+
+    known: Bool  # [N] it was seen long enough to tell
+    still: Bool  # [N] a static point explains it
+    moves: Bool  # [N] no static point explains it, and the pictures bear it out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,8 +56,7 @@ class TrackEvidence:
 
     pairs: PairSeries
     windows: WindowSeries
-    moves: Bool  # [N] no static point explains the track
-    known: Bool  # [N] it was seen long enough to say so
+    state: TrackState
     depth_confidence: F64  # [N] 0 to 255; 255 where depth plays no part
 
 
@@ -57,19 +70,29 @@ class MeasuredObject(NamedTuple):
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
 
-def moving_tracks(
-    windows: WindowSeries, tracks: PointTracks, options: MotionOptions
-) -> tuple[Bool, Bool]:
-    """(moves [N], known [N]): a mask drawn too wide holds tracks that a static point explains."""
-    residual_px = windows.residual_px
-    said = np.isfinite(residual_px)
-    control = residual_px[:, tracks.object_id == 0]
+def stray_windows(windows: WindowSeries, tracks: PointTracks, options: MotionOptions) -> Bool:
+    """Where no static point explains a track, [V, N]: worse than it does the background."""
+    control = windows.residual_px[:, tracks.object_id == 0]
     control = control[np.isfinite(control)]
     floor_px = float(np.median(control)) if len(control) else 0.0
     limit_px = max(options.still_residual_px, options.still_residual_over_background * floor_px)
-    num_windows = said.sum(axis=0)
-    num_strays = (said & (residual_px > limit_px)).sum(axis=0)
-    return num_strays > options.min_moving_window_share * num_windows, num_windows > 0
+    return np.nan_to_num(windows.residual_px, nan=0.0) > limit_px
+
+
+def track_state(
+    windows: WindowSeries, strays: Bool, shown: Bool, options: MotionOptions
+) -> TrackState:
+    """By the windows in which it strays, and those in which the pictures show that it moves.
+
+    Moving things are masked too widely, so each track has to say for itself.
+    """
+    num_windows = np.isfinite(windows.residual_px).sum(axis=0)
+    enough = options.min_moving_window_share * num_windows
+    return TrackState(
+        known=num_windows > 0,
+        still=(num_windows > 0) & (strays.sum(axis=0) <= enough),
+        moves=(strays & shown).sum(axis=0) > enough,
+    )
 
 
 def pair_means(values: F64, options: MotionOptions) -> F64:
@@ -107,20 +130,20 @@ def measure_object(
 
     A track that may be still is held to its likeliest depth: wrong depth is no motion.
     """
-    own = np.flatnonzero((tracks.object_id == masked.object_id) & evidence.known)
-    moves, pairs = evidence.moves[own], evidence.pairs
+    state, pairs = evidence.state, evidence.pairs
+    own = np.flatnonzero((tracks.object_id == masked.object_id) & state.known)
+    moves, still = state.moves[own], state.still[own]
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
     seen = np.isfinite(length)
-    share = (seen & moves).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    moving = (share >= options.min_moving_track_share)[:, None]  # [Q, 1]
-    counted = seen & (moves == moving)
+    moving = _pairs_moving(seen, moves, still, options)[:, None]  # [Q, 1]
+    counted = seen & np.where(moving, moves, still)
 
     def mean(values: F64) -> F64:
         return pair_means(np.where(counted, values, NAN), options)
 
     series = mean(np.where(moving, length, low))
     bound = evidence.windows.lower_bound[:, own]
-    decisive = moves == (float(moving.mean()) >= 0.5 if len(moving) else False)
+    decisive = moves if len(moving) and float(moving.mean()) >= 0.5 else still
     motion = ObjectMotion(
         object_id=masked.object_id,
         label=masked.label,
@@ -143,17 +166,29 @@ def measure_object(
     )
 
 
+def _pairs_moving(seen: Bool, moves: Bool, still: Bool, options: MotionOptions) -> Bool:
+    """[Q] where enough of an object's tracks move, and more of them than have lost their hold."""
+    num_seen, num_moving = seen.sum(axis=1), (seen & moves).sum(axis=1)
+    num_lost = (seen & ~moves & ~still).sum(axis=1)
+    enough = num_moving >= options.min_moving_track_share * num_seen
+    return enough & (num_moving > num_lost)
+
+
 def _confidence(
     motion: ObjectMotion, background: float, depth_share: float, options: MotionOptions
 ) -> float:
     """Does the motion stand out of the noise, whatever the depth, in enough tracks?"""
     if not motion.motion_strength > 0:  # NaN included
         return 0.0
+    surely = max(depth_share * motion.motion_strength, motion.low, _or_zero(motion.lower_bound))
+    surely = min(surely, motion.motion_strength)
     floor = options.noise_floor_ratio * background if background > 0 else motion.motion_strength
-    out_of_noise = motion.motion_strength / (motion.motion_strength + floor)
-    whatever_depth = max(depth_share, min(1.0, motion.low / motion.motion_strength))
     enough_tracks = motion.num_tracks / (motion.num_tracks + options.min_object_tracks)
-    return out_of_noise * whatever_depth * enough_tracks
+    return surely / (surely + floor) * enough_tracks
+
+
+def _or_zero(value: float) -> float:
+    return value if value > 0 else 0.0  # NaN included
 
 
 def _missed(motion: ObjectMotion, options: MotionOptions) -> tuple[Reason, ...]:

@@ -9,6 +9,7 @@ from camvid.artifacts import (
     NAN,
     Clip,
     DepthMaps,
+    Frames,
     MotionReport,
     ObjectMasks,
     PointTracks,
@@ -31,11 +32,18 @@ class MeasureMotionConfig:
 
 
 class MeasureMotion:
-    """Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
+    """Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[type, ...]] = (Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks)
+    version: ClassVar[int] = 2
+    reads: ClassVar[tuple[type, ...]] = (
+        Clip,
+        Frames,
+        ObjectMasks,
+        Reconstruction,
+        DepthMaps,
+        PointTracks,
+    )
     writes: ClassVar[type] = MotionReport
     weights: tuple[Weight, ...] = ()
 
@@ -45,12 +53,15 @@ class MeasureMotion:
     def __call__(
         self,
         clip: Clip,
+        frames: Frames,
         masks: ObjectMasks,
         reconstruction: Reconstruction,
         depth: DepthMaps,
         tracks: PointTracks,
     ) -> MotionReport:
-        report = measure_motion(clip, masks, reconstruction, depth, tracks, self.config.options)
+        report = measure_motion(
+            clip, masks, reconstruction, depth, tracks, self.config.options, frames
+        )
         seen = depth.residual[np.isfinite(depth.residual)]
         residual = float(np.median(seen)) if len(seen) else NAN
         return replace(report, depth_residual=residual)

@@ -125,7 +125,7 @@ class Scene:
         object_id = np.repeat([0, 1], [150, self.object_points]).astype(np.uint16)
         return PointTracks(
             xy_px=xy_px.astype(np.float32),
-            visible=inside,
+            visible=np.asarray(inside, bool),
             object_id=object_id,
             query_frame=np.zeros(len(object_id), np.int32),
         )
@@ -302,3 +302,10 @@ def test_unregistered_frames_make_no_pairs() -> None:
     )
     assert report.pair_frames.min() == 10
     assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03)
+
+
+def test_motion_that_is_sure_whatever_the_depth_is_not_doubted() -> None:
+    """Half the strength is certain even at the worst depth: far more than the noise."""
+    report = Scene(object_speed=(-1.0, 0.4, 0.0), object_confidence=15).measure()
+    assert report.per_object[0].low < 0.7 * report.motion_strength
+    assert report.confidence > 0.7
