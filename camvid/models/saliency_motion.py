@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 
 from camvid import weights
-from camvid.artifacts import F32, F64, I32, U8, U16, Clip, Frames, MaskedObject, ObjectMasks
+from camvid.artifacts import F32, F64, I32, U8, U16, Bool, Clip, Frames, MaskedObject, ObjectMasks
 from camvid.models.segment_evidence import EvidenceOptions, motion_evidence
-from camvid.models.segment_flow import ClipFlow, clip_flow, look_up, pixel_grid
+from camvid.models.segment_flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
 from camvid.models.segment_instances import InstanceOptions, cell_of_nearest_zero, label_instances
 from camvid.models.segment_join import JoinOptions, join_broken
+from camvid.models.segment_masks import MaskOptions, draw_mask
 from camvid.models.u2netp import U2NetP
 from camvid.parallel import map_threads
 from camvid.weights import Weight
@@ -29,12 +30,15 @@ class SaliencyMotionOptions:
     """Limits of the segmenter; area fractions are of the whole picture."""
 
     working_side_px: int = 320  # of the pictures on which flow and masks are computed
-    saliency_every: int = 6  # frames; in between it is carried along the flow
-    min_saliency: float = 0.5
-    min_area_fraction: float = 0.001  # of an object, in the mean over the frames that show it
-    min_frames: int = 4  # an object must be seen in so many (fewer if the clip is shorter)
+    saliency_every_s: float = 0.3  # in between it is carried along the flow
+    min_area_fraction: float = 0.0012  # of an object, in the mean over the frames that show it
+    min_duration_s: float = 0.3  # for which an object must be seen (or all of a shorter clip)
+    min_area_seconds: float = 0.0015  # area fraction times duration: what is small must last
+    min_core_share: float = 0.15  # of an object's pixels that lie 2 px inside of it: no slivers
     max_masked_fraction: float = 0.5
+    max_masked_with_movers: float = 0.75  # that salient movers may reach
     max_objects: int = 32
+    masks: MaskOptions = field(default_factory=MaskOptions)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)
     join: JoinOptions = field(default_factory=JoinOptions)
@@ -58,13 +62,20 @@ class SaliencyMotion:
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks:
         """Objects of the clip; `clip` gives the frame rate."""
         options = self._options
+        # The network first: it gives its memory back before the flow takes some.
+        seen = self._salient(frames.rgb, clip.fps)
         flow = clip_flow(frames.rgb, options.working_side_px)
-        saliency = self._saliency(frames.rgb, flow)
+        saliency = _between(seen, flow)
         motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
-        masks = map_threads(_mask, list(zip(saliency, motion, strict=True)))
-        labels = label_instances(masks, motion, flow, options.instances)
-        labels = join_broken(labels, flow, options.join)
-        objects = keep_objects(labels, saliency, motion, options)
+
+        def draw(t: int) -> U8:
+            return draw_mask(saliency[t], motion[t], flow.small[t], options.masks)
+
+        masks = map_threads(draw, range(len(motion)))
+        parts = label_instances(masks, motion, flow, options.instances)
+        labels = join_broken(parts, motion, flow, clip.fps, options.join)
+        del masks, parts  # as large as what is made next
+        objects = keep_objects(labels, saliency, motion, clip.fps, options)
         object_id = np.empty(frames.rgb.shape[:3], np.uint16)
 
         def finish(t: int) -> None:
@@ -73,55 +84,69 @@ class SaliencyMotion:
         map_threads(finish, range(len(object_id)))
         return ObjectMasks(object_id=object_id, objects=tuple(objects.values()))
 
-    def _saliency(self, rgb: U8, flow: ClipFlow) -> list[U8]:
-        """Saliency of every frame, 0 to 255, at the working size."""
-        num_frames = len(rgb)
-        size = (flow.width_px, flow.height_px)
+    def _salient(self, rgb: U8, fps: float) -> dict[int, U8]:
+        """Saliency of some frames, the first and the last among them, at the working size."""
+        last = len(rgb) - 1
+        size = working_size(rgb.shape[2], rgb.shape[1], self._options.working_side_px)
         net = self._net
-        if net is None:
-            return [np.zeros(size[::-1], np.uint8) for _ in range(num_frames)]
-        keys = sorted({*range(0, num_frames, self._options.saliency_every), num_frames - 1})
-        seen = [np.asarray(net.saliency(rgb[t], *size) * 255, np.uint8) for t in keys]
-        return _between(dict(zip(keys, seen, strict=True)), flow)
+        every = max(1, round(self._options.saliency_every_s * fps))
 
+        def look(t: int) -> U8:
+            if net is None:
+                return np.zeros(size[::-1], np.uint8)
+            return np.asarray(net.saliency(rgb[t], *size, keep_memory=t < last) * 255, np.uint8)
 
-def _mask(evidence: tuple[U8, U8]) -> U8:
-    """255 where either evidence passes its threshold, without specks."""
-    mask = np.where(np.maximum(*evidence) >= 128, 255, 0).astype(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), np.uint8)
+        return {t: look(t) for t in (*range(0, last, every), last)}
 
 
 def keep_objects(
-    labels: list[I32], saliency: list[U8], motion: list[U8], options: SaliencyMotionOptions
+    labels: list[I32],
+    saliency: list[U8],
+    motion: list[U8],
+    fps: float,
+    options: SaliencyMotionOptions,
 ) -> dict[int, MaskedObject]:
-    """The objects worth a name, by label: large, lasting, and the surest of them first."""
+    """The objects worth a name, by label: large, solid, lasting, the surest of them first."""
     num = max(int(x.max()) for x in labels) + 1
 
     def count(t: int) -> F64:
         where = labels[t].ravel()
-        seen = (np.ones_like(where), saliency[t].ravel() >= 128, motion[t].ravel() >= 128)
+        seen = (
+            np.ones(where.shape, np.bool_),
+            saliency[t].ravel() >= 128,
+            motion[t].ravel() >= 128,
+            _core(labels[t]).ravel(),
+        )
         return np.stack([np.bincount(where, s, num) for s in seen]).astype(np.float64)
 
-    counts = np.stack(map_threads(count, range(len(labels))))  # [T, 3, num]
+    counts = np.stack(map_threads(count, range(len(labels))))  # [T, 4, num]
     frames = (counts[:, 0] > 0).sum(axis=0)
-    total, salient, moving = counts.sum(axis=0)
+    total, salient, moving, core = counts.sum(axis=0)
     picture = labels[0].size
     large = total >= options.min_area_fraction * picture * np.maximum(frames, 1)
-    lasting = frames >= min(options.min_frames, len(labels))
+    lasting = frames >= min(max(2, round(options.min_duration_s * fps)), len(labels))
+    lasting &= total >= options.min_area_seconds * picture * min(fps, len(labels))
+    worthy = large & lasting & (core >= options.min_core_share * total)
     share_salient, share_moving = salient / np.maximum(total, 1), moving / np.maximum(total, 1)
     score = 1 - (1 - 0.9 * share_salient) * (1 - 0.7 * share_moving)
     kept: dict[int, MaskedObject] = {}
     masked = 0.0
     for i in np.argsort(-score * total, kind="stable"):
         area = total[i] / (picture * len(labels))
-        fits = masked + area <= options.max_masked_fraction
-        if i == 0 or not (large[i] and lasting[i] and fits) or len(kept) >= options.max_objects:
+        label = _word(share_salient[i], share_moving[i])
+        sure = label == "object"
+        limit = options.max_masked_with_movers if sure else options.max_masked_fraction
+        if i == 0 or not worthy[i] or masked + area > limit or len(kept) >= options.max_objects:
             continue
         masked += area
-        label = _word(share_salient[i], share_moving[i])
         kept[int(i)] = MaskedObject(len(kept) + 1, label, round(float(score[i]), 4))
     return kept
+
+
+def _core(labels: I32) -> Bool:
+    """[h, w] where a pixel and all others up to 2 px away have one label."""
+    picture, around = labels.astype(np.uint16), np.ones((5, 5), np.uint8)
+    return np.asarray(cv2.erode(picture, around) == cv2.dilate(picture, around), np.bool_)
 
 
 def _word(share_salient: float, share_moving: float) -> str:

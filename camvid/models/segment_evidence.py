@@ -11,9 +11,11 @@ from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.models.segment_flow import F16, ClipFlow, compose, look_up, pixel_grid
+from camvid.models.segment_steady import steady
 from camvid.parallel import map_threads
 
 Flows = list[F16 | None]
@@ -26,7 +28,7 @@ _MIN_SAMPLES = 40
 class EvidenceOptions:
     """Limits of the motion evidence; pixels are those of the working size."""
 
-    max_spacing_s: float = 0.35  # widest spacing of the frames that are compared
+    max_spacing_s: float = 0.35  # widest spacing of compared frames, to the nearest power of two
     num_spacings: int = 3  # each half of the one before
     min_residual_px: float = 0.75  # less is flow noise
     noise_factor: float = 4.0  # and so is less than this many robust deviations
@@ -41,8 +43,8 @@ class EvidenceOptions:
 
 def spacings(num_frames: int, fps: float, options: EvidenceOptions) -> list[int]:
     """Frame spacings, powers of two, widest last; every frame has one neighbour that far."""
-    widest = max(1, min((num_frames - 1) // 2, round(options.max_spacing_s * fps)))
-    top = int(np.log2(widest))
+    asked = round(np.log2(max(1.0, options.max_spacing_s * fps)))
+    top = min(asked, int(np.log2(max(1, (num_frames - 1) // 2))))
     return [2**k for k in range(max(0, top - options.num_spacings + 1), top + 1)]
 
 
@@ -64,19 +66,18 @@ def motion_evidence(
         if spacing not in wanted:
             continue
 
-        def look(t: int, *, so_far: list[_Found], fields: tuple[Flows, Flows], k: int) -> _Found:
+        def look(t: int, *, fields: tuple[Flows, Flows], k: int) -> None:
             views = [
                 _look(flow.gray[t], flow.gray[u], way, hidden[t], grid, options)
                 for way, u in ((fields[0][t], t + k), (fields[1][t], t - k))
                 if way is not None
             ]
-            return _agreed(so_far[t], views)  # not kept: the views of a clip fill the memory
+            found[t] = _agreed(found[t], views)  # not kept: the views of a clip fill the memory
 
-        one = partial(look, so_far=found, fields=(forward, backward), k=spacing)
-        found = map_threads(one, range(num_frames))
+        map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
     evidence = map_threads(_where_picture_moved, found)
     seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
-    return _steady(evidence, flow, seen_both, grid, options)
+    return steady(evidence, flow, seen_both, options.memory, options.one_sided_weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,57 +111,20 @@ def _where_picture_moved(found: _Found) -> U8:
     return np.where(moved > 0, found.evidence, found.evidence // 4).astype(np.uint8)
 
 
-def _steady(
-    evidence: list[U8], flow: ClipFlow, seen_both: list[bool], grid: F32, options: EvidenceOptions
-) -> list[U8]:
-    """Evidence averaged along the flow over the frames around each one.
-
-    Frames near the ends saw one side alone, which leaves ghosts: their own say is small, and what
-    others carry to them counts only where they saw something too.
-    """
-    weight = [1.0 if both else options.one_sided_weight for both in seen_both]
-
-    def gather(forwards: bool) -> list[tuple[F16, float]]:
-        order = range(len(evidence)) if forwards else range(len(evidence) - 1, -1, -1)
-        path = flow.backward if forwards else flow.forward
-        total, mass = np.zeros(evidence[0].shape, np.float32), 0.0
-        sums: list[tuple[F16, float]] = []
-        for t in order:
-            way = path[t]
-            if way is not None:
-                total = look_up(total, way, grid)
-            total = options.memory * total + weight[t] * evidence[t].astype(np.float32)
-            mass = options.memory * mass + weight[t]
-            sums.append((total.astype(np.float16), mass))
-        return sums if forwards else sums[::-1]
-
-    past, future = map_threads(gather, (True, False))
-
-    def mean(t: int) -> U8:
-        own = weight[t] * evidence[t].astype(np.float32)  # in both sums: take it out once
-        total = past[t][0].astype(np.float32) + future[t][0] - own
-        steady = (total / (past[t][1] + future[t][1] - weight[t])).astype(np.uint8)
-        if seen_both[t]:
-            return steady
-        near = cv2.dilate(evidence[t], np.ones((5, 5), np.uint8)) >= 128
-        return np.where(near, steady, steady // 4).astype(np.uint8)
-
-    return map_threads(mean, range(len(evidence)))
-
-
 def _widening(flow: ClipFlow, widest: int, grid: F32) -> Iterator[tuple[int, Flows, Flows]]:
-    """Flow over spacings 1, 2, 4 ... both ways; only one spacing is held at a time."""
-    spacing, forward, backward = 1, flow.forward, flow.backward
+    """Flow over spacings 1, 2, 4 ... both ways, each in the place of the one before."""
+    spacing, forward, backward = 1, list(flow.forward), list(flow.backward)
     yield spacing, forward, backward
     while spacing < widest:
-        forward = _doubled(forward, spacing, grid)
-        backward = _doubled(backward, -spacing, grid)
+        _double(forward, spacing, grid)
+        _double(backward, -spacing, grid)
         spacing *= 2
         yield spacing, forward, backward
 
 
-def _doubled(flows: list[F16 | None], step: int, grid: F32) -> list[F16 | None]:
-    """Flow over twice the spacing."""
+def _double(flows: Flows, step: int, grid: F32) -> None:
+    """Makes flow over `step` frames flow over twice as many, a few frames at a time."""
+    frames = range(len(flows)) if step > 0 else range(len(flows) - 1, -1, -1)
 
     def one(t: int) -> F16 | None:
         first = flows[t]
@@ -168,7 +132,10 @@ def _doubled(flows: list[F16 | None], step: int, grid: F32) -> list[F16 | None]:
         second = flows[middle] if 0 <= middle < len(flows) else None
         return None if first is None or second is None else compose(first, second, grid)
 
-    return map_threads(one, range(len(flows)))
+    for start in range(0, len(flows), abs(step)):  # none of these needs another of them
+        piece = frames[start : start + abs(step)]
+        for t, twice in zip(piece, map_threads(one, piece), strict=True):
+            flows[t] = twice
 
 
 def _look(
@@ -184,7 +151,7 @@ def _look(
     background, left = _planes_flow(start, shift, moved, grid, options)
     typical = 1.4826 * float(np.median(left))
     threshold = max(options.min_residual_px, options.noise_factor * typical)
-    residual = np.linalg.norm(moved - background, axis=-1) / threshold
+    residual = _length(moved - background) / threshold
     if np.percentile(left, 80) >= options.min_parallax_px:
         epipolar = _epipolar_residual(start, shift, moved, grid, options)
         residual = np.maximum(residual, epipolar)
@@ -215,23 +182,24 @@ def _planes_flow(
     A room has a wall and a floor. After the main plane, others count as background where they
     explain many samples that lie far apart: movers are compact.
     """
-    tolerance = options.min_residual_px + 0.02 * float(np.median(np.linalg.norm(shift, axis=-1)))
+    tolerance = options.min_residual_px + 0.02 * float(np.median(_length(shift)))
     enough = max(_MIN_SAMPLES, options.min_plane_share * len(start))
     background = np.zeros_like(grid)
+    closest = np.full(grid.shape[:2], np.inf, np.float32)
     left = np.full(len(start), np.inf, np.float32)
     rest = np.ones(len(start), bool)
     for plane in range(options.max_planes):
         if plane > 0 and rest.sum() < enough:
             break
         homography = _fit_homography(start[rest], (start + shift)[rest])
-        error = np.linalg.norm(shift - (_project(homography, start) - start), axis=-1)
+        error = _length(shift - (_project(homography, start) - start))
         near = rest & (error < tolerance)
         if plane > 0 and not (near.sum() >= enough and _lies_wide(start[near], grid, options)):
             break
         fitted = _project(homography, grid) - grid
-        misfit, so_far = (((moved - f) ** 2).sum(-1) for f in (fitted, background))
-        closer = np.ones_like(misfit, bool) if plane == 0 else misfit < so_far
-        background = np.where(closer[..., None], fitted, background)
+        misfit = _length(moved - fitted)
+        np.copyto(background, fitted, where=(misfit < closest)[..., None])
+        np.minimum(closest, misfit, out=closest)
         left = np.minimum(left, error)
         rest &= ~near
     return background, left
@@ -257,11 +225,15 @@ def _background_samples(moved: F32, hidden: U8, grid: F32) -> tuple[F32, F32]:
 
 
 def _fit_homography(start: F32, end: F32) -> F64:
-    shift = np.linalg.norm(end - start, axis=-1)
-    tolerance = 0.5 + 0.02 * float(np.median(shift))
-    found, _ = cv2.findHomography(start, end, cv2.RANSAC, tolerance, maxIters=500)
+    tolerance = 0.5 + 0.02 * float(np.median(_length(end - start)))
+    found, _ = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
     fitted = np.shape(found) == (3, 3)  # None where nothing fits
     return np.asarray(found, np.float64) if fitted else np.eye(3)
+
+
+def _length(vectors: NDArray[np.floating]) -> F32:
+    """Lengths [...] of vectors [..., 2]; numpy's own norm takes several times as long."""
+    return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2).astype(np.float32, copy=False)
 
 
 def _project(homography: F64, points: F32) -> F32:
@@ -293,6 +265,6 @@ def _sampson(fundamental: F64, start: F32, end: F32) -> F32:
     ones = np.ones((*start.shape[:-1], 1), np.float32)
     a, b = np.concatenate([start, ones], axis=-1), np.concatenate([end, ones], axis=-1)
     line_b, line_a = a @ fundamental.T.astype(np.float32), b @ fundamental.astype(np.float32)
-    slope = (line_b[..., :2] ** 2).sum(-1) + (line_a[..., :2] ** 2).sum(-1)
-    distance = np.abs((b * line_b).sum(-1)) / np.sqrt(np.maximum(slope, 1e-12))
+    slope = np.hypot(_length(line_a), _length(line_b))
+    distance = np.abs(np.einsum("...i,...i", b, line_b)) / np.maximum(slope, 1e-6)
     return np.asarray(distance, np.float32)

@@ -152,8 +152,8 @@ def cluster_points(points: FollowedPoints, moving: F32, options: InstanceOptions
     chosen = _choose(points.region, options)
     label = np.zeros(points.region.shape[1], np.int32)
     label[chosen] = _average_linkage(*_affinity(points, moving, chosen, options), options)
-    for i in np.flatnonzero(label == 0):
-        label[i] = _neighbours_label(points, chosen, label, int(i))
+    rest = np.flatnonzero(label == 0)
+    label[rest] = _neighbours_label(points, chosen, label, rest)
     _, compact = np.unique(label, return_inverse=True)
     return (compact + 1).astype(np.int32)
 
@@ -228,18 +228,23 @@ def _average_linkage(affinity: F32, weight: F32, options: InstanceOptions) -> I3
     return (np.unique(owner, return_inverse=True)[1] + 1).astype(np.int32)
 
 
-def _neighbours_label(points: FollowedPoints, chosen: np.ndarray, label: I32, i: int) -> int:
-    """The label that clustered points near point i have most often while it is followed."""
-    frames = np.flatnonzero(points.region[:, i])
-    votes: list[int] = []
-    for t in frames:
-        same = chosen[points.region[t, chosen] == points.region[t, i]]
-        if len(same):
-            distance = np.linalg.norm(points.xy[t, same] - points.xy[t, i], axis=-1)
-            votes.append(int(label[same[np.argmin(distance)]]))
-    if not votes:
-        return int(label.max()) + 1
-    return int(np.bincount(votes).argmax())
+def _neighbours_label(
+    points: FollowedPoints, chosen: np.ndarray, label: I32, rest: np.ndarray
+) -> I32:
+    """[R] labels that the nearest clustered point has most often while a point is followed."""
+    votes = np.zeros((len(rest), int(label.max()) + 2), np.int32)
+    votes[:, -1] = 1  # a new label, for all who never see a clustered point
+    for xy, region in zip(points.xy, points.region, strict=True):
+        mine, known = np.flatnonzero(region[rest]), chosen[region[chosen] > 0]
+        if len(mine) == 0 or len(known) == 0:
+            continue
+        apart = xy[rest[mine], None] - xy[None, known]
+        distance = apart[..., 0] ** 2 + apart[..., 1] ** 2
+        distance[region[rest[mine], None] != region[None, known]] = np.inf
+        nearest = distance.argmin(axis=1)
+        seen = np.isfinite(distance[np.arange(len(mine)), nearest])
+        votes[mine[seen], label[known[nearest[seen]]]] += 1
+    return votes.argmax(axis=1).astype(np.int32)
 
 
 def _nearest_label(region: I32, xy: F32, label_of_point: I32) -> I32:

@@ -1,12 +1,13 @@
-"""One object, one id: joins labels of which one takes over where the other ends."""
+"""One object, one id: joins labels that live side by side, or take over from each other."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, I32, U8, Bool
-from camvid.models.segment_flow import ClipFlow, look_up_nearest, pixel_grid
+from camvid.artifacts import F32, F64, I32, U8, Bool
+from camvid.models.segment_flow import F16, ClipFlow, look_up_nearest, pixel_grid
 from camvid.parallel import map_threads
 
 I64 = NDArray[np.int64]
@@ -19,43 +20,136 @@ class JoinOptions:
 
     max_labels: int = 128  # the largest; the rest are specks and go
     min_handover: float = 0.3  # share of pixels handed on, times likeness of colour
-    max_gap: int = 12  # frames for which an object may be out of sight
+    comeback_weight: float = 0.6  # of coming back where expected, against handing all pixels on
+    max_gap_s: float = 1.2  # for which an object may be out of sight in whole or in part
+    velocity_s: float = 0.25  # over which the way into and out of hiding is measured
     max_shared_time: float = 0.25  # of the shorter life, in which both labels may be seen
+    min_side_by_side: float = 0.8  # of the longer life, in which parts of one object touch
+    never_apart: float = 0.95  # the same, for limbs, which shift further
+    min_limb_colour: float = 0.6  # likeness of a limb's colours to the rest's
+    max_limb_shift: float = 0.85  # of both sides' sum
+    min_border: float = 0.5  # of the smaller part's side (the root of its area), to touch
+    max_shift: float = 0.4  # of both sides' sum, by which one part may move against the other
+    max_moving_change: float = 0.35  # of the share of pixels seen moving
 
 
-def join_broken(labels: list[I32], flow: ClipFlow, options: JoinOptions) -> list[I32]:
-    """Joins labels that take over from each other.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Lives:
+    """When and where labels are seen; label 0 is the background."""
 
-    Where an object turns or is covered for a while no point lives through, and its two halves in
-    time have different labels. Along the flow the one runs into the other.
+    area: I64  # [T, num]
+    place: F64  # [T, num, 2] centroid in working pixels, NaN while not seen
+    moving: F64  # [num] share of its pixels that were seen moving
+
+    @property
+    def seen(self) -> Bool:
+        """[T, num] whether a good part of the label is in sight."""
+        return np.asarray(self.area > 0.3 * self.area.max(axis=0), np.bool_)
+
+
+def join_broken(
+    labels: list[I32], motion: list[U8], flow: ClipFlow, fps: float, options: JoinOptions
+) -> list[I32]:
+    """Joins the parts of one object, in space and then in time.
+
+    Limbs that move have labels of their own. Where an object turns or is covered for a while no
+    point lives through, and its two halves in time have different labels: along the flow the one
+    runs into the other, or it comes back where its motion leads.
     """
+    labels = _keep_largest(labels, options.max_labels)
+    lives = _lives(labels, motion)
+    colour = _colour_likeness(labels, flow.small, lives.area.shape[1])
+    parts = _side_by_side(labels, lives, colour, options)
+    owner = _merge(parts, np.zeros_like(lives.seen), 0.5, 1.0)
+    labels = [owner[x] for x in labels]
+    lives = _lives(labels, motion)
+    linked = np.maximum(_handover(labels, lives.area, flow), _comeback(lives, flow, fps, options))
+    likeness = linked * _colour_likeness(labels, flow.small, lives.area.shape[1])
+    owner = _merge(likeness, lives.seen, options.min_handover, options.max_shared_time)
+    return map_threads(lambda x: _without_islands(owner[x]), labels)
+
+
+def _without_islands(label: I32) -> I32:
+    """Labels with the few pixels that lie scattered in another label given to it."""
+    median = cv2.medianBlur(label.astype(np.uint8), 7)
+    return np.where((label > 0) & (median > 0), median, label).astype(np.int32)
+
+
+def _keep_largest(labels: list[I32], max_labels: int) -> list[I32]:
     num = max(int(x.max()) for x in labels) + 1
-    area = np.stack(map_threads(lambda x: np.bincount(x.ravel(), minlength=num), labels))
-    largest = np.argsort(-area[:, 1:].sum(axis=0), kind="stable")[: options.max_labels] + 1
+    area = np.sum([np.bincount(x.ravel(), minlength=num) for x in labels], axis=0)
+    largest = np.argsort(-area[1:], kind="stable")[:max_labels] + 1
     owner = np.zeros(num, np.int32)
     owner[largest] = np.arange(1, len(largest) + 1)
-    labels = [owner[x] for x in labels]
-    area = np.concatenate([area[:, :1], area[:, largest]], axis=1)
-    seen = area > 0.3 * area.max(axis=0)
-    linked = np.maximum(_handover(labels, area, flow), _comeback(labels, seen, flow, options))
-    likeness = linked * _colour_likeness(labels, flow.small, len(largest) + 1)
-    final = _merge(likeness, seen, options)
-    return [final[x] for x in labels]
+    return [owner[x] for x in labels]
 
 
-def _merge(likeness: F32, seen: Bool, options: JoinOptions) -> I32:
+def _lives(labels: list[I32], motion: list[U8]) -> _Lives:
+    num = max(int(x.max()) for x in labels) + 1
+    height, width = labels[0].shape
+    y, x = (axis.ravel().astype(np.float64) for axis in np.mgrid[:height, :width])
+
+    def look(pair: tuple[I32, U8]) -> tuple[I64, F64, F64]:
+        where = pair[0].ravel()
+        area = np.bincount(where, minlength=num)
+        moving = np.bincount(where, pair[1].ravel() >= 128, num)
+        total = np.stack([np.bincount(where, axis, num) for axis in (x, y)], axis=-1)
+        place = np.where(area[:, None] > 0, total / np.maximum(area, 1)[:, None], np.nan)
+        return area.astype(np.int64), place, moving.astype(np.float64)
+
+    looks = map_threads(look, list(zip(labels, motion, strict=True)))
+    areas, places, moving = (np.stack(x) for x in zip(*looks, strict=True))
+    share = moving.sum(axis=0) / np.maximum(areas.sum(axis=0), 1)
+    return _Lives(area=areas, place=places, moving=share)
+
+
+def _merge(likeness: F32, seen: Bool, least: float, max_shared_time: float) -> I32:
     """The label that each label becomes; the likest pairs first."""
     likeness[0], likeness[:, 0] = 0, 0
     np.fill_diagonal(likeness, 0)
     owner = np.arange(len(likeness), dtype=np.int32)
-    num_alike = int((likeness >= options.min_handover).sum())
+    num_alike = int((likeness >= least).sum())
     for pair in np.argsort(-likeness, axis=None, kind="stable")[:num_alike]:
         a, b = sorted(int(owner[i]) for i in divmod(int(pair), len(likeness)))
         shared = (seen[:, a] & seen[:, b]).sum()
-        if a != b and shared <= options.max_shared_time * min(seen[:, a].sum(), seen[:, b].sum()):
+        if a != b and shared <= max_shared_time * min(seen[:, a].sum(), seen[:, b].sum()):
             owner[owner == b] = a
             seen[:, a] |= seen[:, b]
     return owner
+
+
+def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, options: JoinOptions) -> F32:
+    """[num, num] 1 where two labels touch for nearly all their lives and hardly shift."""
+    num = lives.area.shape[1]
+
+    def border(label: I32) -> I64:
+        total = np.zeros(num * num, np.int64)
+        for one, other in ((label[:, :-1], label[:, 1:]), (label[:-1], label[1:])):
+            edge = (one != other) & (one > 0) & (other > 0)
+            total += np.bincount(one[edge] * num + other[edge], minlength=num * num)
+        count = total.reshape(num, num)
+        return count + count.T
+
+    touching = np.zeros((num, num), np.int64)
+    side = np.sqrt(lives.area)
+    for start in range(0, len(labels), _PIECE):
+        piece = range(start, min(start + _PIECE, len(labels)))
+        for t, count in zip(piece, map_threads(border, labels[start : piece.stop]), strict=True):
+            smaller = np.minimum(side[t][:, None], side[t][None])
+            touching += (count >= options.min_border * smaller) & (smaller > 0)
+    life = (lives.area > 0).sum(axis=0)
+    together = touching >= options.min_side_by_side * np.maximum(life[:, None], life[None])
+    parts = np.zeros((num, num), np.float32)
+    for a, b in np.argwhere(np.triu(together, 1)):
+        both = (lives.area[:, a] > 0) & (lives.area[:, b] > 0)
+        low, high = np.percentile((lives.place[:, a] - lives.place[:, b])[both], (5, 95), axis=0)
+        size = float(np.mean(side[both, a] + side[both, b]))
+        shift = np.linalg.norm(high - low) / size
+        alike = abs(lives.moving[a] - lives.moving[b]) <= options.max_moving_change
+        limb = touching[a, b] >= options.never_apart * max(life[a], life[b])
+        limb &= colour[a, b] >= options.min_limb_colour
+        parts[a, b] = alike and shift <= (options.max_limb_shift if limb else options.max_shift)
+    return parts
 
 
 def _handover(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
@@ -79,25 +173,36 @@ def _handover(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
     return best
 
 
-def _comeback(labels: list[I32], seen: Bool, flow: ClipFlow, options: JoinOptions) -> F32:
-    """[num, num] up to 0.5 where one label appears near the place where another went."""
-    num = seen.shape[1]
-    grid = pixel_grid(flow.width_px, flow.height_px)
-    first, last = seen.argmax(axis=0), len(seen) - 1 - seen[::-1].argmax(axis=0)
-    place = np.zeros((2, num, 2), np.float32)
-    side = np.ones((2, num), np.float32)
-    for end, frame in enumerate((first, last)):
-        for i in range(1, num):
-            inside = labels[frame[i]] == i
-            if inside.any():
-                place[end, i] = grid[inside].mean(axis=0)
-                side[end, i] = np.sqrt(inside.sum())
-    apart = np.linalg.norm(place[1][:, None] - place[0][None], axis=-1)
-    size = np.minimum(side[1][:, None], side[0][None])
-    alike = size / np.maximum(side[1][:, None], side[0][None])
-    gap = first[None] - last[:, None]
-    in_time = np.abs(gap) <= options.max_gap
-    return (0.5 * in_time * alike * np.exp(-0.5 * (apart / (1.5 * size)) ** 2)).astype(np.float32)
+def _comeback(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -> F32:
+    """[num, num] likeness of one label appearing where the motion of another, gone, leads.
+
+    Places count from the background, so that a shaking camera shakes no prediction.
+    """
+    whole = lives.area > 0.7 * lives.area.max(axis=0)  # what is half hidden seems to slow down
+    num_frames, num = whole.shape
+    place = lives.place - _background_path(flow.forward)[:, None]
+    first, last = whole.argmax(axis=0), num_frames - 1 - whole[::-1].argmax(axis=0)
+    every = np.arange(num)
+    step = np.minimum(max(1, round(options.velocity_s * fps)), np.maximum(last - first, 1))
+    size = np.sqrt(np.stack([lives.area[first, every], lives.area[last, every]]))
+    begin, end = place[first, every], place[last, every]
+    onset = (place[np.minimum(first + step, last), every] - begin) / step[:, None]
+    exit_ = (end - place[np.maximum(last - step, first), every]) / step[:, None]
+    gap = first[None] - last[:, None]  # [gone, new]
+    ahead = end[:, None] + exit_[:, None] * gap[..., None] - begin[None]
+    behind = begin[None] - onset[None] * gap[..., None] - end[:, None]
+    apart = np.minimum(np.linalg.norm(ahead, axis=-1), np.linalg.norm(behind, axis=-1))
+    smaller = np.minimum(size[1][:, None], size[0][None])
+    alike = smaller / np.maximum(np.maximum(size[1][:, None], size[0][None]), 1)
+    near = np.exp(-0.5 * (apart / (1.5 * np.maximum(smaller, 1))) ** 2)
+    in_time = np.abs(gap) <= options.max_gap_s * fps
+    return np.nan_to_num(options.comeback_weight * in_time * alike * near).astype(np.float32)
+
+
+def _background_path(forward: list[F16 | None]) -> F64:
+    """[T, 2] where the bulk of the first frame's pixels has gone to by each frame."""
+    step = [np.median(f[::8, ::8].reshape(-1, 2), axis=0) for f in forward if f is not None]
+    return np.cumsum([np.zeros(2), *step], axis=0, dtype=np.float64)
 
 
 def _colour_likeness(labels: list[I32], pictures: list[U8], num: int) -> F32:

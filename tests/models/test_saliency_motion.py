@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.artifacts import U8, Bool, Clip, Frames, ObjectMasks, Video
-from camvid.models.saliency_motion import SaliencyMotion, SaliencyMotionOptions
+from camvid.artifacts import I32, U8, Bool, Clip, Frames, MaskedObject, ObjectMasks, Video
+from camvid.models.saliency_motion import SaliencyMotion, SaliencyMotionOptions, keep_objects
 
 FPS = 24.0
 NUM_FRAMES = 16
@@ -109,6 +109,42 @@ def test_a_mover_is_found_by_motion_alone_and_keeps_one_id() -> None:
     per_frame = [iou(m == found, g) for m, g in zip(masks.object_id, truth, strict=True)]
     assert min(per_frame) >= 0.5
     assert {o.object_id: o.label for o in masks.objects}[found] == "moving"
+
+
+def test_a_mover_keeps_its_id_behind_a_pillar() -> None:
+    rgb, (truth,) = scene([(6.0, 0.0)], num_frames=32)
+    pillar = slice(120, 190)  # wider than the square: for some frames nothing of it is seen
+    rgb[:, :, pillar] = texture(rgb.shape[1], 70, 5)
+    truth[:, :, pillar] = False
+    assert any(not frame.any() for frame in truth)
+    masks = segment(rgb)
+    hidden = next(t for t, frame in enumerate(truth) if not frame.any())
+    assert main_id(masks, truth) == main_id(masks, truth & (np.arange(32) > hidden)[:, None, None])
+    before = truth & (np.arange(32) < hidden)[:, None, None]
+    assert main_id(masks, truth) == main_id(masks, before)
+
+
+def labelled(labels: I32, *, salient: bool = True) -> dict[int, MaskedObject]:
+    """What is kept of labels [T, h, w] that all move."""
+    seen = [np.where(x > 0, 255, 0).astype(np.uint8) for x in labels]
+    saliency = seen if salient else [np.zeros_like(x) for x in seen]
+    return keep_objects(list(labels), saliency, seen, FPS, SaliencyMotionOptions())
+
+
+@pytest.mark.parametrize(("salient", "kept"), [(True, 1), (False, 0)])
+def test_only_a_sure_mover_may_cover_most_of_the_picture(salient: bool, kept: int) -> None:
+    labels = np.zeros((24, 90, 160), np.int32)
+    labels[:, :, :100] = 1
+    assert len(labelled(labels, salient=salient)) == kept
+
+
+def test_an_object_is_large_solid_and_lasting() -> None:
+    labels = np.zeros((24, 180, 320), np.int32)
+    labels[:, 20:50, 20:32] = 1  # a pedestrian
+    labels[:, 20:170, 60:63] = 2  # a sliver at an edge
+    labels[:4, 20:50, 100:130] = 3  # a flash
+    labels[:, 20:25, 200:205] = 4  # a speck
+    assert list(labelled(labels)) == [1]
 
 
 def test_two_movers_have_two_ids() -> None:

@@ -1,0 +1,85 @@
+"""From evidence to masks: what both kinds of evidence support, drawn to the picture's colours.
+
+Saliency and flow both blur what they find: their threshold alone gives masks several pixels fat.
+What is surely inside and surely outside of a region have colours; they decide what lies between.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import F32, I32, U8, Bool
+
+_BINS = 16  # levels a colour channel
+_TINY = np.float32(2e-4)  # share of colours never seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskOptions:
+    """How evidence, 0 to 255, becomes masks; pixels are those of the working size."""
+
+    alone: float = 0.7  # weight of the stronger evidence by itself
+    together: float = 0.6  # weight of the sum of both
+    threshold: int = 128
+    sure: int = 170  # and above: colours of the inside
+    calm: int = 48  # and below: colours of the outside
+    min_sure_share: float = 0.2  # of a region, to know its colours
+    min_calm_px: int = 60
+    margin_px: int = 12  # around a region, whose colours are the outside's
+    colour_weight: float = 1.2  # of a colour's log odds, against those of the evidence
+
+
+def draw_mask(saliency: U8, motion: U8, rgb: U8, options: MaskOptions) -> U8:
+    """255 where something salient or moving is, without specks; all pictures are [h, w]."""
+    evidence = _joint(saliency, motion, options)
+    mask = _without_specks(np.where(evidence >= options.threshold, 255, 0).astype(np.uint8))
+    num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
+    level = (rgb // (256 // _BINS)).astype(np.int32)
+    colour = (level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2]
+    drawn = np.zeros_like(mask)
+    for i in range(1, num):
+        x, y, width, height = (int(v) for v in boxes[i, :4])
+        margin = options.margin_px
+        window = (
+            slice(max(0, y - margin), y + height + margin),
+            slice(max(0, x - margin), x + width + margin),
+        )
+        inside = np.asarray(region[window] == i, np.bool_)
+        kept = _to_colours(inside, evidence[window], colour[window], options)
+        drawn[window][kept] = 255
+    return _without_specks(drawn)
+
+
+def _joint(saliency: U8, motion: U8, options: MaskOptions) -> U8:
+    """Evidence that is weak in both counts as much as strong evidence in one."""
+    alone = cv2.convertScaleAbs(np.maximum(saliency, motion), alpha=options.alone)
+    both = cv2.addWeighted(saliency, options.together, motion, options.together, 0)
+    return np.maximum(alone, both).astype(np.uint8)
+
+
+def _to_colours(inside: Bool, evidence: U8, colour: I32, options: MaskOptions) -> Bool:
+    """The region with its border where colours and evidence together put it."""
+    sure, calm = inside & (evidence >= options.sure), evidence < options.calm
+    if sure.sum() < options.min_sure_share * inside.sum() or calm.sum() < options.min_calm_px:
+        return inside
+    here, around = _histogram(colour[sure]), _histogram(colour[calm])
+    odds = cv2.blur(np.log((here + _TINY) / (around + _TINY))[colour], (3, 3))
+    probability = np.clip(evidence.astype(np.float32) / 255, 0.02, 0.98)
+    odds = np.log(probability / (1 - probability)) + options.colour_weight * odds
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return np.asarray((odds > 0) & near, np.bool_)
+
+
+def _histogram(colours: I32) -> F32:
+    """[bins] shares of colours, each spread over its neighbours."""
+    count = np.bincount(colours, minlength=_BINS**3).astype(np.float32)
+    cube = count.reshape(_BINS, _BINS, _BINS)
+    for axis in range(3):
+        cube = cube + (np.roll(cube, 1, axis) + np.roll(cube, -1, axis)) / 2
+    return (cube.ravel() / cube.sum()).astype(np.float32)
+
+
+def _without_specks(mask: U8) -> U8:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), np.uint8)

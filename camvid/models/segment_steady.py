@@ -1,0 +1,52 @@
+"""Evidence of motion, steadied over time: what one frame shows by chance, its neighbours do not."""
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import U8
+from camvid.models.segment_flow import F16, ClipFlow, look_up, pixel_grid
+from camvid.parallel import map_threads
+
+
+def steady(
+    evidence: list[U8],
+    flow: ClipFlow,
+    seen_both: list[bool],
+    memory: float,
+    one_sided_weight: float,
+) -> list[U8]:
+    """Evidence averaged along the flow over the frames around each one.
+
+    Frames near the ends saw one side alone, which leaves ghosts: their own say is small, and what
+    others carry to them counts only where they saw something too. `memory` is the weight of the
+    frame before.
+    """
+    grid = pixel_grid(flow.width_px, flow.height_px)
+    weight = [1.0 if both else one_sided_weight for both in seen_both]
+
+    def gather(forwards: bool) -> list[tuple[F16, float]]:
+        order = range(len(evidence)) if forwards else range(len(evidence) - 1, -1, -1)
+        path = flow.backward if forwards else flow.forward
+        total, mass = np.zeros(evidence[0].shape, np.float32), 0.0
+        sums: list[tuple[F16, float]] = []
+        for t in order:
+            way = path[t]
+            if way is not None:
+                total = look_up(total, way, grid)
+            total = memory * total + weight[t] * evidence[t].astype(np.float32)
+            mass = memory * mass + weight[t]
+            sums.append((total.astype(np.float16), mass))
+        return sums if forwards else sums[::-1]
+
+    past, future = map_threads(gather, (True, False))
+
+    def mean(t: int) -> U8:
+        own = weight[t] * evidence[t].astype(np.float32)  # in both sums: take it out once
+        total = past[t][0].astype(np.float32) + future[t][0] - own
+        steady = (total / (past[t][1] + future[t][1] - weight[t])).astype(np.uint8)
+        if seen_both[t]:
+            return steady
+        near = cv2.dilate(evidence[t], np.ones((5, 5), np.uint8)) >= 128
+        return np.where(near, steady, steady // 4).astype(np.uint8)
+
+    return map_threads(mean, range(len(evidence)))
