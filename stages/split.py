@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames
 from camvid.errors import ClipError, ConfigError
+from camvid.memory import give_back
 from camvid.models.protocols import ShotDetector
 from camvid.models.pyscenedetect import PySceneDetectOptions
 from camvid.models.registry import build_backend
@@ -81,6 +82,7 @@ def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
         return tuple(_reused(row) for row in known.rows)
     store.remove(_record_name(uri))
     rows = _split(split, store, uri, identity)
+    give_back()
     record = VideoRecord(uri=uri, stat=stat_key(uri), fingerprint=identity, rows=rows)
     store.write_bytes(_record_name(uri), json.dumps(unstructure(record), indent=1).encode())
     return rows
