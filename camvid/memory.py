@@ -2,6 +2,7 @@
 
 import ctypes
 import resource
+import sys
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,10 @@ def peak_rss_bytes() -> int:
 
 
 def give_back() -> None:
-    """Hands freed memory to the system; glibc would keep it, and each stage adds its own heap."""
+    """Hands freed memory to the system; glibc and Arrow would keep it, and each stage adds more."""
+    arrow: Any = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()
     trim = _malloc_trim()
     if trim is not None:
         trim(0)

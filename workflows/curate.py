@@ -18,6 +18,7 @@ from typing import Protocol
 from camvid.artifacts import Clip, Verdict
 from camvid.index import IndexRow, placed, stopped_row, verdict_row, write_index
 from camvid.ledger import LedgerWriter
+from camvid.memory import give_back
 from camvid.outcome import Kind
 from camvid.stage import ClipRow, StageConfig
 from camvid.store import ClipStore
@@ -106,6 +107,7 @@ def gather(
         finished[row.clip_id] = (row, verdict.kind)
         index.append(verdict_row(row, clip, verdict, None))
     places = config.write_shards.build()(store, finished, provenance["weights"])
+    give_back()
     index = write_index(store, [placed(row, places.get(row["clip_id"])) for row in index])
     write_card(store, index, provenance)
     return index
