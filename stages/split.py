@@ -20,10 +20,10 @@ from camvid.models.registry import build_backend
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import structure, unstructure
-from camvid.video import probe
-from camvid.video_cut import CutClip, CutOptions, cut
-from camvid.video_decode import local_copy
-from camvid.video_stat import stat_key
+from camvid.video.cut import CutClip, CutOptions, cut
+from camvid.video.decode import local_copy
+from camvid.video.probe import probe
+from camvid.video.stat import stat_key
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,7 @@ from camvid.artifacts import (
 )
 from camvid.codecs import PNG_FAST  # noqa: F401  (zlib and cv2 come before pycolmap)
 from camvid.outcome import Reason
-from tests.factories import SIZE, make_clip
-
-CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+from tests.factories import CLIPS, SIZE, make_clip
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Small artifacts for tests."""
 
+from pathlib import Path
+
 import numpy as np
 
 from camvid.artifacts import Clip, Video
 
+CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 SIZE = (24, 32)  # height, width
 
 

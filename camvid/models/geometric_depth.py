@@ -24,16 +24,16 @@ from camvid.artifacts import (
     ObjectMasks,
     Reconstruction,
 )
-from camvid.depth_alignment import observed_depths, relative_residual
-from camvid.geometry import rescale_K
-from camvid.models.depth_filling import (
+from camvid.depth.alignment import observed_depths, relative_residual
+from camvid.depth.filling import (
     FillOptions,
     fill_holes,
     foot_inv_depth,
     is_whole,
     mover_inv_depths,
 )
-from camvid.models.two_view_depth import TwoViewOptions, choose_partners, measure_inverse_depth
+from camvid.depth.two_view import TwoViewOptions, choose_partners, measure_inverse_depth
+from camvid.geometry import rescale_K
 from camvid.parallel import map_threads
 
 

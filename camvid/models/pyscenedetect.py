@@ -9,8 +9,8 @@ from scenedetect import FrameTimecode  # pyright: ignore[reportMissingTypeStubs]
 from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMissingTypeStubs]
 
 from camvid.errors import ConfigError
-from camvid.video_decode import PICTURE_FPS, read_frames
-from camvid.video_dissolves import DissolveDetector, DissolveOptions
+from camvid.video.decode import PICTURE_FPS, read_frames
+from camvid.video.dissolves import DissolveDetector, DissolveOptions
 
 _DETECTION_SIDE_PX = 256
 _NOMINAL_FPS = 30.0  # PySceneDetect wants a rate; only its frame numbers are used

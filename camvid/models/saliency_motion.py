@@ -13,13 +13,13 @@ import numpy as np
 
 from camvid import weights
 from camvid.artifacts import F32, F64, I32, U8, U16, Bool, Clip, Frames, MaskedObject, ObjectMasks
-from camvid.models.segment_evidence import EvidenceOptions, motion_evidence
-from camvid.models.segment_flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
-from camvid.models.segment_instances import InstanceOptions, cell_of_nearest_zero, label_instances
-from camvid.models.segment_join import JoinOptions, join_broken
-from camvid.models.segment_masks import MaskOptions, draw_mask
 from camvid.models.u2netp import U2NetP
 from camvid.parallel import map_threads
+from camvid.segmentation.evidence import EvidenceOptions, motion_evidence
+from camvid.segmentation.flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
+from camvid.segmentation.instances import InstanceOptions, cell_of_nearest_zero, label_instances
+from camvid.segmentation.join import JoinOptions, join_broken
+from camvid.segmentation.masks import MaskOptions, draw_mask
 from camvid.weights import Weight
 
 log = logging.getLogger(__name__)

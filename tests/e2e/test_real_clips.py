@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from camvid.scenes.files import load_truth
 from camvid.scenes.truth import true_motion_strength
 from camvid.shards import verify_shards
 from camvid.store import ClipStore
+from tests.factories import CLIPS
 from workflows.curate import CurateConfig, curate
 from workflows.reporting import write_report
 
-CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 WHOLE = [
     "syn_orbit_movers",
     "syn_orbit_static_scene",

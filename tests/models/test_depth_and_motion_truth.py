@@ -32,8 +32,8 @@ from camvid.motion import MotionOptions, measure_motion
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
+from tests.factories import CLIPS
 
-CLIPS = Path(__file__).parents[2] / ".." / "shared" / "clips"
 NUM_FRAMES, FPS = 24, 24
 GAP = 2  # frames: the default pair gap at 24 Hz
 

@@ -19,8 +19,8 @@ from camvid.artifacts import (
     Reconstruction,
     ReconstructionQuality,
 )
+from camvid.depth.filling import FillOptions, fill_holes, is_whole, mover_inv_depths
 from camvid.geometry import cam_from_img
-from camvid.models.depth_filling import FillOptions, fill_holes, is_whole, mover_inv_depths
 from camvid.models.geometric_depth import GeometricDepth
 
 WIDTH, HEIGHT, NUM_FRAMES, STEP = 240, 160, 8, 0.12

@@ -9,8 +9,8 @@ import pytest
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.models.pyscenedetect import PySceneDetect, PySceneDetectOptions
+from tests.factories import CLIPS
 
-CLIPS = Path(__file__).parents[2] / ".." / "shared" / "clips"
 SINGLE_SHOTS = (
     "dyn_backpack_stairs dyn_bear dyn_bmx_trees_masks dyn_boy_walking_genai dyn_dog_grass"
     " dyn_paragliding fixed_dog_fetch fixed_vtest_pedestrians gt_7scenes_redkitchen_translate"

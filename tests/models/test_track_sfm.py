@@ -1,7 +1,5 @@
 """The embedded pose solver on made-up pictures and on the test clips with known cameras."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -11,8 +9,7 @@ from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruc
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.track_sfm import TrackSfm, TrackSfmOptions
-
-CLIPS = Path(__file__).resolve().parents[2] / ".." / "shared" / "clips"
+from tests.factories import CLIPS
 
 
 def solve(

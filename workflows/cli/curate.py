@@ -31,7 +31,7 @@ def command(
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
     from camvid.config import load_config
     from camvid.errors import ConfigError
-    from camvid.video_find import find_videos
+    from camvid.video.find import find_videos
     from workflows.cli.progress import progress
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate

@@ -13,8 +13,8 @@ import numpy as np
 from camvid.artifacts import U8, Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
-from camvid.video_decode import SourceFrame, fit, read_frames
-from camvid.video_quality import BlackBars, Looks, QualityOptions, Rect, find_fault
+from camvid.video.decode import SourceFrame, fit, read_frames
+from camvid.video.quality import BlackBars, Looks, QualityOptions, Rect, find_fault
 
 log = logging.getLogger(__name__)
 

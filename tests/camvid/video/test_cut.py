@@ -12,11 +12,10 @@ import pytest
 
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
-from camvid.video import probe
-from camvid.video_cut import CutClip, CutOptions, cut
-from camvid.video_decode import read_frames
-
-CLIPS = Path(__file__).parents[2] / ".." / "shared" / "clips"
+from camvid.video.cut import CutClip, CutOptions, cut
+from camvid.video.decode import read_frames
+from camvid.video.probe import probe
+from tests.factories import CLIPS
 
 
 def clip(name: str) -> str:

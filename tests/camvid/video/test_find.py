@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from camvid.errors import ConfigError
-from camvid.video_find import find_videos, numbered_pictures
+from camvid.video.find import find_videos, numbered_pictures
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8, Bool
-from camvid.models.segment_flow import F16, ClipFlow, compose, look_up, pixel_grid
-from camvid.models.segment_steady import steady
 from camvid.parallel import map_threads
+from camvid.segmentation.flow import F16, ClipFlow, compose, look_up, pixel_grid
+from camvid.segmentation.steady import steady
 
 Flows = list[F16 | None]
 Views = list[tuple[F32, F32]]

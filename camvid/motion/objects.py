@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
-from camvid.motion_pictures import PictureOptions
-from camvid.motion_series import PairSeries, WindowSeries
+from camvid.motion.pictures import PictureOptions
+from camvid.motion.series import PairSeries, WindowSeries
 from camvid.outcome import Reason
 
 

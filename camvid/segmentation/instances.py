@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, I32, U8, Bool
-from camvid.models.segment_flow import F16, ClipFlow, look_up
 from camvid.parallel import map_threads
+from camvid.segmentation.flow import F16, ClipFlow, look_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

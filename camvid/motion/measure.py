@@ -17,9 +17,9 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
 )
-from camvid.motion_depth import track_depths
-from camvid.motion_models import CameraModel, Homographies, PosedCameras
-from camvid.motion_objects import (
+from camvid.motion.camera_models import CameraModel, Homographies, PosedCameras
+from camvid.motion.depths import track_depths
+from camvid.motion.objects import (
     MeasuredObject,
     MotionOptions,
     TrackEvidence,
@@ -30,8 +30,8 @@ from camvid.motion_objects import (
     track_state,
     trimmed_mean,
 )
-from camvid.motion_pictures import shown_moving
-from camvid.motion_series import choose_pairs, choose_windows, pair_series, window_series
+from camvid.motion.pictures import shown_moving
+from camvid.motion.series import choose_pairs, choose_windows, pair_series, window_series
 from camvid.outcome import Reason
 
 __all__ = ["MotionOptions", "measure_motion"]

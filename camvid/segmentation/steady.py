@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import U8
-from camvid.models.segment_flow import F16, ClipFlow, look_up, pixel_grid
 from camvid.parallel import map_threads
+from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
 
 
 def steady(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, Reconstruction, ReconstructionQuality
-from camvid.depth_alignment import (
+from camvid.depth.alignment import (
     AlignmentOptions,
     align_depth,
     fit_inverse_depth,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F64, I32, Bool, PointTracks
-from camvid.motion_models import CameraModel
+from camvid.motion.camera_models import CameraModel
 from camvid.parallel import map_threads
 
 

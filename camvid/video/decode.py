@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 
 from camvid.artifacts import U8
 from camvid.errors import VideoError
-from camvid.video_find import is_remote, numbered_pictures
+from camvid.video.find import is_remote, numbered_pictures
 
 log = logging.getLogger(__name__)
 

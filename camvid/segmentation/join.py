@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, I32, U8, Bool
-from camvid.models.segment_flow import F16, ClipFlow, look_up_nearest, pixel_grid
 from camvid.parallel import map_threads
+from camvid.segmentation.flow import F16, ClipFlow, look_up_nearest, pixel_grid
 
 I64 = NDArray[np.int64]
 _PIECE = 16  # frames looked at together, so that memory does not grow with the clip

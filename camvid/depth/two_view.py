@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Reconstruction
-from camvid.depth_alignment import SparseDepth
+from camvid.depth.alignment import SparseDepth
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 
 

@@ -2,7 +2,7 @@
 
 import fsspec
 
-from camvid.video_find import is_remote
+from camvid.video.find import is_remote
 
 
 def stat_key(uri: str) -> str:

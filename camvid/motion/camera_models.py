@@ -12,7 +12,7 @@ import numpy as np
 
 from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.motion_depth import TrackDepths
+from camvid.motion.depths import TrackDepths
 
 
 class PairField(NamedTuple):

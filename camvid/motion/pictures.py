@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8, Bool, Frames
 from camvid.geometry import invert_rigid
-from camvid.motion_models import PosedCameras
+from camvid.motion.camera_models import PosedCameras
 from camvid.parallel import map_threads
 
 _BLUR_PX = 1.2  # forgives cameras that are wrong by a pixel, and steps of one

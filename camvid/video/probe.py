@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from camvid.artifacts import Video
 from camvid.errors import ConfigError
-from camvid.video_decode import (
+from camvid.video.decode import (
     PICTURE_FPS,
     local_copy,
     open_video,
@@ -15,7 +15,7 @@ from camvid.video_decode import (
     read_packets,
     unusable,
 )
-from camvid.video_find import numbered_pictures
+from camvid.video.find import numbered_pictures
 
 
 class _Timing(NamedTuple):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, ObjectMasks, PointTracks
-from camvid.depth_alignment import sample
+from camvid.depth.alignment import sample
 from camvid.parallel import map_threads
 
 _STRIDE = 4  # quantiles over a frame need no more than every fourth pixel

@@ -1,0 +1,1 @@
+"""Dense depth: triangulated flow, filling, and alignment of relative inverse depth."""

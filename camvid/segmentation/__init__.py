@@ -1,0 +1,1 @@
+"""Masks of what may move: evidence of motion, instances, ids that persist."""

@@ -1,0 +1,1 @@
+"""Videos in: find, probe, decode, and cut into clips."""
