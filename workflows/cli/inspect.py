@@ -49,7 +49,8 @@ def _print_text(found: dict[str, Any]) -> None:
         print(f"  because {reason}")
     if found["verdict"]:
         limits = found["verdict"]["limits"]
-        lines = [[name, number(value, 5)] for name, value in found["verdict"]["measured"].items()]
+        measured = found["verdict"]["measured"].items()
+        lines = [[name, "-" if value is None else f"{value:.5g}"] for name, value in measured]
         print(table(["measure", "value"], lines))
         print("limits: " + ", ".join(f"{name} = {value:g}" for name, value in limits.items()))
     if found["motion"]:

@@ -1,0 +1,306 @@
+"""Training samples from shards: what is read, chosen, fitted and skipped."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
+from camvid.errors import ConfigError, StoreError
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_order import Pick
+from camvid.genxd.data_shards import TRAINING_COLUMNS, find_shards
+from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
+from camvid.parquet import table_from_bytes
+from camvid.schema import EVIDENCE_COLUMNS, shard_schema
+from camvid.shard_row import scene_scale
+from camvid.store import ClipStore
+from tests.genxd.runs import clip_id, write_run
+
+KINDS = "44334vv4"
+SMALL: dict[str, Any] = {"num_frames": 4, "height_px": 64, "width_px": 64}
+
+
+@pytest.fixture
+def artifacts(
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    motion: MotionReport,
+) -> tuple[object, ...]:
+    return masks, reconstruction, depth, tracks, motion
+
+
+@pytest.fixture
+def store(tmp_path: Path, artifacts: tuple[object, ...]) -> ClipStore:
+    return write_run(tmp_path / "run", KINDS, artifacts)
+
+
+def dataset(store: ClipStore, **options: Any) -> ClipDataset:
+    return ClipDataset(store.root, DataOptions(**(SMALL | options)))
+
+
+def row_of(data: ClipDataset, clip: str) -> int:
+    return next(row for row in range(data.index.num_rows) if data.index.place(row).clip_id == clip)
+
+
+def equal(a: object, b: object) -> bool:
+    return all(
+        np.array_equal(
+            getattr(a, name), getattr(b, name), equal_nan=name in ("K", "cam_from_world")
+        )
+        for name in ("clip_id", "rgb", "is_given", "rays", "K", "cam_from_world", "frame_index")
+    )
+
+
+def change_row(store: ClipStore, name: str, row: int, **values: Any) -> None:
+    """Rewrites a shard with other values in one row; its manifest goes, as it speaks of the old."""
+    rows = table_from_bytes(store.read_bytes(f"shards/{name}")).to_pylist()
+    rows[row] |= values
+    table = pa.Table.from_pylist(rows, schema=shard_schema())
+    pq.write_table(table, store.full_path(f"shards/{name}"), row_group_size=2)
+    store.remove("shards/manifest.json")
+
+
+# ---- shards ------------------------------------------------------------------------------------
+
+
+def test_the_index_is_the_same_from_manifest_files_and_one_shard(store: ClipStore) -> None:
+    by_manifest = find_shards(store.root)
+    assert by_manifest.shards == find_shards(f"{store.root}/shards/").shards
+    ids = {kind: [by_manifest.place(int(r)).clip_id for g in groups for r in g]
+           for kind, groups in by_manifest.row_groups().items()}  # fmt: skip
+    wanted = {"4d": [0, 1, 4, 7], "3d": [2, 3], "video": [5, 6]}
+    assert ids == {kind: [clip_id(i) for i in numbers] for kind, numbers in wanted.items()}
+    assert [len(g) for g in by_manifest.row_groups()["4d"]] == [2, 2]
+    store.remove("shards/manifest.json")
+    by_files = find_shards(store.root)
+    assert {s.path: s for s in by_files.shards} == {s.path: s for s in by_manifest.shards}
+    one = find_shards(f"{store.root}/shards/3d-00000.parquet")
+    assert [s.clip_ids for s in one.shards] == [(clip_id(2), clip_id(3))]
+    assert len({by_manifest.digest(), one.digest()}) == 2
+
+
+def test_shards_are_read_through_any_filesystem(store: ClipStore) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(store.full_path("shards"), "/bucket/run/shards", recursive=True)
+    near = dataset(store)
+    try:
+        for uri in ("memory://bucket/run", "simplecache::memory://bucket/run/shards"):
+            far = ClipDataset(uri, near.options)
+            assert far.index.digest() == near.index.digest()
+            assert all(equal(far[i], near[i]) for i in range(len(near)))
+    finally:
+        memory.rm("/bucket", recursive=True)
+
+
+def test_what_is_no_shard_is_refused(tmp_path: Path, store: ClipStore) -> None:
+    with pytest.raises(StoreError, match="must hold shards with clips, got none"):
+        find_shards(str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError, match="must be a path or an fsspec URI, got 'nosuch://x'"):
+        find_shards("nosuch://x")
+    path = Path(store.full_path("shards/4d-00000.parquet"))
+    manifest = Path(store.full_path("shards/manifest.json"))
+    manifest.write_text(manifest.read_text().replace('"1.0"', '"2.0"'))
+    with pytest.raises(StoreError, match=r"has schema version 2\.0, this camvid reads up to 1"):
+        find_shards(store.root)
+    manifest.write_text(manifest.read_text().replace('"2.0"', '"1.0"'))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=r"4d-00000.parquet must have \d+ bytes by its manifest"):
+        find_shards(store.root)
+    path.unlink()
+    with pytest.raises(StoreError, match=r"must be readable: .*4d-00000.parquet"):
+        find_shards(store.root)
+
+
+def test_evidence_is_not_read(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    read = pq.ParquetFile.read_row_group
+
+    def spy(self: pq.ParquetFile, *args: Any, columns: list[str], **kwargs: Any) -> pa.Table:
+        asked.append(columns)
+        return read(self, *args, columns=columns, **kwargs)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
+    data = dataset(store)
+    for row in range(len(data)):
+        data[row]
+    assert not set(EVIDENCE_COLUMNS) & set(TRAINING_COLUMNS)
+    assert asked == [list(TRAINING_COLUMNS)] * 4  # each row group once: neighbours are kept
+
+
+def test_neither_torch_nor_a_pipeline_is_imported() -> None:
+    code = "import sys, camvid.genxd.data; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "pycolmap", "onnxruntime", "ray"} & set(loaded)
+
+
+# ---- samples -----------------------------------------------------------------------------------
+
+
+def test_a_sample_has_the_shapes_that_the_model_takes(store: ClipStore) -> None:
+    data = dataset(store, height_px=64, width_px=128)
+    samples = [data[i] for i in range(len(data))]
+    for sample in samples:
+        assert (sample.rgb.shape, sample.rgb.dtype) == ((4, 3, 64, 128), np.float32)
+        assert sample.rgb.min() >= -1 and sample.rgb.max() <= 1 and np.ptp(sample.rgb) > 1  # noqa: PT018
+        assert (sample.rays.shape, sample.rays.dtype) == ((4, 6, 8, 16), np.float32)
+        assert sample.is_given.any() and not sample.is_given.all()  # noqa: PT018
+        assert 5 not in sample.frame_index or sample.indicator == 1  # frame 5 has no camera
+    indicators = {sample.clip_id: sample.indicator for sample in samples}
+    assert indicators == {
+        clip_id(i): {"4": 2, "3": 0, "v": 1}[kind] for i, kind in enumerate(KINDS)
+    }
+
+
+def test_samples_follow_from_seed_and_number_alone(store: ClipStore) -> None:
+    data, again = dataset(store), pickle.loads(pickle.dumps(dataset(store)))
+    row = row_of(data, clip_id(0))
+    assert equal(data[Pick(7, row)], again[Pick(7, row)])
+    data[Pick(8, row)]
+    assert equal(data[Pick(7, row)], again[Pick(7, row)])
+    assert not equal(data[Pick(8, row)], again[Pick(7, row)])
+    assert not equal(dataset(store, seed=1)[Pick(7, row)], again[Pick(7, row)])
+
+
+def test_motion_is_in_the_models_scale(store: ClipStore) -> None:
+    for rule, wanted in (("x100", 2.0), ("sigmoid", 100 / (1 + np.exp(-0.02)) - 50)):
+        data = dataset(store, motion_rule=rule)
+        ids = {s.indicator: s.motion_id for s in (data[i] for i in range(len(data)))}
+        assert ids == {2: pytest.approx(wanted), 1: pytest.approx(wanted), 0: 0.0}
+
+
+def test_video_has_no_cameras(store: ClipStore) -> None:
+    sample = dataset(store)[Pick(0, row_of(dataset(store), clip_id(5)))]
+    assert not sample.rays.any()
+    assert np.isnan(sample.K).all() and np.isnan(sample.cam_from_world).all()  # noqa: PT018
+
+
+@pytest.mark.parametrize("rule", ["scene", "cameras", "none"])
+def test_translations_are_divided_by_the_rule(
+    store: ClipStore, reconstruction: Reconstruction, rule: Any
+) -> None:
+    data = dataset(store, scale_rule=rule)
+    sample = data[Pick(3, row_of(data, clip_id(0)))]
+    raw = reconstruction.cam_from_world[list(sample.frame_index)]
+    away = np.abs(raw[:, 0, 3] - raw[np.argmax(sample.is_given), 0, 3]).max()
+    scale = {"scene": scene_scale(reconstruction), "cameras": away, "none": 1.0}[rule]
+    np.testing.assert_allclose(sample.cam_from_world[..., 3] * scale, raw[..., 3], atol=1e-12)
+    np.testing.assert_array_equal(sample.cam_from_world[..., :3], raw[..., :3])
+
+
+@pytest.mark.parametrize("fit", ["random_crop", "centre_crop", "pad"])
+def test_rays_meet_the_points_that_the_stored_cameras_see(
+    store: ClipStore, reconstruction: Reconstruction, fit: Any
+) -> None:
+    """A point on a latent pixel's line of sight lies where the shard's own camera projects it."""
+    data = dataset(store, fit=fit, width_px=128, given_rule="any", dropout=0.0)
+    sample = data[Pick(11, row_of(data, clip_id(1)))]
+    assert not sample.is_given[0]
+    reference, unit = int(np.argmax(sample.is_given)), scene_scale(reconstruction)
+    assert unit is not None
+    scale = sample.K.diagonal()[:2] / reconstruction.K.diagonal()[:2]  # differ by rounding
+    shift = sample.K[:2, 2] - scale * reconstruction.K[:2, 2]
+    for f, row, column in ((0, 0, 0), (1, 5, 13), (3, 7, 2)):
+        xy_px = np.array([column + 0.5, row + 0.5]) * 8
+        in_cam = cam_from_img(sample.K, xy_px, np.array(2.5))
+        in_world = transform_points(invert_rigid(sample.cam_from_world[f]), in_cam[None])
+        in_reference = transform_points(sample.cam_from_world[reference], in_world)[0]
+        direction, moment = np.split(sample.rays[f, :, row, column].astype(np.float64), 2)
+        np.testing.assert_allclose(np.cross(in_reference, direction), moment, atol=1e-6)
+        stored = reconstruction.cam_from_world[sample.frame_index[f]]
+        seen_px, _ = img_from_cam(reconstruction.K, transform_points(stored, in_world * unit)[0])
+        np.testing.assert_allclose(seen_px * scale + shift, xy_px, atol=1e-6)
+
+
+def test_dropout_has_its_probability(store: ClipStore) -> None:
+    data = dataset(store, dropout=0.25)
+    dropped = [data[Pick(number, 0)].is_dropped for number in range(400)]
+    assert sum(dropped) / 400 == pytest.approx(0.25, abs=0.06)
+
+
+# ---- damage ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "cause"),
+    [
+        ({"frames": [b"no jpeg"] * 6}, "a frame must be a JPEG of 32x24, got none"),
+        ({"frames": [b""] * 6}, "a frame must be a JPEG of 32x24, got none"),
+        ({"frames": [None] * 6}, "a frame must be a JPEG of 32x24, got none"),
+        ({"frames": None}, "the row must have frames"),
+        ({"height_px": 25}, "a frame must be a JPEG of 32x25, got 32x24"),
+        ({"timestamps_s": [0.0] * 6}, "timestamps_s must increase strictly"),
+        ({"cam_from_world": [[0.0] * 11] * 6}, "cannot reshape array of size 11"),
+        ({"cam_from_world": []}, "num_frames must be at most the clip's usable frames, 0"),
+        ({"K": None}, "the row must have K"),
+        ({"K": dict.fromkeys(("fx", "fy", "cx", "cy"))}, "K must be finite"),
+        ({"scene_scale": None}, "scene_scale must be above 0, got None"),
+        ({"motion_strength": float("nan")}, "motion_strength must be finite, got nan"),
+    ],
+)
+def test_a_bad_row_gives_way_and_is_named(
+    store: ClipStore, caplog: pytest.LogCaptureFixture, values: dict[str, Any], cause: str
+) -> None:
+    change_row(store, "4d-00000.parquet", 2, **values)
+    data = dataset(store)
+    row = row_of(data, clip_id(4))
+    sample, skipped = data.load(Pick(5, row))
+    assert sample.clip_id in {clip_id(i) for i in (0, 1, 7)}
+    assert sample.indicator == 2
+    assert skipped[0].clip_id == clip_id(4)
+    assert skipped[0].cause.startswith(cause)
+    assert skipped[0].shard.endswith("shards/4d-00000.parquet")
+    data.load(Pick(6, row))
+    assert len(data.skipped) == 1
+    assert caplog.text.count(f"clip {clip_id(4)} of") == 1
+    assert equal(dataset(store)[Pick(5, row)], sample)
+
+
+def test_a_flipped_bit_in_a_picture_is_found(store: ClipStore) -> None:
+    path = Path(store.full_path("shards/4d-00000.parquet"))
+    content = bytearray(path.read_bytes())
+    jpeg = store.load_jpegs(clip_id(4))[3]
+    content[content.find(jpeg) + len(jpeg) // 2] ^= 4
+    path.write_bytes(content)
+    data = dataset(store)
+    sample, skipped = data.load(Pick(0, row_of(data, clip_id(4))))
+    assert sample.clip_id in (clip_id(0), clip_id(1))  # clip 7 shares the damaged row group
+    assert "CRC" in skipped[0].cause
+    assert {clip_id(4)} <= {skip.clip_id for skip in data.skipped} <= {clip_id(4), clip_id(7)}
+
+
+def test_when_nothing_can_be_read_that_is_an_error(store: ClipStore) -> None:
+    for row in range(2):
+        change_row(store, "3d-00000.parquet", row, scene_scale=-1.0)
+    data = dataset(store)
+    with pytest.raises(StoreError, match=r"tries failed, the first with clip 0+2 of .*3d-00000"):
+        data[Pick(0, row_of(data, clip_id(2)))]
+    assert data[Pick(0, row_of(data, clip_id(0)))].clip_id == clip_id(0)
+
+
+def test_held_out_videos_are_in_one_part_with_all_their_clips(store: ClipStore) -> None:
+    for index in range(4):
+        change_row(store, "4d-00000.parquet", index, source_sha256=f"{index // 2}" * 64)
+    options = DataOptions(**SMALL, held_out_fraction=0.5)
+    train = ClipDataset(store.root, options)
+    held_out = ClipDataset(store.root, options, held_out=True)
+    assert sorted([*train.rows, *held_out.rows]) == list(range(8))
+    assert len(train) > 0
+    assert len(held_out) > 0
+    ids = [{part.index.place(int(r)).clip_id for r in part.rows} for part in (train, held_out)]
+    for one, other in ((0, 1), (4, 7)):
+        assert (clip_id(one) in ids[0]) == (clip_id(other) in ids[0])
+    drawn = {train[train.order().pick(n)].clip_id for n in range(60)}
+    assert not drawn & ids[1]
