@@ -1,5 +1,6 @@
 """Training samples from shards: what is read, chosen, fitted and skipped."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
+from camvid.codecs import decode_jpegs
 from camvid.errors import ConfigError, StoreError
+from camvid.genxd import data_shards
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
@@ -132,10 +135,35 @@ def test_evidence_is_not_read(store: ClipStore, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
     data = dataset(store)
-    for row in range(len(data)):
+    for row in (*range(len(data)), *range(len(data))):
         data[row]
     assert not set(EVIDENCE_COLUMNS) & set(TRAINING_COLUMNS)
-    assert asked == [list(TRAINING_COLUMNS)] * 4  # each row group once: neighbours are kept
+    assert asked == [list(TRAINING_COLUMNS)] * 4  # each row group once: they are kept
+
+
+def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:
+    data = dataset(store, cache_mb=0)
+    for row in range(len(data)):
+        data[row]
+    assert len(data._reader._tables) == 1
+
+
+def test_another_process_opens_its_own_files(
+    store: ClipStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, opened, open_shard = dataset(store), [], data_shards._open
+
+    def spy(filesystem: Any, path: str) -> pq.ParquetFile:
+        opened.append(path)
+        return open_shard(filesystem, path)
+
+    monkeypatch.setattr(data_shards, "_open", spy)
+    first = data[0]
+    assert equal(data[0], first)
+    assert len(opened) == 1
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
+    assert equal(data[0], first)
+    assert len(opened) == 2
 
 
 def test_neither_torch_nor_a_pipeline_is_imported() -> None:
@@ -162,6 +190,24 @@ def test_a_sample_has_the_shapes_that_the_model_takes(store: ClipStore) -> None:
     assert indicators == {
         clip_id(i): {"4": 2, "3": 0, "v": 1}[kind] for i, kind in enumerate(KINDS)
     }
+
+
+def test_pictures_are_those_of_registered_frames(
+    store: ClipStore, reconstruction: Reconstruction
+) -> None:
+    cameras: list[Any] = reconstruction.cam_from_world.reshape(6, 12).tolist()
+    change_row(
+        store, "4d-00000.parquet", 1, cam_from_world=[*cameras[:2], None, *cameras[3:5], None]
+    )
+    data = dataset(store, height_px=192, width_px=256, scale_rule="none")  # the whole picture
+    sample, skipped = data.load(Pick(0, row_of(data, clip_id(1))))
+    assert not skipped
+    assert sample.frame_index == (0, 1, 3, 4)
+    wanted = reconstruction.cam_from_world[[0, 1, 3, 4]]
+    np.testing.assert_array_equal(sample.cam_from_world, wanted)
+    stored = decode_jpegs(store.load_jpegs(clip_id(1)))[[0, 1, 3, 4]] / 127.5 - 1
+    blocks = sample.rgb.reshape(4, 3, 24, 8, 32, 8).mean(axis=(3, 5)).transpose(0, 2, 3, 1)
+    assert np.abs(blocks - stored).mean() < 0.02
 
 
 def test_samples_follow_from_seed_and_number_alone(store: ClipStore) -> None:
@@ -302,5 +348,7 @@ def test_held_out_videos_are_in_one_part_with_all_their_clips(store: ClipStore) 
     ids = [{part.index.place(int(r)).clip_id for r in part.rows} for part in (train, held_out)]
     for one, other in ((0, 1), (4, 7)):
         assert (clip_id(one) in ids[0]) == (clip_id(other) in ids[0])
+    every = ClipDataset(store.root, DataOptions(**SMALL, held_out_fraction=1.0), held_out=True)
+    assert len(every) == 8
     drawn = {train[train.order().pick(n)].clip_id for n in range(60)}
     assert not drawn & ids[1]

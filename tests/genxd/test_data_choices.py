@@ -71,9 +71,12 @@ def test_short_clips_give_smaller_gaps_and_each_frame_once() -> None:
     rng = np.random.default_rng(0)
     assert choose_frames(np.arange(8) / 24, options, rng) == list(range(8))
     crowded = np.array([0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 5.0])
-    chosen = choose_frames(crowded, options, rng)
-    assert len(set(chosen)) == 8
-    assert chosen == sorted(chosen)
+    for times in (crowded, np.sort(5 - crowded)):
+        chosen = choose_frames(times, options, rng)
+        assert len(set(chosen)) == 8
+        assert chosen == sorted(chosen)
+        assert chosen[-1] == 8  # the far one is among them
+        assert 0 <= chosen[0] <= 1
     with pytest.raises(ClipError, match="num_frames must be at most the clip's usable frames, 7"):
         choose_frames(crowded[:7], options, rng)
 

@@ -99,6 +99,12 @@ def test_a_loader_left_in_the_middle_goes_on_there(run: str) -> None:
     assert same(take(batches, 3) + take(batches, 3), take(loader(run), 6))
 
 
+def test_the_global_generator_is_left_alone(run: str) -> None:
+    before = torch.get_rng_state()
+    take(loader(run), 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_state_serves_other_ranks_and_batches(run: str) -> None:
     whole = take(loader(run, batch_size=4), 6)
     first = loader(run, batch_size=4)

@@ -46,6 +46,13 @@ def test_shares_hold_and_every_kind_passes_through_all_its_clips() -> None:
     assert {seen[row] for row in (135, 136, 137)} == {33, 34}
 
 
+def test_passes_stay_whole_across_blocks() -> None:
+    of_kind = [row for row in rows(order(), 0, 3 * BLOCK) if row < 100]
+    assert len(of_kind) == 1500
+    for start in range(0, 1500, 100):
+        assert sorted(of_kind[start : start + 100]) == list(range(100))
+
+
 def test_kinds_are_mixed_in_short_spans_too() -> None:
     drawn = [row < 100 for row in rows(order(), 0, 40)]
     assert 10 <= sum(drawn) <= 30

@@ -1,0 +1,164 @@
+"""One shard row -> one training sample: frames, rays and what is given. Numpy only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import F32, F64, U8, Bool
+from camvid.errors import ClipError
+from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
+from camvid.genxd.data_options import DataOptions
+from camvid.genxd.rays import plucker_rays
+from camvid.geometry import camera_centers
+from camvid.outcome import INDICATOR
+from camvid.shard_row import cameras_from_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """One clip as the model is trained on it; F frames, latents of h x w."""
+
+    clip_id: str
+    rgb: F32  # [F, 3, H, W] in [-1, 1]
+    is_given: Bool  # [F], condition frames
+    is_dropped: bool  # to be trained without conditions, for guidance
+    rays: F32  # [F, 6, h, w], seen from the first condition frame; 0 without cameras
+    indicator: int
+    motion_id: float
+    frame_index: tuple[int, ...]  # [F] in the clip
+    K: F64  # [3, 3] in pixels of rgb; NaN without cameras
+    cam_from_world: F64  # [F, 3, 4], translations by the scale rule; NaN without cameras
+
+
+def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Generator) -> Sample:
+    """A sample of a row as `RowReader.read` gives it.
+
+    All draws are from `rng`, in one fixed order. ClipError where the row cannot become a sample.
+    """
+    check_row(row)
+    has_camera = row["kind"] != "video"
+    cam_from_world, usable = cameras_from_row(row)
+    usable = np.flatnonzero(usable | (not has_camera))
+    image_hw = (row["height_px"], row["width_px"])
+    chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng)
+    framing = choose_framing(image_hw, options, rng)
+    is_given = choose_given(options, rng)
+    is_dropped = bool(rng.random() < options.dropout)
+    frame_index = usable[chosen]
+    cameras = _scaled(cam_from_world[frame_index], row["scene_scale"], is_given, options)
+    K = framing.of_K(_camera_matrix(row), (options.height_px, options.width_px))
+    return Sample(
+        clip_id=row["clip_id"],
+        rgb=_pictures([row["frames"][i] for i in frame_index], image_hw, framing, options),
+        is_given=is_given,
+        is_dropped=is_dropped,
+        rays=_rays(cameras, K, is_given, options) if has_camera else _no_rays(options),
+        indicator=INDICATOR[row["kind"]],
+        motion_id=_motion_id(row, options),
+        frame_index=tuple(frame_index.tolist()),
+        K=K,
+        cam_from_world=cameras,
+    )
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """ClipError where the columns of a row are missing, or do not fit each other."""
+    needed = {"frames", "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
+    needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
+        row.get("kind", ""), {"a known kind"}
+    )
+    if absent := sorted(name for name in needed if row.get(name) is None):
+        raise ClipError(f"the row must have {', '.join(absent)}")
+    num_frames = row["num_frames"]
+    for name in ("frames", "timestamps_s"):
+        if len(row[name]) != num_frames:
+            raise ClipError(f"{name} must have {num_frames} entries, got {len(row[name])}")
+    if len(row["cam_from_world"]) not in (0, num_frames):
+        raise ClipError(
+            f"cam_from_world must have 0 or {num_frames} entries, got {len(row['cam_from_world'])}"
+        )
+    if not (np.diff(np.array(row["timestamps_s"], np.float64)) > 0).all():
+        raise ClipError("timestamps_s must increase strictly")
+
+
+def _camera_matrix(row: Mapping[str, Any]) -> F64:
+    if row["kind"] == "video":
+        return np.full((3, 3), np.nan)
+    K = row["K"]
+    if not all(v is not None and np.isfinite(v) for v in K.values()):
+        raise ClipError(f"K must be finite, got {K}")
+    return np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
+
+
+def _scaled(cameras: F64, scene_scale: float | None, is_given: Bool, options: DataOptions) -> F64:
+    """Cameras [F, 3, 4] with translations divided as the rule says; NaN stays NaN."""
+    scale = 1.0
+    if np.isnan(cameras).any():
+        return cameras
+    if options.scale_rule == "scene":
+        if not (scene_scale and 0 < scene_scale < np.inf):
+            raise ClipError(f"scene_scale must be above 0, got {scene_scale}: see `scale_rule`")
+        scale = scene_scale
+    elif options.scale_rule == "cameras":
+        centers = camera_centers(cameras)
+        away = np.linalg.norm(centers - centers[np.argmax(is_given)], axis=-1)
+        scale = float(away.max()) or 1.0  # cameras at one place have nothing to divide
+    scaled = cameras.copy()
+    scaled[..., 3] /= scale
+    return scaled
+
+
+def _rays(cameras: F64, K: F64, is_given: Bool, options: DataOptions) -> F32:
+    return plucker_rays(
+        cameras,
+        K,
+        image_hw=(options.height_px, options.width_px),
+        latent_hw=options.latent_hw,
+        reference_frame=int(np.argmax(is_given)),
+    )
+
+
+def _no_rays(options: DataOptions) -> F32:
+    return np.zeros((options.num_frames, 6, *options.latent_hw), np.float32)
+
+
+def _motion_id(row: Mapping[str, Any], options: DataOptions) -> float:
+    """Motion strength in the model's scale; 0 for 3D, whose motion the model does not look at."""
+    if row["kind"] == "3d":
+        return 0.0
+    strength = float(row["motion_strength"])
+    if not np.isfinite(strength):
+        raise ClipError(f"motion_strength must be finite, got {strength}")
+    if options.motion_rule == "sigmoid":
+        return 100 * (1 / (1 + float(np.exp(-strength))) - 0.5)
+    return 100 * strength
+
+
+def _pictures(
+    jpegs: Sequence[Any], image_hw: tuple[int, int], framing: Framing, options: DataOptions
+) -> F32:
+    """JPEGs, as Arrow's scalars, to rgb [F, 3, H, W] in [-1, 1]."""
+    cv2.setNumThreads(1)  # the cores are for other samples
+    size = (options.height_px, options.width_px)
+    bgr = np.empty((len(jpegs), *size, 3), np.uint8)
+    for index, jpeg in enumerate(jpegs):
+        bgr[index] = framing.of_picture(_decode(jpeg, image_hw), size)
+    planes = np.ascontiguousarray(bgr[..., ::-1].transpose(0, 3, 1, 2), np.float32)
+    planes /= 127.5
+    planes -= 1.0
+    return planes
+
+
+def _decode(jpeg: Any, image_hw: tuple[int, int]) -> U8:
+    """The picture as OpenCV has it: bgr [H, W, 3]."""
+    buffer = jpeg.as_buffer()  # None for a null
+    picture = None
+    if buffer is not None and buffer.size:
+        picture = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None or picture.shape[:2] != image_hw:
+        got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
+        raise ClipError(f"a frame must be a JPEG of {image_hw[1]}x{image_hw[0]}, got {got}")
+    return np.asarray(picture, np.uint8)

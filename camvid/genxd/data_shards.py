@@ -1,0 +1,247 @@
+"""Shards as one long list of clips, any of which can be read without the rest."""
+
+import hashlib
+import json
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from camvid.errors import ConfigError, StoreError
+from camvid.outcome import Kind
+from camvid.schema import check_version
+from camvid.structure import structure
+
+TRAINING_COLUMNS = (
+    "clip_id",
+    "kind",
+    "num_frames",
+    "height_px",
+    "width_px",
+    "timestamps_s",
+    "frames",
+    "K",
+    "cam_from_world",
+    "scene_scale",
+    "motion_strength",
+)
+"""All that a training read touches: never the masks, depth and tracks that lie beside them."""
+
+Rows = NDArray[np.int64]  # numbers of rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """What is known of a shard without opening it."""
+
+    path: str  # as the filesystem spells it
+    kind: Kind
+    clip_ids: tuple[str, ...]
+    row_group_sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a row of the list lies."""
+
+    path: str
+    kind: Kind
+    clip_id: str
+    row_group: int
+    row_in_group: int
+
+
+class ShardIndex:
+    """Rows 0, 1, ... over all shards in order; knows where each lies."""
+
+    def __init__(self, root: str, shards: Sequence[Shard]) -> None:
+        self.root, self.shards = root, tuple(shards)
+        self._starts = _starts([len(shard.clip_ids) for shard in shards])
+        self.num_rows = sum(len(shard.clip_ids) for shard in shards)
+        if not self.num_rows:
+            raise StoreError(f"{root} must hold shards with clips, got none")
+
+    def place(self, row: int) -> Place:
+        """Where a row lies; IndexError past the end."""
+        if not 0 <= row < self.num_rows:
+            raise IndexError(f"row must be from 0 to {self.num_rows - 1}, got {row}")
+        number = bisect_right(self._starts, row) - 1
+        shard, row_in_shard = self.shards[number], row - self._starts[number]
+        groups = _starts(shard.row_group_sizes)
+        group = bisect_right(groups, row_in_shard) - 1
+        return Place(
+            path=shard.path,
+            kind=shard.kind,
+            clip_id=shard.clip_ids[row_in_shard],
+            row_group=group,
+            row_in_group=row_in_shard - groups[group],
+        )
+
+    def row_groups(self) -> dict[Kind, list[Rows]]:
+        """The row groups of each kind that has any, as the rows in them."""
+        groups: dict[Kind, list[Rows]] = {}
+        for start, shard in zip(self._starts, self.shards, strict=True):
+            rows = np.arange(start, start + len(shard.clip_ids))
+            groups.setdefault(shard.kind, []).extend(
+                np.split(rows, _starts(shard.row_group_sizes)[1:])
+            )
+        return groups
+
+    def sources(self) -> list[str]:
+        """sha256 of the source video of each row; reads one small column of each shard."""
+        filesystem = _filesystem(self.root)[0]
+        column: list[str] = []
+        for shard in self.shards:
+            table = _open(filesystem, shard.path).read(columns=["source_sha256"], use_threads=False)
+            column += table["source_sha256"].to_pylist()
+        return column
+
+    def digest(self) -> str:
+        """Changes when clips come, go or move, and with them what a row number means."""
+        digest = hashlib.sha256()
+        for shard in self.shards:
+            line = [shard.kind, shard.row_group_sizes, shard.clip_ids]
+            digest.update(json.dumps(line).encode())
+        return digest.hexdigest()[:16]
+
+
+def find_shards(uri: str) -> ShardIndex:
+    """The shards of a run's folder, a folder of shards, or one shard; a path or any fsspec URI.
+
+    Where there is a manifest, no shard is opened. With `simplecache::s3://...` each machine keeps
+    a copy of the shards it has read.
+    """
+    try:
+        return _find_shards(uri)
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        raise StoreError(f"the shards of {uri} must be readable: {error}") from error
+
+
+def _find_shards(uri: str) -> ShardIndex:
+    filesystem, base = _filesystem(uri)
+    for folder in (f"{base}/shards", base):
+        if filesystem.exists(f"{folder}/manifest.json"):
+            manifest = json.loads(filesystem.cat_file(f"{folder}/manifest.json"))
+            version = str(manifest["schema_version"]).encode()
+            check_version({b"camvid.schema_version": version}, f"{folder}/manifest.json")
+            lines: list[Mapping[str, Any]] = manifest["shards"]
+            return ShardIndex(uri, [_from_manifest(filesystem, folder, line) for line in lines])
+    patterns = [base] if base.endswith(".parquet") else [f"{base}/shards/*", f"{base}/*"]
+    found = [path for pattern in patterns for path in filesystem.glob(pattern)]
+    paths = sorted(str(path) for path in found if str(path).endswith(".parquet"))
+    return ShardIndex(uri, [_from_file(filesystem, path) for path in paths])
+
+
+def _from_manifest(filesystem: Any, folder: str, line: Mapping[str, Any]) -> Shard:
+    path = f"{folder}/{line['name']}"
+    size = int(filesystem.size(path))  # a missing shard is found now, not days into training
+    if size != line["size_bytes"]:
+        raise StoreError(
+            f"{path} must have {line['size_bytes']} bytes by its manifest, got {size}:"
+            " run `camvid shards verify`"
+        )
+    rest = {key: line[key] for key in ("kind", "clip_ids", "row_group_sizes")}
+    return structure(Shard, {"path": path, **rest}, line["name"])
+
+
+def _from_file(filesystem: Any, path: str) -> Shard:
+    file = _open(filesystem, path)
+    table = file.read(columns=["clip_id", "kind"], use_threads=False)
+    kinds = sorted(set(table["kind"].to_pylist()))
+    if len(kinds) != 1:
+        raise StoreError(f"{path} must hold clips of one kind, got {kinds}")
+    groups = range(file.num_row_groups)
+    value = {
+        "path": path,
+        "kind": kinds[0],
+        "clip_ids": table["clip_id"].to_pylist(),
+        "row_group_sizes": [file.metadata.row_group(group).num_rows for group in groups],
+    }
+    return structure(Shard, value, path)
+
+
+class RowReader:
+    """Reads rows of shards and keeps the last row groups, in each process for itself."""
+
+    def __init__(self, root: str, cache_bytes: int) -> None:
+        self._root, self._cache_bytes = root, cache_bytes
+        self._forget(os.getpid())
+
+    def __reduce__(self) -> tuple[type["RowReader"], tuple[str, int]]:
+        return RowReader, (self._root, self._cache_bytes)
+
+    def read(self, place: Place) -> dict[str, Any]:
+        """The training columns of a row; `frames` stay in Arrow, so that only some are copied.
+
+        Raises:
+            StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
+        """
+        if self._pid != os.getpid():
+            self._forget(os.getpid())  # open files and connections are the parent's
+        table = self._row_group(place.path, place.row_group)
+        row = {name: table[name][place.row_in_group] for name in table.column_names}
+        return {k: v.values if k == "frames" else v.as_py() for k, v in row.items()}
+
+    def _row_group(self, path: str, group: int) -> pa.Table:
+        key = (path, group)
+        if key not in self._tables:
+            try:
+                # On the calling thread: Arrow's thread pools do not survive a fork.
+                table = self._file(path).read_row_group(
+                    group, columns=list(TRAINING_COLUMNS), use_threads=False
+                )
+            except OSError:
+                self._forget(self._pid)  # a lost connection is not kept
+                raise
+            self._make_room(table.nbytes)
+            self._tables[key] = table
+        self._tables.move_to_end(key)
+        return self._tables[key]
+
+    def _file(self, path: str) -> pq.ParquetFile:
+        if path not in self._files:
+            self._files[path] = _open(_filesystem(self._root)[0], path)
+        return self._files[path]
+
+    def _make_room(self, num_bytes: int) -> None:
+        total = num_bytes + sum(table.nbytes for table in self._tables.values())
+        while self._tables and total > self._cache_bytes:
+            total -= self._tables.popitem(last=False)[1].nbytes
+
+    def _forget(self, pid: int) -> None:
+        self._pid = pid
+        self._files: dict[str, pq.ParquetFile] = {}
+        self._tables: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+
+
+def _filesystem(uri: str) -> tuple[Any, str]:
+    try:
+        filesystem, base = fsspec.core.url_to_fs(uri)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"shards must be a path or an fsspec URI, got {uri!r}: {error}"
+        ) from error
+    return filesystem, str(base).rstrip("/")
+
+
+def _open(filesystem: Any, path: str) -> pq.ParquetFile:
+    """A shard of a version that we read; its page checksums are verified."""
+    file = pq.ParquetFile(
+        filesystem.open(path, "rb"), pre_buffer=False, page_checksum_verification=True
+    )
+    check_version(file.schema_arrow.metadata, path)
+    return file
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    """Where each of neighbouring spans begins."""
+    return [0, *accumulate(sizes)][:-1]
