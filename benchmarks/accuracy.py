@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="runs/accuracy")
     parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", help="Markdown file that takes the table")
     asked = parser.parse_args()

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,6 +38,7 @@ class TrackSfmOptions:
     mask_margin_px: int = 4  # a mover's outline and shadow reach beyond its mask
     held_out_every: int = 10  # one track in so many is kept from the solver, to test it
     min_static_tracks: float = 40.0  # alive in the median frame
+    sure_inliers: float = 0.98  # of held-out sightings: below, another focal length is tried
     sift_fallback: bool = True
     tracks: LucasKanadeOptions = field(default_factory=LucasKanadeOptions)
     camera_motion: CameraMotionOptions = field(default_factory=CameraMotionOptions)
@@ -115,7 +117,32 @@ class TrackSfm:
     def _mapped(
         self, frames: Frames, tracks: PointTracks, quality: ReconstructionQuality
     ) -> Reconstruction:
-        """Cameras of a moving camera, if they pass every test of acceptance."""
+        """Cameras of a moving camera, if they pass every test of acceptance.
+
+        From a wrong focal length mapping may settle in a valley that looks well from inside: all
+        registered, half a pixel of error. Tracks it has not seen tell; then it starts again.
+        """
+        best: _Attempt | None = None
+        for initial_focal in self._options.mapping.initial_focals:
+            found = self._attempt(frames, tracks, quality, initial_focal)
+            best = found if best is None else max(best, found, key=_Attempt.merit)
+            if not best.reasons and best.quality.inlier_fraction >= self._options.sure_inliers:
+                break
+        assert best is not None
+        if best.reasons or best.cameras is None or best.structure is None:
+            return Reconstruction.without_trajectory(
+                "unknown", len(frames.rgb), quality=best.quality, reasons=best.reasons
+            )
+        return _reconstruction(frames, best.cameras, best.structure, best.quality)
+
+    def _attempt(
+        self,
+        frames: Frames,
+        tracks: PointTracks,
+        quality: ReconstructionQuality,
+        initial_focal: float,
+    ) -> "_Attempt":
+        """Maps from one initial focal length, and judges the outcome."""
         options = self._options
         num_frames, height_px, width_px = frames.rgb.shape[:3]
         size = (width_px, height_px)
@@ -123,24 +150,32 @@ class TrackSfm:
         held_out = np.arange(num_tracks) % options.held_out_every == 0
         used = observations_of(tracks, ~held_out)
         keyframes = choose_keyframes(tracks, max(size), options.keyframes)
-        cameras = map_keyframes(used, keyframes, num_frames, *size, options.mapping)
+        cameras = map_keyframes(used, keyframes, num_frames, *size, initial_focal, options.mapping)
         if cameras is None:
             limit = options.acceptance.min_registered_fraction
             reasons = (Reason("min_registered_fraction", 0.0, limit),)
-        else:
-            cameras, structure = solve_all_frames(
-                cameras, used, num_tracks, *size, options.adjustment
-            )
-            unused = observations_of(tracks, held_out)
-            quality = measure_quality(
-                quality, cameras, structure, unused, num_tracks, options.acceptance
-            )
-            reasons = failed_tests(quality, cameras, structure, max(size), options.acceptance)
-            if not reasons:
-                return _reconstruction(frames, cameras, structure, quality)
-        return Reconstruction.without_trajectory(
-            "unknown", num_frames, quality=quality, reasons=reasons
+            return _Attempt(None, None, quality, reasons)
+        cameras, structure = solve_all_frames(cameras, used, num_tracks, *size, options.adjustment)
+        unused = observations_of(tracks, held_out)
+        quality = measure_quality(
+            quality, cameras, structure, unused, num_tracks, options.acceptance
         )
+        reasons = failed_tests(quality, cameras, structure, max(size), options.acceptance)
+        return _Attempt(cameras, structure, quality, reasons)
+
+
+class _Attempt(NamedTuple):
+    """One try at mapping: what it gave, and what speaks against it."""
+
+    cameras: Cameras | None
+    structure: Structure | None
+    quality: ReconstructionQuality
+    reasons: tuple[Reason, ...]
+
+    def merit(self) -> tuple[bool, float]:
+        """Accepted before refused, then by the share of held-out sightings explained."""
+        inliers = self.quality.inlier_fraction
+        return not self.reasons, inliers if inliers == inliers else -1.0
 
 
 def _gray(frames: Frames) -> U8:

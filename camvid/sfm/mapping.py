@@ -23,7 +23,7 @@ class MappingOptions:
     max_verification_error_px: float = 2.0
     init_min_tri_angle_deg: tuple[float, ...] = (4.0, 1.5)  # tried in turn
     init_min_inliers: int = 50
-    initial_focal: float = 1.2  # of the longer image side; refined
+    initial_focals: tuple[float, ...] = (0.85, 1.0, 1.2, 0.65)  # of the longer side, tried in turn
     global_adjustment_growth: float = 1.5
     min_mapped_fraction: float = 0.5  # of the keyframes; less is worth another try
     seed: int = 0
@@ -52,15 +52,23 @@ def map_keyframes(
     num_frames: int,
     width_px: int,
     height_px: int,
+    initial_focal: float,
     options: MappingOptions,
 ) -> Cameras | None:
-    """Cameras of the keyframes in the largest model found; None where mapping gives none."""
+    """Cameras of the keyframes in the largest model found; None where mapping gives none.
+
+    `initial_focal`, over the longer side, is refined; but mapping falls into the nearest valley.
+    """
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
     views = [observations.where(observations.frame == k) for k in keyframes]
     best: Cameras | None = None
     with tempfile.TemporaryDirectory(prefix="camvid-sfm-") as folder:
         database_path = Path(folder) / "tracks.db"
-        _write_database(database_path, views, width_px, height_px, options)
+        focal_px = initial_focal * max(width_px, height_px)
+        camera = pycolmap.Camera.create_from_model_id(
+            1, pycolmap.CameraModelId.SIMPLE_PINHOLE, focal_px, width_px, height_px
+        )
+        _write_database(database_path, views, camera, options)
         for angle_deg in options.init_min_tri_angle_deg:
             found = _map(database_path, keyframes, num_frames, angle_deg, options)
             if found and (best is None or found.registered.sum() > best.registered.sum()):
@@ -71,13 +79,9 @@ def map_keyframes(
 
 
 def _write_database(
-    path: Path, views: list[Observations], width_px: int, height_px: int, options: MappingOptions
+    path: Path, views: list[Observations], camera: pycolmap.Camera, options: MappingOptions
 ) -> None:
     """One camera, one image per keyframe, its tracks as keypoints, verified pairs of them."""
-    focal_px = options.initial_focal * max(width_px, height_px)
-    camera = pycolmap.Camera.create_from_model_id(
-        1, pycolmap.CameraModelId.SIMPLE_PINHOLE, focal_px, width_px, height_px
-    )
     pairs = _pairs(views, options)
     verification = pycolmap.TwoViewGeometryOptions()
     verification.detect_watermark = False  # nothing here: static points of a slow camera

@@ -20,7 +20,7 @@ def solve(scene, use=None):
     use = np.ones(num_tracks, bool) if use is None else use
     observations = observations_of(scene.tracks, use)
     keyframes = choose_keyframes(scene.tracks, 640, KEYFRAMES)
-    cameras = map_keyframes(observations, keyframes, num_frames, 640, 360, MappingOptions())
+    cameras = map_keyframes(observations, keyframes, num_frames, 640, 360, 1.2, MappingOptions())
     assert cameras is not None
     return solve_all_frames(cameras, observations, num_tracks, 640, 360, AdjustmentOptions())
 
