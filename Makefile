@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt check test demo bench clean
+.PHONY: setup fmt check test demo bench evaluate clean
 
 setup: $(DONE)
 
@@ -38,6 +38,9 @@ demo: $(DONE)
 
 bench: $(DONE)
 	$(BIN)/python benchmarks/pipeline.py
+
+evaluate: $(DONE)
+	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache
