@@ -18,7 +18,6 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Verdict,
 )
-from camvid.codecs import PNG_FAST  # noqa: F401  (zlib and cv2 come before pycolmap)
 from camvid.outcome import Reason
 from tests.factories import CLIPS, SIZE, make_clip
 

@@ -31,9 +31,9 @@ def command(
     if as_json:
         print_json(lines)
     else:
-        print(demo_table(lines))
-        print("ATE %: camera path error (RMSE after alignment) as a share of the path's length\n")
         finish(str(folder / "run"), CurateConfig(), index)
+        print(f"\n{demo_table(lines)}")
+        print("ATE %: camera path error (RMSE after alignment) as a share of the path's length")
     raise typer.Exit(0 if all(line.right for line in lines) else 1)
 
 
