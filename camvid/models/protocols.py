@@ -1,8 +1,15 @@
 """The roles that models play: small Protocols, numpy in and out, one method each."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from camvid.artifacts import (
+    F32,
+    U8,
+    Bool,
     Clip,
     DepthMaps,
     Frames,
@@ -50,3 +57,28 @@ class PointTracker(Protocol):
     """Follows keypoints on objects and on the background."""
 
     def track(self, frames: Frames, masks: ObjectMasks) -> PointTracks: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageFeatures:
+    """Keypoints of one picture with their descriptors, which belong to one matcher alone."""
+
+    xy_px: F32  # [N, 2]
+    descriptors: F32  # [N, D]
+    score: F32  # [N], higher is surer
+    width_px: int
+    height_px: int
+
+
+class FeatureMatcher(Protocol):
+    """Finds points again between pictures that may be far apart in time or in view."""
+
+    weights: tuple[Weight, ...]
+
+    def detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
+        """Keypoints of one picture [H, W, 3], none where `allowed` [H, W] is False."""
+        ...
+
+    def match(self, first: ImageFeatures, second: ImageFeatures) -> NDArray[np.intp]:
+        """Rows [M, 2]: which keypoint of the first is which of the second; each at most once."""
+        ...
