@@ -1,14 +1,28 @@
 """Dense depth and masks against the truth, over static pixels and over movers apart."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, NAN, U16, Bool, Clip, DepthMaps, ObjectMasks
+from camvid.artifacts import F32, NAN, U8, U16, Bool, Clip, DepthMaps, ObjectMasks
 from camvid.scenes.truth import SceneTruth
 
 DELTA = 1.25
+NUM_BINS = 8  # of the depth's confidence, 0 to 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceBin:
+    """Pixels whose depth has about the same confidence: does it predict their error?"""
+
+    low: int  # confidence from here
+    high: int  # to here, both counted
+    num_pixels: int
+    abs_rel: float  # mean; NaN for an empty bin
+    num_movers: int  # pixels of movers among them
+    abs_rel_movers: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +33,7 @@ class DepthScores:
     delta_static: float = NAN
     abs_rel_movers: float = NAN
     delta_movers: float = NAN
+    by_confidence: tuple[ConfidenceBin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +73,71 @@ def depth_scores(found: DepthMaps, true_depth: F32, movers: Bool) -> DepthScores
         return DepthScores()
     scale = float(np.median(true_depth[static] / found.depth[static]))
 
-    def over(pixels: Bool) -> tuple[float, float]:
-        if not pixels.any():
-            return NAN, NAN
-        ratio = scale * found.depth[pixels] / true_depth[pixels]
-        within = np.maximum(ratio, 1 / ratio) < DELTA
-        return float(np.abs(ratio - 1).mean()), float(within.mean())
-
-    abs_rel_static, delta_static = over(static)
-    abs_rel_movers, delta_movers = over(known & movers)
+    ratio = np.ones(true_depth.shape, np.float32)
+    ratio[known] = np.float32(scale) * found.depth[known] / true_depth[known]
+    abs_rel_static, delta_static = _errors(ratio[static])
+    abs_rel_movers, delta_movers = _errors(ratio[known & movers])
     return DepthScores(
         abs_rel_static=abs_rel_static,
         delta_static=delta_static,
         abs_rel_movers=abs_rel_movers,
         delta_movers=delta_movers,
+        by_confidence=_by_confidence(found.confidence, np.abs(ratio - 1), known, movers),
     )
+
+
+def _errors(ratio: F32) -> tuple[float, float]:
+    """AbsRel and delta of found over true depths."""
+    if not ratio.size:
+        return NAN, NAN
+    within = np.maximum(ratio, 1 / ratio) < DELTA
+    return float(np.abs(ratio - 1).mean()), float(within.mean())
+
+
+def _by_confidence(
+    confidence: U8, error: F32, known: Bool, movers: Bool
+) -> tuple[ConfidenceBin, ...]:
+    width = 256 // NUM_BINS
+    bins = (confidence // width)[known]
+    moving = movers[known]
+    both = np.bincount(bins, minlength=NUM_BINS), np.bincount(bins, error[known], NUM_BINS)
+    of_movers = (
+        np.bincount(bins[moving], minlength=NUM_BINS),
+        np.bincount(bins[moving], error[known][moving], NUM_BINS),
+    )
+    return tuple(
+        ConfidenceBin(
+            low=k * width,
+            high=(k + 1) * width - 1,
+            num_pixels=int(both[0][k]),
+            abs_rel=_ratio(both[1][k], both[0][k]),
+            num_movers=int(of_movers[0][k]),
+            abs_rel_movers=_ratio(of_movers[1][k], of_movers[0][k]),
+        )
+        for k in range(NUM_BINS)
+    )
+
+
+def pool_bins(clips: Sequence[tuple[ConfidenceBin, ...]]) -> tuple[ConfidenceBin, ...]:
+    """The same bins over the pixels of all clips."""
+    return tuple(_pooled(same) for same in zip(*(bins for bins in clips if bins), strict=True))
+
+
+def _pooled(bins: tuple[ConfidenceBin, ...]) -> ConfidenceBin:
+    num_pixels, num_movers = (sum(b.num_pixels for b in bins), sum(b.num_movers for b in bins))
+    error = sum(b.abs_rel * b.num_pixels for b in bins if b.num_pixels)
+    movers_error = sum(b.abs_rel_movers * b.num_movers for b in bins if b.num_movers)
+    return replace(
+        bins[0],
+        num_pixels=num_pixels,
+        abs_rel=_ratio(error, num_pixels),
+        num_movers=num_movers,
+        abs_rel_movers=_ratio(movers_error, num_movers),
+    )
+
+
+def _ratio(total: float, count: float) -> float:
+    return float(total / count) if count else NAN
 
 
 def mask_scores(found: ObjectMasks, moving_ids: tuple[int, ...], movers: Bool) -> MaskScores:

@@ -7,17 +7,26 @@ import numpy as np
 from camvid.artifacts import F64, NAN, Bool
 from camvid.geometry import camera_centers, invert_rigid, rotation_angle_deg
 
+NO_TRAVEL = 1e-5  # path lengths below, in units of the truth, are rounding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrajectoryError:
-    """Errors over the registered frames, in the units of the truth."""
+    """Errors over the registered frames, in the units of the truth.
 
-    ate_rmse: float
-    rpe_translation: float  # RMSE over all pairs of neighbouring frames
-    rpe_rotation_deg: float
-    path_length: float  # of the true path; 0 for a camera that does not travel
+    Where the true camera stays in one place there is no scale to align by: errors of place are
+    NaN, those of rotation are not.
+    """
+
+    ate_rmse: float = NAN
+    rpe_translation: float = NAN  # RMSE over all pairs of neighbouring frames
+    rpe_rotation_deg: float = NAN
+    rotation_rmse_deg: float = NAN  # of the directions, after the best turn of the world
+    path_length: float  # of the true path
+    travels: bool  # whether the true camera leaves its place
     registered_fraction: float
-    scale: float  # truth units per scene unit
+    scale: float = NAN  # truth units per scene unit
+    ate_percent: float = NAN  # of the true path's length
 
 
 def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:
@@ -27,12 +36,17 @@ def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:
     """
     mean_source, mean_target = source.mean(axis=0), target.mean(axis=0)
     centred_source, centred_target = source - mean_source, target - mean_target
-    u, singular, vt = np.linalg.svd(centred_target.T @ centred_source)
-    mirror = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ mirror @ vt
+    rotation, singular = _nearest_rotation(centred_target.T @ centred_source)
     spread = float((centred_source**2).sum())
-    scale = float((singular * np.diag(mirror)).sum()) / spread if spread > 0 else 1.0
+    scale = float(singular.sum()) / spread if spread > 0 else 1.0
     return scale, rotation, mean_target - scale * rotation @ mean_source
+
+
+def _nearest_rotation(matrix: F64) -> tuple[F64, F64]:
+    """The rotation [3, 3] nearest to a matrix, and its singular values [3] signed to match."""
+    u, singular, vt = np.linalg.svd(matrix)
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    return u @ np.diag(signs) @ vt, singular * signs
 
 
 def trajectory_error(
@@ -48,29 +62,39 @@ def trajectory_error(
     true_centers = camera_centers(true_cam_from_world)
     length = float(np.linalg.norm(np.diff(true_centers, axis=0), axis=1).sum())
     fraction = float(registered.mean()) if len(registered) else 0.0
+    travels = length > NO_TRAVEL
     if registered.sum() < 3:
-        return TrajectoryError(
-            ate_rmse=NAN,
-            rpe_translation=NAN,
-            rpe_rotation_deg=NAN,
-            path_length=length,
-            registered_fraction=fraction,
-            scale=NAN,
-        )
-    estimated, truth = camera_centers(cam_from_world[registered]), true_centers[registered]
-    scale, rotation, translation = align_sim3(estimated, truth)
-    errors = truth - (scale * estimated @ rotation.T + translation)
+        return TrajectoryError(path_length=length, travels=travels, registered_fraction=fraction)
+    scale = ate_rmse = NAN
+    if travels:
+        estimated, truth = camera_centers(cam_from_world[registered]), true_centers[registered]
+        scale, rotation, translation = align_sim3(estimated, truth)
+        errors = truth - (scale * estimated @ rotation.T + translation)
+        ate_rmse = _rms(np.linalg.norm(errors, axis=1))
     rpe_translation, rpe_rotation_deg = _relative_errors(
         cam_from_world, true_cam_from_world, registered, scale
     )
     return TrajectoryError(
-        ate_rmse=_rms(np.linalg.norm(errors, axis=1)),
+        ate_rmse=ate_rmse,
         rpe_translation=rpe_translation,
         rpe_rotation_deg=rpe_rotation_deg,
+        rotation_rmse_deg=rotation_rmse_deg(
+            cam_from_world[registered, :, :3], true_cam_from_world[registered, :, :3]
+        ),
         path_length=length,
+        travels=travels,
         registered_fraction=fraction,
         scale=scale,
+        ate_percent=100 * ate_rmse / length if travels else NAN,
     )
+
+
+def rotation_rmse_deg(rotation: F64, true_rotation: F64) -> float:
+    """RMSE in degrees of cam_from_world rotations [T, 3, 3] after the best turn of the world."""
+    # R_t = R*_t Q for one Q: the sum of R*_t^T R_t, brought back to the nearest rotation
+    turn, _ = _nearest_rotation((np.swapaxes(true_rotation, 1, 2) @ rotation).sum(axis=0))
+    left = np.swapaxes(true_rotation @ turn, 1, 2) @ rotation
+    return _rms(rotation_angle_deg(left))
 
 
 def _relative_errors(

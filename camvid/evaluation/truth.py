@@ -21,7 +21,7 @@ class ClipTruth:
 
     name: str
     cam_from_world: F64  # [S, 3, 4]
-    K: F64 | None  # [3, 3] in pixels of the source
+    K_per_frame: F64 | None  # [S, 3, 3] in pixels of the source
     scene: SceneTruth | None  # depth, masks and object motion, where they are known
 
 
@@ -45,7 +45,10 @@ def read_truth(folder: Path) -> ClipTruth:
         if (folder / "cameras.json").exists():
             scene = load_truth(folder)
             return ClipTruth(
-                name=folder.name, cam_from_world=scene.cam_from_world, K=scene.K, scene=scene
+                name=folder.name,
+                cam_from_world=scene.cam_from_world,
+                K_per_frame=scene.K_per_frame,
+                scene=scene,
             )
         trajectory = np.loadtxt(folder / TRAJECTORY, ndmin=2)
         K = _calibration(folder / "camera.json")
@@ -54,7 +57,7 @@ def read_truth(folder: Path) -> ClipTruth:
     return ClipTruth(
         name=folder.name,
         cam_from_world=invert_rigid(world_from_cam_of_tum(trajectory)),
-        K=K,
+        K_per_frame=None if K is None else np.tile(K, (len(trajectory), 1, 1)),
         scene=None,
     )
 

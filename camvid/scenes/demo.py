@@ -64,7 +64,7 @@ def demo_scenes() -> tuple[SceneSpec, ...]:
         width_px=480,
         height_px=270,
     )
-    still = tuple(replace(b, motion=_stopped(b.motion)) for b in base.objects)
+    still = tuple(replace(b, motion=_stopped(b)) for b in base.objects)
     return (
         base,
         replace(base, name="orbit_still", seed=2, objects=still),
@@ -74,5 +74,6 @@ def demo_scenes() -> tuple[SceneSpec, ...]:
     )
 
 
-def _stopped(motion: RigidMotion) -> RigidMotion:
-    return RigidMotion(position_m=motion.position_m, yaw_deg=motion.yaw_deg)
+def _stopped(body: Body) -> RigidMotion:
+    assert isinstance(body.motion, RigidMotion)
+    return RigidMotion(position_m=body.motion.position_m, yaw_deg=body.motion.yaw_deg)

@@ -1,8 +1,8 @@
 """A scene on disk: a real video beside its truth.
 
 video.mp4             what a curator sees
-cameras.json          K, size, fps; per frame camera-to-world (OpenCV axes) and object matrices;
-                      surface points in object coordinates
+cameras.json          K, size, fps; per frame K, camera-to-world (OpenCV axes) and the matrix of
+                      every part of an object; surface points in part coordinates
 groundtruth_tum.txt   the trajectory for public evaluation tools
 depth/0000.png        16 bit, depth along z in mm
 mask/0000.png         object id x 100 (8 bit where that fits, else 16)
@@ -20,6 +20,7 @@ from camvid.artifacts import F32, F64, U16
 from camvid.geometry import invert_rigid
 from camvid.parallel import map_threads
 from camvid.scenes.movie import read_video, write_video
+from camvid.scenes.spec import object_ids
 from camvid.scenes.truth import SceneTruth
 
 _MM_PER_M = 1000.0
@@ -43,24 +44,24 @@ def load_truth(folder: Path) -> SceneTruth:
     meta = json.loads((folder / "cameras.json").read_text())
     frames: list[dict[str, Any]] = meta["frames"]
     names = tuple(sorted(meta["mover_index"], key=lambda name: meta["mover_index"][name]))
-    if sorted(meta["mover_index"].values()) != list(range(1, len(names) + 1)):
+    if object_ids(names) != tuple(meta["mover_index"][name] for name in names):
         raise ValueError(f"{folder}: mover_index must count from 1, got {meta['mover_index']}")
     maps = map_threads(lambda i: _read_maps(folder, i), range(len(frames)))
     depth, object_id = (np.stack(stack) for stack in zip(*maps, strict=True))
     world_from_cam = np.array([frame["cam_c2w_opencv"] for frame in frames], np.float64)
     matrices = [[frame["movers"][name] for name in names] for frame in frames]
-    points = [meta["mover_points_local"][name] for name in names]
     return SceneTruth(
         name=str(meta.get("name", folder.name)),
         rgb=read_video(folder / "video.mp4"),
         depth=depth,
         object_id=object_id,
-        K=np.array(meta["K"], np.float64),
+        K_per_frame=np.array([frame.get("K", meta["K"]) for frame in frames], np.float64),
         cam_from_world=invert_rigid(world_from_cam[:, :3]),
-        world_from_object=np.array(matrices, np.float64).reshape(len(frames), len(names), 4, 4),
-        surface_points=np.array(points, np.float64).reshape(len(names), -1 if names else 0, 3),
-        object_names=names,
+        part_names=names,
+        world_from_part=np.array(matrices, np.float64).reshape(len(frames), len(names), 4, 4),
+        surface_points=tuple(np.array(meta["mover_points_local"][n], np.float64) for n in names),
         fps=float(meta["fps"]),
+        ingredients=tuple(meta.get("ingredients", ())),
     )
 
 
@@ -71,22 +72,24 @@ def _cameras(truth: SceneTruth) -> dict[str, Any]:
         {
             "i": i,
             "movers": {
-                name: truth.world_from_object[i, k].tolist()
-                for k, name in enumerate(truth.object_names)
+                name: truth.world_from_part[i, k].tolist()
+                for k, name in enumerate(truth.part_names)
             },
             "cam_c2w_opencv": world_from_cam[i].tolist(),
+            "K": truth.K_per_frame[i].tolist(),
         }
         for i in range(truth.num_frames)
     ]
-    points = zip(truth.object_names, truth.surface_points.tolist(), strict=True)
+    points = zip(truth.part_names, (p.tolist() for p in truth.surface_points), strict=True)
     return {
         "name": truth.name,
         "width": width,
         "height": height,
         "fps": truth.fps,
         "K": truth.K.tolist(),
-        "mover_index": {name: k + 1 for k, name in enumerate(truth.object_names)},
+        "mover_index": dict(zip(truth.part_names, truth.part_ids, strict=True)),
         "mover_points_local": dict(points),
+        "ingredients": list(truth.ingredients),
         "frames": frames,
     }
 

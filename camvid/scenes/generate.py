@@ -1,25 +1,57 @@
-"""Random scenes by seed: other rooms, furniture, camera paths, objects and speeds each time.
+"""Random scenes by seed: other rooms, furniture, camera paths, objects and troubles each time.
 
 The camera keeps to the front of the room and looks back; furniture lines the other walls; objects
-have the middle, a lane each, so that nothing runs into anything else.
+have the middle, a lane each, so that nothing runs into anything else. Camera paths and challenges
+take turns over the seeds, so that any forty seeds in a row hold every one of them; more challenges
+are drawn on top. What must be told is in the pictures: `SceneTruth.observable`.
 """
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from camvid.scenes.furnish import crate, room
-from camvid.scenes.motion import CameraPath, Dolly, Handheld, Orbit, Pan, RigidMotion, fixed
-from camvid.scenes.spec import Body, SceneSpec, Shape
-from camvid.scenes.textures import Colour, Texture
+from camvid.scenes.cast import dominant_mover, draw_cast, leader
+from camvid.scenes.furnish import crate, fence, plain, room
+from camvid.scenes.motion import Vector
+from camvid.scenes.routes import PATH_KINDS, PathKind, random_path
+from camvid.scenes.sensor import Sensor
+from camvid.scenes.spec import Body, Room, SceneSpec
+from camvid.scenes.textures import Colour
 
-PathKind = Literal["orbit", "dolly", "walk", "fixed", "pan"]
-PATH_KINDS: tuple[PathKind, ...] = get_args(PathKind)
-MAX_OBJECTS = 3
-_LANES_M = (-0.5, 0.45, 1.4)  # y of each object's lane
-_VIVID: tuple[Colour, ...] = (
-    (214, 62, 40), (48, 104, 226), (240, 176, 32), (40, 160, 80), (176, 60, 190), (30, 170, 190)
-)  # fmt: skip
+VERSION = 4  # of the scenes that the seeds stand for
+Challenge = Literal[
+    "dominant_mover", "several_objects", "articulated", "deforming", "still_lookalikes",
+    "thin_structures", "low_texture", "shadows",
+    "motion_blur", "noise", "flicker", "vignetting", "exposure_drift",
+]  # fmt: skip
+CHALLENGES: tuple[Challenge, ...] = get_args(Challenge)
+_NEED_A_MOVER = {"dominant_mover", "several_objects", "articulated", "deforming"}
+_SPOIL_PICTURES = {"motion_blur", "noise"}  # not both, and not on bare walls: nothing would be left
+_STILL_EVERY = 4  # in one scene of so many nothing moves
+_NUM_FRAMES, _FPS = 48, 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What goes into a scene."""
+
+    path: PathKind
+    challenges: frozenset[str]
+    num_movers: int
+    num_still: int
+    view_deg: float  # across the picture
+
+    @property
+    def focal_widths(self) -> float:
+        return float(0.5 / np.tan(np.radians(self.view_deg) / 2))
+
+    @property
+    def ingredients(self) -> tuple[str, ...]:
+        lens = "long_lens" if self.view_deg < 50 else "wide_lens" if self.view_deg > 72 else ""
+        stillness = "" if self.num_movers else "nothing_moves"
+        names = (self.path, *sorted(self.challenges), lens, stillness)
+        return tuple(name for name in names if name)
 
 
 def random_scene(
@@ -27,57 +59,100 @@ def random_scene(
 ) -> SceneSpec:
     """A scene of its own for every seed; the path's kind and the movers' number may be set."""
     rng = np.random.default_rng(seed)
-    drawn_path, drawn_movers = PATH_KINDS[rng.integers(len(PATH_KINDS))], int(rng.integers(0, 3))
-    path = drawn_path if path is None else path
-    num_movers = drawn_movers if num_movers is None else num_movers
-    num_still = int(rng.integers(0, MAX_OBJECTS - num_movers + 1))
+    recipe = draw_recipe(rng, seed, path, num_movers)
+    duration_s = (_NUM_FRAMES - 1) / _FPS
+    if "dominant_mover" in recipe.challenges:
+        way = random_path(rng, recipe.path, None, duration_s)
+        objects = dominant_mover(rng, way, recipe.focal_widths, duration_s)
+    else:
+        objects = draw_cast(
+            rng, recipe.challenges, recipe.num_movers, recipe.num_still, recipe.focal_widths
+        )
+        way = random_path(rng, recipe.path, leader(objects), duration_s)
+    half_m = float(rng.uniform(4.5, 6.0))
     return SceneSpec(
-        name=f"random_{seed:04d}_{path}_{num_movers}",
+        name=f"random_{seed:04d}_{recipe.path}_{recipe.num_movers}",
         seed=seed,
-        path=random_path(rng, path),
-        room=room(_seed(rng), wall=_muted(rng, 145, 185), floor=_muted(rng, 85, 130)),
-        objects=random_objects(rng, num_movers, num_still),
-        furniture=random_furniture(rng),
+        path=way,
+        room=random_room(rng, half_m, recipe.challenges),
+        objects=objects,
+        furniture=random_furniture(rng, half_m, recipe.challenges),
+        fps=_FPS,
+        num_frames=_NUM_FRAMES,
         width_px=480,
         height_px=270,
-        focal_widths=float(rng.uniform(0.72, 0.95)),
-        noise=float(rng.uniform(0.5, 2.0)),
+        focal_widths=recipe.focal_widths,
+        zoom=random_zoom(rng, recipe.path),
+        sensor=random_sensor(rng, recipe.challenges),
+        lamp=random_lamp(rng) if "shadows" in recipe.challenges else None,
+        ingredients=recipe.ingredients,
     )
 
 
-def random_path(rng: np.random.Generator, kind: PathKind) -> CameraPath:
-    """A camera path of the asked kind in the front part of the room."""
-    target = (float(rng.uniform(-0.3, 0.3)), 0.5, float(rng.uniform(0.6, 0.9)))
-    height = float(rng.uniform(1.2, 1.9))
-    side = float(rng.choice([-1.0, 1.0]))
-    eye = (side * float(rng.uniform(0.3, 1.6)), -3.9, height)
-    if kind == "orbit":
-        swing = side * float(rng.uniform(15, 22))
-        ends = (height, height + float(rng.uniform(-0.2, 0.4)))
-        return Orbit(
-            target_m=target, radius_m=4.2, height_m=ends, angle_deg=(-90 - swing, -90 + swing)
-        )
-    if kind == "dolly":
-        return Dolly(eye_m=(eye, (-eye[0], -3.7, height)), target_m=(target, target))
-    if kind == "walk":
-        ahead = (eye[0] * 0.5, eye[1] + float(rng.uniform(0.8, 1.3)), height)
-        gaze = ((target[0] - side * 0.6, *target[1:]), (target[0] + side * 0.6, *target[1:]))
-        return Handheld(
-            path=Dolly(eye_m=(eye, ahead), target_m=gaze), sway_deg=1.0, seed=_seed(rng)
-        )
-    if kind == "fixed":
-        return fixed(eye, target)
-    yaw = float(np.degrees(np.arctan2(target[1] - eye[1], target[0] - eye[0])))
-    swing = side * float(rng.uniform(8, 14))
-    return Pan(eye_m=eye, yaw_deg=(yaw - swing, yaw + swing), pitch_deg=(-11.0, -8.0))
+def draw_recipe(
+    rng: np.random.Generator, seed: int, path: PathKind | None, num_movers: int | None
+) -> Recipe:
+    """Path, first challenge and stillness by turns, the rest by chance."""
+    if num_movers is None and seed % _STILL_EVERY == _STILL_EVERY - 1:
+        num_movers = 0
+    challenges: set[str] = {CHALLENGES[seed % len(CHALLENGES)]}
+    for extra in CHALLENGES[1:]:
+        if rng.random() < 0.14 and not _clashes(extra, challenges):
+            challenges.add(extra)
+    drawn = int(rng.choice(3, p=(0.25, 0.45, 0.3)))
+    needed = sum(kind in challenges for kind in ("articulated", "deforming"))
+    if "several_objects" in challenges:
+        needed = 3
+    drawn = 1 if "dominant_mover" in challenges else max(needed, drawn)
+    asked_otherwise = num_movers is not None and num_movers != drawn
+    if asked_otherwise:
+        challenges -= _NEED_A_MOVER
+    lens = [(55, 70), (35, 48), (74, 90)][rng.choice(3, p=(0.6, 0.2, 0.2))]
+    if "low_texture" in challenges:
+        lens = (62, 90)  # a narrow view of bare walls would show nothing
+    movers = drawn if num_movers is None else num_movers
+    return Recipe(
+        path=PATH_KINDS[seed % len(PATH_KINDS)] if path is None else path,
+        challenges=frozenset(challenges),
+        num_movers=movers,
+        num_still=int(rng.integers(0, 3 if movers < 3 else 2)),
+        view_deg=float(rng.uniform(*lens)),
+    )
 
 
-def random_furniture(rng: np.random.Generator) -> tuple[Body, ...]:
-    """Crates along the back wall and both sides, each of its own size."""
-    places = [(x, rng.uniform(2.9, 3.7)) for x in (-3.2, -1.2, 1.0, 3.1)]
+def _clashes(extra: str, challenges: set[str]) -> bool:
+    spoilt = _SPOIL_PICTURES | {"low_texture"}
+    crowds = {"several_objects", "dominant_mover"}
+    pairs = [
+        spoilt,
+        crowds,
+        {"dominant_mover", "low_texture"},
+        {"dominant_mover", "deforming"},
+        {"dominant_mover", "articulated"},
+        {"dominant_mover", "still_lookalikes"},
+    ]
+    return any(extra in pair and pair & challenges for pair in pairs)
+
+
+def random_room(rng: np.random.Generator, half_m: float, challenges: frozenset[str]) -> Room:
+    built = room(
+        _seed(rng),
+        wall=_muted(rng, 145, 185),
+        floor=_muted(rng, 85, 130),
+        half_m=half_m,
+        height_m=float(rng.uniform(3.2, 4.4)),
+    )
+    return plain(built) if "low_texture" in challenges else built
+
+
+def random_furniture(
+    rng: np.random.Generator, half_m: float, challenges: frozenset[str]
+) -> tuple[Body, ...]:
+    """Crates along the back wall and both sides, each of its own size; a fence where asked."""
+    places = [(x, half_m - rng.uniform(0.8, 1.6)) for x in (-3.2, -1.2, 1.0, 3.1)]
     places += [(side * rng.uniform(2.7, 3.4), y) for side in (-1, 1) for y in (-0.4, 1.4)]
     kept = [place for place in places if rng.random() < 0.8]
-    return tuple(
+    crates = tuple(
         crate(
             f"crate_{k}",
             (float(x), float(y)),
@@ -88,65 +163,39 @@ def random_furniture(rng: np.random.Generator) -> tuple[Body, ...]:
         )
         for k, (x, y) in enumerate(kept)
     )
+    return (*crates, *fence(rng, half_m - 1.7)) if "thin_structures" in challenges else crates
 
 
-def random_objects(rng: np.random.Generator, num_movers: int, num_still: int) -> tuple[Body, ...]:
-    """Vivid boxes and ellipsoids in the middle of the room, one per lane; movers come first."""
-    count = num_movers + num_still
-    if count > MAX_OBJECTS:
-        raise ValueError(f"a random scene has room for {MAX_OBJECTS} objects, asked for {count}")
-    lanes, colours = rng.permutation(MAX_OBJECTS), rng.permutation(len(_VIVID))
-    starts = rng.permutation([-1.1, 0.0, 1.1])
-    return tuple(
-        random_object(
-            rng,
-            name=f"{'mover' if k < num_movers else 'still'}_{k + 1}",
-            place_m=(float(starts[k]), _LANES_M[lanes[k]]),
-            colour=_VIVID[colours[k]],
-            moves=k < num_movers,
-        )
-        for k in range(count)
+def random_zoom(rng: np.random.Generator, path: PathKind) -> float:
+    """Focal length at the end over that at the start."""
+    if path not in ("zoom", "slow_zoom"):
+        return 1.0
+    ratio = float(rng.uniform(1.25, 1.6) if path == "zoom" else rng.uniform(1.05, 1.12))
+    return ratio if rng.random() < 0.5 else 1 / ratio
+
+
+def random_sensor(rng: np.random.Generator, challenges: frozenset[str]) -> Sensor:
+    def if_any(name: Challenge, low: float, high: float) -> float:
+        return float(rng.uniform(low, high)) if name in challenges else 0.0
+
+    drift = if_any("exposure_drift", 0.25, 0.45) * float(rng.choice([-1.0, 1.0]))
+    return Sensor(
+        noise=if_any("noise", 5.0, 9.0) or float(rng.uniform(0.5, 2.0)),
+        gain=(1.0 - max(drift, 0.0), 1.0 + min(drift, 0.0)),
+        hunting=if_any("exposure_drift", 0.03, 0.08),
+        flicker=if_any("flicker", 0.06, 0.14),
+        flicker_hz=float(rng.uniform(2.0, 11.0)),
+        bands=if_any("flicker", 0.5, 2.5),
+        vignette=if_any("vignetting", 0.35, 0.6),
+        shutter=if_any("motion_blur", 0.5, 0.9),
     )
 
 
-def random_object(
-    rng: np.random.Generator,
-    *,
-    name: str,
-    place_m: tuple[float, float],
-    colour: Colour,
-    moves: bool,
-) -> Body:
-    """A vivid body on the floor at `place_m`; a mover slides towards the middle, hops and turns."""
-    shape: Shape = "box" if rng.random() < 0.6 else "ellipsoid"
-    half = rng.uniform(0.26, 0.4, 3)
-    speed = float(np.exp(rng.uniform(np.log(0.15), np.log(0.8))))
-    hop_m = float(rng.uniform(0.1, 0.5)) if rng.random() < 0.5 else 0.0
-    rest = (*place_m, float(half[2]) + (hop_m if moves else 0.0))
-    way = -1.0 if place_m[0] > 0 else 1.0
-    still = RigidMotion(position_m=rest, yaw_deg=float(rng.uniform(0, 90)))
-    moving = RigidMotion(
-        position_m=rest,
-        yaw_deg=still.yaw_deg,
-        velocity_m_per_s=(way * speed, 0.0, 0.0),
-        swing_m=(0.0, 0.0, hop_m),
-        swing_hz=float(rng.uniform(0.4, 1.0)),
-        spin_deg_per_s=(0.0, 0.0, float(rng.uniform(-60, 60))),
-    )
-    return Body(
-        name=name,
-        shape=shape,
-        half_size_m=_vector(half),
-        texture=Texture(
-            seed=_seed(rng),
-            colour=colour,
-            contrast=0.13,
-            chroma=0.1,
-            shapes_per_m2=90,
-            px_per_m=192,
-        ),
-        motion=moving if moves else still,
-    )
+def random_lamp(rng: np.random.Generator) -> Vector:
+    """High, from any side."""
+    angle = rng.uniform(0, 2 * np.pi)
+    slant = rng.uniform(0.25, 0.7)
+    return float(slant * np.cos(angle)), float(slant * np.sin(angle)), 1.0
 
 
 def _muted(rng: np.random.Generator, darkest: float, lightest: float) -> Colour:

@@ -46,6 +46,17 @@ class RigidMotion:
         return world_from_object
 
 
+class Motion(Protocol):
+    """Where a rigid part of a thing is; the part may be stretched too."""
+
+    @property
+    def moves(self) -> bool: ...
+
+    def __call__(self, times_s: F64) -> F64:
+        """world_from_object [T, 4, 4] at times [T], affine."""
+        ...
+
+
 class CameraPath(Protocol):
     """A camera's way through the clip."""
 
@@ -87,6 +98,19 @@ class Dolly:
 def fixed(eye_m: Vector, target_m: Vector) -> Dolly:
     """A camera on a tripod."""
     return Dolly(eye_m=(eye_m, eye_m), target_m=(target_m, target_m))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """A straight way while the gaze stays locked on a thing that moves."""
+
+    eye_m: tuple[Vector, Vector]
+    target: RigidMotion
+    duration_s: float
+
+    def __call__(self, progress: F64) -> F64:
+        gaze = self.target(progress * self.duration_s)[:, :3, 3]
+        return look_at(_between(*self.eye_m, progress), gaze)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

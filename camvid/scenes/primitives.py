@@ -7,9 +7,10 @@ a point c + u a + v b of the plane at depth z gives (u / z, v / z, 1 / z) = A (x
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, Bool
+from camvid.artifacts import F32, F64, U8, Bool
 from camvid.scenes.textures import MipMap
 
 EDGE = 1.0 + 1e-5  # faces overlap by this, else rounding would leave pinholes between them
@@ -48,6 +49,7 @@ class Quad:
     object_id: int
     texture: MipMap
     shade: float
+    shadow: U8 | None = None  # [side, side] over u and v: light kept, 255 = all
 
     def inverse_depth(self, x: F32, y: F32) -> F32:
         inverse = _affine(self.A[2], x, y)
@@ -63,7 +65,14 @@ class Quad:
         # The area of a pixel on the texture is det A / inverse^3; a level halves each side.
         texels = abs(np.linalg.det(self.A)) * self.texture.width * self.texture.height / 4
         lod = np.float32(0.5 * np.log2(texels)) - np.float32(1.5) * np.log2(inverse)
-        return self.texture.sample(u, v, lod) * np.float32(self.shade)
+        lit = self.texture.sample(u, v, lod) * np.float32(self.shade)
+        return lit if self.shadow is None else lit * _light_kept(self.shadow, u, v)[..., None]
+
+
+def _light_kept(shadow: U8, u: F32, v: F32) -> F32:
+    last = np.float32(len(shadow) - 1)
+    x, y = (np.clip((0.5 * w + 0.5) * last, 0, last) for w in (u, v))
+    return cv2.remap(shadow, x, y, cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ surface covers, by which the surfaces' colours (mip-mapped, taken once per pixel
 
 import numpy as np
 
-from camvid.artifacts import F32, U8, U16
+from camvid.artifacts import F32, F64, U8, U16
 from camvid.parallel import map_threads
 from camvid.scenes.primitives import Surface
 from camvid.scenes.solids import Solid, build_solids, surfaces_seen
@@ -18,6 +18,7 @@ from camvid.scenes.truth import SceneTruth
 # near-horizontal edges get five steps, not three.
 _OFFSETS = np.array([(0, 0), (-3, -1), (1, -3), (3, 1), (-1, 3)]) / 8
 _NOTHING = 0xFF
+_NUM_INSTANTS = 6  # of an open shutter; blur longer than so many pixels shows steps
 
 
 def render(spec: SceneSpec) -> SceneTruth:
@@ -30,25 +31,41 @@ def render(spec: SceneSpec) -> SceneTruth:
         rgb=rgb,
         depth=depth,
         object_id=object_id,
-        K=spec.K,
+        K_per_frame=spec.K_per_frame,
         cam_from_world=spec.cam_from_world,
-        world_from_object=spec.world_from_object,
+        part_names=tuple(body.name for body in spec.objects),
+        world_from_part=spec.world_from_part,
         surface_points=spec.surface_points,
-        object_names=tuple(body.name for body in spec.objects),
         fps=spec.fps,
+        ingredients=spec.ingredients,
     )
 
 
 def render_frame(spec: SceneSpec, solids: list[Solid], index: int) -> tuple[U8, F32, U16]:
     """rgb [H, W, 3], depth [H, W] (0 where there is nothing) and object_id [H, W] of one frame."""
     size = spec.height_px, spec.width_px
-    time_s = float(spec.times_s[index])
-    surfaces = surfaces_seen(solids, spec.K, spec.cam_from_world[index], time_s, size)
-    inverse, winner = _nearest(surfaces, size)
+    moment = spec.moment(index)
+    surfaces = surfaces_seen(solids, moment, size, spec.lamp)
+    inverse, winner = _nearest(surfaces, size, _OFFSETS)
     ids = np.array([s.object_id for s in surfaces] + [0] * (_NOTHING + 1 - len(surfaces)))
     depth = np.where(inverse > 0, 1 / np.maximum(inverse, np.float32(1e-9)), np.float32(0))
-    linear = _mix(surfaces, winner[1:], size)
-    return _expose(spec, index, linear), depth, ids.astype(np.uint16)[winner[0]]
+    blurs = spec.sensor.shutter > 0
+    light = _blurred(spec, solids, index) if blurs else _mix(surfaces, winner[1:], size)
+    progress = index / max(1, spec.num_frames - 1)
+    rgb = spec.sensor.expose(light, progress, moment.time_s, [spec.seed, index])
+    return rgb, depth, ids.astype(np.uint16)[winner[0]]
+
+
+def _blurred(spec: SceneSpec, solids: list[Solid], index: int) -> F32:
+    """Colours [H, W, 3] gathered while the shutter is open, about the frame's own moment."""
+    size = spec.height_px, spec.width_px
+    instants = spec.sensor.shutter * ((np.arange(_NUM_INSTANTS) + 0.5) / _NUM_INSTANTS - 0.5)
+    gathered = np.zeros((*size, 3), np.float32)
+    for number, instant in enumerate(instants):
+        surfaces = surfaces_seen(solids, spec.moment(index + instant), size, spec.lamp)
+        corner = 1 + number % (len(_OFFSETS) - 1)
+        gathered += _mix(surfaces, _nearest(surfaces, size, _OFFSETS[corner, None])[1], size)
+    return gathered / np.float32(_NUM_INSTANTS)
 
 
 def _pixels(surface: Surface, offset: np.ndarray) -> tuple[F32, F32]:
@@ -58,14 +75,14 @@ def _pixels(surface: Surface, offset: np.ndarray) -> tuple[F32, F32]:
     return x.astype(np.float32)[None], y.astype(np.float32)[:, None]
 
 
-def _nearest(surfaces: list[Surface], size: tuple[int, int]) -> tuple[F32, U8]:
-    """Inverse depth at pixel centres [H, W], and which surface wins each sample [5, H, W]."""
+def _nearest(surfaces: list[Surface], size: tuple[int, int], offsets: F64) -> tuple[F32, U8]:
+    """Inverse depth at the first offset [H, W], and which surface wins each sample [S, H, W]."""
     if len(surfaces) >= _NOTHING:
         raise ValueError(f"a scene shows at most {_NOTHING - 1} faces at once: {len(surfaces)}")
-    best = np.zeros((len(_OFFSETS), *size), np.float32)
-    winner = np.full((len(_OFFSETS), *size), _NOTHING, np.uint8)
+    best = np.zeros((len(offsets), *size), np.float32)
+    winner = np.full((len(offsets), *size), _NOTHING, np.uint8)
     for number, surface in enumerate(surfaces):
-        for sample, offset in enumerate(_OFFSETS):
+        for sample, offset in enumerate(offsets):
             inverse = surface.inverse_depth(*_pixels(surface, offset))
             window = best[sample][surface.window]
             nearer = inverse > window
@@ -75,7 +92,7 @@ def _nearest(surfaces: list[Surface], size: tuple[int, int]) -> tuple[F32, U8]:
 
 
 def _mix(surfaces: list[Surface], winner: U8, size: tuple[int, int]) -> F32:
-    """Colours [H, W, 3]: every surface's own, weighted by the samples that it wins."""
+    """Colours [H, W, 3]: every surface's own, weighted by the samples [S, H, W] that it wins."""
     mixed = np.zeros((*size, 3), np.float32)
     for number, surface in enumerate(surfaces):
         share = (winner[(slice(None), *surface.window)] == number).sum(0, dtype=np.uint8)
@@ -83,14 +100,3 @@ def _mix(surfaces: list[Surface], winner: U8, size: tuple[int, int]) -> F32:
             weight = share[..., None] * np.float32(1 / len(winner))
             mixed[surface.window] += weight * surface.colour(*_pixels(surface, _OFFSETS[0]))
     return mixed
-
-
-def _expose(spec: SceneSpec, index: int, colours: F32) -> U8:
-    """What the sensor makes of the colours: gain over the clip, then noise."""
-    start, end = spec.brightness
-    gain = start + (end - start) * index / max(1, spec.num_frames - 1)
-    exposed = colours * np.float32(gain) if gain != 1 else colours
-    if spec.noise > 0:
-        rng = np.random.default_rng([spec.seed, index])
-        exposed = exposed + np.float32(spec.noise) * rng.standard_normal(colours.shape, np.float32)
-    return np.clip(exposed + np.float32(0.5), 0, 255).astype(np.uint8)

@@ -1,18 +1,20 @@
 """From a scene's plain description to textured faces, and from those to what one camera sees."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from camvid.artifacts import F64
+from camvid.artifacts import F64, U8
 from camvid.parallel import map_threads
-from camvid.scenes.motion import RigidMotion
+from camvid.scenes.motion import Motion, RigidMotion, Vector
 from camvid.scenes.primitives import Ball, Quad, Surface, Window
-from camvid.scenes.spec import Body, Room, SceneSpec
+from camvid.scenes.shadows import floor_shadow
+from camvid.scenes.spec import Body, Moment, Room, SceneSpec, object_ids
 from camvid.scenes.textures import MipMap, Texture, paint
 
 NEAR_M = 0.02
+_FLOOR = 4  # index of the face -z
 _LIGHT = np.array([0.35, 0.2, 0.9])  # towards the lamp, in object axes: shading moves with objects
 
 
@@ -25,6 +27,7 @@ class Face:
     along: F64  # [3]
     texture: MipMap
     shade: float
+    is_floor: bool = False  # shadows fall on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +35,7 @@ class Solid:
     """A body ready to be drawn: its faces, or one picture where it is an ellipsoid."""
 
     half_size_m: F64
-    motion: RigidMotion
+    motion: Motion
     object_id: int
     faces: tuple[Face, ...] = ()
     skin: MipMap | None = None
@@ -42,7 +45,8 @@ class Solid:
 def build_solids(spec: SceneSpec) -> list[Solid]:
     """Paints every surface of the scene: furniture (id 0), objects (1, 2, ...), then the room."""
     numbered = [(body, 0) for body in spec.furniture]
-    numbered += [(body, i + 1) for i, body in enumerate(spec.objects)]
+    ids = object_ids([body.name for body in spec.objects])
+    numbered += list(zip(spec.objects, ids, strict=True))
     return [*map_threads(lambda item: _solid(*item), numbered), _room(spec.room)]
 
 
@@ -82,6 +86,7 @@ def _box_faces(half: F64, textures: list[Texture], *, shaded: bool) -> Iterator[
             along=along,
             texture=MipMap.of(paint(texture, height, width, face=index)),
             shade=0.72 + 0.28 * float(normal @ _LIGHT) if shaded else 1.0,
+            is_floor=not shaded and index == _FLOOR,
         )
 
 
@@ -91,30 +96,44 @@ def _texels(texture: Texture, length_m: float) -> int:
 
 
 def surfaces_seen(
-    solids: list[Solid], K: F64, cam_from_world: F64, time_s: float, size: tuple[int, int]
+    solids: list[Solid], moment: Moment, size: tuple[int, int], lamp: Vector | None = None
 ) -> list[Surface]:
-    """What of the solids may show in a picture of `size` (height, width) taken at `time_s`."""
+    """What of the solids may show in a picture of `size` (height, width) taken at `moment`."""
+    places = [solid.motion(np.array([moment.time_s]))[0] for solid in solids]
+    shadow = _shadow(solids, places, lamp) if lamp is not None else None
     seen: list[Surface] = []
-    for solid in solids:
-        world_from_object = solid.motion(np.array([time_s]))[0]
-        rotation = cam_from_world[:, :3] @ world_from_object[:3, :3]
-        offset = cam_from_world[:, :3] @ world_from_object[:3, 3] + cam_from_world[:, 3]
-        cam_from_object = np.column_stack([rotation, offset])
+    for solid, world_from_object in zip(solids, places, strict=True):
+        to_cam = moment.cam_from_world
+        linear = to_cam[:, :3] @ world_from_object[:3, :3]
+        offset = to_cam[:, :3] @ world_from_object[:3, 3] + to_cam[:, 3]
+        cam_from_object = np.column_stack([linear, offset])
         if solid.skin is not None:
-            seen.extend(_ball(solid, solid.skin, K, cam_from_object, size))
+            seen.extend(_ball(solid, solid.skin, moment.K, cam_from_object, size))
         else:
             for face in solid.faces:
-                seen.extend(_quad(solid, face, K, cam_from_object, size))
+                quads = _quad(solid, face, moment.K, cam_from_object, size)
+                seen.extend(replace(q, shadow=shadow) if face.is_floor else q for q in quads)
     return seen
+
+
+def _shadow(solids: list[Solid], places: list[F64], lamp: Vector) -> U8:
+    """The shadow of everything but the room on its floor."""
+    casters = [
+        (world_from_object, solid.half_size_m, solid.skin is not None)
+        for solid, world_from_object in zip(solids, places, strict=True)
+        if not solid.inside_out
+    ]
+    room = next(solid for solid in solids if solid.inside_out)
+    return floor_shadow(casters, lamp, room.half_size_m[:2])
 
 
 def _quad(
     solid: Solid, face: Face, K: F64, cam_from_object: F64, size: tuple[int, int]
 ) -> list[Quad]:
-    rotation, offset = cam_from_object[:, :3], cam_from_object[:, 3]
-    centre = rotation @ face.centre + offset
-    across, along = rotation @ face.across, rotation @ face.along
-    outward = rotation @ face.centre * (-1 if solid.inside_out else 1)
+    linear, offset = cam_from_object[:, :3], cam_from_object[:, 3]
+    centre = linear @ face.centre + offset
+    across, along = linear @ face.across, linear @ face.along
+    outward = linear @ face.centre * (-1 if solid.inside_out else 1)
     normal = np.cross(across, along)
     distance = float(normal @ centre)
     if outward @ centre >= 0 or abs(distance) < 1e-9:
@@ -142,16 +161,16 @@ def _quad(
 def _ball(
     solid: Solid, skin: MipMap, K: F64, cam_from_object: F64, size: tuple[int, int]
 ) -> list[Ball]:
-    rotation, offset = cam_from_object[:, :3], cam_from_object[:, 3]
+    linear, offset = cam_from_object[:, :3], cam_from_object[:, 3]
     signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    corners = (signs * solid.half_size_m) @ rotation.T + offset
+    corners = (signs * solid.half_size_m) @ linear.T + offset
     if corners[:, 2].max() < NEAR_M:
         return []
     hull = corners if corners[:, 2].min() > NEAR_M else None
     window = _window(K, hull, size) if hull is not None else (slice(0, size[0]), slice(0, size[1]))
     if window is None:
         return []
-    to_sphere = rotation.T / solid.half_size_m[:, None]
+    to_sphere = np.linalg.inv(linear * solid.half_size_m)
     texels_per_m = skin.width / (float(solid.half_size_m.mean()) * np.pi / 2)
     return [
         Ball(

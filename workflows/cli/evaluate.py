@@ -7,7 +7,8 @@ import typer
 from workflows.cli.console import JsonOption, RunArgument, number, print_json, table
 
 if TYPE_CHECKING:
-    from camvid.evaluation.scores import ClipScores, RunScores
+    from camvid.evaluation.scores import ClipScores
+    from camvid.evaluation.summary import RunScores, Summary
 
 
 def command(
@@ -29,50 +30,119 @@ def command(
         print_json(scores)
         return
     print(clip_table(scores))
+    if scores.by_ingredient:
+        print(ingredient_table(scores))
     print(run_lines(scores))
     print(f"written to {store.full_path(EVALUATION)}")
 
 
 def clip_table(scores: "RunScores") -> str:
-    """A line per clip."""
-    header = "clip,kind,true,camera,true,reg %,ATE %,rot deg,focal %,depth,movers,mask IoU"
-    header += ",motion x100,true"
+    """A line per clip; ATE and RPE in the units of the truth, and as a share of its path."""
+    header = "clip,kind,true,camera,true,reg %,ATE,ATE %,RPE,RPE deg,turn deg,focal %"
+    header += ",depth,<1.25 %,movers,<1.25 %,mask IoU,prec.,recall,motion x100,true,ingredients"
     return table(header.split(","), [_line(clip) for clip in scores.clips])
 
 
 def _line(clip: "ClipScores") -> list[str]:
+    path, depth, masks = clip.trajectory, clip.depth, clip.masks
     return [
         clip.name,
         clip.kind,
-        clip.true_kind or "-",
+        (clip.true_kind or "-") + ("" if clip.observable.kind else "?"),
         clip.camera,
         clip.true_camera,
-        number(clip.trajectory.registered_fraction, 0, 100),
-        number(clip.ate_percent, 3),
-        number(clip.trajectory.rpe_rotation_deg, 3),
+        number(path.registered_fraction, 0, 100),
+        number(path.ate_rmse, 5) if path.travels else "no path",
+        number(path.ate_percent, 3),
+        number(path.rpe_translation, 5),
+        number(path.rpe_rotation_deg, 3),
+        number(path.rotation_rmse_deg, 3),
         number(clip.focal_error, 2, 100),
-        number(clip.depth.abs_rel_static, 3),
-        number(clip.depth.abs_rel_movers, 3),
-        number(clip.masks.iou),
+        number(depth.abs_rel_static, 3),
+        number(depth.delta_static, 1, 100),
+        number(depth.abs_rel_movers, 3),
+        number(depth.delta_movers, 1, 100),
+        number(masks.iou),
+        number(masks.precision),
+        number(masks.recall),
         number(clip.motion_strength, 3, 100),
         number(clip.true_motion_strength, 3, 100),
+        " ".join(clip.ingredients),
     ]
+
+
+def ingredient_table(scores: "RunScores") -> str:
+    """A line per ingredient of the scenes; clips have several."""
+    header = "ingredient,clips,right kind %,wrong,invented,reg %,within 1 %,ATE %,pan deg"
+    header += ",depth,movers,mask IoU,motion err %,AUC"
+    lines = {"all": scores.overall, **scores.by_ingredient}
+    return table(header.split(","), [_summary_line(*item) for item in lines.items()])
+
+
+def _summary_line(name: str, group: "Summary") -> list[str]:
+    return [
+        name,
+        str(group.num_clips),
+        number(group.right_kind, 0, 100),
+        str(group.num_wrong_paths),
+        str(group.num_invented_paths),
+        number(group.registered, 0, 100),
+        number(group.within_1_percent, 0, 100),
+        number(group.median_ate_percent, 3),
+        number(group.pan_rotation_deg, 3),
+        number(group.depth_abs_rel_static, 3),
+        number(group.depth_abs_rel_movers, 3),
+        number(group.mask_iou),
+        number(group.motion_median_error, 1, 100),
+        number(group.still_moving_auc, 3),
+    ]
+
+
+def confidence_table(scores: "RunScores") -> str:
+    """Depth's error by its confidence."""
+    lines = [
+        [
+            f"{b.low}-{b.high}",
+            number(b.num_pixels / 1e6),
+            number(b.abs_rel, 4),
+            number(b.num_movers / 1e6),
+            number(b.abs_rel_movers, 4),
+        ]
+        for b in scores.depth_by_confidence
+    ]
+    header = ["confidence", "million px", "AbsRel", "of movers", "AbsRel"]
+    return table(header, lines)
 
 
 def run_lines(scores: "RunScores") -> str:
     """The run as a whole, a line per measure."""
+    run = scores.overall
+    told = f"{run.num_observable} of {run.num_clips} clips' pictures tell"
     lines = [
-        ("right kind", number(scores.right_kind, 1, 100) + " %"),
-        ("true -> found", ", ".join(f"{k}: {n}" for k, n in scores.confusion.items())),
-        ("paths within 1 %", number(scores.solved_within_1_percent, 1, 100) + " %"),
-        ("median ATE", number(scores.median_ate_percent, 3) + " % of the path"),
-        ("paths invented", str(scores.num_invented_paths)),
-        ("wrong paths accepted", str(scores.num_wrong_paths)),
-        ("depth AbsRel", number(scores.depth_abs_rel_static, 4) + " static"),
-        ("", number(scores.depth_abs_rel_movers, 4) + " movers"),
-        ("mask IoU", number(scores.mask_iou)),
-        ("motion error", number(scores.motion_median_error, 1, 100) + " % in the median"),
-        ("motion rank corr.", number(scores.motion_rank_correlation, 3)),
-        ("still/moving AUC", number(scores.still_moving_auc, 4)),
+        ("right kind", f"{number(run.right_kind, 1, 100)} % ({told})"),
+        ("true -> found", ", ".join(f"{k}: {n}" for k, n in run.confusion.items())),
+        ("camera", ", ".join(f"{k}: {n}" for k, n in run.cameras.items())),
+        ("failed", str(run.num_failed)),
+        ("registered", number(run.registered, 1, 100) + " % of the frames"),
+        ("paths within 1 %", number(run.within_1_percent, 1, 100) + " %"),
+        ("median ATE", number(run.median_ate_percent, 3) + " % of the path"),
+        ("median RPE rotation", number(run.median_rpe_rotation_deg, 4) + " deg"),
+        ("paths invented", str(run.num_invented_paths)),
+        ("wrong paths accepted", str(run.num_wrong_paths)),
+        ("turns in place", number(run.pan_rotation_deg, 3) + " deg RMSE in the median"),
+        ("", number(run.worst_pan_rotation_deg, 3) + " deg at worst"),
+        ("focal error", number(run.median_focal_error, 2, 100) + " % in the median"),
+        ("depth static", _depth(run.depth_abs_rel_static, run.depth_delta_static)),
+        ("depth movers", _depth(run.depth_abs_rel_movers, run.depth_delta_movers)),
+        ("mask IoU", number(run.mask_iou)),
+        ("mask precision, recall", f"{number(run.mask_precision)}, {number(run.mask_recall)}"),
+        ("motion error", number(run.motion_median_error, 1, 100) + " % in the median"),
+        ("motion rank corr.", number(run.motion_rank_correlation, 3)),
+        ("still/moving AUC", number(run.still_moving_auc, 4) + " of clips"),
+        ("", number(run.object_auc, 4) + " of objects"),
     ]
-    return "\n".join(f"{name:22}{value}" for name, value in lines)
+    return "\n".join(f"{name:24}{value}" for name, value in lines)
+
+
+def _depth(abs_rel: float, delta: float) -> str:
+    return f"AbsRel {number(abs_rel, 4)}, {number(delta, 1, 100)} % within a factor of 1.25"

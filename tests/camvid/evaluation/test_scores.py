@@ -1,5 +1,6 @@
 """Depth, mask and motion scores against cases worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from camvid.artifacts import Clip, DepthMaps, ObjectMasks
 from camvid.errors import ConfigError
 from camvid.evaluation.maps import depth_scores, mask_scores
-from camvid.evaluation.scores import area_under_curve, rank_correlation
+from camvid.evaluation.summary import area_under_curve, rank_correlation
 from camvid.evaluation.truth import find_truths, match_truth, read_truth, world_from_cam_of_tum
 
 
@@ -37,6 +38,25 @@ def test_depth_is_compared_after_one_scale() -> None:
     assert scores.delta_static == 1
     assert scores.abs_rel_movers == pytest.approx(0.5)
     assert scores.delta_movers == 0
+
+
+def test_depth_errors_are_sorted_by_confidence() -> None:
+    true = np.full((1, 4, 4), 6.0, np.float32)
+    found = depth_maps(true.copy())
+    confidence = np.full((1, 4, 4), 255, np.uint8)
+    confidence[0, 0, :2] = 3
+    depth = true.copy()
+    depth[0, 0, :2] *= 1.2
+    movers = np.zeros((1, 4, 4), bool)
+    movers[0, 0, 0] = True
+    scores = depth_scores(replace(found, depth=depth, confidence=confidence), true, movers)
+    lowest, highest = scores.by_confidence[0], scores.by_confidence[-1]
+    assert (lowest.low, lowest.high, highest.high) == (0, 31, 255)
+    assert (lowest.num_pixels, lowest.num_movers, highest.num_pixels) == (2, 1, 14)
+    assert lowest.abs_rel == pytest.approx(0.2)
+    assert lowest.abs_rel_movers == pytest.approx(0.2)
+    assert highest.abs_rel == pytest.approx(0)
+    assert np.isnan(scores.by_confidence[1].abs_rel)
 
 
 def test_masks_count_what_was_judged_to_move(clip: Clip) -> None:
@@ -68,7 +88,7 @@ def test_truth_is_found_by_name(tmp_path: Path) -> None:
     assert match_truth("clips/c/video.mp4", truths) is None
     truth = read_truth(tmp_path / "a")
     np.testing.assert_allclose(truth.cam_from_world[1, :, 3], [-1, -2, -4])
-    assert truth.K is None
+    assert truth.K_per_frame is None
     with pytest.raises(ConfigError, match=r"must hold folders with groundtruth_tum\.txt"):
         find_truths(tmp_path / "a" / "none")
 

@@ -73,4 +73,21 @@ def test_a_still_camera_and_too_few_frames_are_no_crash() -> None:
     assert error.path_length == 0
     assert error.registered_fraction == 0
     assert np.isnan(error.ate_rmse)
-    assert trajectory_error(path(5), np.ones(5, bool), still).ate_rmse == pytest.approx(0)
+    assert not error.travels
+    error = trajectory_error(path(5), np.ones(5, bool), still)
+    assert np.isnan([error.ate_rmse, error.ate_percent, error.rpe_translation]).all()
+
+
+def test_turns_in_place_are_compared_after_one_turn_of_the_world() -> None:
+    truth = np.tile(np.eye(3, 4), (9, 1, 1))
+    truth[:, :, :3] = [rotation_about_z(3.0 * t) for t in range(9)]
+    found = truth.copy()
+    found[:, :, :3] = truth[:, :, :3] @ rotation_about_z(50)  # another world
+    error = trajectory_error(found, np.ones(9, bool), truth)
+    assert not error.travels
+    assert error.rotation_rmse_deg == pytest.approx(0, abs=1e-5)
+    assert error.rpe_rotation_deg == pytest.approx(0, abs=1e-5)
+    for t, off in enumerate([0.3, -0.3, 0.3, -0.3, 0.0, 0.3, -0.3, 0.3, -0.3]):
+        found[t, :, :3] = found[t, :, :3] @ rotation_about_z(off)
+    error = trajectory_error(found, np.ones(9, bool), truth)
+    assert error.rotation_rmse_deg == pytest.approx(0.3 * np.sqrt(8 / 9), rel=1e-6)
