@@ -5,11 +5,12 @@ Arrays are checked where they are made and are read-only from then on.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camvid.checked import Checked
 from camvid.outcome import KINDS, Kind, Reason
 
 U8 = NDArray[np.uint8]
@@ -22,49 +23,6 @@ Bool = NDArray[np.bool_]
 CameraKind = Literal["moving", "fixed", "rotating", "zooming", "unknown"]
 DepthSource = Literal["geometric", "mono", "none"]
 NAN = float("nan")
-
-
-class _Checked:
-    """Shape, dtype and finiteness checks shared by the artifacts."""
-
-    __slots__ = ()
-
-    def _check(
-        self,
-        name: str,
-        dtype: type[np.generic],
-        shape: tuple[int | str, ...],
-        dims: dict[str, int],
-        *,
-        finite: bool = True,
-    ) -> None:
-        """Checks one array field, binds named dimensions in `dims`, stores a read-only view."""
-        owner = type(self).__name__
-        value: Any = getattr(self, name)
-        if not isinstance(value, np.ndarray) or value.dtype != np.dtype(dtype):
-            got = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-            raise ValueError(f"{owner}.{name} must be a {np.dtype(dtype)} array, got {got}")
-        array: NDArray[Any] = value
-        wanted = tuple(dims.get(d, d) if isinstance(d, str) else d for d in shape)
-        agrees = array.ndim == len(wanted) and all(
-            isinstance(want, str) or want == have
-            for want, have in zip(wanted, array.shape, strict=True)
-        )
-        if not agrees:
-            raise ValueError(
-                f"{owner}.{name} must have shape {_spell(wanted)}, got {array.shape}"
-                " (artifacts from different clips?)"
-            )
-        dims.update({d: n for d, n in zip(shape, array.shape, strict=True) if isinstance(d, str)})
-        if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{owner}.{name} must be finite, got NaN or infinity")
-        view = array.view()  # a view, so that the caller's own array stays writeable
-        view.flags.writeable = False
-        object.__setattr__(self, name, view)
-
-
-def _spell(shape: tuple[int | str, ...]) -> str:
-    return "(" + ", ".join(str(d) for d in shape) + ")"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +41,7 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Clip(_Checked):
+class Clip(Checked):
     """A span of one shot, resampled to the working frame rate and size."""
 
     clip_id: str
@@ -98,8 +56,8 @@ class Clip(_Checked):
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
-        self._check("timestamps_s", np.float64, ("T",), dims)
-        self._check("source_frame_index", np.int32, ("T",), dims)
+        self.check("timestamps_s", np.float64, ("T",), dims)
+        self.check("source_frame_index", np.int32, ("T",), dims)
         if len(self.timestamps_s) > 1 and not (np.diff(self.timestamps_s) > 0).all():
             raise ValueError(f"Clip.timestamps_s must increase strictly (clip {self.clip_id})")
 
@@ -119,13 +77,13 @@ class Clip(_Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Frames(_Checked):
+class Frames(Checked):
     """The clip's pictures."""
 
     rgb: U8  # [T, H, W, 3]
 
     def __post_init__(self) -> None:
-        self._check("rgb", np.uint8, ("T", "H", "W", 3), {})
+        self.check("rgb", np.uint8, ("T", "H", "W", 3), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +96,26 @@ class MaskedObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ObjectMasks(_Checked):
+class ObjectMasks(Checked):
     """Everything that may move, as instances whose ids persist over the clip."""
 
     object_id: U16  # [T, H, W], 0 = background
     objects: tuple[MaskedObject, ...]
 
     def __post_init__(self) -> None:
-        self._check("object_id", np.uint16, ("T", "H", "W"), {})
+        self.check("object_id", np.uint16, ("T", "H", "W"), {})
         ids = [o.object_id for o in self.objects]
         if len(set(ids)) != len(ids) or any(i < 1 for i in ids):
             raise ValueError(f"ObjectMasks.objects must have distinct ids above 0, got {ids}")
+
+    def verified(self) -> "ObjectMasks":
+        """The same masks, as final ones."""
+        return ObjectMasks(object_id=self.object_id, objects=self.objects)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MovableMasks(ObjectMasks):
+    """What the segmenter thinks may move, before the cameras are known: masked greedily for SfM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +128,7 @@ class ReconstructionQuality:
     mean_reprojection_error_px: float = NAN
     median_triangulation_angle_deg: float = NAN
     focal_px: float = NAN
+    focal_uncertainty: float = NAN  # relative standard deviation; only of cameras that turn
     inlier_fraction: float = NAN  # of held-out static tracks that obey the epipolar geometry
     median_flow_px: float = NAN  # of static tracks at the widest spacing
     rotation_residual_px: float = NAN  # what the best rotation leaves of that flow
@@ -169,12 +137,13 @@ class ReconstructionQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reconstruction(_Checked):
+class Reconstruction(Checked):
     """Cameras and sparse points of the static scene; OpenCV axes, pixel centres at 0.5.
 
-    Only a `moving` camera has a trajectory. For every other kind, and for frames that were not
-    registered, `cam_from_world` is NaN and `registered` False: a degenerate camera is named,
-    never given a made-up path. `reasons` says which acceptance tests failed.
+    Only a `moving` camera has a trajectory: the others that are known, `fixed`, `rotating` and
+    `zooming`, turn at most, and their translation is exactly 0. For frames whose camera is not
+    known `cam_from_world` is NaN and `registered` False; of an `unknown` camera that is every
+    frame. A path is never made up; `reasons` says which acceptance tests failed.
     """
 
     camera: CameraKind
@@ -187,26 +156,47 @@ class Reconstruction(_Checked):
     observation_point: I32  # [O] index into points_world
     observation_xy_px: F32  # [O, 2]
     quality: ReconstructionQuality
+    # [T] focal length over that of K; 1, and need not be given, unless the camera is `zooming`:
+    zoom: F64 = field(default_factory=lambda: np.ones(0))
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.zoom.size:
+            object.__setattr__(self, "zoom", np.ones(len(self.registered)))
         dims: dict[str, int] = {}
-        self._check("K", np.float64, (3, 3), dims, finite=False)
-        self._check("cam_from_world", np.float64, ("T", 3, 4), dims, finite=False)
-        self._check("registered", np.bool_, ("T",), dims)
-        self._check("points_world", np.float32, ("P", 3), dims)
-        self._check("point_rgb", np.uint8, ("P", 3), dims)
-        self._check("observation_frame", np.int32, ("O",), dims)
-        self._check("observation_point", np.int32, ("O",), dims)
-        self._check("observation_xy_px", np.float32, ("O", 2), dims)
-        if self.camera != "moving" and self.registered.any():
-            raise ValueError(f"Reconstruction: a {self.camera} camera must have no trajectory")
-        if not np.isfinite(self.cam_from_world[self.registered]).all():
+        self.check("K", np.float64, (3, 3), dims, finite=False)
+        self.check("zoom", np.float64, ("T",), dims)
+        self.check("cam_from_world", np.float64, ("T", 3, 4), dims, finite=False)
+        self.check("registered", np.bool_, ("T",), dims)
+        self.check("points_world", np.float32, ("P", 3), dims)
+        self.check("point_rgb", np.uint8, ("P", 3), dims)
+        self.check("observation_frame", np.int32, ("O",), dims)
+        self.check("observation_point", np.int32, ("O",), dims)
+        self.check("observation_xy_px", np.float32, ("O", 2), dims)
+        known = self.cam_from_world[self.registered]
+        if not np.isfinite(known).all():
             raise ValueError("Reconstruction.cam_from_world must be finite where registered")
+        if self.camera == "unknown" and len(known):
+            raise ValueError("Reconstruction: an unknown camera must have no registered frame")
+        if self.camera != "moving" and known[:, :, 3].any():
+            raise ValueError(f"Reconstruction: a {self.camera} camera must have no trajectory")
+        if not (self.zoom > 0).all() or (self.camera != "zooming" and (self.zoom != 1).any()):
+            raise ValueError("Reconstruction.zoom must be above 0, and 1 unless zooming")
 
     @property
     def has_trajectory(self) -> bool:
+        """Whether the camera travels along a known path: only then can depth be measured."""
+        return self.camera == "moving" and self.has_cameras
+
+    @property
+    def has_cameras(self) -> bool:
+        """Whether it is known where the camera looks, be it from one place."""
         return bool(self.registered.any())
+
+    def K_of(self, frame_index: int) -> F64:
+        """K [3, 3] of one frame: that of the clip under the frame's zoom."""
+        zoom = float(self.zoom[frame_index])
+        return self.K * np.array([[zoom, zoom, 1.0], [zoom, zoom, 1.0], [1.0, 1.0, 1.0]])
 
     @classmethod
     def without_trajectory(
@@ -217,12 +207,38 @@ class Reconstruction(_Checked):
         quality: ReconstructionQuality,
         reasons: tuple[Reason, ...],
     ) -> "Reconstruction":
-        """A degenerate or untrusted camera: named, with reasons, without a path."""
+        """A camera of which no frame is known: named, with reasons."""
+        return cls.turning(
+            camera,
+            np.full((num_frames, 3, 3), NAN),
+            K=np.full((3, 3), NAN),
+            zoom=np.ones(num_frames),
+            quality=quality,
+            reasons=reasons,
+        )
+
+    @classmethod
+    def turning(
+        cls,
+        camera: CameraKind,
+        rotation: F64,
+        *,
+        K: F64,
+        zoom: F64,
+        quality: ReconstructionQuality,
+        reasons: tuple[Reason, ...],
+    ) -> "Reconstruction":
+        """A camera that does not travel, by its rotations [T, 3, 3]; NaN where not known."""
+        known = np.asarray(np.isfinite(rotation).all(axis=(1, 2)))
+        cam_from_world = np.full((len(rotation), 3, 4), NAN)
+        cam_from_world[known, :, :3] = rotation[known]
+        cam_from_world[known, :, 3] = 0.0
         return cls(
             camera=camera,
-            K=np.full((3, 3), NAN),
-            cam_from_world=np.full((num_frames, 3, 4), NAN),
-            registered=np.zeros(num_frames, bool),
+            K=K,
+            zoom=zoom,
+            cam_from_world=cam_from_world,
+            registered=known,
             points_world=np.zeros((0, 3), np.float32),
             point_rgb=np.zeros((0, 3), np.uint8),
             observation_frame=np.zeros(0, np.int32),
@@ -234,7 +250,7 @@ class Reconstruction(_Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DepthMaps(_Checked):
+class DepthMaps(Checked):
     """Depth along z in the camera frame, in the units of the reconstruction."""
 
     depth: F32  # [T, H, W], 0 where not valid
@@ -247,12 +263,12 @@ class DepthMaps(_Checked):
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
-        self._check("depth", np.float32, ("T", "H", "W"), dims)
-        self._check("valid", np.bool_, ("T", "H", "W"), dims)
-        self._check("confidence", np.uint8, ("T", "H", "W"), dims)
-        self._check("scale", np.float64, ("T",), dims)
-        self._check("shift", np.float64, ("T",), dims)
-        self._check("residual", np.float64, ("T",), dims, finite=False)
+        self.check("depth", np.float32, ("T", "H", "W"), dims)
+        self.check("valid", np.bool_, ("T", "H", "W"), dims)
+        self.check("confidence", np.uint8, ("T", "H", "W"), dims)
+        self.check("scale", np.float64, ("T",), dims)
+        self.check("shift", np.float64, ("T",), dims)
+        self.check("residual", np.float64, ("T",), dims, finite=False)
 
     @classmethod
     def none(cls, num_frames: int, height_px: int, width_px: int) -> "DepthMaps":
@@ -270,7 +286,7 @@ class DepthMaps(_Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PointTracks(_Checked):
+class PointTracks(Checked):
     """Keypoints followed through the clip; background keypoints (object 0) are the control."""
 
     xy_px: F32  # [T, N, 2]; the last known place where not visible
@@ -280,10 +296,10 @@ class PointTracks(_Checked):
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
-        self._check("xy_px", np.float32, ("T", "N", 2), dims)
-        self._check("visible", np.bool_, ("T", "N"), dims)
-        self._check("object_id", np.uint16, ("N",), dims)
-        self._check("query_frame", np.int32, ("N",), dims)
+        self.check("xy_px", np.float32, ("T", "N", 2), dims)
+        self.check("visible", np.bool_, ("T", "N"), dims)
+        self.check("object_id", np.uint16, ("N",), dims)
+        self.check("query_frame", np.int32, ("N",), dims)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +307,7 @@ class ObjectMotion:
     """How much one object moves in the world, as a fraction of the image side.
 
     `lower_bound` is what no static 3D point could explain, whatever its depth;
-    `low` and `high` bracket the strength over all depths the object may have.
+    `low` and `high` bracket the strength over all depths the object may have, likely or not.
     """
 
     object_id: int
@@ -303,10 +319,12 @@ class ObjectMotion:
     num_tracks: int
     num_pairs: int
     area_fraction: float
+    interval_low: float = NAN  # 90 % interval from the noise of tracks and of depth
+    interval_high: float = NAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MotionReport(_Checked):
+class MotionReport(Checked):
     """Motion strength of a clip: the maximum over its objects, with its noise floor."""
 
     motion_strength: float
@@ -319,14 +337,16 @@ class MotionReport(_Checked):
     pair_frames: I32  # [Q, 2] frames i, j of each pair
     pair_strength: F64  # [Q, 1 + M] background, then each object in order; NaN: no track
     num_tracks: int
+    interval_low: float = NAN  # of the object that decides; 90 %
+    interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
-        self._check("pair_frames", np.int32, ("Q", 2), dims)
+        self.check("pair_frames", np.int32, ("Q", 2), dims)
         columns = 1 + len(self.per_object)
-        self._check("pair_strength", np.float64, ("Q", columns), dims, finite=False)
+        self.check("pair_strength", np.float64, ("Q", columns), dims, finite=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +357,7 @@ class Verdict:
     reasons: tuple[Reason, ...]
     camera: CameraKind = "unknown"
     camera_reasons: tuple[Reason, ...] = ()  # why the solver did not trust a trajectory
+    motion_reasons: tuple[Reason, ...] = ()  # why the motion strength is not to be relied on
     measured: dict[str, float] = field(default_factory=dict[str, float])
     limits: dict[str, float] = field(default_factory=dict[str, float])
 

@@ -57,7 +57,7 @@ def from_bytes(kind: type[A], data: bytes) -> A:
     if kind in AS_JSON:
         return structure(kind, json.loads(data))
     arrays, rest = _unzip_arrays(data)
-    if kind is ObjectMasks:
+    if issubclass(kind, ObjectMasks):
         ids = decode_ids(_unpack(arrays))
         decoded = {"object_id": ids, "objects": rest["objects"]}
     elif kind is DepthMaps:

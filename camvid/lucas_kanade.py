@@ -1,8 +1,9 @@
 """Corners followed by pyramidal Lucas-Kanade, each held to the patch in which it was first seen.
 
-A track is predicted from the frame in which it was last seen, then refined at full resolution
-against the patch of its *anchor*, the frame of first sight. Prediction alone adds up a small error
-per frame; the anchor takes that drift away, and a refinement that runs off says the track is lost.
+A track is predicted from the frame in which it was last seen, then refined against the patch of
+its *anchor*, the frame of first sight, which may turn, stretch and change its light since then.
+Prediction alone adds up a small error per frame; the anchor takes that drift away, and a refinement
+that runs off, or ends on what does not look like the anchor, says that the track is lost.
 """
 
 from dataclasses import dataclass
@@ -14,18 +15,19 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, U16, Bool, PointTracks
 from camvid.parallel import map_threads
+from camvid.patches import Found, cut_patches, find_patches
 
 NEVER_SEED = 65535
 """Region label of pixels on which no track is put."""
 
-_CHUNK = 300  # tracks per task: fixed, so that results do not depend on the number of threads
-_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)
+_CHUNK = 600  # tracks per task: fixed, so that results do not depend on the number of threads
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)  # the anchor makes it exact
 _TRACK = np.dtype(
     [
         ("label", np.uint16),
         ("query_frame", np.int32),
-        ("anchor_frame", np.int32),
-        ("anchor_xy", np.float32, 2),
+        ("query_xy", np.float32, 2),
+        ("shape", np.float32, (2, 2)),  # what became of a step in the anchor's patch
         ("last_frame", np.int32),  # of the last sighting
         ("last_xy", np.float32, 2),
         ("inside_frame", np.int32),  # of the last sighting within the own region
@@ -50,8 +52,10 @@ class LucasKanadeOptions:
     window_px: int = 17
     num_pyramid_levels: int = 4
     max_round_trip_px: float = 0.5  # forward and back again must meet
-    max_anchor_shift_px: float = 0.3  # refinement against the anchor must confirm the prediction
-    max_patch_error: float = 24.0  # mean grey-level difference from the anchor's patch
+    max_anchor_shift_px: float = 1.0  # refinement against the anchor must confirm the prediction
+    max_last_step_px: float = 0.05  # of that refinement: else it did not come to rest
+    min_anchor_likeness: float = 0.8  # correlation with the anchor's patch
+    max_stretch: float = 2.5  # of the anchor's patch, or shrinking, in any direction
     lost_anchor: Literal["kill", "renew"] = "kill"  # renew: longer tracks, which may drift
     leave_region: Literal["kill", "keep"] = "kill"
     max_frames_outside: int = 3  # an object's mask may flicker; background tracks die at once
@@ -82,6 +86,8 @@ class _Follower:
         self._gray, self._region, self._options = gray, region, options
         self._state = np.zeros(0, _TRACK)
         self._sightings: list[tuple[int, Index, F32]] = []  # frame, tracks, xy
+        self._held = np.zeros(0, np.intp)  # the tracks whose anchors' patches are kept, in order
+        self._patches = cut_patches(self._picture(0), np.zeros((0, 2), np.float32))
 
     def advance(self, frame_index: int) -> None:
         """Looks for every live track in this frame."""
@@ -91,8 +97,7 @@ class _Follower:
         live, xy = live[seen], xy[seen]
         refined, confirmed = self._refine(frame_index, live, xy)
         if self._options.lost_anchor == "renew":
-            lost = live[~confirmed]
-            state["anchor_frame"][lost], state["anchor_xy"][lost] = frame_index, xy[~confirmed]
+            self._hold(frame_index, live[~confirmed], xy[~confirmed])
             refined[~confirmed], confirmed[:] = xy[~confirmed], True
         self._see(frame_index, live[confirmed], refined[confirmed])
         gap = frame_index - state["last_frame"]
@@ -106,17 +111,17 @@ class _Follower:
             xy = self._new_corners(frame_index, int(label))
             new = np.zeros(len(xy), _TRACK)
             new["label"], new["alive"] = label, True
-            new["query_frame"] = new["anchor_frame"] = frame_index
-            new["anchor_xy"] = xy
+            new["query_frame"], new["query_xy"] = frame_index, xy
             index = len(self._state) + np.arange(len(xy))
             self._state = np.concatenate([self._state, new])
+            self._hold(frame_index, index, xy)
             self._see(frame_index, index, xy)
 
     def tracks(self) -> PointTracks:
         """Every track that was seen often enough, with our pixel centres."""
         state, num_frames = self._state, len(self._gray)
         xy_px = np.empty((num_frames, len(state), 2), np.float32)
-        xy_px[:] = state["anchor_xy"]
+        xy_px[:] = state["query_xy"]
         visible = np.zeros((num_frames, len(state)), bool)
         for frame_index, index, xy in self._sightings:
             within = frame_index <= state["inside_frame"][index]
@@ -129,6 +134,19 @@ class _Follower:
             object_id=state["label"][keep],
             query_frame=state["query_frame"][keep],
         )
+
+    def _hold(self, frame_index: int, index: Index, xy: F32) -> None:
+        """Makes this frame the anchor of tracks; patches of tracks that ended are dropped."""
+        stays = self._state["alive"][self._held] & ~np.isin(self._held, index)
+        held = np.concatenate([self._held[stays], index])
+        new = cut_patches(self._picture(frame_index), xy)
+        order = np.argsort(held)
+        self._patches = self._patches.take(np.flatnonzero(stays)).and_also(new).take(order)
+        self._held = held[order]
+        self._state["shape"][index] = np.eye(2)
+
+    def _picture(self, frame_index: int) -> F32:
+        return self._gray[frame_index].astype(np.float32)
 
     def _see(self, frame_index: int, index: Index, xy: F32) -> None:
         """Records sightings; ends the tracks that have left their region."""
@@ -151,9 +169,9 @@ class _Follower:
 
         def follow(task: tuple[int, Index]) -> tuple[F32, Bool]:
             source, target = self._gray[task[0]], self._gray[frame_index]
-            levels, start = self._options.num_pyramid_levels - 1, self._state["last_xy"][task[1]]
-            there, found, _ = self._lucas_kanade(source, target, start, None, levels)
-            back, found_back, _ = self._lucas_kanade(target, source, there, None, levels)
+            start = self._state["last_xy"][task[1]]
+            there, found = self._lucas_kanade(source, target, start)
+            back, found_back = self._lucas_kanade(target, source, there)
             trip = np.linalg.norm(back - start, axis=1)
             return there, found & found_back & (trip <= self._options.max_round_trip_px)
 
@@ -161,37 +179,45 @@ class _Follower:
 
     def _refine(self, frame_index: int, index: Index, predicted: F32) -> tuple[F32, Bool]:
         """Predictions corrected against each track's anchor, where the anchor confirms them."""
-        guess = np.zeros((len(self._state), 2), np.float32)
-        guess[index] = predicted
-        tasks = _tasks(index, self._state["anchor_frame"][index])
+        options, state, picture = self._options, self._state, self._picture(frame_index)
+        chunks = [np.arange(i, min(i + _CHUNK, len(index))) for i in range(0, len(index), _CHUNK)]
 
-        def refine(task: tuple[int, Index]) -> tuple[F32, Bool]:
-            source, target = self._gray[task[0]], self._gray[frame_index]
-            start, near = self._state["anchor_xy"][task[1]], guess[task[1]]
-            there, found, error = self._lucas_kanade(source, target, start, near, 0)
-            shift = np.linalg.norm(there - near, axis=1)
-            alike = error <= self._options.max_patch_error
-            return there, found & alike & (shift <= self._options.max_anchor_shift_px)
+        def refine(chunk: Index) -> Found:
+            patches = self._patches.take(np.searchsorted(self._held, index[chunk]))
+            return find_patches(picture, patches, predicted[chunk], state["shape"][index[chunk]])
 
-        return _gather(index, tasks, map_threads(refine, tasks))
+        if not chunks:
+            return predicted, np.zeros(0, bool)
+        found = Found(*map(np.concatenate, zip(*map_threads(refine, chunks), strict=True)))
+        shift_px = np.linalg.norm(found.xy - predicted, axis=1)
+        stretch = np.linalg.svd(np.nan_to_num(found.shape), compute_uv=False)
+        confirmed = (
+            (found.likeness >= options.min_anchor_likeness)
+            & (shift_px <= options.max_anchor_shift_px)
+            & (found.last_step_px <= options.max_last_step_px)
+            & (stretch[:, 0] <= options.max_stretch)
+            & (stretch[:, 1] >= 1 / options.max_stretch)
+            & self._within(found.xy)
+        )
+        state["shape"][index[confirmed]] = found.shape[confirmed]
+        return found.xy, confirmed
 
-    def _lucas_kanade(
-        self, source: U8, target: U8, start: F32, guess: F32 | None, max_level: int
-    ) -> tuple[F32, Bool, F32]:
-        """(xy [n, 2], found [n], patch error [n]) of `start` in the target picture."""
+    def _lucas_kanade(self, source: U8, target: U8, start: F32) -> tuple[F32, Bool]:
+        """(xy [n, 2], found [n]) of `start` in the target picture."""
         window = (self._options.window_px, self._options.window_px)
-        flags = 0 if guess is None else cv2.OPTFLOW_USE_INITIAL_FLOW
-        near = (start if guess is None else guess).reshape(-1, 1, 2).copy()  # gets overwritten
-        there, status, error = cv2.calcOpticalFlowPyrLK(
-            source, target, start[:, None], near, None, None, window, max_level, _STOP, flags
+        levels, near = self._options.num_pyramid_levels - 1, start[:, None].copy()
+        there, status, _ = cv2.calcOpticalFlowPyrLK(
+            source, target, start[:, None], near, None, None, window, levels, _STOP
         )
         xy = np.asarray(there, np.float32)[:, 0]
-        height, width = target.shape
-        margin = self._options.window_px // 4  # nearer the border most of the patch is made up
-        low, high = np.float32(margin), np.array([width, height], np.float32) - 1 - margin
-        within = ((xy >= low) & (xy <= high)).all(axis=1)
-        found = np.asarray(status)[:, 0] == 1
-        return xy, found & within, np.asarray(error, np.float32)[:, 0]
+        return xy, (np.asarray(status)[:, 0] == 1) & self._within(xy)
+
+    def _within(self, xy: F32) -> Bool:
+        """Far enough [n] from the border: nearer to it, most of a patch is made up."""
+        height, width = self._gray.shape[1:]
+        margin = self._options.window_px // 4
+        high = np.array([width, height], np.float32) - 1 - margin
+        return np.asarray(((xy >= margin) & (xy <= high)).all(axis=1))
 
     def _new_corners(self, frame_index: int, label: int) -> F32:
         """The strongest corners [n, 2] of a region that keep their distance from live tracks."""

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.artifacts import Clip, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
 from camvid.models.protocols import PoseSolver
-from camvid.models.registry import build_backend
+from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.track_sfm import TrackSfmOptions
 from camvid.stage import Resources
 from camvid.weights import Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReconstructConfig:
+class ReconstructConfig(BackendConfig):
     """Which pose solver, and how."""
+
+    role: ClassVar[str] = "pose solver"
 
     backend: str = "track_sfm"
     track_sfm: TrackSfmOptions = TrackSfmOptions()
@@ -24,21 +26,21 @@ class ReconstructConfig:
 
 
 class Reconstruct:
-    """Clip, Frames, ObjectMasks -> Reconstruction.
+    """Clip, Frames, MovableMasks -> Reconstruction.
 
-    A camera without a trajectory (fixed, rotating, not to be trusted) is an outcome, not a
-    rejection: the clip may still be good as video.
+    A camera without a trajectory (fixed, turning in place, not to be trusted) is an outcome, not a
+    rejection: the clip may still be good as video, or more where the policy says so.
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, ObjectMasks)
+    version: ClassVar[int] = 2
+    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
-    weights: tuple[Weight, ...] = ()
 
     def __init__(self, config: ReconstructConfig) -> None:
         self.config = config
-        self._solver: PoseSolver = build_backend("pose solver", config.backend, config.track_sfm)
+        self._solver: PoseSolver = build_backend(config)
+        self.weights: tuple[Weight, ...] = weights_of(self._solver)
 
-    def __call__(self, clip: Clip, frames: Frames, masks: ObjectMasks) -> Reconstruction:
+    def __call__(self, clip: Clip, frames: Frames, masks: MovableMasks) -> Reconstruction:
         return self._solver.solve(clip, frames, masks)

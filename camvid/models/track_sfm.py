@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from camvid.artifacts import (
     U8,
     U16,
+    Bool,
     Clip,
     Frames,
     ObjectMasks,
@@ -18,17 +19,40 @@ from camvid.artifacts import (
     ReconstructionQuality,
 )
 from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
+from camvid.models.feature_tracks import FeatureTrackOptions, feature_tracks
+from camvid.models.features.options import (
+    AlikedLightGlueOptions,
+    SiftMatcherOptions,
+    XFeatOptions,
+)
+from camvid.models.protocols import FeatureMatcher
+from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.outcome import Reason
 from camvid.parallel import map_threads
 from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, solve_all_frames
 from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify_camera
+from camvid.sfm.dominance import Agreement, find_agreement, on_rim, tracks_of
+from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
-from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
+from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import observations_of
-from camvid.sfm.sift_tracks import SiftOptions, sift_tracks
+from camvid.sfm.starts import StartOptions, best_start
+from camvid.weights import Weight
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureMatcherConfig(BackendConfig):
+    """Which features find again what corners cannot follow."""
+
+    role: ClassVar[str] = "feature matcher"
+
+    backend: str = "sift"
+    sift: SiftMatcherOptions = field(default_factory=lambda: SiftMatcherOptions(max_features=1500))
+    xfeat: XFeatOptions = field(default_factory=XFeatOptions)
+    aliked_lightglue: AlikedLightGlueOptions = field(default_factory=AlikedLightGlueOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +62,17 @@ class TrackSfmOptions:
     mask_margin_px: int = 4  # a mover's outline and shadow reach beyond its mask
     held_out_every: int = 10  # one track in so many is kept from the solver, to test it
     min_static_tracks: float = 40.0  # alive in the median frame
-    sure_inliers: float = 0.98  # of held-out sightings: below, another focal length is tried
-    sift_fallback: bool = True
+    complete_fraction: float = 0.9  # of the frames; where fewer are posed, features are tried too
+    sure_agreement: float = 0.9  # of the tracks; where fewer agree, the picture's rim is asked
     tracks: LucasKanadeOptions = field(default_factory=LucasKanadeOptions)
     camera_motion: CameraMotionOptions = field(default_factory=CameraMotionOptions)
     keyframes: KeyframeOptions = field(default_factory=KeyframeOptions)
     mapping: MappingOptions = field(default_factory=MappingOptions)
+    starts: StartOptions = field(default_factory=StartOptions)
     adjustment: AdjustmentOptions = field(default_factory=AdjustmentOptions)
     acceptance: AcceptanceOptions = field(default_factory=AcceptanceOptions)
-    sift: SiftOptions = field(default_factory=SiftOptions)
+    features: FeatureMatcherConfig = field(default_factory=FeatureMatcherConfig)
+    feature_tracks: FeatureTrackOptions = field(default_factory=FeatureTrackOptions)
 
 
 class TrackSfm:
@@ -54,39 +80,41 @@ class TrackSfm:
 
     def __init__(self, options: TrackSfmOptions | None = None) -> None:
         self._options = options or TrackSfmOptions()
+        self._matcher: FeatureMatcher = build_backend(self._options.features)
+        self.weights: tuple[Weight, ...] = weights_of(self._matcher)
 
     def solve(self, clip: Clip, frames: Frames, masks: ObjectMasks) -> Reconstruction:
         """Names the camera's motion and, where it has a path, maps the static scene.
 
-        Corners are followed first; SIFT is tried where they lead to no cameras that hold.
+        Corners are followed first; features are matched where those lead to no cameras that hold.
         """
         options = self._options
         gray = _gray(frames)
         region = _static_region(masks, options.mask_margin_px)
         corners = track_regions(gray, region, options.tracks)
         result = self._solve(frames, region, corners, "lucas_kanade")
-        if result.camera == "unknown" and self._worth_sift(result, len(gray)):
-            features = sift_tracks(gray, region, options.sift)
-            other = self._solve(frames, region, features, "sift")
-            result = other if other.camera != "unknown" else result
+        if self._worth_features(result, len(gray)):
+            features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
+            other = self._solve(frames, region, features, options.features.backend)
+            result = max(result, other, key=_completeness)
         for reason in result.reasons:
             _LOG.info("clip %s: camera %s: %s", clip.clip_id, result.camera, reason)
         return result
 
-    def _worth_sift(self, result: Reconstruction, num_frames: int) -> bool:
+    def _worth_features(self, result: Reconstruction, num_frames: int) -> bool:
         """Tracks that broke are worth another way; cameras without parallax stay so."""
         broken = {"min_static_tracks", "min_registered_fraction"}
-        return (
-            self._options.sift_fallback
-            and num_frames >= self._options.sift.min_track_frames
-            and any(reason.name in broken for reason in result.reasons)
+        incomplete = result.camera == "moving" and (
+            result.quality.registered_fraction < self._options.complete_fraction
         )
+        long_enough = num_frames >= self._options.feature_tracks.min_track_frames
+        return long_enough and (incomplete or any(r.name in broken for r in result.reasons))
 
     def _solve(
         self, frames: Frames, region: U16, tracks: PointTracks, solver: str
     ) -> Reconstruction:
         """Cameras from one set of tracks."""
-        num_frames, height_px, width_px = frames.rgb.shape[:3]
+        height_px, width_px = frames.rgb.shape[1:3]
         motion = classify_camera(tracks, width_px, height_px, self._options.camera_motion)
         quality = ReconstructionQuality(
             median_flow_px=motion.flow_px,
@@ -96,11 +124,16 @@ class TrackSfm:
         )
         reasons = self._degenerate(tracks, motion)
         if not reasons:
-            return self._mapped(frames, tracks, quality)
-        camera = "unknown" if motion.camera == "moving" else motion.camera
-        return Reconstruction.without_trajectory(
-            camera, num_frames, quality=quality, reasons=reasons
-        )
+            mapped = self._mapped(frames, tracks, quality)
+            around = tracks_of(tracks, on_rim(tracks, width_px, height_px))
+            if mapped.camera == "moving" or around.visible.shape == tracks.visible.shape:
+                return mapped
+            # A large mover may have hidden that the camera stands still: the rim tells.
+            motion = classify_camera(around, width_px, height_px, self._options.camera_motion)
+            reasons = self._degenerate(around, motion)
+            if motion.camera in ("moving", "unknown") or not reasons:
+                return mapped
+        return reconstruct_in_place(motion, len(tracks.visible), quality=quality, reasons=reasons)
 
     def _degenerate(self, tracks: PointTracks, motion: CameraMotion) -> tuple[Reason, ...]:
         """Why the clip is not worth mapping; empty if it is."""
@@ -117,65 +150,91 @@ class TrackSfm:
     def _mapped(
         self, frames: Frames, tracks: PointTracks, quality: ReconstructionQuality
     ) -> Reconstruction:
-        """Cameras of a moving camera, if they pass every test of acceptance.
-
-        From a wrong focal length mapping may settle in a valley that looks well from inside: all
-        registered, half a pixel of error. Tracks it has not seen tell; then it starts again.
-        """
-        best: _Attempt | None = None
-        for initial_focal in self._options.mapping.initial_focals:
-            found = self._attempt(frames, tracks, quality, initial_focal)
-            best = found if best is None else max(best, found, key=_Attempt.merit)
-            if not best.reasons and best.quality.inlier_fraction >= self._options.sure_inliers:
-                break
-        assert best is not None
-        if best.reasons or best.cameras is None or best.structure is None:
-            return Reconstruction.without_trajectory(
-                "unknown", len(frames.rgb), quality=best.quality, reasons=best.reasons
-            )
-        return _reconstruction(frames, best.cameras, best.structure, best.quality)
-
-    def _attempt(
-        self,
-        frames: Frames,
-        tracks: PointTracks,
-        quality: ReconstructionQuality,
-        initial_focal: float,
-    ) -> "_Attempt":
-        """Maps from one initial focal length, and judges the outcome."""
-        options = self._options
+        """Cameras of a moving camera, if they pass every test of acceptance."""
+        limits = self._options.acceptance
         num_frames, height_px, width_px = frames.rgb.shape[:3]
-        size = (width_px, height_px)
+        tracks, found = self._background(tracks, (width_px, height_px))
+        if found is None:
+            reason = Reason("min_registered_fraction", 0.0, limits.min_registered_fraction)
+            return Reconstruction.without_trajectory(
+                "unknown", num_frames, quality=quality, reasons=(reason,)
+            )
+        cameras, structure, agreement = found
         num_tracks = tracks.visible.shape[1]
-        held_out = np.arange(num_tracks) % options.held_out_every == 0
-        used = observations_of(tracks, ~held_out)
-        keyframes = choose_keyframes(tracks, max(size), options.keyframes)
-        cameras = map_keyframes(used, keyframes, num_frames, *size, initial_focal, options.mapping)
-        if cameras is None:
-            limit = options.acceptance.min_registered_fraction
-            reasons = (Reason("min_registered_fraction", 0.0, limit),)
-            return _Attempt(None, None, quality, reasons)
-        cameras, structure = solve_all_frames(cameras, used, num_tracks, *size, options.adjustment)
-        unused = observations_of(tracks, held_out)
-        quality = measure_quality(
-            quality, cameras, structure, unused, num_tracks, options.acceptance
+        unused = observations_of(tracks, self._held_out(num_tracks))
+        quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
+        long_side_px = max(width_px, height_px)
+        reasons = failed_tests(
+            quality, cameras, structure, agreement.border_share, long_side_px, limits
         )
-        reasons = failed_tests(quality, cameras, structure, max(size), options.acceptance)
-        return _Attempt(cameras, structure, quality, reasons)
+        if reasons:
+            return Reconstruction.without_trajectory(
+                "unknown", num_frames, quality=quality, reasons=reasons
+            )
+        return _reconstruction(frames, cameras, structure, quality)
+
+    def _background(
+        self, tracks: PointTracks, size_px: tuple[int, int]
+    ) -> tuple[PointTracks, "_Solution | None"]:
+        """Cameras from all tracks; or, where these do not agree, from those of the background.
+
+        A mover so large that it captures the camera still leaves the picture's rim to the
+        background. Cameras that explain nearly all of the rim say what else belongs to it.
+        """
+        found = self._cameras(tracks, tracks, size_px)
+        if found and found.agreement.agrees.mean() >= self._options.sure_agreement:
+            return tracks, found
+        around = on_rim(tracks, *size_px)
+        rim = None if around.all() else self._cameras(tracks_of(tracks, around), tracks, size_px)
+        if rim is None or rim.border_share < self._options.sure_agreement:
+            return tracks, found
+        behind = tracks_of(tracks, rim.agreement.agrees)
+        other = self._cameras(behind, tracks, size_px)
+        if other and (found is None or other.border_share > found.border_share):
+            return behind, other
+        return tracks, found
+
+    def _cameras(
+        self, tracks: PointTracks, judges: PointTracks, size_px: tuple[int, int]
+    ) -> "_Solution | None":
+        """Keyframes first, by the best of several ways, then all frames; None: no way."""
+        options = self._options
+        num_frames, num_tracks = tracks.visible.shape
+        held_out = self._held_out(num_tracks)
+        used = observations_of(tracks, ~held_out)
+        start = best_start(
+            used,
+            observations_of(tracks, held_out),
+            choose_keyframes(tracks, max(size_px), options.keyframes),
+            num_tracks,
+            num_frames,
+            size_px,
+            options.mapping,
+            options.adjustment,
+            options.starts,
+        )
+        if start is None:
+            return None
+        found = solve_all_frames(start, used, num_tracks, *size_px, options.adjustment)
+        return _Solution(*found, find_agreement(found[0], judges, *size_px))
+
+    def _held_out(self, num_tracks: int) -> Bool:
+        """Tracks [N] that are kept from the solver, to test what it finds."""
+        return np.arange(num_tracks) % self._options.held_out_every == 0
 
 
-class _Attempt(NamedTuple):
-    """One try at mapping: what it gave, and what speaks against it."""
+class _Solution(NamedTuple):
+    cameras: Cameras
+    structure: Structure
+    agreement: Agreement
 
-    cameras: Cameras | None
-    structure: Structure | None
-    quality: ReconstructionQuality
-    reasons: tuple[Reason, ...]
+    @property
+    def border_share(self) -> float:
+        return self.agreement.border_share
 
-    def merit(self) -> tuple[bool, float]:
-        """Accepted before refused, then by the share of held-out sightings explained."""
-        inliers = self.quality.inlier_fraction
-        return not self.reasons, inliers if inliers == inliers else -1.0
+
+def _completeness(result: Reconstruction) -> tuple[bool, float]:
+    return result.camera != "unknown", float(result.registered.mean())
 
 
 def _gray(frames: Frames) -> U8:

@@ -12,6 +12,8 @@ from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 from camvid.sfm.triangulation import triangulate
 
+_UNEXPLAINED_PX = 3.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptanceOptions:
@@ -23,9 +25,10 @@ class AcceptanceOptions:
     min_focal_ratio: float = 0.3  # of the longer image side: a collapsed focal length fails
     max_focal_ratio: float = 4.0
     min_points_per_frame: float = 40.0
-    min_explained_fraction: float = 0.5  # of the sightings, by points whose depth is known
-    min_inlier_fraction: float = 0.7  # of held-out sightings that some static point explains
-    max_trajectory_jump: float = 12.0  # step between frames against the steps around it
+    min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
+    min_border_share: float = 0.5  # of the picture's rim must be explained: else a mover was solved
+    min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
+    max_trajectory_jump: float = 5.0  # step between frames against the steps around it
     min_parallax_to_error: float = 5.0  # what a rotation leaves of the flow, against the error
     held_out_error_px: float = 1.5
     min_held_out_frames: int = 5  # a shorter track agrees with any camera
@@ -61,6 +64,7 @@ def failed_tests(
     quality: ReconstructionQuality,
     cameras: Cameras,
     structure: Structure,
+    border_share: float,
     long_side_px: int,
     options: AcceptanceOptions,
 ) -> tuple[Reason, ...]:
@@ -72,6 +76,7 @@ def failed_tests(
         "min_focal_ratio": focal,
         "min_points_per_frame": quality.points_per_frame,
         "min_explained_fraction": structure.explained_fraction,
+        "min_border_share": border_share,
         "min_inlier_fraction": quality.inlier_fraction,
         "min_parallax_to_error": quality.rotation_residual_px / quality.mean_reprojection_error_px,
     }
@@ -83,6 +88,18 @@ def failed_tests(
     low = [(n, m, getattr(options, n)) for n, m in at_least.items() if not m >= getattr(options, n)]
     high = [(n, m, getattr(options, n)) for n, m in at_most.items() if not m <= getattr(options, n)]
     return tuple(Reason(*failed) for failed in low + high)
+
+
+def held_out_error_px(cameras: Cameras, held_out: Observations, num_tracks: int) -> float:
+    """Mean error of tracks that the solver has not seen: what solutions are compared by.
+
+    A sighting that no static point explains, or in a frame without camera, counts as a few pixels.
+    """
+    posed = cameras.registered[held_out.frame]
+    errors = triangulate(cameras, held_out.where(posed), num_tracks).error_px
+    missing = np.full(len(posed) - len(errors), _UNEXPLAINED_PX)
+    every = np.concatenate([np.minimum(errors, _UNEXPLAINED_PX), missing])
+    return float(every.mean()) if len(every) else _UNEXPLAINED_PX
 
 
 def trajectory_jump(cameras: Cameras) -> float:

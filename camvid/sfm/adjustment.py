@@ -10,10 +10,8 @@ from camvid.parallel import map_threads
 from camvid.sfm.bundle import adjust
 from camvid.sfm.colmap import pycolmap
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import Observations
+from camvid.sfm.observations import Observations, thinned
 from camvid.sfm.triangulation import triangulate
-
-_GRID = (8, 6)  # cells by which the sightings of a frame are thinned evenly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +39,23 @@ class Structure(NamedTuple):
     angle_deg: F64  # [N]
     observations: Observations  # only of tracks with a point
     error_px: F64  # [O] of those
-    explained_fraction: float  # of all sightings in posed frames
+    explained_fraction: float  # of all sightings in posed frames, by points near and far
+
+
+def adjust_keyframes(
+    cameras: Cameras,
+    observations: Observations,
+    num_tracks: int,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+) -> Cameras:
+    """Refines the cameras that there are, ever stricter about what they must explain."""
+    for limit_px in options.keyframe_errors_px:
+        structure = find_structure(cameras, observations, num_tracks, limit_px, options)
+        iterations = options.max_keyframe_iterations
+        cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options)
+    return cameras
 
 
 def solve_all_frames(
@@ -52,29 +66,21 @@ def solve_all_frames(
     height_px: int,
     options: AdjustmentOptions,
 ) -> tuple[Cameras, Structure]:
-    """Adjusts the keyframes, registers the frames between them, then adjusts all together."""
+    """Registers the frames between the keyframes, then adjusts all together."""
 
-    def structure_of(cameras: Cameras, max_error_px: float) -> Structure:
-        return find_structure(cameras, observations, num_tracks, max_error_px, options)
+    def structure_of(cameras: Cameras) -> Structure:
+        return find_structure(cameras, observations, num_tracks, options.max_error_px, options)
 
-    def adjusted(cameras: Cameras, structure: Structure, max_iterations: int) -> Cameras:
-        if not len(structure.error_px):
-            return cameras
-        used = _thinned(structure.observations, width_px, height_px, options)
-        return adjust(cameras, used, structure.xyz_world, width_px, height_px, max_iterations)
-
-    for limit_px in options.keyframe_errors_px:
-        structure = structure_of(cameras, limit_px)
-        cameras = adjusted(cameras, structure, options.max_keyframe_iterations)
-    structure = structure_of(cameras, options.max_error_px)
+    structure = structure_of(cameras)
     for _ in range(options.max_registration_rounds):
         before = cameras.registered.sum()
         cameras = register_frames(cameras, observations, structure, width_px, height_px, options)
         if cameras.registered.sum() == before:
             break
-        structure = structure_of(cameras, options.max_error_px)
-    cameras = adjusted(cameras, structure, options.max_iterations)
-    return cameras, structure_of(cameras, options.max_error_px)
+        structure = structure_of(cameras)
+    iterations = options.max_iterations
+    cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options)
+    return cameras, structure_of(cameras)
 
 
 def find_structure(
@@ -106,7 +112,7 @@ def find_structure(
         np.where(valid, points.angle_deg, 0.0),
         kept.where(final),
         points.error_px[final],
-        float(final.sum()) / max(len(seen.track), 1),
+        float(len(kept.track)) / max(len(seen.track), 1),
     )
 
 
@@ -146,25 +152,16 @@ def register_frames(
     return Cameras(cameras.K, cam_from_world)
 
 
-def _thinned(
-    observations: Observations, width_px: int, height_px: int, options: AdjustmentOptions
-) -> Observations:
-    """Whole tracks up to about the wanted number of sightings: the longest of every cell.
-
-    The longest of the picture would all lie where it changes least, and say little.
-    """
-    total = len(observations.track)
-    if total <= options.max_adjusted_observations:
-        return observations
-    length = np.bincount(observations.track)
-    cell = np.floor(observations.xy_px * _GRID / [width_px, height_px]).astype(int)
-    group = (observations.frame * _GRID[0] + cell[:, 0]) * _GRID[1] + cell[:, 1]
-    order = np.lexsort((observations.track, -length[observations.track], group))
-    ranked = group[order]
-    rank = np.empty(total, np.intp)  # of each sighting in its cell of its frame, the longest first
-    rank[order] = np.arange(total) - np.searchsorted(ranked, ranked)
-    best = np.full(len(length), total)
-    np.minimum.at(best, observations.track, rank)
-    num_kept = np.cumsum(np.bincount(best[length > 0], weights=length[length > 0]))
-    quota = max(int(np.searchsorted(num_kept, options.max_adjusted_observations)), 1)
-    return observations.where((best < quota)[observations.track])
+def _adjusted(
+    cameras: Cameras,
+    structure: Structure,
+    width_px: int,
+    height_px: int,
+    max_iterations: int,
+    options: AdjustmentOptions,
+) -> Cameras:
+    if not len(structure.error_px):
+        return cameras
+    most = options.max_adjusted_observations
+    used = thinned(structure.observations, width_px, height_px, most)
+    return adjust(cameras, used, structure.xyz_world, width_px, height_px, max_iterations)

@@ -1,16 +1,29 @@
-"""Cameras that have no trajectory to find: fixed, rotating about their centre, or zooming.
+"""Cameras that have no path to find: fixed, turning about their centre, or zooming.
 
 Structure from motion with a free focal length returns a confident but invented path for an exact
 pan, so such clips are recognised from their tracks before any mapping. A homography does not tell
-them apart (a plane fools it); what the best single rotation leaves of the flow does.
+them apart (a plane fools it); what one rotation and focal length per frame leave of the flow does.
+
+How much they may leave is measured on the same tracks. A point that any camera sees, wherever it
+goes, lies on an epipolar line; its distance from that line is noise, whatever its depth. Parallax
+runs along the line. So where the flow that is left is no longer than a few times that noise, depth
+does not show. A walk straight ahead spreads the picture as a zoom does, but near things more than
+far ones, and so is told from it.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from camvid.artifacts import F64, CameraKind, PointTracks
+from camvid.sfm.panning import PanningOptions, TurningCamera, solve_turning_camera
+from camvid.sfm.rotations import bearings, best_rotation, errors_px
+
+_GRID = 6  # cells per side by which the spread of tracks is judged
+_HOPELESS = 3.0  # times the limit: rotations of single pairs, of a rough focal length, so far off
+_NORMAL_65 = 0.935  # the quantile 0.65 of |x| for normal x, in standard deviations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,17 +32,18 @@ class CameraMotionOptions:
 
     max_fixed_flow_px: float = 0.5  # median flow of a fixed camera, at the widest spacing
     residual_quantile: float = 0.65  # of the tracks of a pair: the rest may be movers
-    max_rotation_residual_px: float = 1.0  # what a rotation may leave: the noise of the tracks ...
-    max_rotation_residual_ratio: float = 0.014  # ... or this share of the flow, if that is more
+    max_rotation_residual_to_noise: float = 5.0  # what a rotation may leave (lenses distort) ...
+    max_zoom_residual_to_noise: float = 3.0  # ... and what a zoom may: a walk ahead comes near
+    min_noise_px: float = 0.1  # no tracker is surer than that
+    max_noise_px: float = 1.5  # inliers of the epipolar geometry
     min_rotating_fraction: float = 0.8  # of the frame pairs, for a clip may pan and then walk
-    min_zoom: float = 0.03  # change of focal length from which a camera is called zooming
+    min_zoom: float = 0.04  # change of focal length from which a camera is called zooming
     min_pair_tracks: int = 60  # tracks that a frame pair must share
+    max_pair_tracks: int = 250  # of more, some are drawn
     min_pair_coverage: float = 0.5  # of the picture's cells with tracks: a patch is always flat
     num_pairs: int = 10
-    num_hypotheses: int = 64  # rotations tried per pair and focal length
-
-
-_GRID = 6  # cells per side by which the spread of tracks is judged
+    num_hypotheses: int = 40  # rotations tried per pair and focal length
+    panning: PanningOptions = field(default_factory=PanningOptions)
 
 
 class CameraMotion(NamedTuple):
@@ -37,15 +51,16 @@ class CameraMotion(NamedTuple):
 
     camera: CameraKind  # "moving" means: not degenerate, worth mapping
     flow_px: float  # median over the pair that moves most
-    residual_px: float  # of the pair that a rotation explains worst
+    residual_px: float  # of the pair that a turning camera explains worst
     limit_px: float  # on that residual
-    focal_px: float  # of the best rotations; meaningless unless rotating
-    num_pairs: int
+    turning: TurningCamera | None  # of cameras that are rotating or zooming
 
 
 class _Pair(NamedTuple):
-    first: F64  # [n, 2] px from the principal point
-    second: F64  # [n, 2]
+    i: int
+    j: int
+    first: F64  # [n, 2] px from the principal point, in frame i
+    second: F64  # [n, 2] in frame j
 
 
 def classify_camera(
@@ -54,26 +69,42 @@ def classify_camera(
     """Names the camera's motion from tracks of (mostly) static points; movers may be < half."""
     pairs = _widest_pairs(tracks, width_px, height_px, options)
     if not pairs:
-        return CameraMotion("unknown", np.nan, np.nan, np.nan, np.nan, 0)
+        return CameraMotion("unknown", np.nan, np.nan, np.nan, None)
     flow = np.array([np.median(np.linalg.norm(p.second - p.first, axis=1)) for p in pairs])
-    if flow.max() <= options.max_fixed_flow_px:
-        return CameraMotion("fixed", float(flow.max()), np.nan, np.nan, np.nan, len(pairs))
-    limit = np.maximum(options.max_rotation_residual_px, options.max_rotation_residual_ratio * flow)
-    residual, focal = _best_rotations(pairs, max(width_px, height_px), options)
-    camera: CameraKind = "moving"
-    if np.mean(residual <= limit) >= options.min_rotating_fraction:
-        camera = "rotating"
-    else:
-        zoom = np.array([_zoom(p) for p in pairs])
-        unzoomed = [_Pair(p.first, p.second / z) for p, z in zip(pairs, zoom, strict=True)]
-        zoom_residual, _ = _best_rotations(unzoomed, max(width_px, height_px), options)
-        explained = np.mean(zoom_residual <= limit) >= options.min_rotating_fraction
-        if explained and np.abs(np.log(zoom)).max() >= options.min_zoom:
-            camera, residual = "zooming", zoom_residual
-    worst = int(np.argmax(residual / limit))
-    return CameraMotion(
-        camera, float(flow.max()), float(residual[worst]), float(limit[worst]), focal, len(pairs)
+    flow_px = float(flow.max())
+    if flow_px <= options.max_fixed_flow_px:
+        return CameraMotion("fixed", flow_px, np.nan, np.nan, None)
+    noise = np.array([_noise_px(pair, options) for pair in pairs])
+    limit = options.max_rotation_residual_to_noise * noise
+    residual, focal_px = _best_rotations(pairs, max(width_px, height_px), options)
+    size = width_px, height_px
+    if _explained(residual, _HOPELESS * limit, options):
+        found = solve_turning_camera(
+            tracks, *size, focal_px=focal_px, zooms=False, options=options.panning
+        )
+        turned = _turning_residuals(pairs, found, options)
+        if _explained(turned, limit, options):
+            return _motion("rotating", flow_px, turned, limit, found)
+    found = solve_turning_camera(
+        tracks, *size, focal_px=focal_px, zooms=True, options=options.panning
     )
+    zoomed = _turning_residuals(pairs, found, options)
+    zoom_limit = options.max_zoom_residual_to_noise * noise
+    zooms = found is not None and np.ptp(np.log(found.zoom[found.solved])) >= options.min_zoom
+    if zooms and _explained(zoomed, zoom_limit, options):
+        return _motion("zooming", flow_px, zoomed, zoom_limit, found)
+    return _motion("moving", flow_px, residual, limit, None)
+
+
+def _motion(
+    camera: CameraKind, flow_px: float, residual: F64, limit: F64, turning: TurningCamera | None
+) -> CameraMotion:
+    worst = int(np.argmax(np.nan_to_num(residual / limit)))
+    return CameraMotion(camera, flow_px, float(residual[worst]), float(limit[worst]), turning)
+
+
+def _explained(residual: F64, limit: F64, options: CameraMotionOptions) -> bool:
+    return float(np.mean(residual <= limit)) >= options.min_rotating_fraction
 
 
 def _widest_pairs(
@@ -82,6 +113,7 @@ def _widest_pairs(
     """Frame pairs over the whole clip, each as far apart as enough tracks, well spread, reach."""
     visible = tracks.visible
     center = np.array([width_px, height_px]) / 2
+    rng = np.random.default_rng(0)
     last = len(visible) - 1
     pairs: dict[tuple[int, int], _Pair] = {}
     for start in np.unique(np.linspace(0, last, options.num_pairs + 1).astype(int)):
@@ -89,24 +121,41 @@ def _widest_pairs(
         cell = cell[:, 0] * _GRID + cell[:, 1]
         needed = options.min_pair_coverage * len(np.unique(cell[visible[start]]))
         for other in sorted(range(len(visible)), key=lambda j: -abs(j - start)):
-            common = visible[start] & visible[other]
-            if common.sum() < options.min_pair_tracks or other == start:
+            common = np.flatnonzero(visible[start] & visible[other])
+            if len(common) < options.min_pair_tracks or other == start:
                 continue
             if len(np.unique(cell[common])) >= needed:
                 i, j = min(start, other), max(start, other)
-                both = tracks.xy_px[[i, j]][:, common].astype(np.float64) - center
-                pairs[i, j] = _Pair(both[0], both[1])
+                drawn = rng.permutation(common)[: options.max_pair_tracks]
+                both = tracks.xy_px[[i, j]][:, drawn].astype(np.float64) - center
+                pairs[i, j] = _Pair(int(i), int(j), both[0], both[1])
                 break
     return list(pairs.values())
+
+
+def _noise_px(pair: _Pair, options: CameraMotionOptions) -> float:
+    """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
+    found: Any  # None where the points are degenerate, whatever the stubs say
+    found, _ = cv2.findFundamentalMat(
+        pair.first, pair.second, cv2.USAC_MAGSAC, options.max_noise_px, 0.999, 2000
+    )
+    if found is None or np.shape(found) != (3, 3):
+        return options.min_noise_px
+    ones = np.ones((len(pair.first), 1))
+    lines = np.hstack([pair.first, ones]) @ np.asarray(found).T  # in the second picture
+    off = (np.hstack([pair.second, ones]) * lines).sum(axis=1)
+    distance = np.abs(off) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-30)
+    deviation = np.quantile(distance, options.residual_quantile) / _NORMAL_65
+    return max(float(deviation), options.min_noise_px)
 
 
 def _best_rotations(
     pairs: list[_Pair], long_side_px: int, options: CameraMotionOptions
 ) -> tuple[F64, float]:
     """Residual [pairs] in px under the one focal length that suits all pairs best."""
-    coarse = long_side_px * np.geomspace(0.35, 4.0, 14)
+    coarse = long_side_px * np.geomspace(0.35, 4.0, 10)
     focal = _best_focal(pairs, coarse, options)
-    focal = _best_focal(pairs, focal * np.geomspace(0.87, 1.15, 7), options)
+    focal = _best_focal(pairs, focal * np.geomspace(0.85, 1.18, 5), options)
     return np.array([_rotation_residual(p, focal, options) for p in pairs]), focal
 
 
@@ -117,46 +166,33 @@ def _best_focal(pairs: list[_Pair], focals: F64, options: CameraMotionOptions) -
 
 def _rotation_residual(pair: _Pair, focal_px: float, options: CameraMotionOptions) -> float:
     """Quantile of the residuals in px under the rotation that makes it least."""
-    quantile = options.residual_quantile
-    first, second = _bearings(pair.first, focal_px), _bearings(pair.second, focal_px)
-    rng = np.random.default_rng(0)
-    sample = rng.integers(0, len(first), (options.num_hypotheses, 3))
-    rotations = _fit_rotations(first[sample], second[sample])
-    error = _errors_px(rotations, first, pair.second, focal_px)
-    best = int(np.argmin(np.quantile(error, quantile, axis=1)))
-    error, rotation = error[best], rotations[best]
-    for _ in range(3):  # polish on the better part: outliers are movers and lost tracks
-        inlier = error <= 1.2 * np.quantile(error, quantile) + 1e-9
-        rotation = _fit_rotations(first[None, inlier], second[None, inlier])[0]
-        error = _errors_px(rotation[None], first, pair.second, focal_px)[0]
-    return float(np.quantile(error, quantile))
+    first = bearings(pair.first, focal_px)
+    rotation = best_rotation(
+        first,
+        pair.second,
+        focal_px,
+        quantile=options.residual_quantile,
+        num_hypotheses=options.num_hypotheses,
+    )
+    error = errors_px(rotation[None], first, pair.second, focal_px)[0]
+    return float(np.quantile(error, options.residual_quantile))
 
 
-def _bearings(xy: F64, focal_px: float) -> F64:
-    rays = np.concatenate([xy, np.full((len(xy), 1), focal_px)], axis=1)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+def _turning_residuals(
+    pairs: list[_Pair], found: TurningCamera | None, options: CameraMotionOptions
+) -> F64:
+    """The same quantile [pairs] under cameras solved over the whole clip; inf where they are not.
 
-
-def _fit_rotations(first: F64, second: F64) -> F64:
-    """Rotations [B, 3, 3] that best turn bearings first [B, n, 3] into second (Kabsch)."""
-    u, _, vt = np.linalg.svd(np.swapaxes(second, 1, 2) @ first)
-    sign = np.sign(np.linalg.det(u @ vt))
-    u[:, :, 2] *= sign[:, None]
-    return u @ vt
-
-
-def _errors_px(rotations: F64, first: F64, second_xy: F64, focal_px: float) -> F64:
-    """Distance [B, n] in px between turned points and where they were seen."""
-    turned = first @ np.swapaxes(rotations, 1, 2)
-    depth = np.maximum(turned[..., 2:], 1e-6)
-    return np.linalg.norm(focal_px * turned[..., :2] / depth - second_xy, axis=-1)
-
-
-def _zoom(pair: _Pair) -> float:
-    """Ratio of focal lengths: how much the distances between points grew, in the median."""
-    rng = np.random.default_rng(0)
-    i, j = rng.integers(0, len(pair.first), (2, 2000))
-    before = np.linalg.norm(pair.first[i] - pair.first[j], axis=1)
-    after = np.linalg.norm(pair.second[i] - pair.second[j], axis=1)
-    apart = before > 10.0
-    return float(np.median(after[apart] / before[apart])) if apart.any() else 1.0
+    Most tracks of a pair had no part in solving them.
+    """
+    residual = np.full(len(pairs), np.inf)
+    if found is None:
+        return residual
+    for n, (i, j, first, second) in enumerate(pairs):
+        if not (found.solved[i] and found.solved[j]):
+            continue
+        start, end = (float(found.K[0, 0] * found.zoom[t]) for t in (i, j))
+        turn = found.rotation[j] @ found.rotation[i].T
+        error = errors_px(turn[None], bearings(first, start), second, end)[0]
+        residual[n] = np.quantile(error, options.residual_quantile)
+    return residual

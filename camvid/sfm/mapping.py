@@ -1,6 +1,7 @@
-"""Incremental mapping of keyframes by COLMAP, with tracks in the place of matched features."""
+"""Mapping of keyframes by COLMAP, in two ways, with tracks in the place of matched features."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F64, I32, Bool
 from camvid.parallel import map_threads
 from camvid.sfm.colmap import pycolmap
-from camvid.sfm.observations import Observations
+from camvid.sfm.observations import Observations, thinned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,12 @@ class MappingOptions:
     """How COLMAP maps the keyframes. Its own defaults refuse short baselines."""
 
     match_spacings: tuple[int, ...] = (1, 2, 4, 8, 16)  # in keyframes
+    max_view_tracks: int = 250  # of a keyframe, in the mean: more cost time; adjustment has all
     min_pair_matches: int = 30
     max_verification_error_px: float = 2.0
     init_min_tri_angle_deg: tuple[float, ...] = (4.0, 1.5)  # tried in turn
     init_min_inliers: int = 50
-    initial_focals: tuple[float, ...] = (0.85, 1.0, 1.2, 0.65)  # of the longer side, tried in turn
+    usual_focals: tuple[float, ...] = (0.85, 1.2, 0.65)  # of the longer side: tried where needed
     global_adjustment_growth: float = 1.5
     min_mapped_fraction: float = 0.5  # of the keyframes; less is worth another try
     seed: int = 0
@@ -52,36 +54,53 @@ def map_keyframes(
     num_frames: int,
     width_px: int,
     height_px: int,
-    initial_focal: float,
     options: MappingOptions,
-) -> Cameras | None:
-    """Cameras of the keyframes in the largest model found; None where mapping gives none.
+) -> Iterator[Cameras]:
+    """Cameras of the keyframes, solved one way after the other for as long as the caller asks.
 
-    `initial_focal`, over the longer side, is refined; but mapping falls into the nearest valley.
+    Incremental mapping adds view after view and may settle in a wrong valley early on; global
+    mapping takes all views at once, and errs in other cases. Both begin at the focal length that
+    suits the epipolar geometries best, then at some usual ones, and refine it. A way that leads
+    nowhere is left out.
     """
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
-    views = [observations.where(observations.frame == k) for k in keyframes]
-    best: Cameras | None = None
+    seen = observations.where(np.isin(observations.frame, keyframes))
+    seen = thinned(seen, width_px, height_px, options.max_view_tracks * len(keyframes))
+    views = [seen.where(seen.frame == k) for k in keyframes]
+    long_side_px = max(width_px, height_px)
     with tempfile.TemporaryDirectory(prefix="camvid-sfm-") as folder:
-        database_path = Path(folder) / "tracks.db"
-        focal_px = initial_focal * max(width_px, height_px)
+        path = Path(folder) / "tracks.db"
         camera = pycolmap.Camera.create_from_model_id(
-            1, pycolmap.CameraModelId.SIMPLE_PINHOLE, focal_px, width_px, height_px
+            1, pycolmap.CameraModelId.SIMPLE_PINHOLE, long_side_px, width_px, height_px
         )
-        _write_database(database_path, views, camera, options)
-        for angle_deg in options.init_min_tri_angle_deg:
-            found = _map(database_path, keyframes, num_frames, angle_deg, options)
-            if found and (best is None or found.registered.sum() > best.registered.sum()):
-                best = found
-            if best and best.registered.sum() >= options.min_mapped_fraction * len(keyframes):
-                break
-    return best
+        _write_database(path, views, camera, options)
+        for focal in (_calibrated_focal(path, options), *options.usual_focals):
+            camera.focal_length = focal * long_side_px
+            with pycolmap.Database.open(path) as database:
+                database.update_camera(camera)
+            incremental = _map_incrementally(path, len(views), options)
+            for model in (incremental, _map_globally(path, options)):
+                if model is not None:
+                    yield _cameras_of(model, keyframes, num_frames)
+
+
+def _calibrated_focal(path: Path, options: MappingOptions) -> float:
+    """The focal length, over the longer side, that suits the verified pairs best."""
+    calibration = pycolmap.ViewGraphCalibrationOptions()
+    calibration.random_seed = options.seed
+    pycolmap.calibrate_view_graph(path, calibration)  # where it fails the camera stays as it was
+    with pycolmap.Database.open(path) as database:
+        camera = database.read_camera(1)
+    return float(camera.focal_length / max(camera.width, camera.height))
 
 
 def _write_database(
     path: Path, views: list[Observations], camera: pycolmap.Camera, options: MappingOptions
 ) -> None:
-    """One camera, one image per keyframe, its tracks as keypoints, verified pairs of them."""
+    """One camera, one image per keyframe, its tracks as keypoints, verified pairs of them.
+
+    Pairs are verified without the focal length, which is not known yet.
+    """
     pairs = _pairs(views, options)
     verification = pycolmap.TwoViewGeometryOptions()
     verification.detect_watermark = False  # nothing here: static points of a slow camera
@@ -131,17 +150,39 @@ def _pairs(views: list[Observations], options: MappingOptions) -> list[_Pair]:
     return pairs
 
 
-def _map(
-    database_path: Path, keyframes: I32, num_frames: int, angle_deg: float, options: MappingOptions
-) -> Cameras | None:
-    """The largest model that starts from a pair with this triangulation angle."""
-    with tempfile.TemporaryDirectory(dir=database_path.parent) as folder:
-        models = pycolmap.incremental_mapping(
-            database_path, folder, folder, _pipeline_options(angle_deg, options)
-        )
-    if not models:
-        return None
-    model = max(models.values(), key=lambda m: m.num_reg_images())
+def _map_incrementally(
+    path: Path, num_views: int, options: MappingOptions
+) -> pycolmap.Reconstruction | None:
+    """The largest model that view after view leads to, from a first pair with enough parallax."""
+    best: pycolmap.Reconstruction | None = None
+    for angle_deg in options.init_min_tri_angle_deg:
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            models = pycolmap.incremental_mapping(
+                path, folder, folder, _pipeline_options(angle_deg, options)
+            )
+        best = _largest([*models.values(), *([best] if best else [])])
+        if best and best.num_reg_images() >= options.min_mapped_fraction * num_views:
+            break
+    return best
+
+
+def _map_globally(path: Path, options: MappingOptions) -> pycolmap.Reconstruction | None:
+    """The largest model of all views at once (GLOMAP; Pan et al., ECCV 2024)."""
+    pipeline = pycolmap.GlobalPipelineOptions()
+    pipeline.num_threads = 1  # more threads sum in another order: not the same bits
+    pipeline.random_seed = options.seed
+    pipeline.mapper.skip_retriangulation = True  # every track is triangulated again anyway
+    pipeline.mapper.ba_num_iterations = 1
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        models = pycolmap.global_mapping(path, folder, folder, pipeline)
+    return _largest(list(models.values()))
+
+
+def _largest(models: list[pycolmap.Reconstruction]) -> pycolmap.Reconstruction | None:
+    return max(models, key=lambda model: model.num_reg_images(), default=None)
+
+
+def _cameras_of(model: pycolmap.Reconstruction, keyframes: I32, num_frames: int) -> Cameras:
     cam_from_world = np.full((num_frames, 3, 4), np.nan)
     for image_id in model.reg_image_ids():
         cam_from_world[keyframes[image_id - 1]] = model.image(image_id).cam_from_world().matrix()

@@ -12,6 +12,7 @@ from camvid.sfm.observations import Observations
 
 _HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
 _MIN_DEPTH = 1e-9
+_WEAK = 1e-12  # pull towards distance 1: against any baseline it is nothing
 
 
 class Points(NamedTuple):
@@ -43,7 +44,7 @@ def _sum_by_track(observations: Observations, num_tracks: int) -> csr_array:
 
 
 def _nearest_to_rays(cameras: Cameras, observations: Observations, by_track: csr_array) -> F64:
-    """Points [N, 3] nearest to their rays, by linear least squares."""
+    """Points [N, 3] nearest to their rays; at distance 1 where rays of one centre say nothing."""
     K, pose = cameras.K, cameras.cam_from_world[observations.frame]
     rays = (observations.xy_px - K[:2, 2]) / K[[0, 1], [0, 1]]
     rays = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
@@ -52,7 +53,9 @@ def _nearest_to_rays(cameras: Cameras, observations: Observations, by_track: csr
     center = camera_centers(pose)
     normal = (by_track @ across.reshape(-1, 9)).reshape(-1, 3, 3)
     right = by_track @ np.einsum("oij,oj->oi", across, center)
-    return np.linalg.solve(normal + 1e-12 * np.eye(3), right[..., None])[..., 0]
+    weak = by_track @ (center + rays) / np.maximum(by_track.sum(axis=1), 1)[:, None]
+    normal, right = normal + _WEAK * np.eye(3), right + _WEAK * weak
+    return np.linalg.solve(normal, right[..., None])[..., 0]
 
 
 def _residuals(cameras: Cameras, observations: Observations, xyz_world: F64) -> tuple[F64, F64]:

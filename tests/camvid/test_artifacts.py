@@ -55,6 +55,7 @@ def test_degenerate_camera_has_no_trajectory(reconstruction: Reconstruction) -> 
         "fixed", 4, quality=ReconstructionQuality(), reasons=(Reason("camera_fixed"),)
     )
     assert not fixed.has_trajectory
+    assert not fixed.has_cameras
     with pytest.raises(ValueError, match="a rotating camera must have no trajectory"):
         Reconstruction(
             **{
@@ -64,6 +65,37 @@ def test_degenerate_camera_has_no_trajectory(reconstruction: Reconstruction) -> 
             },
             camera="rotating",
         )
+
+
+def _turning(camera: str, zoom: float = 1.0) -> Reconstruction:
+    rotation = np.tile(np.eye(3), (4, 1, 1))
+    rotation[3] = np.nan
+    return Reconstruction.turning(
+        camera,  # pyright: ignore[reportArgumentType]
+        rotation,
+        K=np.array([[100.0, 0, 32], [0, 100, 24], [0, 0, 1]]),
+        zoom=np.array([1.0, 1.0, zoom, 1.0]),
+        quality=ReconstructionQuality(),
+        reasons=(),
+    )
+
+
+def test_a_camera_that_turns_has_cameras_and_no_trajectory() -> None:
+    found = _turning("zooming", 1.5)
+    assert found.has_cameras
+    assert not found.has_trajectory
+    assert found.registered.tolist() == [True, True, True, False]
+    assert (found.cam_from_world[:3, :, 3] == 0).all()
+    np.testing.assert_array_equal(found.K_of(2), [[150, 0, 32], [0, 150, 24], [0, 0, 1]])
+
+
+def test_only_a_zooming_camera_zooms() -> None:
+    with pytest.raises(ValueError, match="zoom must be above 0, and 1 unless zooming"):
+        _turning("rotating", 1.5)
+    with pytest.raises(ValueError, match="zoom must be above 0"):
+        _turning("zooming", -1.0)
+    with pytest.raises(ValueError, match="an unknown camera must have no registered frame"):
+        _turning("unknown")
 
 
 def test_timestamps_increase(clip: Clip) -> None:

@@ -105,13 +105,13 @@ def test_flat_pictures_have_no_tracks():
 
 
 def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
-    gray = warped(6)
-    options = LucasKanadeOptions(max_background_tracks=700, min_background_distance_px=3)
+    gray = np.tile(warped(6), 2)  # side by side
+    options = LucasKanadeOptions(max_background_tracks=1500, min_background_distance_px=2)
     monkeypatch.setenv("CAMVID_THREADS", "1")
     alone = track_regions(gray, no_objects(gray), options)
     monkeypatch.setenv("CAMVID_THREADS", "4")
     together = track_regions(gray, no_objects(gray), options)
-    assert (alone.visible.sum(axis=1) > 320).any()  # more than one task
+    assert (alone.visible.sum(axis=1) > 620).any()  # more than one task
     np.testing.assert_array_equal(alone.xy_px, together.xy_px)
     np.testing.assert_array_equal(alone.visible, together.visible)
 

@@ -43,6 +43,7 @@ def build(
     num_points: int = 500,
     noise_px: float = 0.1,
     moving_fraction: float = 0.0,
+    velocity: tuple[float, float, float] = (0, 0.05, 0),  # per frame; across the cameras' paths
     lifetime: int = 1000,
 ) -> Scene:
     rng = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def build(
     cam_from_world[:, :, 3] = -np.einsum("tij,tj->ti", cam_from_world[:, :, :3], position)
     xyz = rng.uniform([-6, -2, 4], [6, 2, 10], (num_points, 3))
     walk = np.zeros((num_points, 3))
-    walk[: int(moving_fraction * num_points), 1] = 0.05  # across the cameras' paths
+    walk[: int(moving_fraction * num_points)] = velocity
     xy_px = np.zeros((num_frames, num_points, 2))
     visible = np.zeros((num_frames, num_points), bool)
     born = rng.integers(0, max(num_frames - lifetime, 0) + 1, num_points)

@@ -5,12 +5,19 @@ import pytest
 
 from camvid.artifacts import ReconstructionQuality
 from camvid.geometry import camera_centers
-from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality, trajectory_jump
-from camvid.sfm.adjustment import AdjustmentOptions, solve_all_frames
+from camvid.sfm.acceptance import (
+    AcceptanceOptions,
+    failed_tests,
+    held_out_error_px,
+    measure_quality,
+    trajectory_jump,
+)
+from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, solve_all_frames
 from camvid.sfm.bundle import adjust
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
 from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
 from camvid.sfm.observations import observations_of
+from camvid.sfm.starts import StartOptions, best_start
 
 KEYFRAMES = KeyframeOptions(min_keyframes=8)
 
@@ -20,18 +27,18 @@ def solve(scene, use=None):
     use = np.ones(num_tracks, bool) if use is None else use
     observations = observations_of(scene.tracks, use)
     keyframes = choose_keyframes(scene.tracks, 640, KEYFRAMES)
-    cameras = map_keyframes(observations, keyframes, num_frames, 640, 360, 1.2, MappingOptions())
-    assert cameras is not None
-    return solve_all_frames(cameras, observations, num_tracks, 640, 360, AdjustmentOptions())
+    cameras = next(map_keyframes(observations, keyframes, num_frames, 640, 360, MappingOptions()))
+    size = (num_tracks, 640, 360, AdjustmentOptions())
+    return solve_all_frames(adjust_keyframes(cameras, observations, *size), observations, *size)
 
 
-def judge(scene, cameras, structure, held_out):
+def judge(scene, cameras, structure, held_out, border_share=1.0):
     options = AcceptanceOptions()
     before = ReconstructionQuality(rotation_residual_px=20.0)
     unseen = observations_of(scene.tracks, held_out)
     num_tracks = scene.tracks.visible.shape[1]
     quality = measure_quality(before, cameras, structure, unseen, num_tracks, options)
-    return quality, failed_tests(quality, cameras, structure, 640, options)
+    return quality, failed_tests(quality, cameras, structure, border_share, 640, options)
 
 
 def test_all_frames_are_found_where_they_are_and_accepted(walk):
@@ -89,6 +96,8 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
     collapsed = Cameras(cameras.K * np.array([[0.02], [0.02], [1]]), cameras.cam_from_world)
     _, reasons = judge(walk, collapsed, structure, none_held_out)
     assert {"min_focal_ratio", "min_inlier_fraction"} <= {r.name for r in reasons}
+    _, reasons = judge(walk, cameras, structure, none_held_out, border_share=0.2)
+    assert "min_border_share" in {r.name for r in reasons}
     half = cameras.cam_from_world.copy()
     half[10:] = np.nan
     _, reasons = judge(walk, Cameras(cameras.K, half), structure, none_held_out)
@@ -115,3 +124,34 @@ def test_a_jump_stands_out_of_the_steps_around_it():
     assert trajectory_jump(Cameras(K, path)) == pytest.approx(1.0)
     path[15:, 0, 3] += 20
     assert trajectory_jump(Cameras(K, path)) == pytest.approx(21.0)
+
+
+def test_every_way_of_mapping_finds_the_same_cameras(walk):
+    observations = observations_of(walk.tracks, np.ones(len(walk.xyz_world), bool))
+    keyframes = choose_keyframes(walk.tracks, 640, KEYFRAMES)
+    ways = map_keyframes(observations, keyframes, 20, 640, 360, MappingOptions(usual_focals=()))
+    incremental, globally = ways
+    for cameras in (incremental, globally):
+        assert walk.position_error(cameras) < 0.01
+        assert cameras.K[0, 0] == pytest.approx(500, rel=0.05)
+        assert set(np.flatnonzero(cameras.registered)) == set(keyframes)
+
+
+def test_the_best_start_is_the_one_that_unseen_tracks_agree_with(walk):
+    held_out = np.arange(len(walk.xyz_world)) % 10 == 0
+    used, unused = observations_of(walk.tracks, ~held_out), observations_of(walk.tracks, held_out)
+    keyframes = choose_keyframes(walk.tracks, 640, KEYFRAMES)
+    asked = (len(held_out), 20, (640, 360), MappingOptions(), AdjustmentOptions(), StartOptions())
+    best = best_start(used, unused, keyframes, *asked)
+    assert best is not None
+    assert walk.position_error(best) < 0.005
+    bent = best.cam_from_world.copy()
+    bent[keyframes[::2], 1, 3] += 0.3
+    bent = Cameras(best.K, bent)
+    test = unused.where(np.isin(unused.frame, keyframes))
+    assert held_out_error_px(best, test, len(held_out)) < 0.3
+    assert held_out_error_px(bent, test, len(held_out)) > 1.0
+    one_lost = best.cam_from_world.copy()
+    one_lost[keyframes[1]] = np.nan
+    lost = held_out_error_px(Cameras(best.K, one_lost), test, len(held_out))
+    assert lost > held_out_error_px(best, test, len(held_out)) + 0.1

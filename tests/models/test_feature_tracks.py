@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from camvid.sfm.sift_tracks import SiftOptions, sift_tracks
+from camvid.models.feature_tracks import FeatureTrackOptions, feature_tracks
+from camvid.models.features.sift import Sift
 
 SHIFT = np.array([41, 13])
 
@@ -12,14 +13,15 @@ def jumping(num_frames: int = 4) -> np.ndarray:
     noise = np.random.default_rng(3).uniform(0, 255, (400, 500)).astype(np.float32)
     wide = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
     corners = [(t * SHIFT).tolist() for t in range(num_frames)]
-    return np.stack([wide.astype(np.uint8)[y : y + 240, x : x + 320] for x, y in corners])
+    gray = np.stack([wide.astype(np.uint8)[y : y + 240, x : x + 320] for x, y in corners])
+    return np.repeat(gray[..., None], 3, axis=3)
 
 
 def test_features_are_chained_over_large_jumps_and_never_lie_on_a_mover():
-    gray = jumping()
-    region = np.zeros(gray.shape, np.uint16)
+    rgb = jumping()
+    region = np.zeros(rgb.shape[:3], np.uint16)
     region[:, 100:180, 60:200] = 65535
-    tracks = sift_tracks(gray, region, SiftOptions())
+    tracks = feature_tracks(rgb, region, Sift(), FeatureTrackOptions())
     assert tracks.visible.shape[1] > 50
     frame, track = np.nonzero(tracks.visible)
     xy_px = tracks.xy_px[frame, track]
@@ -34,6 +36,7 @@ def test_features_are_chained_over_large_jumps_and_never_lie_on_a_mover():
 
 
 def test_pictures_without_features_have_no_tracks():
-    gray = np.full((3, 80, 100), 77, np.uint8)
-    tracks = sift_tracks(gray, np.zeros(gray.shape, np.uint16), SiftOptions())
+    rgb = np.full((3, 80, 100, 3), 77, np.uint8)
+    nowhere_hidden = np.zeros(rgb.shape[:3], np.uint16)
+    tracks = feature_tracks(rgb, nowhere_hidden, Sift(), FeatureTrackOptions())
     assert tracks.xy_px.shape == (3, 0, 2)

@@ -1,0 +1,67 @@
+"""Does a solution belong to the background, or to a mover so large that it captured the camera?
+
+Both fit their own tracks equally well. But the background reaches all around the picture, while a
+mover, however large, hides a part of it: so the border decides.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import Bool, PointTracks
+from camvid.geometry import Floats
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import observations_of
+from camvid.sfm.triangulation import triangulate
+
+_GRID = 8  # cells per side; the outermost are the border
+_MAX_ERROR_PX = 2.0
+_MIN_SHARE = 0.7  # of a track's sightings that must agree
+
+
+class Agreement(NamedTuple):
+    """Which tracks a solution explains as static points, near or far, and where they are."""
+
+    agrees: Bool  # [N]
+    border_share: float  # of the border's cells with tracks: where most tracks agree
+
+
+def find_agreement(
+    cameras: Cameras, tracks: PointTracks, width_px: int, height_px: int
+) -> Agreement:
+    """Holds every track against the static point that suits it best."""
+    num_tracks = tracks.visible.shape[1]
+    seen = observations_of(tracks, np.ones(num_tracks, bool))
+    seen = seen.where(cameras.registered[seen.frame])
+    close = triangulate(cameras, seen, num_tracks).error_px <= _MAX_ERROR_PX
+    num_seen = np.bincount(seen.track, minlength=num_tracks)
+    num_close = np.bincount(seen.track[close], minlength=num_tracks)
+    agrees = (num_seen > 0) & (num_close >= _MIN_SHARE * num_seen)
+    column, row = np.floor(seen.xy_px * _GRID / [width_px, height_px]).astype(int).T
+    cell = (seen.frame * _GRID + row) * _GRID + column
+    on_border = _on_border(seen.xy_px, width_px, height_px)
+    votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])
+    voted = np.bincount(cell[on_border]) > 0
+    return Agreement(agrees, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0)
+
+
+def on_rim(tracks: PointTracks, width_px: int, height_px: int) -> Bool:
+    """Tracks [N] that were seen near the border of the picture in some frame."""
+    near = _on_border(tracks.xy_px, width_px, height_px)
+    return np.asarray((near & tracks.visible).any(axis=0))
+
+
+def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
+    """Some of the tracks [N]."""
+    return PointTracks(
+        xy_px=tracks.xy_px[:, keep],
+        visible=tracks.visible[:, keep],
+        object_id=tracks.object_id[keep],
+        query_frame=tracks.query_frame[keep],
+    )
+
+
+def _on_border(xy_px: Floats, width_px: int, height_px: int) -> Bool:
+    """Whether points [..., 2] lie in the outermost cells of the picture."""
+    cell = np.floor(xy_px * _GRID / [width_px, height_px])
+    return np.asarray(((cell <= 0) | (cell >= _GRID - 1)).any(axis=-1))
