@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("cause", pa.string()),
         ("camera", pa.string()),
         ("camera_reasons", pa.list_(pa.string())),
+        ("motion_reasons", pa.list_(pa.string())),
         *((f.name, _MEASURE_TYPES[f.type]) for f in fields(Measures) if f.name != "camera"),  # pyright: ignore[reportArgumentType]
         ("seconds", pa.float64()),
         ("shard", pa.string()),
@@ -60,6 +61,7 @@ def stopped_row(row: ClipRow, clip: Clip | None, video_id: str = "") -> IndexRow
         "cause": row.cause,
         "camera": "unknown",
         "camera_reasons": [],
+        "motion_reasons": [],
         "num_objects": 0,
         "num_tracks": 0,
         "num_points": 0,
@@ -74,6 +76,7 @@ def verdict_row(row: ClipRow, clip: Clip, verdict: Verdict, location: Location |
         **{name: verdict.measured.get(name) for name in MEASURE_NAMES},
         "camera": verdict.camera,
         "camera_reasons": [str(r) for r in verdict.camera_reasons],
+        "motion_reasons": [str(r) for r in verdict.motion_reasons],
         "error": "",
         "cause": "",
         "stopped_at": "",
@@ -110,8 +113,11 @@ def decide_row(row: IndexRow, policy: Policy) -> Verdict | None:
     if row["status"] == "failed" or row["stopped_at"] not in ("", "filter"):
         return None
     numbers = {n: row[n] for n in MEASURE_NAMES if row[n] is not None}
-    upstream = tuple(Reason.parse(text) for text in row["camera_reasons"])
-    return decide(Measures(**numbers), policy, upstream)
+    upstream, doubts = (
+        tuple(Reason.parse(text) for text in row[name])
+        for name in ("camera_reasons", "motion_reasons")
+    )
+    return decide(Measures(**numbers), policy, upstream, doubts)
 
 
 def write_index(store: ClipStore, rows: Sequence[IndexRow]) -> list[IndexRow]:

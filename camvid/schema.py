@@ -7,18 +7,23 @@ import pyarrow as pa
 
 from camvid.errors import StoreError
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.2"  # 1.2: provenance.stages is a list, as not every reader knows maps
 
 CONVENTIONS = {
     "cam_from_world": "x_cam = R x_world + t, row-major 3x4; OpenCV axes: x right, y down, z"
-    " forward; null where the frame was not registered, empty where the camera has no trajectory",
+    " forward; null where the frame was not registered, empty where no camera is known; translation"
+    " is exactly 0 for a camera that turns in place (rotating, zooming, fixed)",
     "pixels": "the centre of the top-left pixel is (0.5, 0.5)",
     "K": "fx, fy, cx, cy in pixels of the stored frames; null where unknown",
+    "zoom": "focal length of each frame over that of K; 1 unless camera is zooming",
+    "scene_scale": "median depth of the sparse points; null where the camera does not travel",
     "depth": "z in the camera frame, in scene units; PNG code c is inverse depth"
     " c / 65535 * depth_max_inverse[frame], code 0 is invalid",
     "masks": "PNG of object ids, 0 = background",
     "motion_strength": "mean camera-compensated displacement over motion_pair_gap_s as a fraction"
     " of the image side, maximum over objects; people are shown x100",
+    "motion_interval": "90 % interval of motion_strength, from the noise of tracks and depth;"
+    " motion_low and motion_high of an object bound it over all depths that it may have",
     "tracks": "xy_px little-endian float32 [num_frames, num_tracks, 2], visible uint8 of the same"
     " leading shape, object_id and query_frame one per track",
     "kind": "4d: cameras and motion; 3d: cameras, nothing moves; video: motion, no camera",
@@ -34,6 +39,8 @@ _OBJECT = pa.struct(
         ("motion_strength", pa.float64()),
         ("motion_low", pa.float64()),
         ("motion_high", pa.float64()),
+        ("motion_interval_low", pa.float64()),
+        ("motion_interval_high", pa.float64()),
         ("motion_lower_bound", pa.float64()),
         ("num_tracks", pa.int32()),
     ]
@@ -47,6 +54,7 @@ _QUALITY = pa.struct(
         ("mean_reprojection_error_px", pa.float64()),
         ("median_triangulation_angle_deg", pa.float64()),
         ("focal_px", pa.float64()),
+        ("focal_uncertainty", pa.float64()),
         ("inlier_fraction", pa.float64()),
         ("masked_fraction", pa.float64()),
         ("depth_residual", pa.float64()),
@@ -54,11 +62,19 @@ _QUALITY = pa.struct(
     ]
 )
 
+_STAGE = pa.struct(
+    [
+        ("stage", pa.string()),
+        ("version", pa.int32()),
+        ("fingerprint", pa.string()),
+    ]
+)
+
 _PROVENANCE = pa.struct(
     [
         ("camvid_version", pa.string()),
-        ("stages", pa.map_(pa.string(), pa.string())),  # stage -> "v<version> <fingerprint>"
-        ("weights", pa.list_(pa.string())),  # "name sha256 licence"
+        ("stages", pa.list_(_STAGE)),
+        ("weights", pa.list_(pa.string())),  # as str(Weight)
     ]
 )
 
@@ -90,12 +106,15 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
     ("frames", pa.list_(pa.binary())),
     ("camera", pa.string()),
     ("K", pa.struct([(n, pa.float64()) for n in ("fx", "fy", "cx", "cy")])),
+    ("zoom", pa.list_(pa.float64())),
     ("cam_from_world", pa.list_(pa.list_(pa.float64()))),
     ("registered", pa.list_(pa.bool_())),
     ("points_world", pa.list_(pa.list_(pa.float32(), 3))),
     ("point_rgb", pa.list_(pa.list_(pa.uint8(), 3))),
     ("scene_scale", pa.float64()),
     ("motion_strength", pa.float64()),
+    ("motion_interval_low", pa.float64()),
+    ("motion_interval_high", pa.float64()),
     ("motion_lower_bound", pa.float64()),
     ("motion_background", pa.float64()),
     ("motion_confidence", pa.float64()),
@@ -134,9 +153,6 @@ def _huggingface_features() -> dict[str, Any]:
 
 
 def _feature(kind: pa.DataType) -> Any:
-    if pa.types.is_map(kind):
-        pair = {"key": _feature(kind.key_type), "value": _feature(kind.item_type)}
-        return {"feature": pair, "_type": "List"}
     if pa.types.is_struct(kind):
         return {kind.field(i).name: _feature(kind.field(i).type) for i in range(kind.num_fields)}
     if pa.types.is_fixed_size_list(kind):

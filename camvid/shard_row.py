@@ -44,7 +44,7 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
         "provenance": {
             "camvid_version": camvid.__version__,
             "stages": [
-                (r.stage, f"v{r.version} {r.fingerprint[:16]}")
+                {"stage": r.stage, "version": r.version, "fingerprint": r.fingerprint[:16]}
                 for r in row.records
                 if r.fingerprint
             ],
@@ -81,6 +81,7 @@ def _camera_columns(reconstruction: Reconstruction, motion: MotionReport) -> dic
     return {
         "camera": reconstruction.camera,
         "K": {"fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2]} if known else None,
+        "zoom": reconstruction.zoom,
         "cam_from_world": cameras,
         "registered": reconstruction.registered.tolist(),
         "points_world": list(reconstruction.points_world),
@@ -93,6 +94,7 @@ def _camera_columns(reconstruction: Reconstruction, motion: MotionReport) -> dic
             "mean_reprojection_error_px": quality.mean_reprojection_error_px,
             "median_triangulation_angle_deg": quality.median_triangulation_angle_deg,
             "focal_px": quality.focal_px,
+            "focal_uncertainty": quality.focal_uncertainty,
             "inlier_fraction": quality.inlier_fraction,
             "masked_fraction": quality.masked_fraction,
             "depth_residual": motion.depth_residual,
@@ -116,12 +118,16 @@ def _motion_columns(masked_objects: Sequence[MaskedObject], motion: MotionReport
                 "motion_strength": found.motion_strength,
                 "motion_low": found.low,
                 "motion_high": found.high,
+                "motion_interval_low": found.interval_low,
+                "motion_interval_high": found.interval_high,
                 "motion_lower_bound": found.lower_bound,
                 "num_tracks": found.num_tracks,
             }
         objects.append(row)
     return {
         "motion_strength": motion.motion_strength,
+        "motion_interval_low": motion.interval_low,
+        "motion_interval_high": motion.interval_high,
         "motion_lower_bound": motion.lower_bound,
         "motion_background": motion.background,
         "motion_confidence": motion.confidence,
@@ -141,7 +147,7 @@ def _tracks_struct(tracks: PointTracks) -> dict[str, Any]:
 
 
 def cameras_to_lists(cam_from_world: F64, registered: Bool) -> list[list[float] | None]:
-    """T rows of 12 numbers, null where not registered; no rows at all without a trajectory."""
+    """T rows of 12 numbers, null where not registered; no rows at all where no camera is known."""
     if not registered.any():
         return []
     flat = cam_from_world.reshape(-1, 12)

@@ -5,6 +5,7 @@ thresholds need no artifact, let alone a model.
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from camvid.artifacts import (
     NAN,
@@ -23,6 +24,8 @@ class Measures:
 
     camera: CameraKind = "unknown"
     motion_strength: float = NAN
+    motion_interval_low: float = NAN
+    motion_interval_high: float = NAN
     motion_lower_bound: float = NAN
     motion_background: float = NAN
     motion_confidence: float = NAN
@@ -33,6 +36,7 @@ class Measures:
     mean_reprojection_error_px: float = NAN
     median_triangulation_angle_deg: float = NAN
     focal_px: float = NAN
+    focal_uncertainty: float = NAN
     num_points: int = 0
     masked_fraction: float = NAN
     depth_residual: float = NAN
@@ -43,6 +47,8 @@ class Policy:
     """The thresholds. A reason in a report is the name of one of these fields.
 
     `min_motion_strength` is a fraction of the image side per `pair_gap_s`: reports show x100.
+    `rotating` says what a moving object seen by a camera that turns in place is good for: as `4d`
+    its cameras count as known, with zero translation and no depth.
     """
 
     min_motion_strength: float = 0.003
@@ -51,12 +57,18 @@ class Policy:
     max_mean_reprojection_error_px: float = 1.2
     min_median_triangulation_angle_deg: float = 1.0
     max_depth_residual: float = 0.25
+    max_focal_uncertainty: float = 0.15  # relative, of a camera that turns in place
+    rotating: Literal["video", "4d"] = "video"
 
     def __post_init__(self) -> None:
-        for f in fields(Policy):
-            value = getattr(self, f.name)
-            if not value >= 0:
-                raise ConfigError(f"`filter.{f.name}` must be at least 0, got {value}")
+        for name, limit in self.limits().items():
+            if not limit >= 0:
+                raise ConfigError(f"`filter.{name}` must be at least 0, got {limit}")
+
+    def limits(self) -> dict[str, float]:
+        """The thresholds by name."""
+        names = [f.name for f in fields(Policy) if f.name != "rotating"]
+        return {name: float(getattr(self, name)) for name in names}
 
 
 def measure(
@@ -68,6 +80,8 @@ def measure(
     return Measures(
         camera=reconstruction.camera,
         motion_strength=motion.motion_strength,
+        motion_interval_low=motion.interval_low,
+        motion_interval_high=motion.interval_high,
         motion_lower_bound=motion.lower_bound,
         motion_background=motion.background,
         motion_confidence=motion.confidence,
@@ -78,23 +92,33 @@ def measure(
         mean_reprojection_error_px=quality.mean_reprojection_error_px,
         median_triangulation_angle_deg=quality.median_triangulation_angle_deg,
         focal_px=quality.focal_px,
+        focal_uncertainty=quality.focal_uncertainty,
         num_points=quality.num_points,
         masked_fraction=quality.masked_fraction,
         depth_residual=motion.depth_residual,
     )
 
 
-def decide(measures: Measures, policy: Policy, upstream: tuple[Reason, ...] = ()) -> Verdict:
+def decide(
+    measures: Measures,
+    policy: Policy,
+    upstream: tuple[Reason, ...] = (),
+    motion_reasons: tuple[Reason, ...] = (),
+) -> Verdict:
     """The clip's kind and every threshold that decided it.
 
     Args:
         measures: the clip in numbers.
         policy: the thresholds.
         upstream: reasons that the stages themselves named (why a camera was not accepted).
+        motion_reasons: why the motion strength is not to be relied on, as its stage named them.
     """
-    cameras = _camera_reasons(measures, policy)
+    turns = measures.camera == "rotating" and policy.rotating == "4d"
+    cameras = _turning_reasons(measures, policy) if turns else _camera_reasons(measures, policy)
     stillness = _at_least("min_motion_strength", measures.motion_strength, policy)
     doubt = _at_least("min_motion_confidence", measures.motion_confidence, policy)
+    if turns and stillness:  # several views of a still scene need more than one place
+        cameras = (Reason("camera_rotating"), *cameras)
     kind = _kind(cameras_good=not cameras, moves=not stillness, sure=not doubt)
     reasons = (*cameras, *stillness, *(doubt if not stillness else ()))
     return Verdict(
@@ -102,10 +126,11 @@ def decide(measures: Measures, policy: Policy, upstream: tuple[Reason, ...] = ()
         reasons=_each_once((*(upstream if cameras else ()), *reasons)),
         camera=measures.camera,
         camera_reasons=upstream,
+        motion_reasons=_motion_reasons(measures, policy, motion_reasons),
         measured={
             f.name: float(getattr(measures, f.name)) for f in fields(measures) if f.name != "camera"
         },
-        limits={f.name: float(getattr(policy, f.name)) for f in fields(Policy)},
+        limits=policy.limits(),
     )
 
 
@@ -133,6 +158,34 @@ def _camera_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
             "min_median_triangulation_angle_deg", measures.median_triangulation_angle_deg, policy
         ),
         *_at_most("max_depth_residual", measures.depth_residual, policy),
+    )
+
+
+def _motion_reasons(
+    measures: Measures, policy: Policy, upstream: tuple[Reason, ...]
+) -> tuple[Reason, ...]:
+    """Those of before, and whether the strength's interval reaches across the threshold."""
+    interval = _interval_reasons(measures, policy)
+    names = ("motion_interval_low", "motion_interval_high")  # under another threshold, perhaps
+    return (*interval, *(reason for reason in upstream if reason.name not in names))
+
+
+def _interval_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
+    limit = policy.min_motion_strength
+    low, high = measures.motion_interval_low, measures.motion_interval_high
+    if measures.motion_strength >= limit > low:
+        return (Reason("motion_interval_low", low, limit),)
+    if measures.motion_strength < limit <= high:
+        return (Reason("motion_interval_high", high, limit),)
+    return ()
+
+
+def _turning_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
+    """Why the rotations of a camera that turns in place are not good enough."""
+    return (
+        *_at_least("min_registered_fraction", measures.registered_fraction, policy),
+        *_at_most("max_mean_reprojection_error_px", measures.mean_reprojection_error_px, policy),
+        *_at_most("max_focal_uncertainty", measures.focal_uncertainty, policy),
     )
 
 

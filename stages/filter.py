@@ -26,7 +26,7 @@ class Filter:
     """
 
     name: ClassVar[str] = "filter"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport)
     writes: ClassVar[type] = Verdict
     weights: tuple[Weight, ...] = ()
@@ -36,4 +36,4 @@ class Filter:
 
     def __call__(self, reconstruction: Reconstruction, motion: MotionReport) -> Verdict:
         measures = measure(reconstruction, motion)
-        return decide(measures, self.config, reconstruction.reasons)
+        return decide(measures, self.config, reconstruction.reasons, motion.reasons)

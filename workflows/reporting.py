@@ -16,6 +16,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.config import read_toml
 from camvid.errors import ConfigError
 from camvid.index import IndexRow
 from camvid.report.build import build_report
@@ -59,7 +60,16 @@ def write_report(store: ClipStore, config: ReportConfig, index: Sequence[IndexRo
         funnel_from_index(index),
         lambda clip_id: load_evidence(store, clip_id) if clip_id in pages else None,
         store.write_bytes,
+        weights=_weights(store),
     )
+
+
+def _weights(store: ClipStore) -> list[str]:
+    """The weights that made the run, as its run.toml tells of them."""
+    if not store.exists("run.toml"):
+        return []
+    with store.open_local("run.toml") as local:
+        return read_toml(local).get("provenance", {}).get("weights", [])
 
 
 def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Provenance) -> None:

@@ -1,13 +1,12 @@
 """How far tracked points stray from where a static world would put them, for one pair of frames
-and for one window, under two camera models: posed cameras with depth, and homographies.
+and for one window, where cameras are posed and depth is known.
 
 Lengths are fractions of the image side: (dx / W, dy / H), Euclidean norm.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 
 from camvid.artifacts import F64, Bool, PointTracks
@@ -89,78 +88,10 @@ class PosedCameras:
         free_px = (_project(poses, free)[0] - rays) * focal
         bounded_px = (_project(poses, bounded)[0] - rays) * focal
         return WindowFit(
-            _mean_length(free_px, seen),
-            _mean_length(bounded_px, seen),
-            _mean_length(free_px / self.side_px, seen),
+            mean_length(free_px, seen),
+            mean_length(bounded_px, seen),
+            mean_length(free_px / self.side_px, seen),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Homographies:
-    """Cameras are not known, but do not travel: background tracks give one homography a pair."""
-
-    tracks: PointTracks
-    side_px: F64  # (W, H)
-    fixed: bool  # a camera known not to move needs no fit
-    min_background_tracks: int
-    max_residual_px: float
-
-    def pair(self, i: int, j: int, index: np.ndarray) -> PairField:
-        ends = self.tracks.xy_px[j, index].astype(np.float64)
-        homography = self._homography(i, j)
-        if homography is None:
-            unknown = np.full(len(index), np.nan)
-            return PairField(unknown, unknown, unknown)
-        expected = _transfer(homography, self.tracks.xy_px[i, index].astype(np.float64))
-        length = np.linalg.norm((ends - expected) / self.side_px, axis=1)
-        return PairField(length, length, length)
-
-    def window(self, frames: np.ndarray, index: np.ndarray) -> WindowFit:
-        """A static point stays in one place once every frame is warped to the middle one."""
-        middle = int(frames[len(frames) // 2])
-        at = np.ix_(frames, index)
-        seen = self.tracks.visible[at].copy()
-        warped = np.zeros((*seen.shape, 2))
-        for row, frame_index in enumerate(frames):
-            homography = self._homography(int(frame_index), middle)
-            if homography is None:
-                seen[row] = False
-            else:
-                xy_px = self.tracks.xy_px[frame_index, index].astype(np.float64)
-                warped[row] = _transfer(homography, xy_px)
-        total = np.maximum(seen.sum(axis=0), 1)[:, None]
-        away_px = warped - (warped * seen[..., None]).sum(axis=0) / total
-        free_px = _mean_length(away_px, seen)
-        return WindowFit(free_px, free_px, _mean_length(away_px / self.side_px, seen))
-
-    def _homography(self, i: int, j: int) -> F64 | None:
-        """From frame i to j; None where too little background is seen in both."""
-        if self.fixed or i == j:
-            return np.eye(3)
-        tracks = self.tracks
-        static = tracks.visible[i] & tracks.visible[j] & (tracks.object_id == 0)
-        if static.sum() < self.min_background_tracks:
-            return None
-        start = tracks.xy_px[i, static].astype(np.float64)
-        end = tracks.xy_px[j, static].astype(np.float64)
-        return _robust_homography(start, end, self.max_residual_px)
-
-
-def _robust_homography(start: F64, end: F64, max_residual_px: float) -> F64 | None:
-    """RANSAC, then least squares over what it explains."""
-    found: Any  # None where the points are degenerate, whatever the stubs say
-    found, inlier = cv2.findHomography(start, end, cv2.RANSAC, max_residual_px, maxIters=500)
-    if found is None:
-        return None
-    kept = inlier.ravel() > 0
-    refitted: Any
-    refitted, _ = cv2.findHomography(start[kept], end[kept], 0)
-    return np.asarray(found if refitted is None else refitted, np.float64)
-
-
-def _transfer(homography: F64, xy_px: F64) -> F64:
-    moved = xy_px @ homography[:, :2].T + homography[:, 2]
-    return moved[:, :2] / moved[:, 2:]
 
 
 def _distance_to_segment(point: F64, start: F64, end: F64) -> F64:
@@ -225,7 +156,7 @@ def _bounded_inv_depth(
     return np.fmin(np.fmax(free, bounds[0]), bounds[1])  # unbounded where nothing is known
 
 
-def _mean_length(vectors: F64, seen: Bool) -> F64:
+def mean_length(vectors: F64, seen: Bool) -> F64:
     """Mean over the frames in which each track is seen, [m, n, 2] -> [n]; NaN if never."""
     length = np.where(seen, np.linalg.norm(vectors, axis=2), 0)
     count = seen.sum(axis=0)

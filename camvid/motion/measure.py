@@ -17,8 +17,9 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
 )
-from camvid.motion.camera_models import CameraModel, Homographies, PosedCameras
+from camvid.motion.camera_models import CameraModel, PosedCameras
 from camvid.motion.depths import track_depths
+from camvid.motion.homographies import FittedToBackground, Homographies, TurningCamera
 from camvid.motion.objects import (
     MeasuredObject,
     MotionOptions,
@@ -46,7 +47,7 @@ def measure_motion(
     options: MotionOptions,
     frames: Frames | None = None,
 ) -> MotionReport:
-    """Strength of every object, against posed cameras or, where there are none, homographies.
+    """Strength of every object, against posed cameras or, where none travels, homographies.
 
     Tracks that stray from posed cameras count only where the pictures in `frames` bear them out;
     without pictures they are taken at their word.
@@ -107,13 +108,14 @@ def _posed_cameras(
 def _homographies(
     masks: ObjectMasks, reconstruction: Reconstruction, tracks: PointTracks, options: MotionOptions
 ) -> CameraModel:
-    return Homographies(
+    fitted = FittedToBackground(
         tracks=tracks,
-        side_px=_side_px(masks),
-        fixed=reconstruction.camera == "fixed",
         min_background_tracks=options.min_background_tracks,
         max_residual_px=options.homography_residual_px,
     )
+    turns = reconstruction.has_cameras and not reconstruction.has_trajectory
+    known = TurningCamera(reconstruction=reconstruction, otherwise=fitted)
+    return Homographies(source=known if turns else fitted, tracks=tracks, side_px=_side_px(masks))
 
 
 def _side_px(masks: ObjectMasks) -> F64:
@@ -144,6 +146,8 @@ def _report(
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
         lower_bound=decides.motion.lower_bound if decides else 0.0,
+        interval_low=decides.motion.interval_low if decides else 0.0,
+        interval_high=decides.motion.interval_high if decides else 0.0,
         background=background,
         confidence=trust * decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,

@@ -1,11 +1,12 @@
 """From what is measured of each track to the motion strength of an object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.motion.intervals import strength_interval
 from camvid.motion.pictures import PictureOptions
 from camvid.motion.series import PairSeries, WindowSeries
 from camvid.outcome import Reason
@@ -32,7 +33,9 @@ class MotionOptions:
     trim_pairs: float = 0.02
     depth_tolerance: float = 0.25  # relative, where depth was measured
     min_depth_confidence: int = 64  # below, the depth is a guess
+    measured_depth_doubt: float = 0.4  # of the tolerance: where depth is measured, 90 % lie within
     pictures: PictureOptions = PictureOptions()
+    sampling_doubt: float = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
     homography_residual_px: float = 1.5
     unknown_camera_confidence: float = 0.5  # factor: parallax may pass for motion
     noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half
@@ -141,9 +144,11 @@ def measure_object(
     def mean(values: F64) -> F64:
         return pair_means(np.where(counted, values, NAN), options)
 
-    series = mean(np.where(moving, length, low))
+    values = np.where(counted, np.where(moving, length, low), NAN)
+    series = pair_means(values, options)
     bound = evidence.windows.lower_bound[:, own]
     decisive = moves if len(moving) and float(moving.mean()) >= 0.5 else still
+    depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,
         label=masked.label,
@@ -155,7 +160,7 @@ def measure_object(
         num_pairs=int(np.isfinite(series).sum()),
         area_fraction=area_fraction,
     )
-    depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
+    motion = _with_interval(motion, values, background, depth_confidence / 255, options)
     by_depth = trimmed_mean(mean(length), options.trim_pairs)
     return MeasuredObject(
         motion,
@@ -164,6 +169,28 @@ def measure_object(
         _missed(motion, options),
         _doubts(motion, by_depth, background, depth_confidence, options),
     )
+
+
+def _with_interval(
+    motion: ObjectMotion,
+    values: F64,
+    background: float,
+    depth_share: float,
+    options: MotionOptions,
+) -> ObjectMotion:
+    """The 90 % interval, from what each track says in each pair [Q, n]."""
+    interval_low, interval_high = strength_interval(
+        motion.motion_strength,
+        values,
+        background=background,
+        low=motion.low,
+        high=motion.high,
+        lower_bound=motion.lower_bound,
+        depth_doubt=1 - depth_share * (1 - options.measured_depth_doubt),
+        sampling_doubt=options.sampling_doubt,
+        trim=options.trim_tracks,
+    )
+    return replace(motion, interval_low=interval_low, interval_high=interval_high)
 
 
 def _pairs_moving(seen: Bool, moves: Bool, still: Bool, options: MotionOptions) -> Bool:

@@ -37,6 +37,8 @@ def build_report(
     load_evidence: LoadEvidence,
     write: Write,
     options: ReportOptions | None = None,
+    *,
+    weights: Sequence[str] = (),
 ) -> str:
     """Writes all pages, one clip's evidence in memory at a time; gives the first page's path.
 
@@ -48,6 +50,7 @@ def build_report(
             CamvidError: its page has no pictures.
         write: atomic writer of a file in the run's folder.
         options: how pictures are drawn.
+        weights: of the models that made the run, a line each.
     """
     rows = [parse_row(row) for row in index_rows]
     ids = [row.clip_id for row in rows if row.clip_id]
@@ -59,7 +62,7 @@ def build_report(
         clip_id = view.row.clip_id
         media[clip_id] = view.media
         write(f"{CLIPS_FOLDER}{clip_id}.html", clip_page(run_name, view, before, after))
-    write(INDEX_PATH, index_page(run_name, rows, funnel, media))
+    write(INDEX_PATH, index_page(run_name, rows, funnel, media, weights))
     return INDEX_PATH
 
 

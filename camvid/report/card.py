@@ -13,6 +13,7 @@ import numpy as np
 from camvid.report.funnel import Funnel
 from camvid.report.rows import KEPT, Outcome, ReportRow, parse_row
 from camvid.report.words import MEANING
+from camvid.weights import NON_COMMERCIAL
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[#+>=-])")  # inside a line, or where one begins
 _UNPRINTABLE = re.compile(
@@ -49,22 +50,27 @@ def dataset_card(
 ) -> str:
     """The card's text; `provenance` (versions, weights, licences) is listed as it is given."""
     rows = [parse_row(row) for row in index_rows]
+    marked = [w for w in _texts(provenance.get("weights")) if w.endswith(NON_COMMERCIAL)]
     kept: list[Outcome] = [kind for kind in KEPT if funnel.counts[kind]]
     sections = [
-        _front_matter(run_name, funnel, kept),
+        _front_matter(run_name, funnel, kept, marked),
         f"# {_inline(run_name)}\n\n{_INTRODUCTION}",
         f"## What is in it\n\n{_counts(funnel, rows)}",
         f"## Loading\n\n{_loading(kept)}",
         f"## Conventions\n\n{_CONVENTIONS}",
         f"## How it was made\n\n{_how(funnel)}",
-        f"## Licence\n\n{_licences(rows)}",
+        f"## Licence\n\n{_licences(rows)}{_non_commercial(marked)}",
         f"## Provenance\n\n{_provenance(provenance)}",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _front_matter(run_name: str, funnel: Funnel, kept: Sequence[Outcome]) -> str:
+def _front_matter(
+    run_name: str, funnel: Funnel, kept: Sequence[Outcome], non_commercial: Sequence[str]
+) -> str:
     total = sum(funnel.counts[kind] for kind in kept)
+    tags = ["4d", "camera-pose", "depth", "video", "camvid"]
+    tags += ["non-commercial"] if non_commercial else []
     size = next((name for limit, name in _SIZES if total < limit), "n>1M")
     lines = [
         "---",
@@ -75,7 +81,7 @@ def _front_matter(run_name: str, funnel: Funnel, kept: Sequence[Outcome]) -> str
         '- "image-to-video"',
         '- "image-to-3d"',
         "tags:",
-        *(f"- {_yaml(tag)}" for tag in ("4d", "camera-pose", "depth", "video", "camvid")),
+        *(f"- {_yaml(tag)}" for tag in tags),
         "size_categories:",
         f"- {_yaml(size)}",
     ]
@@ -134,6 +140,21 @@ def _licences(rows: Sequence[ReportRow]) -> str:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return (
         f"{note}\n\n{_table([('licence', 'clips'), *((_inline(k), str(n)) for k, n in ordered)])}"
+    )
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in cast(list[object], value)] if isinstance(value, list) else []
+
+
+def _non_commercial(weights: Sequence[str]) -> str:
+    """What the annotations owe to weights that forbid commercial use."""
+    if not weights:
+        return ""
+    lines = "\n".join(f"- {_inline(weight)}" for weight in weights)
+    return (
+        "\n\n**Not for commercial use.** The annotations were made with weights whose licence"
+        f" forbids it, accepted with `--accept-noncommercial`:\n\n{lines}"
     )
 
 

@@ -10,6 +10,7 @@ from camvid.artifacts import Clip, MotionReport, ObjectMotion, ReconstructionQua
 from camvid.outcome import Reason
 from camvid.report.evidence import ClipEvidence
 from camvid.report.plot_cameras import camera_plots
+from camvid.report.plot_gaze import gaze_plot
 from camvid.report.plot_motion import motion_plot
 from camvid.report.rows import ReportRow
 from camvid.report.words import Check, checks_of, motion_limit, verdict_sentence
@@ -45,10 +46,12 @@ class ClipView:
     motion_plot: Markup = Markup("")
     camera_plots: tuple[tuple[str, Markup], ...] = ()
     camera_reasons: tuple[Reason, ...] = ()
+    motion_reasons: tuple[Reason, ...] = ()
     quality: ReconstructionQuality | None = None
     has_masks: bool = False
     has_tracks: bool = False
     has_arrows: bool = False
+    has_points: bool = False
 
 
 def clip_view(row: ReportRow, evidence: ClipEvidence | None, media: Media) -> ClipView:
@@ -68,13 +71,22 @@ def clip_view(row: ReportRow, evidence: ClipEvidence | None, media: Media) -> Cl
         motion=motion,
         objects=_strongest_first(motion.per_object) if motion else (),
         motion_plot=plot,
-        camera_plots=camera_plots(solved),
+        camera_plots=camera_plots(solved) + gaze_plot(solved),
         camera_reasons=solved.reasons if solved else (),
+        motion_reasons=_motion_reasons(evidence),
         quality=solved.quality if solved else None,
         has_masks=evidence.masks is not None,
         has_tracks=evidence.tracks is not None,
         has_arrows=evidence.can_predict,
+        has_points=solved is not None and len(solved.points_world) > 0,
     )
+
+
+def _motion_reasons(evidence: ClipEvidence) -> tuple[Reason, ...]:
+    """Why the strength is not to be relied on; the verdict has those of the threshold too."""
+    if evidence.verdict is not None:
+        return evidence.verdict.motion_reasons
+    return evidence.motion.reasons if evidence.motion else ()
 
 
 def _strongest_first(objects: Sequence[ObjectMotion]) -> tuple[ObjectMotion, ...]:

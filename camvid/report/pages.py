@@ -29,6 +29,7 @@ _QUALITY = (
     "mean_reprojection_error_px",
     "median_triangulation_angle_deg",
     "focal_px",
+    "focal_uncertainty",
     "num_points",
     "points_per_frame",
     "inlier_fraction",
@@ -39,7 +40,11 @@ _QUALITY = (
 
 
 def index_page(
-    run_name: str, rows: Sequence[ReportRow], funnel: Funnel, media: Mapping[str, Media]
+    run_name: str,
+    rows: Sequence[ReportRow],
+    funnel: Funnel,
+    media: Mapping[str, Media],
+    weights: Sequence[str],
 ) -> bytes:
     """The run's page; `media` has an entry for every clip that has a page."""
     return _render(
@@ -53,6 +58,7 @@ def index_page(
         media=media,
         strengths=strength_plot(rows),
         cameras=sorted({r.camera for r in rows if r.clip_id}),
+        weights=weights,
     )
 
 

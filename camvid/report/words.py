@@ -22,7 +22,7 @@ MEANING: Mapping[Outcome, str] = {
 FACTS: Mapping[str, str] = {
     "camera_fixed": "the camera stands still, so nothing can be triangulated",
     "camera_rotating": "the camera only rotates, so nothing can be triangulated",
-    "camera_zooming": "the camera zooms, and a changing focal length is not solved for",
+    "camera_zooming": "the camera zooms in place, so nothing can be triangulated",
     "camera_unknown": "no trustworthy camera path was found",
     "no_objects": "no object that could move was found",
     "no_tracks": "no keypoint could be followed",
@@ -32,6 +32,9 @@ FACTS: Mapping[str, str] = {
 
 _LABELS: Mapping[str, str] = {
     "focal_px": "focal length",
+    "focal_uncertainty": "relative uncertainty of the focal length",
+    "motion_interval_low": "lower end of the motion strength's 90 % interval",
+    "motion_interval_high": "upper end of the motion strength's 90 % interval",
     "clip_s": "length",
     "side_px": "shorter side",
     "corner_count": "number of corners",

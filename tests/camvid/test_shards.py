@@ -113,9 +113,9 @@ def test_the_schema_is_pinned() -> None:
         "fps",
     ]
     assert set(EVIDENCE_COLUMNS) < set(names)
-    assert len(names) == 35
+    assert len(names) == 38
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.0"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.1"
 
 
 def test_newer_and_foreign_files_are_refused() -> None:

@@ -69,6 +69,59 @@ def test_reasons_carry_measure_and_limit() -> None:
     assert verdict.limits["min_motion_strength"] == 0.004
 
 
+TURNING = replace(
+    GOOD,
+    camera="rotating",
+    median_triangulation_angle_deg=float("nan"),
+    depth_residual=float("nan"),
+    focal_uncertainty=0.01,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reasons"),
+    [
+        ({}, "4d", []),
+        ({"motion_strength": 0.0}, "none", ["camera_rotating", "min_motion_strength"]),
+        ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
+        ({"focal_uncertainty": 0.4}, "video", ["max_focal_uncertainty"]),
+        ({"registered_fraction": 0.5}, "video", ["min_registered_fraction"]),
+        ({"camera": "zooming"}, "video", ["camera_zooming"]),
+        ({"camera": "fixed"}, "video", ["camera_fixed"]),
+    ],
+)
+def test_rotating_cameras_may_count_as_known(
+    change: dict[str, object], kind: str, reasons: list[str]
+) -> None:
+    verdict = decide(replace(TURNING, **change), Policy(rotating="4d"))
+    assert (verdict.kind, [reason.name for reason in verdict.reasons]) == (kind, reasons)
+    usual = decide(replace(TURNING, **change), Policy())
+    assert usual.kind == ("none" if "motion_strength" in change else "video")
+    assert usual.reasons[0].name.startswith("camera_")
+
+
+@pytest.mark.parametrize(
+    ("strength", "low", "high", "doubts"),
+    [
+        (0.02, 0.01, 0.03, []),
+        (0.02, 0.001, 0.05, ["motion_interval_low"]),
+        (0.001, 0.0, 0.002, []),
+        (0.001, 0.0, 0.01, ["motion_interval_high"]),
+    ],
+)
+def test_an_interval_across_the_threshold_is_named(
+    strength: float, low: float, high: float, doubts: list[str]
+) -> None:
+    measures = replace(
+        GOOD, motion_strength=strength, motion_interval_low=low, motion_interval_high=high
+    )
+    stage = (Reason("min_depth_confidence", 15, 64),)
+    verdict = decide(measures, Policy(), motion_reasons=stage)
+    names = [reason.name for reason in verdict.motion_reasons]
+    assert names == [*doubts, "min_depth_confidence"]
+    assert decide(measures, Policy(), motion_reasons=verdict.motion_reasons) == verdict
+
+
 def test_negative_thresholds_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"filter.min_motion_strength` must be at least 0"):
         Policy(min_motion_strength=-1)

@@ -41,6 +41,7 @@ class Scene:
     outliers: float = 0.0  # share of the object's keypoints that jump about
     object_points: int = 60
     camera: str = "moving"
+    solved: bool = True  # whether the rotations of a camera that only turns are known
 
     def measure(self, options: MotionOptions | None = None) -> MotionReport:
         tracks = self.tracks()
@@ -88,10 +89,13 @@ class Scene:
 
     def cameras(self) -> Reconstruction:
         num_frames = len(self.timestamps_s)
+        rotation = self.cam_from_world()[:, :, :3]
         if self.camera != "moving":
-            return Reconstruction.without_trajectory(
+            return Reconstruction.turning(
                 self.camera,  # pyright: ignore[reportArgumentType]
-                num_frames,
+                rotation if self.solved else np.full_like(rotation, np.nan),
+                K=K,
+                zoom=np.ones(num_frames),
                 quality=ReconstructionQuality(),
                 reasons=(),
             )
@@ -232,8 +236,9 @@ def test_background_caught_in_the_mask_does_not_decide() -> None:
     assert scene.measure().motion_strength == pytest.approx(scene.expected(), rel=0.05)
 
 
-def test_pan_is_taken_out_by_homographies() -> None:
-    pan = Scene(camera="rotating", camera_speed=0.0, pan_deg_s=12.0)
+@pytest.mark.parametrize("solved", [True, False])
+def test_pan_is_taken_out_by_homographies(solved: bool) -> None:
+    pan = Scene(camera="rotating", camera_speed=0.0, pan_deg_s=12.0, solved=solved)
     assert pan.measure().method == "homography"
     assert pan.measure().motion_strength < STILL
     moving = replace(pan, object_speed=(0.0, 1.0, 0.0))
@@ -258,7 +263,7 @@ def test_fixed_camera_needs_no_background() -> None:
 
 
 def test_unknown_camera_lowers_the_confidence() -> None:
-    scene = Scene(camera="rotating", camera_speed=0.0, object_speed=(0.0, 1.0, 0.0))
+    scene = Scene(camera="rotating", camera_speed=0.0, object_speed=(0.0, 1.0, 0.0), solved=False)
     known, unknown = scene.measure(), replace(scene, camera="unknown").measure()
     assert unknown.motion_strength == known.motion_strength
     assert unknown.confidence == pytest.approx(known.confidence / 2)

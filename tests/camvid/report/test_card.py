@@ -79,6 +79,15 @@ def test_numbers_are_those_of_the_funnel() -> None:
     assert "3 entered = 2 4d + 1 3d + 0 video + 0 none + 0 failed." in text
 
 
+def test_non_commercial_weights_mark_the_card() -> None:
+    free, bound = "u2netp 1 sha256:00 Apache-2.0", "big 2 sha256:11 CC-BY-NC-4.0 (non-commercial)"
+    text = card("run", rows(k4d=1), weights=[free, bound])
+    assert '- "non-commercial"' in text
+    assert "Not for commercial use" in text
+    assert "big 2 sha256:11" in text[text.index("## Licence") : text.index("## Provenance")]
+    assert "ommercial" not in card("run", rows(k4d=1), weights=[free])
+
+
 def test_provenance_is_listed_in_order() -> None:
     text = card("run", [], camvid="1.2", weights=["u2netp 00ff Apache-2.0"], packages={"av": "18"})
     listed = text[text.index("## Provenance") :]

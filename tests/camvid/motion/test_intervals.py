@@ -1,0 +1,62 @@
+"""The 90 % interval of a strength: wide where tracks, cameras or depth are unsure."""
+
+import numpy as np
+import pytest
+
+from camvid.motion.intervals import strength_interval
+
+RNG = np.random.default_rng(0)
+
+
+def interval(values, **changes):
+    strength = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
+    known = {
+        "background": 0.0,
+        "low": strength,
+        "high": strength,
+        "lower_bound": 0.0,
+        "depth_doubt": 0.4,
+        "sampling_doubt": 0.0,
+        "trim": 0.1,
+    } | changes
+    return strength, *strength_interval(strength, values, **known)
+
+
+def test_ninety_percent_of_intervals_hold_the_truth():
+    inside = 0
+    for _ in range(400):
+        tracks = RNG.normal(0.02, 0.004, 25)
+        _, low, high = interval(tracks + RNG.normal(0, 0.001, (12, 25)))
+        inside += low <= 0.02 <= high
+    assert 0.84 < inside / 400 < 0.95
+
+
+def test_a_noisy_background_widens_it_whatever_the_number_of_tracks():
+    values = np.full((10, 1000), 0.02)
+    strength, low, high = interval(values, background=0.005)
+    assert high - strength == pytest.approx(1.645 * 0.004)
+    noise_length = 0.02 - np.sqrt(0.02**2 - 0.005**2)
+    assert strength - low == pytest.approx(high - strength + noise_length)
+
+
+def test_tracks_speak_for_the_whole_object_so_far():
+    strength, low, high = interval(np.full((10, 50), 0.02), sampling_doubt=0.1)
+    assert (low, high) == (pytest.approx(0.9 * strength), pytest.approx(1.1 * strength))
+
+
+def test_doubtful_depth_reaches_towards_its_bounds():
+    values = np.full((10, 50), 0.02)
+    _, low, high = interval(values, low=0.01, high=0.05, depth_doubt=1.0)
+    assert (low, high) == (pytest.approx(0.01), pytest.approx(0.05))
+    _, low, high = interval(values, low=0.01, high=0.05, depth_doubt=0.5)
+    assert (low, high) == (pytest.approx(0.015), pytest.approx(0.035))
+
+
+def test_what_no_depth_explains_is_sure():
+    values = np.full((10, 50), 0.02)
+    assert interval(values, low=0.0, depth_doubt=1.0, lower_bound=0.018)[1] == pytest.approx(0.018)
+
+
+def test_it_is_never_below_zero_and_absent_without_a_strength():
+    assert interval(np.full((5, 9), 0.001), background=0.01)[1] == 0.0
+    assert np.isnan(interval(np.full((5, 9), np.nan))[1:]).all()

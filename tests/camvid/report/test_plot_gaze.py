@@ -1,0 +1,37 @@
+"""Where a camera that turns in place looked."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from camvid.artifacts import Reconstruction, ReconstructionQuality
+from camvid.report.plot_gaze import gaze_plot
+
+K = np.array([[300.0, 0, 160], [0, 300, 90], [0, 0, 1]])
+
+
+def turning(camera="rotating", solved=24):
+    world_from_cam = Rotation.from_euler("y", np.linspace(0, 20, 24)[:, None], degrees=True)
+    rotation = np.swapaxes(world_from_cam.as_matrix(), 1, 2)
+    rotation[solved:] = np.nan
+    return Reconstruction.turning(
+        camera, rotation, K=K, zoom=np.ones(24), quality=ReconstructionQuality(), reasons=()
+    )
+
+
+def test_a_pan_draws_its_path_and_pictures():
+    ((caption, svg),) = gaze_plot(turning())
+    assert "Where the camera looked" in caption
+    assert svg.count('class="wedge"') == 7
+    assert svg.count('class="trajectory"') == 1
+    assert "nan" not in svg
+
+
+def test_frames_that_were_not_solved_leave_a_gap():
+    ((_, svg),) = gaze_plot(turning(solved=10))
+    assert "nan" not in svg
+
+
+@pytest.mark.parametrize("found", [None, turning("fixed"), turning(solved=0)])
+def test_nothing_is_drawn_where_nothing_turns(found):
+    assert gaze_plot(found) == ()
