@@ -22,6 +22,7 @@ from camvid.artifacts import (
     DepthMaps,
     Frames,
     MotionReport,
+    MovableMasks,
     ObjectMasks,
     PointTracks,
     Reconstruction,
@@ -38,6 +39,7 @@ A = TypeVar("A")
 FILE_NAMES: dict[type, str] = {
     Clip: "clip.json",
     Frames: "frames.parquet",
+    MovableMasks: "movable_masks.npz",
     ObjectMasks: "object_masks.npz",
     Reconstruction: "reconstruction.npz",
     DepthMaps: "depth_maps.npz",

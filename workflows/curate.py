@@ -3,6 +3,7 @@
 split            shots of one camera each                        (section 3.1)
 segment          everything that may move, masked greedily       (3.1)
 reconstruct      camera poses by masked structure from motion    (3.1)
+verify           the masks, held against the cameras
 align_depth      dense depth in the units of the sparse points   (3.2)
 track            keypoints on every object                       (3.2)
 measure_motion   what camera motion does not explain             (3.2)
@@ -29,8 +30,10 @@ from stages.reconstruct import ReconstructConfig
 from stages.segment import SegmentConfig
 from stages.split import SplitConfig
 from stages.track import TrackConfig
+from stages.verify import VerifyConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.breaker import Breaker
+from workflows.licences import LicenceConfig, weights_in_use
 from workflows.provenance import Provenance, make_provenance, weight_lines, write_run_toml
 from workflows.reporting import ReportConfig, write_card
 
@@ -44,18 +47,21 @@ class CurateConfig:
     split: SplitConfig = SplitConfig()
     segment: SegmentConfig = SegmentConfig()
     reconstruct: ReconstructConfig = ReconstructConfig()
+    verify: VerifyConfig = VerifyConfig()
     align_depth: AlignDepthConfig = AlignDepthConfig()
     track: TrackConfig = TrackConfig()
     measure_motion: MeasureMotionConfig = MeasureMotionConfig()
     filter: FilterConfig = FilterConfig()
     write_shards: WriteShardsConfig = WriteShardsConfig()
     report: ReportConfig = ReportConfig()
+    licences: LicenceConfig = LicenceConfig()
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
         """The stages that take one clip from artifact to artifact."""
         return (
             self.segment,
             self.reconstruct,
+            self.verify,
             self.align_depth,
             self.track,
             self.measure_motion,
@@ -83,12 +89,13 @@ def curate(
     on_row: Callable[[ClipRow], None] = lambda row: None,
 ) -> list[IndexRow]:
     """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index."""
+    # What is missing, damaged or not accepted ends the run before it leaves a trace.
+    weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
+    executed = execute(videos, config.split, config.clip_stages(), out)
     store = ClipStore(out)
-    built = [stage.build() for stage in config.clip_stages()]  # fails now, not on the worker
-    weights = weight_lines(built)
-    provenance = make_provenance(weights, videos)
+    provenance = make_provenance(weight_lines(weights), videos)
     write_run_toml(store, config, provenance)
-    rows = list(_watched(execute(videos, config.split, config.clip_stages(), out), store, on_row))
+    rows = list(_watched(executed, store, on_row))
     return gather(store, config, _once_per_clip(rows), provenance)
 
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, F64, NAN, U8, Bool, DepthMaps, Reconstruction
 from camvid.geometry import transform_points
 
-AlignmentMethod = Literal["robust_inverse_depth", "paper_medians"]
+AlignmentMethod = Literal["robust_inverse_depth", "robust_scale", "paper_medians"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignmentOptions:
     """How relative depth is fitted to the sparse points.
 
+    `robust_scale` is for networks that give metric depth: no shift, which would only fit noise.
     `paper_medians` is the formula of GenXD (arXiv 2411.02319, section 3), depth = alpha d_rel +
     beta with medians, where d_rel is the relative inverse depth turned over within [0, 1], so that
     far stays far. `DepthMaps.scale` and `.shift` then hold alpha and beta.
@@ -140,6 +141,14 @@ def _weighted_line(x: F64, y: F64, weight: F64) -> Fit | None:
     return Fit(scale, mean_y - scale * mean_x)
 
 
+def fit_scale(relative_inv_depth: F64, inv_depth: F64) -> Fit | None:
+    """The median ratio; up to half of the points may be wrong. None if the network saw nothing."""
+    seen = relative_inv_depth > 0
+    if not seen.any():
+        return None
+    return Fit(float(np.median(inv_depth[seen] / relative_inv_depth[seen])), 0.0)
+
+
 def fit_paper_medians(relative_depth: F64, depth: F64) -> Fit | None:
     """alpha = median(d_sfm) / median(d_rel), beta = median(d_sfm - alpha d_rel)."""
     middle = float(np.median(relative_depth))
@@ -207,12 +216,14 @@ def _fit_frames(
 def _fit(pairs: F64, options: AlignmentOptions) -> Fit | None:
     if options.method == "paper_medians":
         return fit_paper_medians(pairs[:, 0], pairs[:, 1])
+    if options.method == "robust_scale":
+        return fit_scale(pairs[:, 0], 1 / pairs[:, 1])
     return fit_inverse_depth(pairs[:, 0], 1 / pairs[:, 1], options)
 
 
 def _oriented(relative_inv_depth: F32, options: AlignmentOptions) -> F32:
     """The relative values that the method fits: as they are, or turned into depth in [0, 1]."""
-    if options.method == "robust_inverse_depth":
+    if options.method != "paper_medians":
         return relative_inv_depth
     low, high = float(relative_inv_depth.min()), float(relative_inv_depth.max())
     return (high - relative_inv_depth) / np.float32(max(high - low, 1e-12))
@@ -222,7 +233,7 @@ def _apply(relative: F32, fit: Fit, options: AlignmentOptions) -> tuple[F32, Boo
     """(depth, valid) of one frame; depth is 0 where not valid."""
     aligned = np.float32(fit.scale) * _oriented(relative, options) + np.float32(fit.shift)
     known = aligned > 0
-    if options.method == "robust_inverse_depth":
+    if options.method != "paper_medians":
         with np.errstate(divide="ignore", over="ignore"):
             aligned = np.float32(1) / aligned
         known &= np.isfinite(aligned)

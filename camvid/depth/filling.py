@@ -13,10 +13,13 @@ class FillOptions:
     """Where a mover's depth is read off, and how a static object is told from a mover."""
 
     min_static_share: float = 0.6  # of an object's pixels, measured by agreeing pairs
+    min_ground_ratio: float = 0.95  # of inverse depths: a static thing is not behind its own feet
     ring_px: int = 3  # width of the border read around a mover, at the working size
     foot_share: float = 0.15  # of the mover's height: its lowest part, which touches the ground
     min_ring_pixels: int = 8
-    size_quantile: float = 0.95  # of ground contact against size: higher is nearer
+    min_length_share: float = 0.6  # of the median: a mover seen smaller is mostly covered
+    max_grounded_spread: float = 1.4  # of ground contact against size, last decile over first
+    airborne_quantile: float = 0.95  # of the same, where it spreads wider: higher is nearer
 
 
 def fill_holes(inv_depth: F32, weight: F32) -> F32:
@@ -42,34 +45,63 @@ def foot_inv_depth(static_inv_depth: F32, known: Bool, mask: Bool, options: Fill
 
     NaN where nothing static was measured there.
     """
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
+    if not mask.any():
         return NAN
     size = 2 * options.ring_px + 1
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
     ring = grown & ~mask & known
-    foot_row = rows[-1] - options.foot_share * (rows[-1] - rows[0])
-    ring[: max(0, int(np.ceil(foot_row)))] = False
-    values = static_inv_depth[ring]
+    ring[: _foot_row(mask, options)] = False
+    return _median(static_inv_depth[ring], options)
+
+
+def ground_ratio(
+    inv_depth: F32, known: Bool, static: Bool, mask: Bool, options: FillOptions
+) -> float:
+    """Inverse depth of the lowest part of `mask` [h, w] over that of the ground it stands on.
+
+    A thing covers what lies behind it, so this is 1 or more for all that is static. What moves
+    along the epipolar lines is triangulated as if it were static, often to a place behind the
+    very ground it covers: then it is below 1. NaN where either was not measured.
+    """
+    if not mask.any():
+        return NAN
+    low = mask & known
+    low[: _foot_row(mask, options)] = False
+    ground = foot_inv_depth(inv_depth, known & static, mask, options)
+    return _median(inv_depth[low], options) / ground
+
+
+def _foot_row(mask: Bool, options: FillOptions) -> int:
+    """The first row of the lowest part of `mask`, which must not be empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    return max(0, int(np.ceil(rows[-1] - options.foot_share * (rows[-1] - rows[0]))))
+
+
+def _median(values: F32, options: FillOptions) -> float:
     return float(np.median(values)) if len(values) >= options.min_ring_pixels else NAN
 
 
 def mover_inv_depths(foot: F64, num_pixels: F64, whole: Bool, options: FillOptions) -> F64:
     """Inverse depth [T] of one mover from its ground contact [T] and its size [T] in the picture.
 
-    A mover in the air is nearer than the ground seen below it, so contact alone gives too much
-    depth; but a body of one size looks larger in proportion to its inverse depth, and the frames
-    in which it does touch the ground say how large it is. Where it is cut off (not `whole`), the
+    A body of one size looks larger in proportion to its inverse depth: its size tells how the
+    depth changes, and its ground contact tells the scale. A mover in the air is nearer than the
+    ground seen below it, so where contact against size varies much, the frames in which it is
+    nearest count: then it touched the ground. Where it is cut off (not `whole`) or covered, the
     frames around are interpolated. NaN where neither is known.
     """
     length = np.sqrt(num_pixels)
-    telling = whole & np.isfinite(foot) & (length > 0)
+    usual = float(np.median(length[length > 0])) if length.any() else 0.0
+    sized = whole & (length > options.min_length_share * usual)
+    telling = sized & np.isfinite(foot)
     if not telling.any():
         return foot
-    inv_depth_per_length = np.quantile(foot[telling] / length[telling], options.size_quantile)
-    frames = np.flatnonzero(whole & (length > 0))
-    by_size = np.interp(np.arange(len(foot)), frames, inv_depth_per_length * length[frames])
-    return np.fmax(foot, by_size)
+    per_length = foot[telling] / length[telling]
+    first, last = np.quantile(per_length, (0.1, 0.9))
+    airborne = last > options.max_grounded_spread * first
+    scale = np.quantile(per_length, options.airborne_quantile if airborne else 0.5)
+    frames = np.flatnonzero(sized)
+    return np.interp(np.arange(len(foot)), frames, scale * length[frames])
 
 
 def is_whole(object_id: U16, label: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, U8, Reconstruction
+from camvid.artifacts import F32, F64, U8, Bool, Reconstruction
 from camvid.depth.alignment import SparseDepth
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 
@@ -34,6 +34,16 @@ class InverseDepth(NamedTuple):
     inv_depth: F32  # [h, w], 0 where not measured
     sigma: F32  # [h, w] expected relative error; infinite where not measured
     num_pairs: U8  # [h, w] that agree
+
+
+class Triangulated(NamedTuple):
+    """Where flow ends, held against the epipolar lines of a pair of cameras; [h, w] each."""
+
+    inv_depth: F32  # of the place on the line that is nearest to the end of the flow
+    z_ratio: F32  # depth there in the other frame over depth here
+    precision: F32  # squared pixels per squared unit of inverse depth
+    off_line_px: F32  # how far from the line the flow ends
+    inside: Bool  # whether it ends inside the other picture
 
 
 class _Opinion(NamedTuple):
@@ -120,22 +130,29 @@ def measure_inverse_depth(
     options: TwoViewOptions,
 ) -> InverseDepth:
     """Inverse depth of one frame from its partners; gray: [h, w] pictures that K belongs to."""
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow.setFinestScale(0)
-    opinions: list[_Opinion] = []
-    for other in partners:
-        transform = relative_transform(cam_from_world[other], cam_from_world[frame_index])
-        found: Any = None  # no first guess: the stubs do not know that it may be missing
-        shift_px = np.asarray(flow.calc(gray[frame_index], gray[other], found), np.float32)
-        opinions.append(_triangulate(shift_px, K, transform, options))
+    opinions = [
+        _opinion(triangulate_flow(dense_flow(gray[frame_index], gray[other]), K, pose), options)
+        for other, pose in (
+            (other, relative_transform(cam_from_world[other], cam_from_world[frame_index]))
+            for other in partners
+        )
+    ]
     return _vote(opinions, gray[frame_index].shape, options)
 
 
-def _triangulate(flow_px: F32, K: F64, transform: F64, options: TwoViewOptions) -> _Opinion:
+def dense_flow(here: U8, there: U8) -> F32:
+    """Flow [h, w, 2] in pixels between two pictures far enough apart to show parallax."""
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow.setFinestScale(0)
+    found: Any = None  # no first guess: the stubs do not know that it may be missing
+    return np.asarray(flow.calc(here, there, found), np.float32)
+
+
+def triangulate_flow(flow_px: F32, K: F64, other_from_this: F64) -> Triangulated:
     """Least squares on x' ~ H x + w e: `H` maps pixels at infinity, w is the inverse depth."""
     height, width = flow_px.shape[:2]
-    H = (K @ transform[:, :3] @ np.linalg.inv(K)).astype(np.float32)
-    e = (K @ transform[:, 3]).astype(np.float32)
+    H = (K @ other_from_this[:, :3] @ np.linalg.inv(K)).astype(np.float32)
+    e = (K @ other_from_this[:, 3]).astype(np.float32)
     x = np.arange(width, dtype=np.float32) + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
     far_x, far_y, far_z = (H[k, 0] * x + (H[k, 1] * y + H[k, 2]) for k in range(3))
@@ -145,12 +162,20 @@ def _triangulate(flow_px: F32, K: F64, transform: F64, options: TwoViewOptions) 
     b_x, b_y = to_x * far_z - far_x, to_y * far_z - far_y
     square = np.maximum(a_x * a_x + a_y * a_y, np.float32(1e-30))
     inv_depth = (a_x * b_x + a_y * b_y) / square
-    z_ratio = far_z + inv_depth * e[2]  # depth in the other frame over depth here
-    off_line_px = np.abs(a_x * b_y - a_y * b_x) / np.sqrt(square) / np.abs(far_z)
-    says = (off_line_px < options.max_epipolar_px) & (inv_depth > 0) & (z_ratio > 0)
-    says &= (to_x > 0) & (to_x < width) & (to_y > 0) & (to_y < height)
-    precision = np.where(says, square / np.maximum(z_ratio, 1e-6) ** 2, np.float32(0))
-    return _Opinion(inv_depth, precision)
+    z_ratio = far_z + inv_depth * e[2]
+    return Triangulated(
+        inv_depth=inv_depth,
+        z_ratio=z_ratio,
+        precision=square / np.maximum(z_ratio, np.float32(1e-6)) ** 2,
+        off_line_px=np.abs(a_x * b_y - a_y * b_x) / np.sqrt(square) / np.abs(far_z),
+        inside=(to_x > 0) & (to_x < width) & (to_y > 0) & (to_y < height),
+    )
+
+
+def _opinion(found: Triangulated, options: TwoViewOptions) -> _Opinion:
+    says = (found.off_line_px < options.max_epipolar_px) & found.inside
+    says &= (found.inv_depth > 0) & (found.z_ratio > 0)
+    return _Opinion(found.inv_depth, np.where(says, found.precision, np.float32(0)))
 
 
 def _vote(

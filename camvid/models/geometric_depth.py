@@ -29,6 +29,7 @@ from camvid.depth.filling import (
     FillOptions,
     fill_holes,
     foot_inv_depth,
+    ground_ratio,
     is_whole,
     mover_inv_depths,
 )
@@ -59,6 +60,7 @@ class _Measured(NamedTuple):
     confidence: U8  # [h, w], 0 where not measured
     object_pixels: I32  # [M]
     agreed_pixels: I32  # [M] of those, with a depth on which two pairs agree
+    ground_ratio: F64  # [M] inverse depth over that of the ground beneath, or NaN
 
 
 class _Layer(NamedTuple):
@@ -156,24 +158,30 @@ class _ClipDepth:
         object_id = self._object_id(frame_index)
         own = [object_id == label for label in self._labels]
         agreed = [int(np.count_nonzero(mask & (found.num_pairs >= 2))) for mask in own]
+        known, static = found.num_pairs >= 1, object_id == 0
+        ratios = [ground_ratio(found.inv_depth, known, static, m, options.fill) for m in own]
         return _Measured(
             found.inv_depth,
             np.where(confirmed & (found.num_pairs > 0), np.maximum(level, 1), 0).astype(np.uint8),
             np.array([np.count_nonzero(mask) for mask in own], np.int32),
             np.array(agreed, np.int32),
+            np.array(ratios, np.float64),
         )
 
     def _movers(self, measured: Sequence[_Measured]) -> list[int]:
         """Which objects (as places in the list of objects) cannot be static.
 
         Every masked object may move; one whose pixels obey the epipolar geometry, pair after
-        pair, does not, and keeps its measured depth.
+        pair, and that does not lie behind what it covers, does not, and keeps its measured depth.
         """
         pairs = [m for m, partners in zip(measured, self._partners, strict=True) if partners]
         pixels = sum((m.object_pixels for m in pairs), np.zeros(len(self._labels), np.int32))
         agreed = sum((m.agreed_pixels for m in pairs), np.zeros(len(self._labels), np.int32))
         share = agreed / np.maximum(pixels, 1)
-        return np.flatnonzero(share < self._options.fill.min_static_share).tolist()
+        ratios = np.array([m.ground_ratio for m in pairs]).reshape(len(pairs), len(pixels))
+        fill = self._options.fill
+        behind = [_mostly_below(column, fill.min_ground_ratio) for column in ratios.T]
+        return np.flatnonzero((share < fill.min_static_share) | behind).tolist()
 
     def _layer(self, frame_index: int, measured: _Measured, movers: list[int]) -> _Layer:
         """Fills holes and what lies behind the movers from the static surroundings."""
@@ -183,13 +191,16 @@ class _ClipDepth:
         hidden = np.isin(object_id, [self._labels[m] for m in movers])
         known = (measured.confidence > 0) & ~_grown(hidden, options.mover_margin_px)
         inv_depth = np.where(known, measured.inv_depth, np.float32(0))
-        feet = [foot_inv_depth(inv_depth, known, mask, options.fill) for mask in moving]
         confidence = np.where(known, measured.confidence, np.uint8(options.filled_confidence))
         # Near a mover some depth is dragged along with it, so what lies behind is told by others.
         source = known & ~_grown(hidden, options.source_margin_px)
         source = source if source.any() else known
         weight = np.where(source, (measured.confidence / np.float32(255)) ** 2, np.float32(0))
         layer = np.where(known, inv_depth, fill_holes(inv_depth, weight))
+        feet = [foot_inv_depth(inv_depth, known, mask, options.fill) for mask in moving]
+        for place, mask in enumerate(moving):
+            if np.isnan(feet[place]):  # nothing measured there: what was filled in must do
+                feet[place] = foot_inv_depth(layer, ~hidden, mask, options.fill)
         return _Layer(layer, confidence, np.array(feet, np.float64))
 
     def _object_inv_depths(
@@ -223,6 +234,12 @@ class _ClipDepth:
             if not np.isnan(value):
                 inv_depth[own] = np.maximum(inv_depth[own], np.float32(value))
         return np.asarray(1 / inv_depth, np.float32), confidence
+
+
+def _mostly_below(values: F64, limit: float) -> bool:
+    """Whether the median of the known values is below the limit; a quarter must be known."""
+    known = values[np.isfinite(values)]
+    return len(known) >= max(1, len(values) / 4) and float(np.median(known)) < limit
 
 
 def _grown(mask: Bool, margin_px: int) -> Bool:

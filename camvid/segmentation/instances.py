@@ -149,7 +149,10 @@ def _seeds(region: I32, taken: F32, step: int) -> F32:
 
 def cluster_points(points: FollowedPoints, moving: F32, options: InstanceOptions) -> I32:
     """[N] object labels from 1."""
-    chosen = _choose(points.region, options)
+    # Of each region as many of what moves as of what does not: the longest tracks alone would all
+    # lie on the still one of two things that touch.
+    kind = 2 * points.region + (moving >= 0.5)
+    chosen = _choose(np.where(points.region > 0, kind, 0).astype(np.int32), options)
     label = np.zeros(points.region.shape[1], np.int32)
     label[chosen] = _average_linkage(*_affinity(points, moving, chosen, options), options)
     rest = np.flatnonzero(label == 0)

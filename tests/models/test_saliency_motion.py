@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import I32, U8, Bool, Clip, Frames, MaskedObject, ObjectMasks, Video
-from camvid.models.saliency_motion import SaliencyMotion, SaliencyMotionOptions, keep_objects
+from camvid.models.saliency_motion import SaliencyMotion, SaliencyMotionOptions
+from camvid.segmentation.objects import ObjectOptions, keep_objects
 
 FPS = 24.0
 NUM_FRAMES = 16
@@ -128,7 +129,7 @@ def labelled(labels: I32, *, salient: bool = True) -> dict[int, MaskedObject]:
     """What is kept of labels [T, h, w] that all move."""
     seen = [np.where(x > 0, 255, 0).astype(np.uint8) for x in labels]
     saliency = seen if salient else [np.zeros_like(x) for x in seen]
-    return keep_objects(list(labels), saliency, seen, FPS, SaliencyMotionOptions())
+    return keep_objects(list(labels), saliency, seen, FPS, ObjectOptions())
 
 
 @pytest.mark.parametrize(("salient", "kept"), [(True, 1), (False, 0)])
@@ -181,7 +182,7 @@ def test_missing_weights_warn_once_and_are_not_recorded(caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING, logger="camvid.models.saliency_motion"):
         segmenter = SaliencyMotion(SaliencyMotionOptions())
     assert segmenter.weights == ()
-    assert "camvid.weights fetch u2netp" in caplog.text
+    assert "camvid models fetch u2netp" in caplog.text
 
 
 def test_the_thread_count_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

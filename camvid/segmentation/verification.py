@@ -1,0 +1,130 @@
+"""Masks verified by motion: once cameras are known, movers show that no segmenter had seen."""
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import U8, U16, Bool, Clip, Frames, ObjectMasks, Reconstruction
+from camvid.parallel import map_threads
+from camvid.segmentation.flow import clip_flow, working_size
+from camvid.segmentation.instances import InstanceOptions
+from camvid.segmentation.join import JoinOptions
+from camvid.segmentation.objects import UNNAMED, ObjectOptions, find_objects
+from camvid.segmentation.rigidity import RigidityOptions, rigid_evidence
+from camvid.segmentation.steady import steady
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """Where the work is done, what counts as motion, and what counts as an object."""
+
+    working_side_px: int = 320
+    mask_margin_px: int = 4  # at the working size: so near a mask, flow is dragged along with it
+    half_moving: tuple[float, float] = (0.03, 0.5)  # share of an object's pixels seen moving
+    memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
+    rigidity: RigidityOptions = field(default_factory=RigidityOptions)
+    objects: ObjectOptions = ObjectOptions(
+        # With cameras known, who moves tells neighbours apart better than how they drift apart.
+        instances=InstanceOptions(moving_change=0.35),
+        join=JoinOptions(max_moving_change=0.2),
+    )
+
+
+def verify_masks(
+    clip: Clip,
+    frames: Frames,
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    options: VerifyOptions,
+) -> ObjectMasks:
+    """The masks, with objects for all that moves against the cameras as they do not say.
+
+    What moves off the masks becomes an object. A thing of no known class of which only a part
+    moves may be two things: it is taken apart and drawn anew. All others keep id and outline;
+    whether they move is measured later. Without a camera path nothing changes.
+    """
+    if not reconstruction.has_trajectory:
+        return masks.verified()
+    size = working_size(clip.width_px, clip.height_px, options.working_side_px)
+    gray = map_threads(lambda picture: _shrink(picture, size), frames.rgb)
+    small = map_threads(lambda m: _shrink_ids(m, size), masks.object_id)
+    hidden = map_threads(lambda ids: _grown(ids > 0, options), small)
+    evidence = rigid_evidence(gray, hidden, reconstruction, clip.width_px, options.rigidity)
+    apart = _half_moving(masks, small, evidence, options)
+    whole = map_threads(lambda ids: _grown((ids > 0) & ~np.isin(ids, apart), options), small)
+    evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
+    if not apart and not _worth_a_look(evidence, options.objects):
+        return masks.verified()
+    flow = clip_flow(frames.rgb, options.working_side_px)
+    evidence = steady(evidence, flow, [True] * len(evidence), options.memory, 1.0)
+    loose = [np.where(np.isin(ids, apart), np.uint8(255), np.uint8(0)) for ids in small]
+    found = find_objects(loose, evidence, flow, frames.rgb, clip.fps, options.objects)
+    return _joined(masks, _truly_two(masks, apart, found), found)
+
+
+def _half_moving(
+    masks: ObjectMasks, small: list[U16], evidence: list[U8], options: VerifyOptions
+) -> list[int]:
+    """Ids of objects without a class of which a part moves and a part does not."""
+    num = max((o.object_id for o in masks.objects), default=0) + 1
+    moving, total = np.zeros(num), np.zeros(num)
+    for ids, seen in zip(small, evidence, strict=True):
+        solid = cv2.morphologyEx((seen >= 128).astype(np.uint8), cv2.MORPH_OPEN, _disc(2))
+        moving += np.bincount(ids[solid > 0], minlength=num)
+        total += np.bincount(ids.ravel(), minlength=num)
+    share = moving / np.maximum(total, 1)
+    low, high = options.half_moving
+    return [
+        o.object_id for o in masks.objects if o.label in UNNAMED and low < share[o.object_id] < high
+    ]
+
+
+def _shrink(rgb: U8, size: tuple[int, int]) -> U8:
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _shrink_ids(object_id: U16, size: tuple[int, int]) -> U16:
+    return np.asarray(cv2.resize(object_id, size, interpolation=cv2.INTER_NEAREST), np.uint16)
+
+
+def _grown(mask: Bool, options: VerifyOptions) -> Bool:
+    return cv2.dilate(mask.astype(np.uint8), _disc(options.mask_margin_px)) > 0
+
+
+def _disc(radius_px: int) -> U8:
+    size = 2 * radius_px + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+
+
+def _worth_a_look(evidence: list[U8], options: ObjectOptions) -> bool:
+    """Whether some frame shows as much motion as the smallest object has pixels."""
+    least = options.min_area_fraction * evidence[0].size
+    return any(np.count_nonzero(e >= 128) >= least for e in evidence)
+
+
+def _truly_two(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> list[int]:
+    """Those taken apart that fell into a mover and a thing that stands still; the rest stay."""
+    num = max((o.object_id for o in masks.objects), default=0) + 1
+    shared = np.zeros((len(found.objects) + 1, num), np.int64)
+    for new, old in zip(found.object_id, masks.object_id, strict=True):
+        pairs = new.astype(np.int64).ravel() * num + old.ravel()
+        shared += np.bincount(pairs, minlength=shared.size).reshape(shared.shape)
+    owner = shared.argmax(axis=1)  # of each new object, the old one that most of it lies on
+    still = {int(owner[o.object_id]) for o in found.objects if o.label == "salient"}
+    moves = {int(owner[o.object_id]) for o in found.objects if o.label != "salient"}
+    return [object_id for object_id in apart if object_id in still & moves]
+
+
+def _joined(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> ObjectMasks:
+    """The masks without those taken apart, and what was found in their place and beside them."""
+    start = max((o.object_id for o in masks.objects), default=0)
+    added = np.where(found.object_id > 0, found.object_id + np.uint16(start), np.uint16(0))
+    kept = np.where(np.isin(masks.object_id, apart), np.uint16(0), masks.object_id)
+    object_id = np.where(kept > 0, kept, added).astype(np.uint16)
+    seen = set(np.unique(object_id).tolist())
+    objects = (*masks.objects, *(replace(o, object_id=o.object_id + start) for o in found.objects))
+    return ObjectMasks(
+        object_id=object_id, objects=tuple(o for o in objects if o.object_id in seen)
+    )

@@ -1,0 +1,38 @@
+"""Verify: with the cameras known, what moves shows where the segmenter saw nothing."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, Reconstruction
+from camvid.segmentation.verification import VerifyOptions, verify_masks
+from camvid.stage import Resources
+from camvid.weights import Weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyConfig:
+    """What counts as motion that the masks do not show."""
+
+    options: VerifyOptions = VerifyOptions()
+    resources: Resources = Resources()
+
+    def build(self) -> "Verify":
+        return Verify(self)
+
+
+class Verify:
+    """Clip, Frames, MovableMasks, Reconstruction -> ObjectMasks."""
+
+    name: ClassVar[str] = "verify"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, Reconstruction)
+    writes: ClassVar[type] = ObjectMasks
+    weights: tuple[Weight, ...] = ()
+
+    def __init__(self, config: VerifyConfig) -> None:
+        self.config = config
+
+    def __call__(
+        self, clip: Clip, frames: Frames, masks: MovableMasks, reconstruction: Reconstruction
+    ) -> ObjectMasks:
+        return verify_masks(clip, frames, masks, reconstruction, self.config.options)
