@@ -5,6 +5,7 @@ The dataclass is the single list of keys and defaults; a file names only what it
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +15,18 @@ from camvid.structure import structure, unstructure
 T = TypeVar("T")
 
 
-def load_config(cls: type[T], path: str | None, overrides: Sequence[str] = ()) -> T:
-    """Defaults of `cls`, then the TOML file, then `section.key=value` overrides.
+def load_config(
+    cls: type[T],
+    path: str | None,
+    overrides: Sequence[str] = (),
+    profile: Mapping[str, Any] | None = None,
+) -> T:
+    """Defaults of `cls`, then the profile, the TOML file, and `section.key=value` overrides.
 
     Raises:
         ConfigError: the file cannot be read, or names an unknown key or a wrong value.
     """
-    values = read_toml(path) if path else {}
+    values = merge(deepcopy(profile or {}), read_toml(path) if path else {})
     values.pop("provenance", None)  # so that a run's own run.toml can be given back as --config
     for override in overrides:
         _apply(values, override)
@@ -35,6 +41,17 @@ def read_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"the config file must be readable: {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the config file must be TOML: {path}: {error}") from error
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of `base` with those of `changes` laid over them, key by key; neither changes."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merge(below, value)
+        merged[key] = value
+    return merged
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

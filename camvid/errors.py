@@ -16,9 +16,16 @@ class ConfigError(CamvidError):
 
 
 class BackendUnavailable(CamvidError):
-    """A package, weight file or device that the configuration asks for is missing."""
+    """A package, weight file or device that the configuration asks for is missing.
+
+    `mend` is the one command that brings it, where there is one; the message ends with it.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, mend: str = "") -> None:
+        super().__init__(f"{message}; run: {mend}" if mend else message)
+        self.mend = mend
 
 
 class StoreError(CamvidError):

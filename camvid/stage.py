@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from camvid.errors import BackendUnavailable, ClipError, ConfigError, RunAborted, StoreError
-from camvid.memory import give_back, peak_rss_bytes
+from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
 from camvid.outcome import Rejected, Status
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import unstructure
@@ -31,7 +31,7 @@ class Resources:
     """What a worker needs; neighbouring stages with equal resources share one worker."""
 
     cpus: float = 1.0
-    gpus: float = 0.0
+    gpus: float | None = None  # share of a card on Ray; None: what the backend asks for
 
 
 class Stage(Protocol):
@@ -88,12 +88,14 @@ class ClipRow:
 def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) -> str:
     """Identity of a stage's output: sha256 over stage, version, configuration and inputs.
 
-    Where a stage runs (`resources`) does not change what it computes and stays out.
+    What changes nothing stays out: where a stage runs (`resources`), and the options of backends
+    that are not in use (`idle_fields`).
     """
+    idle = {"resources", *getattr(config, "idle_fields", ())}
     settings = {
         f.name: unstructure(getattr(config, f.name))
         for f in fields(config)  # pyright: ignore[reportArgumentType]
-        if f.name != "resources"
+        if f.name not in idle
     }
     text = json.dumps([name, version, settings, list(inputs)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -124,6 +126,7 @@ def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = Fal
 def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> StageRecord:
     """Runs the stage on one clip; every outcome but an aborting error becomes a record."""
     start = time.perf_counter()
+    reset_peak_gpu()
     outcome: dict[str, Any] = {"status": "ok"}
     try:
         result = stage(*(store.load(row.clip_id, kind) for kind in stage.reads))
@@ -151,6 +154,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
         fingerprint=identity,
         seconds=time.perf_counter() - start,
         peak_rss_bytes=peak_rss_bytes(),
+        peak_gpu_bytes=peak_gpu_bytes(),
         host=socket.gethostname(),
         **outcome,
     )

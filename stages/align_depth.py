@@ -4,19 +4,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.geometric_depth import GeometricDepthOptions
 from camvid.models.protocols import DepthEstimator
-from camvid.models.registry import build_backend
+from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.stage import Resources
 from camvid.weights import Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlignDepthConfig:
+class AlignDepthConfig(BackendConfig):
     """Which source of depth, and how."""
+
+    role: ClassVar[str] = "depth estimator"
 
     backend: str = "geometric"
     geometric: GeometricDepthOptions = GeometricDepthOptions()
+    depth_anything: DepthAnythingOptions = DepthAnythingOptions()
+    depth_pro: DepthProOptions = DepthProOptions()
     resources: Resources = Resources()
 
     def build(self) -> "AlignDepth":
@@ -30,13 +35,11 @@ class AlignDepth:
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
     writes: ClassVar[type] = DepthMaps
-    weights: tuple[Weight, ...] = ()
 
     def __init__(self, config: AlignDepthConfig) -> None:
         self.config = config
-        self._estimator: DepthEstimator = build_backend(
-            "depth estimator", config.backend, config.geometric
-        )
+        self._estimator: DepthEstimator = build_backend(config)
+        self.weights: tuple[Weight, ...] = weights_of(self._estimator)
 
     def __call__(
         self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction

@@ -16,7 +16,8 @@ from camvid.errors import ClipError, ConfigError
 from camvid.memory import give_back
 from camvid.models.protocols import ShotDetector
 from camvid.models.pyscenedetect import PySceneDetectOptions
-from camvid.models.registry import build_backend
+from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.models.shots.options import TransNetV2Options
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import structure, unstructure
@@ -24,16 +25,20 @@ from camvid.video.cut import CutClip, CutOptions, cut
 from camvid.video.decode import local_copy
 from camvid.video.probe import probe
 from camvid.video.stat import stat_key
+from camvid.weights import Weight
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitConfig:
+class SplitConfig(BackendConfig):
     """Where shots end, and what a clip must be."""
+
+    role: ClassVar[str] = "shot detector"
 
     backend: str = "pyscenedetect"
     pyscenedetect: PySceneDetectOptions = PySceneDetectOptions()
+    transnetv2: TransNetV2Options = TransNetV2Options()
     cut: CutOptions = CutOptions()
     licence: str = ""  # of the videos, copied into every clip
     picture_fps: float = 24.0  # of folders of numbered pictures
@@ -51,9 +56,13 @@ class Split:
 
     def __init__(self, config: SplitConfig) -> None:
         self.config = config
-        self._detector: ShotDetector = build_backend(
-            "shot detector", config.backend, config.pyscenedetect
-        )
+        self._detector: ShotDetector = build_backend(config)
+        self.weights: tuple[Weight, ...] = weights_of(self._detector)
+
+    def fingerprint(self, *inputs: str) -> str:
+        """Identity of what comes of these inputs, cut so and with these weights."""
+        used = [weight.sha256 for weight in self.weights]
+        return fingerprint(self.name, self.version, self.config, [*inputs, *used])
 
     def __call__(self, uri: str) -> Iterator[CutClip]:
         config = self.config
@@ -76,7 +85,7 @@ class VideoRecord:
 
 def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
     """The video's clips as rows; a video that cannot be read is one failed row."""
-    identity = fingerprint(split.name, split.version, split.config, [uri, stat_key(uri)])
+    identity = split.fingerprint(uri, stat_key(uri))
     known = load_video_record(store, uri)
     if known and known.fingerprint == identity and all(r.status != "failed" for r in known.rows):
         return tuple(_reused(row) for row in known.rows)
@@ -122,9 +131,7 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
 
 def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
     """Identity of the clip's pictures: their source and how they were cut, not where it lies."""
-    identity = fingerprint(
-        split.name, split.version, split.config, [clip.video.sha256, clip.clip_id]
-    )
+    identity = split.fingerprint(clip.video.sha256, clip.clip_id)
     return {Clip.__name__: identity, Frames.__name__: identity}
 
 

@@ -6,20 +6,25 @@ from typing import ClassVar
 from camvid.artifacts import Frames, ObjectMasks, PointTracks
 from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker
-from camvid.models.registry import build_backend
+from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.models.trackers.options import CoTrackerOptions, TapirOptions
 from camvid.stage import Resources
 from camvid.weights import Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackConfig:
+class TrackConfig(BackendConfig):
     """Which tracker, and how."""
+
+    role: ClassVar[str] = "point tracker"
 
     backend: str = "lucas_kanade"
     lucas_kanade: LucasKanadeOptions = LucasKanadeOptions(
         max_background_tracks=400,
         lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
     )
+    cotracker: CoTrackerOptions = CoTrackerOptions()
+    tapir: TapirOptions = TapirOptions()
     resources: Resources = Resources()
 
     def build(self) -> "Track":
@@ -33,13 +38,11 @@ class Track:
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks)
     writes: ClassVar[type] = PointTracks
-    weights: tuple[Weight, ...] = ()
 
     def __init__(self, config: TrackConfig) -> None:
         self.config = config
-        self._tracker: PointTracker = build_backend(
-            "point tracker", config.backend, config.lucas_kanade
-        )
+        self._tracker: PointTracker = build_backend(config)
+        self.weights: tuple[Weight, ...] = weights_of(self._tracker)
 
     def __call__(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
         return self._tracker.track(frames, masks)

@@ -11,8 +11,8 @@ import logging
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import ray
 import ray.data
@@ -48,9 +48,12 @@ class RayExecutor:
     def _run(
         self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
     ) -> Iterator[ClipRow]:
-        groups = fuse(stages)
+        gpus = float(ray.cluster_resources().get("GPU", 0))
+        groups = fuse(stages, gpus)
+        first, others = _asked(split, gpus), [resources for resources, _ in groups]
         workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        shares = _cpu_shares(split.resources, [resources for resources, _ in groups], workers)
+        shares = _cpu_shares(first, others, workers)
+        on_gpu = gpu_plan(first, others, workers, gpus)
         dataset = ray.data.from_items(
             [{"uri": uri} for uri in videos], override_num_blocks=len(videos)
         )
@@ -58,6 +61,7 @@ class RayExecutor:
             SplitWorker,
             fn_constructor_args=(split, root),
             num_cpus=shares[0],
+            num_gpus=on_gpu.scale * (first.gpus or 0.0) or None,
             compute=ray.data.ActorPoolStrategy(size=1),
         )
         for (resources, group), share in zip(groups, shares[1:], strict=True):
@@ -65,8 +69,10 @@ class RayExecutor:
                 StageGroup,  # pyright: ignore[reportArgumentType]  (actors are classes)
                 fn_constructor_args=(tuple(group), root),
                 num_cpus=share,
-                num_gpus=resources.gpus or None,
-                compute=ray.data.ActorPoolStrategy(size=workers),
+                num_gpus=on_gpu.scale * (resources.gpus or 0.0) or None,
+                compute=ray.data.ActorPoolStrategy(
+                    size=on_gpu.workers if resources.gpus else workers
+                ),
             )
         for row in dataset.iter_rows():
             if row["abort"]:
@@ -78,11 +84,13 @@ class SplitWorker:
     """An actor that splits videos: one row in, a row per clip out."""
 
     def __init__(self, config: SplitConfig, root: str) -> None:
-        self._split: Split = config.build()
+        self._config = config
+        self._split: Split | None = None
         self._store = ClipStore(root)
 
     def __call__(self, row: RayRow) -> list[RayRow]:
         try:
+            self._split = self._split or self._config.build()
             return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
         except CamvidError as error:
             return [_abort(error)]
@@ -92,14 +100,16 @@ class StageGroup:
     """An actor that takes a clip through neighbouring stages."""
 
     def __init__(self, configs: tuple[StageConfig, ...], root: str) -> None:
-        self._stages: list[Stage] = [config.build() for config in configs]
+        self._configs = configs
+        self._stages: list[Stage] = []
         self._store = ClipStore(root)
 
     def __call__(self, row: RayRow) -> RayRow:
         if row["abort"]:
             return row
         clip = _unpack(row)
-        try:
+        try:  # building too: an error of a constructor would reach the driver as a dead actor
+            self._stages = self._stages or [config.build() for config in self._configs]
             for stage in self._stages:
                 clip = run_stage(stage, self._store, clip)
         except CamvidError as error:
@@ -107,10 +117,38 @@ class StageGroup:
         return _pack(clip)
 
 
-def fuse(stages: Iterable[StageConfig]) -> list[tuple[Resources, list[StageConfig]]]:
+def fuse(
+    stages: Iterable[StageConfig], cluster_gpus: float = 0.0
+) -> list[tuple[Resources, list[StageConfig]]]:
     """Neighbouring stages with equal resources, as groups."""
-    grouped = itertools.groupby(stages, key=lambda config: config.resources)
+    grouped = itertools.groupby(stages, key=lambda config: _asked(config, cluster_gpus))
     return [(resources, list(group)) for resources, group in grouped]
+
+
+def _asked(config: StageConfig | SplitConfig, cluster_gpus: float) -> Resources:
+    """What to ask of this cluster: no share of a GPU where there is none, or it would wait."""
+    asked = config.resources
+    gpus = getattr(config, "gpu_share", 0.0) if asked.gpus is None else asked.gpus
+    return replace(asked, gpus=gpus if cluster_gpus else 0.0)
+
+
+class GpuPlan(NamedTuple):
+    """How the actors of all groups fit on the cards together: one that waits stalls the others."""
+
+    workers: int  # actors of each group that uses a GPU
+    scale: float  # of the shares asked for
+
+
+def gpu_plan(
+    split: Resources, groups: Sequence[Resources], workers: int, cluster_gpus: float
+) -> GpuPlan:
+    """As many workers as the cards hold; smaller shares where even one does not fit on a card."""
+    first, each = split.gpus or 0.0, sum(resources.gpus or 0.0 for resources in groups)
+    if not first + each:
+        return GpuPlan(workers, 1.0)
+    room = 1 - first  # one actor splits, on one card; the others are planned alike
+    fitting = max(1, int(cluster_gpus)) * int(room / each + 1e-9) if each else workers
+    return GpuPlan(max(1, min(workers, fitting)), min(1.0, 1 / (first + each)))
 
 
 def _pack(row: ClipRow) -> RayRow:

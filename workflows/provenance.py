@@ -2,21 +2,21 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import camvid
 from camvid.config import dump_toml
-from camvid.stage import Stage
 from camvid.store import ClipStore
+from camvid.weights import Weight
 
 Provenance = dict[str, Any]
 PACKAGES = ("numpy", "opencv-python-headless", "pycolmap", "onnxruntime", "av", "pyarrow")
 
 
-def weight_lines(stages: Sequence[Stage]) -> list[str]:
-    """Every weight in use: name, sha256, licence; sorted, each once."""
-    return sorted({f"{w.name} {w.sha256} {w.licence}" for s in stages for w in s.weights})
+def weight_lines(weights: Iterable[Weight]) -> list[str]:
+    """Every weight in use: name, version, sha256, licence; sorted, each once."""
+    return sorted({str(weight) for weight in weights})
 
 
 def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:

@@ -12,8 +12,9 @@ from camvid.store import ClipStore
 from camvid.structure import did_you_mean
 from stages.split import load_video_record
 from workflows.curate import CurateConfig
+from workflows.licences import weights_in_use
 
-NOT_PER_CLIP = ("split", "write_shards", "report")
+NOT_PER_CLIP = ("split", "write_shards", "report", "licences")
 CLIP_STAGES = tuple(f.name for f in fields(CurateConfig) if f.name not in NOT_PER_CLIP)
 
 
@@ -57,4 +58,6 @@ def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
     if not rows or rows[0].status != "ok":
         state = f"was {rows[0].status} in {rows[0].stopped_at}" if rows else "has no record"
         raise StoreError(f"clip {clip_id} must have come to the stage {name}, but it {state}")
-    return run_stage(getattr(config, name).build(), store, rows[0], force=True)
+    chosen = getattr(config, name)
+    weights_in_use([chosen], config.licences)
+    return run_stage(chosen.build(), store, rows[0], force=True)

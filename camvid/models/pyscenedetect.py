@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
-import numpy as np
 from scenedetect import FrameTimecode  # pyright: ignore[reportMissingTypeStubs]
 from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMissingTypeStubs]
 
 from camvid.errors import ConfigError
+from camvid.models.shots.spans import shots_between
 from camvid.video.decode import PICTURE_FPS, read_frames
 from camvid.video.dissolves import DissolveDetector, DissolveOptions
 
@@ -53,7 +53,7 @@ class PySceneDetect:
             times_s.append(timestamp_s)
         fades = dissolves.find()
         gaps = [cut for cut in gaps if not any(a <= cut[0] <= b for a, b in fades)] + fades
-        return _shots(times_s, sorted(gaps))
+        return shots_between(times_s, sorted(gaps))
 
     def _hard_cut_detector(self) -> AdaptiveDetector:
         return AdaptiveDetector(
@@ -61,12 +61,3 @@ class PySceneDetect:
             min_content_val=self._options.min_content_change,
             min_scene_len=self._options.min_shot_frames,
         )
-
-
-def _shots(times_s: list[float], gaps: list[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Spans between the gaps; the last frame stays on the screen for as long as the others."""
-    typical_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / _NOMINAL_FPS
-    edges_s = [*times_s, times_s[-1] + typical_s]
-    starts = [0, *(resume for _, resume in gaps)]
-    ends = [*(stop for stop, _ in gaps), len(times_s)]
-    return [(edges_s[a], edges_s[b]) for a, b in zip(starts, ends, strict=True) if a < b]

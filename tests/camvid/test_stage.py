@@ -139,9 +139,7 @@ def test_weights_are_part_of_the_identity() -> None:
     stage = Count(CountConfig())
     inputs = {"Clip": "1", "ObjectMasks": "2"}
     before = stage_fingerprint(stage, inputs)
-    stage.weights = (
-        Weight(name="n", version="1", licence="MIT", sha256="ab", source="", wheel="", member=""),
-    )
+    stage.weights = (Weight(name="n", version="1", licence="MIT", sha256="ab"),)
     assert stage_fingerprint(stage, inputs) != before
     assert fingerprint("a", 1, CountConfig(), ["x"]) != fingerprint("a", 2, CountConfig(), ["x"])
 

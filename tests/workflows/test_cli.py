@@ -19,8 +19,14 @@ COMMANDS = [
     "inspect",
     "report",
     "refilter",
+    "evaluate",
+    "calibrate",
+    "train",
+    "sample",
+    "genxd",
     "stage",
     "shards",
+    "models",
     "doctor",
 ]
 
@@ -60,7 +66,7 @@ def test_help_names_every_command() -> None:
         (["curate", "none.mp4", "--out", "r"], 2, "none.mp4"),
         (["curate", ".", "--out", "r", "--config", "no.toml"], 2, "config file must be readable"),
         (["curate", ".", "--out", "r", "--set", "filtre.x=1"], 2, "did you mean `filter`?"),
-        (["curate", ".", "--out", "r", "--profile", "big"], 2, "--profile must be `embedded`"),
+        (["curate", ".", "--out", "r", "--profile", "big"], 2, "--profile must be one of"),
         (["status", "nowhere"], 4, "must be a run of `camvid curate`"),
         (["inspect", "nowhere", "abc"], 4, "must hold index.parquet"),
         (["shards", "verify", "nowhere"], 4, "must hold shards/manifest.json"),
@@ -121,5 +127,27 @@ def test_stage_and_report(run: Path) -> None:
 
 def test_doctor() -> None:
     checks = json.loads(camvid("doctor", "--json").stdout)
-    assert {"python", "pycolmap", "u2netp"} <= {check["name"] for check in checks}
+    names = {check["name"] for check in checks}
+    assert {"python", "pycolmap", "gpu", "segmenter sam2", "depth estimator geometric"} <= names
     assert all(check["ok"] for check in checks if check["required"])
+    assert all(check["mend"] for check in checks if not check["ok"])
+
+
+def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMVID_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+    models = {m["name"]: m for m in json.loads(camvid("models", "list", "--json").stdout)}
+    assert models["sam-vit-b"]["licence"] == "Apache-2.0"
+    assert models["sam-vit-b"]["path"] == ""
+    assert not models["cotracker3-offline"]["commercial"]
+    (tmp_path / "sam-vit-b.pth").write_bytes(b"no")
+    done = camvid("models", "check", "sam-vit-b")
+    assert done.returncode == 3
+    assert "DAMAGED" in done.stdout
+    assert "must have sha256 ec2df627" in done.stdout
+    assert camvid("models", "check", "sam-vit-bb").returncode == 2
+    done = camvid("models", "fetch", "depth-anything-v2-small")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "depth-anything-v2-small: cannot " in done.stderr
+    assert not (tmp_path / "depth-anything-v2-small").exists()

@@ -18,7 +18,9 @@ def command(
     config: Annotated[
         str | None, typer.Option("--config", metavar="FILE", help="TOML; only what differs.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="Backends: `embedded` needs no hub.")] = "embedded",
+    profile: Annotated[
+        str, typer.Option(help="Backends: `embedded`, `paper` or `paper-noncommercial`.")
+    ] = "embedded",
     ray: Annotated[
         str | None,
         typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
@@ -26,20 +28,26 @@ def command(
     workers: Annotated[
         int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
     ] = 1,
+    accept_noncommercial: Annotated[
+        bool,
+        typer.Option(
+            "--accept-noncommercial", help="Use weights whose licence forbids commercial use."
+        ),
+    ] = False,
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
     from camvid.config import load_config
-    from camvid.errors import ConfigError
     from camvid.video.find import find_videos
     from workflows.cli.progress import progress
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.executors import choose_executor
+    from workflows.profiles import load_profile
 
-    if profile != "embedded":
-        raise ConfigError(f"--profile must be `embedded`, got {profile!r}")
-    resolved = load_config(CurateConfig, config, settings or ())
+    accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
+    chosen = load_profile(profile)
+    resolved = load_config(CurateConfig, config, [*accepted, *(settings or ())], chosen)
     found = find_videos(videos)
     with progress(len(found)) as on_row:
         index = curate(found, out, resolved, choose_executor(ray, workers), on_row)

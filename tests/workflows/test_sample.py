@@ -1,0 +1,249 @@
+"""`camvid sample` and `camvid genxd`: from pictures and shards to videos and numbers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+pytest.importorskip("skimage")
+
+from camvid.artifacts import (  # noqa: E402
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+)
+from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
+from camvid.genxd.checkpoint import load_checkpoint  # noqa: E402
+from camvid.genxd.data import ClipDataset  # noqa: E402
+from camvid.genxd.data_options import DataOptions  # noqa: E402
+from camvid.genxd.data_shards import RowReader  # noqa: E402
+from camvid.genxd.device import choose_device  # noqa: E402
+from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
+from camvid.genxd.metrics import NetworkWeights  # noqa: E402
+from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places  # noqa: E402
+from camvid.genxd.sampling import conditions_of  # noqa: E402
+from camvid.geometry import camera_centers  # noqa: E402
+from camvid.outcome import INDICATOR  # noqa: E402
+from camvid.scenes.movie import read_video, write_video  # noqa: E402
+from tests.genxd.checkpoints import small_codec, write_checkpoint  # noqa: E402
+from tests.genxd.runs import clip_id, write_run  # noqa: E402
+from tests.genxd.tiny import manifest, recipe_weights  # noqa: E402
+from workflows.cli.genxd import protocol_table  # noqa: E402
+from workflows.cli.main import app  # noqa: E402
+from workflows.metrics import score_folders  # noqa: E402
+from workflows.paper_tables import ProtocolRun, num_samples, run_protocol  # noqa: E402
+from workflows.sample import SampleRequest, make_scene, sample  # noqa: E402
+
+SMALL = DataOptions(num_frames=4, height_px=64, width_px=128)
+QUICK = SamplerOptions(num_steps=2, guidance=1.0)
+TRAIN_TOML = "[data]\nnum_frames = 4\nheight_px = 64\nwidth_px = 64\n"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    weights = recipe_weights(manifest("tiny"))
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"), weights, TRAIN_TOML)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> tuple[str, ...]:
+    """Two pictures of 160x120."""
+    paths = tuple(str(tmp_path / f"{name}.png") for name in "ab")
+    for seed, path in enumerate(paths):
+        rough = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+        cv2.imwrite(path, cv2.resize(rough, (160, 120), interpolation=cv2.INTER_CUBIC))
+    return paths
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    masks: ObjectMasks,
+    reconstruction: Reconstruction,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    motion: MotionReport,
+) -> str:
+    artifacts = (masks, reconstruction, depth, tracks, motion)
+    return write_run(tmp_path / "run", "44334vv4", artifacts).root
+
+
+def camvid(*arguments: str) -> str:
+    """What the command prints, run in this process."""
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_request_becomes_a_scene_in_the_models_units(images: tuple[str, ...]) -> None:
+    request = SampleRequest(images=images, camera="forward:0.6", motion=2.0)
+    scene = make_scene(request, SMALL)
+    assert scene.at == (0, 3)
+    assert scene.pictures.shape == (2, 3, 64, 128)
+    assert scene.motion_id == 2.0
+    np.testing.assert_allclose(camera_centers(scene.cam_from_world)[:, 2], [0, 0.2, 0.4, 0.6])
+    # 160x120 is cropped to 160x80 and resized by 0.8; the guess is 1.414 of the shorter side.
+    assert scene.K[0, 0, 0] == pytest.approx(1.414 * 120 * 0.8)
+    np.testing.assert_allclose(scene.K[0, :2, 2], [64, 32])
+    sigmoid = make_scene(request, replace(SMALL, motion_rule="sigmoid"))
+    assert sigmoid.motion_id == pytest.approx(100 * (1 / (1 + np.exp(-0.02)) - 0.5))
+    alone = replace(request, images=images[:1], at=(2,))
+    far = make_scene(alone, replace(SMALL, scale_rule="cameras"))
+    np.testing.assert_allclose(camera_centers(far.cam_from_world)[:, 2], [-1, -0.5, 0, 0.5])
+
+
+def test_a_clips_camera_comes_in_scene_units(
+    run: str, images: tuple[str, ...], reconstruction: Reconstruction
+) -> None:
+    request = SampleRequest(images=images[:1], camera=f"{run}#{clip_id(0)}")
+    ours = camera_centers(make_scene(request, SMALL).cam_from_world)
+    request = replace(request, scene_scale=0.1)
+    tenth = camera_centers(make_scene(request, SMALL).cam_from_world)
+    true = camera_centers(reconstruction.cam_from_world[[0, 1, 3, 4]])
+    np.testing.assert_allclose(tenth, (true - true[0]) * 10, atol=1e-9)
+    assert np.abs(ours).max() < np.abs(true - true[0]).max()  # what it sees is further than 1
+
+
+def test_a_clip_is_sampled_as_it_is_trained_on(run: str, tmp_path: Path) -> None:
+    """Its own frame and camera give the pictures, rays and ids that the loader makes of it."""
+    options = replace(SMALL, num_frames=5, fit="centre_crop", single_view_probability=1.0)
+    dataset = ClipDataset(run, options)
+    trained = dataset[0]
+    assert trained.rgb is not None
+    at = int(np.argmax(trained.is_given))
+    row = RowReader(run, 0).read(dataset.index.place(0))
+    picture = np.frombuffer(row["frames"][trained.frame_index[at]].as_buffer(), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), cv2.imdecode(picture, cv2.IMREAD_COLOR))
+    request = SampleRequest(
+        images=(str(tmp_path / "a.png"),), at=(at,), camera=f"{run}#{clip_id(0)}", motion=2.0
+    )
+    scene = make_scene(request, options)
+    np.testing.assert_allclose(scene.pictures[0], trained.rgb[at], atol=1e-6)
+    rays = conditions_of([scene], small_codec()).rays[0].numpy()
+    np.testing.assert_allclose(rays, trained.rays, atol=1e-6)
+    assert scene.motion_id == trained.motion_id
+    assert INDICATOR[scene.kind] == trained.indicator
+
+
+def test_the_same_seed_gives_the_same_video(checkpoint: Path, images: tuple[str, ...]) -> None:
+    loaded = load_checkpoint(checkpoint)
+    request = SampleRequest(images=images[:1], seeds=(5, 6))
+    first, second = (sample(loaded, request, QUICK) for _ in range(2))
+    assert first[0].shape == (4, 64, 64, 3)
+    assert np.array_equal(first[0], second[0])
+    assert not np.array_equal(first[0], first[1])
+    assert np.array_equal(first[0][0], first[1][0])  # the known frame
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": ("no.png",)}, "must be a picture that can be decoded, got no.png"),
+        ({"at": (4, 0)}, r"--at must be frames from 0 to 3, got \[4, 0\]"),
+        ({"at": (1,)}, "must name one frame for each picture"),
+        ({"camera": "orbit:far"}, "orbit:AMOUNT must have a number, got 'orbit:far'"),
+        ({"camera": "orbits"}, "--camera must be one of orbit, .* or a file .* 'orbits'"),
+        ({"size_hw": (60, 64)}, "height_px must be a multiple of 64"),
+    ],
+)
+def test_mistakes_are_named(images: tuple[str, ...], change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_scene(replace(SampleRequest(images=images), **change), SMALL)
+
+
+def test_a_device_that_is_not_there() -> None:
+    assert choose_device("cpu") == "cpu"
+    with pytest.raises(BackendUnavailable, match="--device nosuch must be usable"):
+        choose_device("nosuch")
+
+
+def test_the_command_writes_a_video_and_a_sheet(
+    checkpoint: Path, images: tuple[str, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "o" / "a.mp4"
+    known = ["--image", images[0], "--at", "1", "--image", images[1], "--at", "3"]
+    asked = ["--camera", "pan", "--steps", "2", "--frames", "5", "--size", "128x64"]
+    printed = camvid("sample", str(checkpoint), *known, *asked, "--out", str(out))
+    assert read_video(out).shape == (5, 64, 128, 3)
+    assert cv2.imread(str(tmp_path / "o" / "a.png")).shape == (70, 5 * 134, 3)
+    assert printed == f"written to {out}\nwritten to {out.with_suffix('.png')}\n"
+
+
+def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(checkpoint)
+    asked = ProtocolRun(
+        protocol=TABLE_2,
+        checkpoint="tiny",
+        shards=run,
+        out=tmp_path / "out",
+        sampler=QUICK,
+        max_clips=2,
+    )
+    told: list[int] = []
+    result = run_protocol(asked, loaded, told.append)
+    assert told == [1, 2, 3, 4]
+    assert num_samples(asked, loaded.trained_on) == 4
+    one, three = result.lines
+    assert (one.num_given, one.num_clips, three.num_given) == (1, 2, 3)
+    found = {m.name: m for m in three.measures}
+    assert found["PSNR"].count == 2  # of 4 frames, 3 are known
+    assert found["FID"].note == "not measured: needs --fid-weights PATH"
+    video = read_video(tmp_path / "out" / "views-3" / f"{clip_id(0)}.mp4")
+    assert video.shape == (4, 64, 128, 3)
+    saved = json.loads((tmp_path / "out" / "table2.json").read_text())
+    assert saved["lines"][0]["measures"][0]["value"] == pytest.approx(one.measures[0].value)
+    lines = protocol_table(result).splitlines()
+    assert [line.split()[:4] for line in lines if "FVD" in line] == [
+        ["1", "FVD", "-", "1208.93"],
+        ["3", "FVD", "-", "490.50"],
+    ]
+
+
+def test_table_4_is_of_static_scenes(run: str, checkpoint: Path, tmp_path: Path) -> None:
+    asked = ["--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "--json"]
+    result = json.loads(camvid("genxd", "table", "4", str(checkpoint), run, *asked))
+    assert [line["num_given"] for line in result["lines"]] == [3]
+    assert result["lines"][0]["num_clips"] == 2
+    names = {path.stem for path in (tmp_path / "out" / "views-3").iterdir()}
+    assert names == {clip_id(2), clip_id(3)}
+    assert result["protocol"]["kind"] == TABLE_4.kind == "3d"
+
+
+def test_known_views_lie_as_in_the_released_evaluation() -> None:
+    assert given_places(3, 12) == (0, 5, 11)
+    assert given_places(1, 12) == (0,)
+
+
+def test_folders_are_scored(tmp_path: Path) -> None:
+    made, true = tmp_path / "made", tmp_path / "true"
+    for folder, value in ((made, 108), (true, 100)):
+        for name in ("a", "b"):
+            (folder / name).mkdir(parents=True)
+            for index in range(2):
+                picture = np.full((32, 32, 3), value, np.uint8)
+                cv2.imwrite(str(folder / name / f"{index:04d}.png"), picture)
+    printed = camvid("genxd", "metrics", str(made), "--truth", str(true), "--json")
+    measures = {m["name"]: m for m in json.loads(printed)}
+    assert measures["PSNR"]["value"] == pytest.approx(20 * np.log10(255 / 8))
+    assert measures["PSNR"]["count"] == 4
+    assert measures["LPIPS"]["note"] == "not measured: needs --lpips-weights PATH"
+    printed = camvid("genxd", "metrics", str(made), "--truth", str(true))
+    assert [line.split()[:2] for line in printed.splitlines()[2:4]] == [
+        ["PSNR", "30.069"],
+        ["SSIM", f"{measures['SSIM']['value']:.3f}"],
+    ]
+    write_video(made / "c.mp4", np.zeros((3, 32, 32, 3), np.uint8), 8)
+    with pytest.raises(ConfigError, match="must hold the same clips, c is in one alone"):
+        score_folders(str(made), str(true), NetworkWeights(), "cpu")
+    write_video(true / "c.mp4", np.zeros((2, 32, 32, 3), np.uint8), 8)
+    with pytest.raises(ConfigError, match=r"clip c must be of one length .* is \(3, 32, 32, 3\)"):
+        score_folders(str(made), str(true), NetworkWeights(), "cpu")
