@@ -4,6 +4,7 @@ PatchCodec.fit(sample.rgb for sample in samples).save("patches.safetensors")
 codec = load_codec("patches.safetensors")  # or the folder of a VAE
 """
 
+import hashlib
 import json
 import os
 from abc import abstractmethod
@@ -19,9 +20,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from camvid.artifacts import F32
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import LATENT_FACTOR
+from camvid.genxd.data_sample import Sample
 
 PATCH_CODEC = "camvid linear patch codec (PCA)"  # the label in its files
 NUM_PATCH_VALUES = 3 * LATENT_FACTOR**2
@@ -40,6 +43,18 @@ class LatentCodec(nn.Module):
     def decode(self, latents_BFCHW: Tensor) -> Tensor:
         """Latents to pictures, clamped to [-1, 1]."""
 
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.state_dict().values())).device
+
+    def identity(self) -> str:
+        """sha256 of all that decides the latents: names, types and values of the weights."""
+        digest = hashlib.sha256(type(self).__name__.encode())
+        for name, tensor in self.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
 
 def load_codec(path: str | Path) -> LatentCodec:
     """A saved `PatchCodec`, or the VAE in a folder (of its own, or of a pipeline)."""
@@ -54,10 +69,16 @@ def fit_on_shards(
     """A `PatchCodec` of the first samples of training: the same shards and seed give the same."""
     order = dataset.order()
     return PatchCodec.fit(
-        (dataset[order.pick(number)].rgb for number in range(num_samples)),
+        (_pictures(dataset[order.pick(number)]) for number in range(num_samples)),
         num_channels=num_channels,
         fitted_on=f"{num_samples} samples of shards {dataset.index.digest()}",
     )
+
+
+def _pictures(sample: Sample) -> F32:
+    if sample.rgb is None:
+        raise ConfigError("a codec is fitted on pictures, got a dataset of cached latents")
+    return sample.rgb
 
 
 class PatchCodec(LatentCodec):
@@ -166,6 +187,10 @@ class TemporalVae(LatentCodec):
         self.vae: Any = vae.requires_grad_(False).eval()
         self.num_channels = int(vae.config.latent_channels)
         self.max_frames = max_frames
+
+    def identity(self) -> str:
+        scaled = f"{super().identity()} times {self.vae.config.scaling_factor}"
+        return hashlib.sha256(scaled.encode()).hexdigest()
 
     @torch.no_grad()
     def encode(self, rgb_BFCHW: Tensor) -> Tensor:

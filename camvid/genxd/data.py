@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.errors import ClipError, StoreError
+from camvid.genxd.data_latents import CachedLatents
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick, SampleOrder
 from camvid.genxd.data_sample import Sample, make_sample
@@ -41,16 +42,29 @@ class ClipDataset:
     """
 
     def __init__(
-        self, shards: str | ShardIndex, options: DataOptions, *, held_out: bool = False
+        self,
+        shards: str | ShardIndex,
+        options: DataOptions,
+        *,
+        held_out: bool = False,
+        latents: CachedLatents | None = None,
     ) -> None:
-        """`held_out`: the clips of the held-out source videos instead of all others."""
+        """The shards' clips, or a part of them.
+
+        Args:
+            shards: see `find_shards`.
+            options: what a sample is made of.
+            held_out: the clips of the held-out source videos instead of all others.
+            latents: samples have these instead of pictures, and no picture is decoded.
+        """
         self.index = find_shards(shards) if isinstance(shards, str) else shards
         self.options = options
         self.skipped: list[Skipped] = []
         self._row_groups = _part(self.index, options.held_out_fraction, held_out)
         rows = [group for groups in self._row_groups.values() for group in groups]
         self.rows: Rows = np.sort(np.concatenate(rows)) if rows else np.arange(0)
-        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000)
+        files = latents.file_of_shard if latents else None
+        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000, files)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from camvid.artifacts import F32
 from camvid.errors import ConfigError
+from camvid.genxd.codec import LatentCodec
 from camvid.genxd.data import ClipDataset, Skipped
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import Sample
@@ -17,7 +19,8 @@ from camvid.genxd.data_sample import Sample
 class Batch(NamedTuple):
     """B samples of F frames, rgb of H x W and latents of h x w."""
 
-    rgb: Tensor  # [B, F, 3, H, W] float32 in [-1, 1]
+    rgb: Tensor | None  # [B, F, 3, H, W] float32 in [-1, 1]; None where latents are cached
+    latents: Tensor | None  # [B, F, C, h, w] float32; None where they are yet to be encoded
     is_given: Tensor  # [B, F] bool
     is_dropped: Tensor  # [B] bool
     rays: Tensor  # [B, F, 6, h, w] float32
@@ -26,6 +29,13 @@ class Batch(NamedTuple):
     numbers: Tensor  # [B] int64: the samples' numbers, to draw noise from
     clip_ids: tuple[str, ...]
     skipped: tuple[Skipped, ...]  # on the way to these samples
+
+    def encoded(self, codec: LatentCodec, device: torch.device | str = "cpu") -> Tensor:
+        """The latents on a device: the cached ones, or the pictures encoded now."""
+        if self.latents is not None:
+            return self.latents.to(device)
+        assert self.rgb is not None  # one of the two is there
+        return codec.encode(self.rgb.to(device)).float()
 
 
 class ClipLoader:
@@ -119,7 +129,8 @@ def collate(loaded: Sequence[tuple[Pick, Sample, list[Skipped]]]) -> Batch:
     """Samples to a batch; runs in the worker, whose tensors travel in shared memory."""
     picks, samples, skipped = zip(*loaded, strict=True)
     return Batch(
-        rgb=torch.from_numpy(np.stack([sample.rgb for sample in samples])),
+        rgb=_stacked([sample.rgb for sample in samples]),
+        latents=_stacked([sample.latents for sample in samples]),
         is_given=torch.from_numpy(np.stack([sample.is_given for sample in samples])),
         is_dropped=torch.tensor([sample.is_dropped for sample in samples]),
         rays=torch.from_numpy(np.stack([sample.rays for sample in samples])),
@@ -129,3 +140,8 @@ def collate(loaded: Sequence[tuple[Pick, Sample, list[Skipped]]]) -> Batch:
         clip_ids=tuple(sample.clip_id for sample in samples),
         skipped=tuple(clip for clips in skipped for clip in clips),
     )
+
+
+def _stacked(arrays: Sequence[F32 | None]) -> Tensor | None:
+    present = [array for array in arrays if array is not None]
+    return torch.from_numpy(np.stack(present)) if present else None

@@ -1,4 +1,4 @@
-"""One shard row -> one training sample: frames, rays and what is given. Numpy only."""
+"""One shard row -> one training sample: frames or latents, rays and what is given. Numpy only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
+from camvid.genxd.data_shards import LATENTS
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers
 from camvid.outcome import INDICATOR
@@ -22,7 +24,8 @@ class Sample:
     """One clip as the model is trained on it; F frames, latents of h x w."""
 
     clip_id: str
-    rgb: F32  # [F, 3, H, W] in [-1, 1]
+    rgb: F32 | None  # [F, 3, H, W] in [-1, 1]; None where latents are cached
+    latents: F32 | None  # [F, C, h, w]; None where they are yet to be encoded
     is_given: Bool  # [F], condition frames
     is_dropped: bool  # to be trained without conditions, for guidance
     rays: F32  # [F, 6, h, w], seen from the first condition frame; 0 without cameras
@@ -41,21 +44,32 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     check_row(row)
     has_camera = row["kind"] != "video"
     cam_from_world, usable = cameras_from_row(row)
-    usable = np.flatnonzero(usable | (not has_camera))
+    if not has_camera:  # a video may have known rotations; it is trained without them
+        cam_from_world, usable = np.full_like(cam_from_world, np.nan), np.ones_like(usable)
+    usable = np.flatnonzero(usable)
     image_hw = (row["height_px"], row["width_px"])
     chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng)
     framing = choose_framing(image_hw, options, rng)
     is_given = choose_given(options, rng)
     is_dropped = bool(rng.random() < options.dropout)
     frame_index = usable[chosen]
-    cameras = _scaled(cam_from_world[frame_index], row["scene_scale"], is_given, options)
-    K = framing.of_K(_camera_matrix(row), (options.height_px, options.width_px))
+    reference = int(np.argmax(is_given))
+    cameras = scale_cameras(
+        cam_from_world[frame_index], row["scene_scale"], reference, options.scale_rule
+    )
+    K = framing.of_K(camera_matrix(row), (options.height_px, options.width_px))
+    rgb = latents = None
+    if LATENTS in row:
+        latents = _read_latents(_at(row[LATENTS], frame_index), options)
+    else:
+        rgb = read_pictures(_at(row["frames"], frame_index), image_hw, framing, options)
     return Sample(
         clip_id=row["clip_id"],
-        rgb=_pictures([row["frames"][i] for i in frame_index], image_hw, framing, options),
+        rgb=rgb,
+        latents=latents,
         is_given=is_given,
         is_dropped=is_dropped,
-        rays=_rays(cameras, K, is_given, options) if has_camera else _no_rays(options),
+        rays=_rays(cameras, K, reference, options) if has_camera else _no_rays(options),
         indicator=INDICATOR[row["kind"]],
         motion_id=_motion_id(row, options),
         frame_index=tuple(frame_index.tolist()),
@@ -66,14 +80,15 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
 
 def check_row(row: Mapping[str, Any]) -> None:
     """ClipError where the columns of a row are missing, or do not fit each other."""
-    needed = {"frames", "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
+    pictures = LATENTS if LATENTS in row else "frames"
+    needed = {pictures, "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
     needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
         row.get("kind", ""), {"a known kind"}
     )
     if absent := sorted(name for name in needed if row.get(name) is None):
         raise ClipError(f"the row must have {', '.join(absent)}")
     num_frames = row["num_frames"]
-    for name in ("frames", "timestamps_s"):
+    for name in (pictures, "timestamps_s"):
         if len(row[name]) != num_frames:
             raise ClipError(f"{name} must have {num_frames} entries, got {len(row[name])}")
     if len(row["cam_from_world"]) not in (0, num_frames):
@@ -84,7 +99,8 @@ def check_row(row: Mapping[str, Any]) -> None:
         raise ClipError("timestamps_s must increase strictly")
 
 
-def _camera_matrix(row: Mapping[str, Any]) -> F64:
+def camera_matrix(row: Mapping[str, Any]) -> F64:
+    """K [3, 3] in pixels of the stored frames; NaN where there are no cameras."""
     if row["kind"] == "video":
         return np.full((3, 3), np.nan)
     K = row["K"]
@@ -93,31 +109,39 @@ def _camera_matrix(row: Mapping[str, Any]) -> F64:
     return np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
 
 
-def _scaled(cameras: F64, scene_scale: float | None, is_given: Bool, options: DataOptions) -> F64:
-    """Cameras [F, 3, 4] with translations divided as the rule says; NaN stays NaN."""
+def scale_cameras(
+    cameras: F64, scene_scale: float | None, reference_frame: int, rule: ScaleRule
+) -> F64:
+    """Cameras [F, 3, 4] with translations divided as the rule says; NaN stays NaN.
+
+    Args:
+        cameras: cam_from_world, in any unit.
+        scene_scale: the median depth of the scene in that unit; not looked at but for `scene`.
+        reference_frame: the first condition view.
+    """
     scale = 1.0
-    if np.isnan(cameras).any():
-        return cameras
-    if options.scale_rule == "scene":
+    if np.isnan(cameras).any() or not cameras[..., 3].any():
+        return cameras  # cameras that turn in place have nothing to divide
+    if rule == "scene":
         if not (scene_scale and 0 < scene_scale < np.inf):
             raise ClipError(f"scene_scale must be above 0, got {scene_scale}: see `scale_rule`")
         scale = scene_scale
-    elif options.scale_rule == "cameras":
+    elif rule == "cameras":
         centers = camera_centers(cameras)
-        away = np.linalg.norm(centers - centers[np.argmax(is_given)], axis=-1)
+        away = np.linalg.norm(centers - centers[reference_frame], axis=-1)
         scale = float(away.max()) or 1.0  # cameras at one place have nothing to divide
     scaled = cameras.copy()
     scaled[..., 3] /= scale
     return scaled
 
 
-def _rays(cameras: F64, K: F64, is_given: Bool, options: DataOptions) -> F32:
+def _rays(cameras: F64, K: F64, reference_frame: int, options: DataOptions) -> F32:
     return plucker_rays(
         cameras,
         K,
         image_hw=(options.height_px, options.width_px),
         latent_hw=options.latent_hw,
-        reference_frame=int(np.argmax(is_given)),
+        reference_frame=reference_frame,
     )
 
 
@@ -132,12 +156,30 @@ def _motion_id(row: Mapping[str, Any], options: DataOptions) -> float:
     strength = float(row["motion_strength"])
     if not np.isfinite(strength):
         raise ClipError(f"motion_strength must be finite, got {strength}")
-    if options.motion_rule == "sigmoid":
+    return motion_id_of(strength, options.motion_rule)
+
+
+def motion_id_of(strength: float, rule: MotionRule) -> float:
+    """A raw motion strength in the model's scale."""
+    if rule == "sigmoid":
         return 100 * (1 / (1 + float(np.exp(-strength))) - 0.5)
     return 100 * strength
 
 
-def _pictures(
+def _at(frames: Any, indices: Sequence[int] | NDArray[np.int64]) -> list[Any]:
+    """Some of Arrow's scalars."""
+    return [frames[int(index)] for index in indices]
+
+
+def _read_latents(scalars: Sequence[Any], options: DataOptions) -> F32:
+    """Latents as `latent_cache` writes them, [F, C, h, w]."""
+    buffers = [scalar.as_buffer() for scalar in scalars]
+    if any(buffer is None for buffer in buffers):
+        raise ClipError("a frame must have cached latents: it could not be decoded or encoded")
+    return np.stack([np.frombuffer(b, "<f4").reshape(-1, *options.latent_hw) for b in buffers])
+
+
+def read_pictures(
     jpegs: Sequence[Any], image_hw: tuple[int, int], framing: Framing, options: DataOptions
 ) -> F32:
     """JPEGs, as Arrow's scalars, to rgb [F, 3, H, W] in [-1, 1]."""

@@ -6,7 +6,7 @@ import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -14,6 +14,7 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
@@ -35,6 +36,8 @@ TRAINING_COLUMNS = (
     "motion_strength",
 )
 """All that a training read touches: never the masks, depth and tracks that lie beside them."""
+_READ_BYTES = 1 << 20  # about a page
+LATENTS = "latents"  # the column of cached latents, read in place of `frames`
 
 Rows = NDArray[np.int64]  # numbers of rows
 
@@ -47,6 +50,7 @@ class Shard:
     kind: Kind
     clip_ids: tuple[str, ...]
     row_group_sizes: tuple[int, ...]
+    sha256: str = field(default="", compare=False)  # empty where there is no manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +102,12 @@ class ShardIndex:
 
     def sources(self) -> list[str]:
         """sha256 of the source video of each row; reads one small column of each shard."""
-        filesystem = _filesystem(self.root)[0]
+        filesystem = open_filesystem(self.root)[0]
         column: list[str] = []
         for shard in self.shards:
-            table = _open(filesystem, shard.path).read(columns=["source_sha256"], use_threads=False)
+            table = open_shard(filesystem, shard.path).read(
+                columns=["source_sha256"], use_threads=False
+            )
             column += table["source_sha256"].to_pylist()
         return column
 
@@ -127,7 +133,7 @@ def find_shards(uri: str) -> ShardIndex:
 
 
 def _find_shards(uri: str) -> ShardIndex:
-    filesystem, base = _filesystem(uri)
+    filesystem, base = open_filesystem(uri)
     for folder in (f"{base}/shards", base):
         if filesystem.exists(f"{folder}/manifest.json"):
             manifest = json.loads(filesystem.cat_file(f"{folder}/manifest.json"))
@@ -149,12 +155,12 @@ def _from_manifest(filesystem: Any, folder: str, line: Mapping[str, Any]) -> Sha
             f"{path} must have {line['size_bytes']} bytes by its manifest, got {size}:"
             " run `camvid shards verify`"
         )
-    rest = {key: line[key] for key in ("kind", "clip_ids", "row_group_sizes")}
+    rest = {key: line[key] for key in ("kind", "clip_ids", "row_group_sizes", "sha256")}
     return structure(Shard, {"path": path, **rest}, line["name"])
 
 
 def _from_file(filesystem: Any, path: str) -> Shard:
-    file = _open(filesystem, path)
+    file = open_shard(filesystem, path)
     table = file.read(columns=["clip_id", "kind"], use_threads=False)
     kinds = sorted(set(table["kind"].to_pylist()))
     if len(kinds) != 1:
@@ -172,32 +178,43 @@ def _from_file(filesystem: Any, path: str) -> Shard:
 class RowReader:
     """Reads rows of shards and keeps the last row groups, in each process for itself."""
 
-    def __init__(self, root: str, cache_bytes: int) -> None:
-        self._root, self._cache_bytes = root, cache_bytes
+    def __init__(
+        self, root: str, cache_bytes: int, latents: Mapping[str, str] | None = None
+    ) -> None:
+        """`latents`: the file of cached latents of each shard, to be read instead of frames."""
+        self._root, self._cache_bytes, self._latents = root, cache_bytes, latents
         self._forget(os.getpid())
 
-    def __reduce__(self) -> tuple[type["RowReader"], tuple[str, int]]:
-        return RowReader, (self._root, self._cache_bytes)
+    def __reduce__(self) -> tuple[type["RowReader"], tuple[Any, ...]]:
+        return RowReader, (self._root, self._cache_bytes, self._latents)
 
     def read(self, place: Place) -> dict[str, Any]:
-        """The training columns of a row; `frames` stay in Arrow, so that only some are copied.
+        """The training columns of a row, with `latents` for `frames` where they are cached.
+
+        Those stay in Arrow, so that only some are copied.
 
         Raises:
             StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
         """
         if self._pid != os.getpid():
             self._forget(os.getpid())  # open files and connections are the parent's
-        table = self._row_group(place.path, place.row_group)
-        row = {name: table[name][place.row_in_group] for name in table.column_names}
-        return {k: v.values if k == "frames" else v.as_py() for k, v in row.items()}
+        parts = [(place.path, TRAINING_COLUMNS)]
+        if self._latents is not None:
+            light = tuple(name for name in TRAINING_COLUMNS if name != "frames")
+            parts = [(place.path, light), (self._latents[place.path], (LATENTS,))]
+        row: dict[str, Any] = {}
+        for path, columns in parts:
+            table = self._row_group(path, place.row_group, columns)
+            row |= {name: table[name][place.row_in_group] for name in columns}
+        return {k: v.values if k in ("frames", LATENTS) else v.as_py() for k, v in row.items()}
 
-    def _row_group(self, path: str, group: int) -> pa.Table:
+    def _row_group(self, path: str, group: int, columns: Sequence[str]) -> pa.Table:
         key = (path, group)
         if key not in self._tables:
             try:
                 # On the calling thread: Arrow's thread pools do not survive a fork.
                 table = self._file(path).read_row_group(
-                    group, columns=list(TRAINING_COLUMNS), use_threads=False
+                    group, columns=list(columns), use_threads=False
                 )
             except OSError:
                 self._forget(self._pid)  # a lost connection is not kept
@@ -209,7 +226,7 @@ class RowReader:
 
     def _file(self, path: str) -> pq.ParquetFile:
         if path not in self._files:
-            self._files[path] = _open(_filesystem(self._root)[0], path)
+            self._files[path] = open_shard(open_filesystem(self._root)[0], path)
         return self._files[path]
 
     def _make_room(self, num_bytes: int) -> None:
@@ -223,7 +240,7 @@ class RowReader:
         self._tables: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
 
 
-def _filesystem(uri: str) -> tuple[Any, str]:
+def open_filesystem(uri: str) -> tuple[Any, str]:
     try:
         filesystem, base = fsspec.core.url_to_fs(uri)
     except (ImportError, ValueError) as error:
@@ -233,11 +250,14 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     return filesystem, str(base).rstrip("/")
 
 
-def _open(filesystem: Any, path: str) -> pq.ParquetFile:
-    """A shard of a version that we read; its page checksums are verified."""
-    file = pq.ParquetFile(
-        filesystem.open(path, "rb"), pre_buffer=False, page_checksum_verification=True
-    )
+def open_shard(filesystem: Any, path: str) -> pq.ParquetFile:
+    """A shard, or a file of its cached latents, of a version that we read; checksums are on."""
+    options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": True}
+    if isinstance(filesystem, LocalFileSystem):
+        # By Arrow itself and page by page: through Python every byte would be copied twice more.
+        file = pq.ParquetFile(path, buffer_size=_READ_BYTES, **options)
+    else:
+        file = pq.ParquetFile(filesystem.open(path, "rb"), **options)
     check_version(file.schema_arrow.metadata, path)
     return file
 

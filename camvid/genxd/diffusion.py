@@ -15,6 +15,7 @@ from camvid.genxd.conditioning import Conditions
 
 # (sample, timestep, added_time_ids, indicator, motion_ids) -> v, as `GenXDUNet.forward`
 Denoiser = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+OnStep = Callable[[int], None]  # told how many steps are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def sample_latents(
     conditions: Conditions,
     noise_BFCHW: Tensor,
     options: SamplerOptions = SamplerOptions(),
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Euler's method from pure noise to latents [B, F, 4, H, W].
 
@@ -105,11 +107,13 @@ def sample_latents(
     """
     sigmas = options.sigmas()
     x_BFCHW = noise_BFCHW * float((sigmas[0] ** 2 + 1).sqrt())
-    for sigma, next_sigma in sigmas.unfold(0, 2, 1).tolist():
+    for step, (sigma, next_sigma) in enumerate(sigmas.unfold(0, 2, 1).tolist()):
         sigma_B = x_BFCHW.new_full((len(x_BFCHW),), sigma)
         v_BFCHW = _guided(model, x_BFCHW, sigma_B, conditions, options.guidance)
         slope = (x_BFCHW - denoised(x_BFCHW, v_BFCHW, sigma_B)) / sigma
         x_BFCHW = x_BFCHW + slope * (next_sigma - sigma)
+        if on_step is not None:
+            on_step(step + 1)
     return conditions.put_given(x_BFCHW)
 
 

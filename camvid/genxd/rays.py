@@ -26,7 +26,7 @@ def plucker_rays(
     direction_cam /= np.linalg.norm(direction_cam, axis=-1, keepdims=True)
     reference_from_cam = _relative(cam_from_world, cam_from_world[reference_frame])
     rotation, origin = reference_from_cam[..., :3], reference_from_cam[..., 3]
-    direction = np.einsum("fij,fyxj->fyxi", rotation, direction_cam)
+    direction = direction_cam @ rotation[:, None].swapaxes(-1, -2)
     moment = np.cross(origin[:, None, None], direction)
     rays = np.concatenate([direction, moment], axis=-1)
     return np.ascontiguousarray(rays.transpose(0, 3, 1, 2), dtype=np.float32)

@@ -23,7 +23,7 @@ from camvid.genxd.data_order import Pick
 from camvid.genxd.data_shards import TRAINING_COLUMNS, find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.parquet import table_from_bytes
-from camvid.schema import EVIDENCE_COLUMNS, shard_schema
+from camvid.schema import EVIDENCE_COLUMNS, SCHEMA_VERSION, shard_schema
 from camvid.shard_row import scene_scale
 from camvid.store import ClipStore
 from tests.genxd.runs import clip_id, write_run
@@ -113,10 +113,10 @@ def test_what_is_no_shard_is_refused(tmp_path: Path, store: ClipStore) -> None:
         find_shards("nosuch://x")
     path = Path(store.full_path("shards/4d-00000.parquet"))
     manifest = Path(store.full_path("shards/manifest.json"))
-    manifest.write_text(manifest.read_text().replace('"1.0"', '"2.0"'))
+    manifest.write_text(manifest.read_text().replace(f'"{SCHEMA_VERSION}"', '"2.0"'))
     with pytest.raises(StoreError, match=r"has schema version 2\.0, this camvid reads up to 1"):
         find_shards(store.root)
-    manifest.write_text(manifest.read_text().replace('"2.0"', '"1.0"'))
+    manifest.write_text(manifest.read_text().replace('"2.0"', f'"{SCHEMA_VERSION}"'))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StoreError, match=r"4d-00000.parquet must have \d+ bytes by its manifest"):
         find_shards(store.root)
@@ -151,13 +151,13 @@ def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:
 def test_another_process_opens_its_own_files(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, opened, open_shard = dataset(store), [], data_shards._open
+    data, opened, open_shard = dataset(store), [], data_shards.open_shard
 
     def spy(filesystem: Any, path: str) -> pq.ParquetFile:
         opened.append(path)
         return open_shard(filesystem, path)
 
-    monkeypatch.setattr(data_shards, "_open", spy)
+    monkeypatch.setattr(data_shards, "open_shard", spy)
     first = data[0]
     assert equal(data[0], first)
     assert len(opened) == 1
@@ -352,3 +352,25 @@ def test_held_out_videos_are_in_one_part_with_all_their_clips(store: ClipStore) 
     assert len(every) == 8
     drawn = {train[train.order().pick(n)].clip_id for n in range(60)}
     assert not drawn & ids[1]
+
+
+TURNING = np.tile(np.eye(3, 4), (6, 1, 1)).reshape(6, 12).tolist()
+
+
+def test_a_camera_that_turns_in_place_has_no_scale(store: ClipStore) -> None:
+    change_row(store, "4d-00000.parquet", 0, cam_from_world=TURNING, scene_scale=None)
+    data = dataset(store)
+    sample, skipped = data.load(Pick(0, row_of(data, clip_id(0))))
+    assert (sample.clip_id, skipped) == (clip_id(0), [])
+    assert not sample.cam_from_world[..., 3].any()
+    assert sample.rays[:, :3].any()
+    assert not sample.rays[:, 3:].any()
+
+
+def test_a_video_whose_camera_is_known_is_still_a_video(store: ClipStore) -> None:
+    change_row(store, "video-00000.parquet", 0, cam_from_world=TURNING, scene_scale=None)
+    data = dataset(store)
+    sample, skipped = data.load(Pick(0, row_of(data, clip_id(5))))
+    assert (sample.clip_id, sample.indicator, skipped) == (clip_id(5), 1, [])
+    assert not sample.rays.any()
+    assert np.isnan(sample.cam_from_world).all()

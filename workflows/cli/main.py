@@ -8,16 +8,21 @@ import typer
 from camvid import __version__
 from camvid.errors import CamvidError
 from workflows.cli import (
+    calibrate,
     curate,
     demo,
     doctor,
     evaluate,
+    genxd,
     inspect,
+    models,
     refilter,
     report,
+    sample,
     shards,
     stage,
     status,
+    train,
 )
 from workflows.cli.console import configure_logging, print_error
 
@@ -36,8 +41,13 @@ app.command("inspect")(inspect.command)
 app.command("report")(report.command)
 app.command("refilter")(refilter.command)
 app.command("evaluate")(evaluate.command)
+app.command("calibrate")(calibrate.command)
+app.command("train")(train.command)
+app.command("sample")(sample.command)
+app.add_typer(genxd.app, name="genxd")
 app.command("stage")(stage.command)
 app.add_typer(shards.app, name="shards")
+app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.command)
 
 

@@ -1,0 +1,73 @@
+"""The paper's tables as what can be run: which clips, which known views, what is reported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_sample import Sample, scale_cameras
+from camvid.genxd.sampling import Scene
+from camvid.outcome import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """A table; the clips are all of one kind in the shards."""
+
+    name: str
+    kind: Kind
+    num_given: tuple[int, ...]  # known views, a line for each
+    measures: tuple[str, ...]  # those of the table; the others are measured too
+    about: str
+    paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by known views
+
+    def options(self, trained_on: DataOptions) -> DataOptions:
+        """As trained, with whole clips of the kind and nothing random but the frames."""
+        shares = {f"share_{kind}": float(kind == self.kind) for kind in trained_on.shares()}
+        return replace(
+            trained_on,
+            fit="pad" if trained_on.fit == "pad" else "centre_crop",
+            dropout=0.0,
+            held_out_fraction=0.0,
+            **shares,
+        )
+
+
+TABLE_2 = Protocol(
+    name="table2",
+    kind="4d",
+    num_given=(1, 3),
+    measures=("FID", "FVD"),
+    about="4D scenes along their true cameras. The paper: Cam-DAVIS, which is DAVIS curated",
+    paper={"1": {"FID": 101.78, "FVD": 1208.93}, "3": {"FID": 55.64, "FVD": 490.50}},
+)
+TABLE_4 = Protocol(
+    name="table4",
+    kind="3d",
+    num_given=(3,),
+    measures=("PSNR", "SSIM", "LPIPS"),
+    about="Static scenes from few views. The paper: Re10K and LLFF, by renderings of a 3D model"
+    " fitted to the generated views; here by the generated views themselves",
+)
+
+
+def given_places(num_given: int, num_frames: int) -> tuple[int, ...]:
+    """Where the released evaluation puts known views: evenly, from the first frame to the last."""
+    return tuple(int(place) for place in np.linspace(0, num_frames - 1, num_given))
+
+
+def scene_of(sample: Sample, kind: Kind, at: tuple[int, ...], options: DataOptions) -> Scene:
+    """A training sample of which only the frames `at` are known."""
+    assert sample.rgb is not None  # read without cached latents
+    cameras = sample.cam_from_world
+    if options.scale_rule == "cameras":  # the unit depends on the first known view
+        cameras = scale_cameras(cameras, None, min(at), "cameras")
+    return Scene(
+        pictures=sample.rgb[list(at)],
+        at=at,
+        cam_from_world=cameras,
+        K=sample.K,
+        kind=kind,
+        motion_id=sample.motion_id,
+    )

@@ -1,0 +1,1 @@
+"""The pieces of the training loop in `workflows/train.py`."""

@@ -1,0 +1,101 @@
+"""One process or many, on CPU or GPUs: what they share, and how the model is spread over them."""
+
+import importlib
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from camvid.errors import BackendUnavailable, ConfigError
+from camvid.genxd.attention import CascadeTransformer
+from camvid.genxd.model import GenXDUNet
+from camvid.genxd.resnet import CascadeResBlock
+from camvid.genxd.training.options import RunOptions
+
+# Units of sharding and of compilation. Every process runs all of these in every step, whatever is
+# in its batch; a part that only some run, as a temporal branch is, would leave the others waiting.
+_UNITS = (CascadeResBlock, CascadeTransformer)
+
+
+def join_processes() -> Accelerator:
+    """What torchrun, Ray or nothing at all started; the process group is made here if need be."""
+    return Accelerator(cpu=not torch.cuda.is_available())
+
+
+def uses_half(options: RunOptions, device: torch.device) -> bool:
+    """Whether to compute in bfloat16. Weights are kept in float32 either way."""
+    return options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
+
+
+def spread(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> nn.Module:
+    """The model to be called: on its device, replicated or sharded."""
+    if options.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    if options.compile_backend:
+        _compile(unet, options.compile_backend)
+    if options.sharding == "fsdp2":
+        return _sharded(unet, accelerator, options)
+    model: nn.Module = accelerator.prepare(unet)
+    return model
+
+
+def _compile(unet: GenXDUNet, backend: str) -> None:
+    """In place, so that names of weights stay; layer by layer, as many of them are alike."""
+    dynamo: Any = importlib.import_module("torch._dynamo")
+    # Widths and resolutions of one class of layers: beyond the default of 8, dynamo gives up.
+    dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, 128)
+    for module in _units(unet):
+        module.compile(backend=backend)
+
+
+def _sharded(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> nn.Module:
+    # By torch itself: accelerate 1.15 shards on accelerators only, and not on the CPU.
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    if accelerator.num_processes < 2:
+        raise ConfigError("run.sharding = fsdp2 needs two processes or more: use torchrun or --ray")
+    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
+    half = torch.bfloat16 if uses_half(options, accelerator.device) else None
+    policy = MixedPrecisionPolicy(
+        param_dtype=half,
+        reduce_dtype=torch.float32,
+        cast_forward_inputs=False,  # times and motion must reach their sinusoids in full precision
+    )
+    # torch warns that a layer returns a view; nothing changes those in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
+    unet.to(accelerator.device)
+    for module in _units(unet):
+        fully_shard(module, mesh=mesh, mp_policy=policy)
+    fully_shard(unet, mesh=mesh, mp_policy=policy)
+    return unet
+
+
+@contextmanager
+def enough_memory(options: RunOptions) -> Generator[None, None, None]:
+    """Says what to do where the device's memory, or the machine's, does not suffice."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        ran_out = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not ran_out and "can't allocate memory" not in str(error):  # as the CPU's allocator says
+            raise
+        raise BackendUnavailable(
+            "the device must have memory for run.micro_batch_size ="
+            f" {options.micro_batch_size} samples, but it ran out: lower it (run.batch_size may"
+            " stay), set run.gradient_checkpointing = true, or run.sharding = fsdp2 on several GPUs"
+        ) from error
+
+
+def clip_gradients(parameters: Any, limit: float) -> Tensor:
+    """Scales all gradients together to at most `limit`; returns their norm before."""
+    norm: Any = torch.nn.utils.clip_grad_norm_(parameters, limit)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+
+def _units(unet: GenXDUNet) -> list[nn.Module]:
+    return [module for module in unet.modules() if isinstance(module, _UNITS)]

@@ -1,0 +1,123 @@
+"""How good the moving average is on clips it does not train on: loss, PSNR, pictures, videos."""
+
+import logging
+import math
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from camvid.genxd.conditioning import Conditions
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_loader import Batch, collate
+from camvid.genxd.diffusion import SamplerOptions, velocity_loss
+from camvid.genxd.sampling import sample_pictures
+from camvid.genxd.training.board import Board
+from camvid.genxd.training.checkpoints import Training
+from camvid.genxd.training.noise import draw_noise
+from camvid.genxd.training.options import TrainConfig
+from camvid.genxd.video_out import contact_sheet, to_rgb, write_mp4, write_png
+
+log = logging.getLogger(__name__)
+
+FOLDER = "validation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Means over the validation samples."""
+
+    loss: float
+    psnr_db: float  # of sampled target frames against the clip's, the codec's own error included
+
+
+class Validation:
+    """The same samples every time, so that what changes is the model."""
+
+    def __init__(self, dataset: ClipDataset, config: TrainConfig) -> None:
+        """`dataset`: with pictures, of the held-out clips where there are any."""
+        order = dataset.order()
+        picks = [order.pick(number) for number in range(config.validation.num_samples)]
+        loaded = [(pick, *dataset.load(pick)) for pick in picks]
+        # One at a time: a batch of validation must not need more memory than one of training.
+        self._batches = [collate([one]) for one in loaded]
+        self._config = config
+
+    def run(self, training: Training, out: Path, board: Board, step: int) -> Scores:
+        """All processes compute the same, as sharded weights need them all; the first one writes.
+
+        OUT/validation/step-00001000/0.mp4 and 0.png: above what was made, below what is true.
+        """
+        with training.average.applied():
+            found = [
+                self._run_one(training, batch, out / FOLDER / f"step-{step:08d}", board, step)
+                for batch in self._batches
+            ]
+        losses, psnrs = zip(*found, strict=True)
+        scores = Scores(loss=_mean(losses), psnr_db=_mean(psnrs))
+        board.numbers(step, {"validation/loss": scores.loss, "validation/psnr_db": scores.psnr_db})
+        if training.accelerator.is_main_process:
+            log.info("step %d: validation loss %.4f, PSNR %.2f dB", step, *astuple(scores))
+        return scores
+
+    @torch.no_grad()
+    def _run_one(
+        self, training: Training, batch: Batch, folder: Path, board: Board, step: int
+    ) -> tuple[float, float]:
+        accelerator, options = training.accelerator, self._config.validation
+        latents = batch.encoded(training.codec, accelerator.device)
+        conditions = conditions_of(batch, latents)
+        noise, sigma = draw_noise(
+            batch.numbers.tolist(), latents.shape[1:], self._config.noise, self._config.run.seed
+        )
+        number = int(batch.numbers[0])
+        with training.autocast():
+            loss = velocity_loss(
+                training.unet, latents, noise.to(latents), sigma.to(latents), conditions
+            )
+            made = sample_pictures(
+                training.unet,
+                training.codec,
+                conditions,
+                seeds=[number],
+                options=SamplerOptions(
+                    num_steps=options.num_sampler_steps, guidance=options.guidance
+                ),
+            )
+        assert batch.rgb is not None
+        if accelerator.is_main_process:
+            _write(folder / str(number), made[0], batch, board, step)
+        return float(loss.mean()), psnr_db(made[0], batch.rgb[0], ~batch.is_given[0])
+
+
+def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
+    """What the model is told of a batch, on the device of its latents; nothing is dropped."""
+    conditions = Conditions.from_samples(
+        latents=latents,
+        is_given=batch.is_given.to(latents.device),
+        rays=batch.rays.to(latents.device),
+        indicator=batch.indicator,
+        motion_ids=batch.motion_ids.to(latents.device),
+    )
+    return conditions
+
+
+def psnr_db(made_FCHW: Tensor, true_FCHW: Tensor, chosen_F: Tensor) -> float:
+    """Of the chosen frames together; pictures in [-1, 1]."""
+    error = (made_FCHW[chosen_F] - true_FCHW[chosen_F]).square().mean().item()
+    return 10 * math.log10(4 / max(error, 1e-12))
+
+
+def _write(path: Path, made: Tensor, batch: Batch, board: Board, step: int) -> None:
+    assert batch.rgb is not None
+    both = torch.cat([made, batch.rgb[0]], dim=-2)
+    frames = to_rgb(both.numpy())
+    sheet = contact_sheet(frames, batch.is_given[0].numpy())
+    write_mp4(path.with_suffix(".mp4"), frames)
+    write_png(path.with_suffix(".png"), sheet)
+    board.picture(step, f"validation/{path.name}", torch.from_numpy(sheet).movedim(-1, 0) / 255)
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return math.fsum(values) / len(values)

@@ -1,0 +1,298 @@
+"""The training loop: what it leaves, that it resumes to the bit, and what it does with trouble."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+pytest.importorskip("accelerate")
+
+from camvid.config import dump_toml  # noqa: E402
+from camvid.errors import BackendUnavailable, ConfigError, RunAborted, StoreError  # noqa: E402
+from camvid.genxd.training.options import TrainConfig  # noqa: E402
+from tests.genxd.training_runs import (  # noqa: E402
+    losses,
+    saved_state,
+    saved_unet,
+    small,
+    write_shards,
+)
+from workflows.train import Trained, train  # noqa: E402
+
+
+@pytest.fixture
+def shards(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    return write_shards(tmp_path / "run", request)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("train")
+
+
+@pytest.fixture
+def plain(shards: str, shared: Path) -> Path:
+    """A run of four steps, trained once; all runs have equal shards."""
+    if not (shared / "plain").exists():
+        train(shards, shared / "plain", small())
+    return shared / "plain"
+
+
+def last(run: Path) -> Path:
+    return run / "checkpoints" / "step-00000004"
+
+
+def assert_equal(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        same = torch.equal(value, b[name]) if isinstance(value, torch.Tensor) else value == b[name]
+        assert same, name
+
+
+# ---- what it leaves ------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_checkpoints_curves_and_samples(shards: str, tmp_path: Path) -> None:
+    config = small(
+        run={"num_steps": 5, "save_every_steps": 1, "keep_checkpoints": 2, "peak_tflops": 0.1},
+        validation={"every_steps": 5},
+    )
+    done = train(shards, tmp_path / "out", config)
+    assert done == Trained(step=5, checkpoint=done.checkpoint, stopped=False)
+    names = sorted(p.name for p in (tmp_path / "out" / "checkpoints").iterdir())
+    assert names == ["step-00000004", "step-00000005"]
+    assert done.checkpoint.name == names[-1]
+    assert set(losses(tmp_path / "out")) == {1, 2, 3, 4, 5}
+    samples = tmp_path / "out" / "validation" / "step-00000005"
+    assert sorted(p.name for p in samples.iterdir()) == ["0.mp4", "0.png"]
+    assert (done.checkpoint / "train.toml").read_text() == dump_toml(config)
+    average = {k.removeprefix("/average/"): v for k, v in saved_state(done.checkpoint).items()
+               if k.startswith("/average/")}  # fmt: skip
+    assert_equal(saved_unet(done.checkpoint), average)
+
+
+def test_a_checkpoint_samples_alone(plain: Path, tmp_path: Path) -> None:
+    from camvid.genxd.checkpoint import load_checkpoint
+
+    shutil.copytree(last(plain), tmp_path / "alone", ignore=shutil.ignore_patterns("state"))
+    loaded = load_checkpoint(tmp_path / "alone")
+    assert loaded.codec.num_channels == loaded.model.config["out_channels"] == 4
+    assert_equal(dict(loaded.model.state_dict()), saved_unet(last(plain)))
+
+
+# ---- going on ------------------------------------------------------------------------------------
+
+
+def test_a_resumed_run_is_the_undisturbed_run_to_the_bit(
+    shards: str, plain: Path, tmp_path: Path
+) -> None:
+    train(shards, tmp_path / "parts", small(run={"num_steps": 2}))
+    parts = train(shards, tmp_path / "parts", small(), resume=True)
+    assert losses(tmp_path / "parts") == losses(plain)
+    assert len(losses(plain)) == 4
+    assert_equal(saved_state(parts.checkpoint), saved_state(last(plain)))
+    assert_equal(saved_unet(parts.checkpoint), saved_unet(last(plain)))
+
+
+def test_nothing_is_overwritten_or_mixed_up(shards: str, plain: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(plain, out)
+    with pytest.raises(ConfigError, match=r"already holds a run \(step-00000004\): --resume"):
+        train(shards, out, small())
+    other = small(optimizer={"learning_rate": 1.0})
+    with pytest.raises(ConfigError, match=r"learning_rate was 0.001, is 1.0\): keep it"):
+        train(shards, out, other, resume=True)
+    (last(out) / "state" / ".metadata").unlink()
+    with pytest.raises(StoreError, match="step-00000004 must be readable"):
+        train(shards, out, small(), resume=True)
+
+
+def test_a_broken_save_leaves_no_checkpoint(
+    shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next one cleans up. Here without any before: --resume starts anew."""
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    out, config = tmp_path / "out", small(run={"num_steps": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises(StoreError, match="step-00000001 must be writable: OSError: disk full"):
+            train(shards, out, config)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == [".step-00000001"]
+    assert train(shards, out, config, resume=True).step == 1
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000001"]
+
+
+# ---- how a step is computed ----------------------------------------------------------------------
+
+
+def test_gradients_accumulate_to_the_same_steps(shards: str, plain: Path, tmp_path: Path) -> None:
+    train(shards, tmp_path / "out", small(run={"micro_batch_size": 1}))
+    assert losses(tmp_path / "out") == pytest.approx(losses(plain), rel=1e-4)
+
+
+def test_workers_checkpointing_and_cached_latents_change_nothing(
+    shards: str, plain: Path, tmp_path: Path
+) -> None:
+    other = small(
+        run={"loader_workers": 1, "gradient_checkpointing": True}, codec={"cache_latents": True}
+    )
+    done = train(shards, tmp_path / "other", other)
+    assert losses(tmp_path / "other") == losses(plain)
+    assert_equal(saved_unet(done.checkpoint), saved_unet(last(plain)))
+
+
+def test_bfloat16_trains_to_about_the_same_losses(shards: str, plain: Path, tmp_path: Path) -> None:
+    done = train(shards, tmp_path / "half", small(run={"precision": "bf16"}))
+    assert losses(tmp_path / "half") == pytest.approx(losses(plain), rel=0.05)
+    assert losses(tmp_path / "half") != losses(plain)
+    assert {value.dtype for value in saved_unet(done.checkpoint).values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("temporal", ("temporal_", "time_pos_embed", ".gamma", "motion_embedding")),
+        ("multiview", ("mv_res_block", "multiview_", ".spatial_mv_factor")),
+    ],
+)
+def test_only_the_named_part_is_trained(
+    shards: str, plain: Path, tmp_path: Path, part: str, names: tuple[str, ...]
+) -> None:
+    first = last(plain)
+    config = small(model={"trained": part, "init": str(first)}, run={"num_steps": 1})
+    done = train(shards, tmp_path / "out", config).checkpoint
+    before, after = saved_unet(first), saved_unet(done)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(any(text in name for text in names) for name in changed)
+    in_part = {name for name in before if any(text in name for text in names)}
+    assert len(changed) > 0.8 * len(in_part)  # a rare kind may leave some gradients 0
+    state = saved_state(done)
+    averaged = {k.removeprefix("/average/") for k in state if k.startswith("/average/")}
+    assert averaged == in_part
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_cuda_trains_in_bfloat16_to_about_the_same_losses(shards: str, tmp_path: Path) -> None:
+    done = train(shards, tmp_path / "half", small(run={"loader_workers": 1}))
+    train(shards, tmp_path / "full", small(run={"precision": "fp32"}))
+    assert {value.dtype for value in saved_unet(done.checkpoint).values()} == {torch.float32}
+    half, full = losses(tmp_path / "half"), losses(tmp_path / "full")
+    assert half == pytest.approx(full, rel=0.05)
+    assert half != full
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_cuda_trains_with_8_bit_adam(shards: str, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    config = small(optimizer={"state_bits": 8})
+    train(shards, tmp_path / "parts", small(optimizer={"state_bits": 8}, run={"num_steps": 2}))
+    parts = train(shards, tmp_path / "parts", config, resume=True)
+    whole = train(shards, tmp_path / "whole", config)
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=0.01)
+    assert parts.step == whole.step
+
+
+# ---- trouble -------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_good_weights(
+    shards: str, tmp_path: Path
+) -> None:
+    config = small(optimizer={"learning_rate": 1e36, "warmup_steps": 0})
+    with pytest.raises(RunAborted, match=r"must be finite, got .* in step 2 \(clips 0000"):
+        train(shards, tmp_path / "out", config)
+    left = list((tmp_path / "out" / "checkpoints").iterdir())
+    assert [p.name for p in left] == ["step-00000001"]
+    assert all(value.isfinite().all() for value in saved_unet(left[0]).values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"run": {"batch_size": 3}}, ConfigError, "run.batch_size must be a multiple of"),
+        ({"run": {"sharding": "fsdp2"}}, ConfigError, "needs two processes or more"),
+        ({"optimizer": {"state_bits": 8}}, ConfigError, "needs a CUDA device"),
+        ({"model": {"init": "nowhere"}}, BackendUnavailable, "nowhere has no config.json"),
+        ({"codec": {"path": "nowhere"}}, BackendUnavailable, "a codec must be at nowhere"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_the_first_step(
+    shards: str,
+    tmp_path: Path,
+    changes: dict[str, dict[str, Any]],
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        train(shards, tmp_path / "out", small(**changes))
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_missing_shards_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nowhere must hold shards with clips, got none"):
+        train(str(tmp_path / "nowhere"), tmp_path / "out", small())
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def start(shards: str, out: Path, config: TrainConfig, *more: str) -> subprocess.Popen[str]:
+    toml = out.with_suffix(".toml")
+    toml.write_text(dump_toml(config))
+    command = [sys.executable, "-m", "workflows.cli", "train", shards, "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--config", str(toml), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(shards: str, tmp_path: Path) -> None:
+    endless = small(run={"num_steps": 100_000, "save_every_steps": 100_000})
+    process = start(shards, tmp_path / "out", endless)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step 2:" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output.startswith("stopped, --resume goes on: step ")
+    step = int(output.split("step ")[1].split(",")[0])
+    assert step >= 2
+    more = small(run={"num_steps": step + 1, "save_every_steps": 100_000})
+    resumed = train(shards, tmp_path / "out", more, resume=True)
+    whole = train(shards, tmp_path / "whole", more)
+    assert_equal(saved_state(resumed.checkpoint), saved_state(whole.checkpoint))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--config", "nosuch"], 2, "--config must be a file, or one of demo, stage1, stage2"),
+        (["--config", "tiny", "--set", "run.steps=1"], 2, "did you mean `num_steps`?"),
+        (["--config", "tiny", "--init", "nowhere"], 4, "must hold shards with clips, got none"),
+    ],
+)
+def test_mistakes_are_one_line_and_an_exit_code(
+    arguments: list[str], code: int, message: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "workflows.cli", "train", "none", "--out", str(tmp_path / "o")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("camvid: error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1

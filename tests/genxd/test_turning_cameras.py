@@ -1,0 +1,86 @@
+"""Cameras that turn in place, on their way through shards into training samples."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from camvid.artifacts import (
+    DepthMaps,
+    MotionReport,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    ReconstructionQuality,
+)
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_options import DataOptions
+from camvid.parquet import table_from_bytes
+from camvid.shards import verify_shards
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from stages.write_shards import WriteShardsConfig
+from tests.factories import make_clip
+from tests.genxd.runs import clip_id, smooth_jpeg
+
+
+@pytest.fixture
+def turning(reconstruction: Reconstruction) -> Reconstruction:
+    world_from_cam = Rotation.from_euler("y", np.arange(6)[:, None] * 2.0, degrees=True)
+    return Reconstruction.turning(
+        "rotating",
+        np.swapaxes(world_from_cam.as_matrix(), 1, 2),
+        K=reconstruction.K,
+        zoom=np.ones(6),
+        quality=ReconstructionQuality(),
+        reasons=(),
+    )
+
+
+@pytest.fixture
+def store(
+    tmp_path: Path,
+    turning: Reconstruction,
+    masks: ObjectMasks,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    motion: MotionReport,
+) -> ClipStore:
+    store = ClipStore(str(tmp_path / "run"))
+    rows: Any = {}
+    for index, kind in enumerate(("4d", "video")):
+        name = clip_id(index)
+        store.save_frames(
+            make_clip(name), [smooth_jpeg(np.random.default_rng(t)) for t in range(6)]
+        )
+        none = DepthMaps.none(*depth.depth.shape)
+        for artifact in (make_clip(name), turning, masks, none, tracks, motion):
+            store.save(name, artifact)
+        rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
+    WriteShardsConfig().build()(store, rows, [])
+    return store
+
+
+def test_shards_hold_rotations_and_no_scale(store: ClipStore, turning: Reconstruction) -> None:
+    verify_shards(store)
+    row = table_from_bytes(store.read_bytes("shards/4d-00000.parquet")).to_pylist()[0]
+    stored = np.reshape(row["cam_from_world"], (6, 3, 4))
+    np.testing.assert_array_equal(stored, turning.cam_from_world)
+    assert row["scene_scale"] is None
+    assert row["zoom"] == [1.0] * 6
+    assert row["K"]["fx"] == turning.K[0, 0]
+
+
+@pytest.mark.parametrize("rule", ["scene", "cameras", "none"])
+def test_rays_of_a_turning_camera_need_no_scale(store: ClipStore, rule: Any) -> None:
+    options = DataOptions(num_frames=4, height_px=64, width_px=64, scale_rule=rule)
+    data = ClipDataset(store.root, options)
+    samples = {sample.indicator: sample for sample in (data[i] for i in range(len(data)))}
+    turns, video = samples[2], samples[1]
+    assert (turns.cam_from_world[..., 3] == 0).all()
+    assert np.abs(turns.rays[:, :3]).max() > 0  # directions ...
+    assert np.abs(turns.rays[:, 3:]).max() < 1e-6  # ... through the origin: no moment
+    assert not video.rays.any()
+    assert np.isnan(video.cam_from_world).all()

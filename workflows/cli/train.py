@@ -1,0 +1,59 @@
+"""`camvid train`: shards to a GenXD model."""
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from workflows.cli.console import SetOption
+
+
+def command(
+    shards: Annotated[
+        str, typer.Argument(metavar="SHARDS", help="A run, a folder of shards, a shard, or a URI.")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where checkpoints go.")],
+    config: Annotated[
+        str,
+        typer.Option("--config", metavar="F", help="TOML, or tiny, stage1, stage2 or stage3."),
+    ],
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="PATH", help="A GenXD checkpoint, or SVD's UNet folder."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from DIR's newest checkpoint, if any.")
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes on Ray; one GPU each where there are any.")
+    ] = 1,
+    settings: SetOption = None,
+) -> None:
+    """Train GenXD on shards. SIGTERM saves a checkpoint and ends with exit code 0."""
+    import logging
+    from pathlib import Path
+
+    from workflows.configs import load_training_config
+
+    start = [f"model.init={json.dumps(init)}"] if init else []
+    resolved = load_training_config(config, [*start, *(settings or ())])
+    logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
+    if ray is not None or workers > 1:
+        from workflows.train_on_ray import train_on_ray
+
+        address = ray or "local"
+        done = train_on_ray(
+            shards, Path(out), resolved, resume=resume, address=address, workers=workers
+        )
+    else:
+        from workflows.train import train
+
+        done = train(shards, Path(out), resolved, resume=resume)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun, one of many
+        how = "stopped, --resume goes on" if done.stopped else "finished"
+        print(f"{how}: step {done.step}, {done.checkpoint}")
