@@ -12,25 +12,26 @@ $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m camvid.weights fetch u2netp || echo "no saliency network: motion evidence alone"
+	$(BIN)/camvid models fetch u2netp || echo "no saliency network: motion evidence alone"
 	touch $(DONE)
 
 fmt: $(DONE)
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-# Types of the trainer are checked against torch, which the pipeline itself does without.
-$(DONE)-train: $(DONE)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,train]'
+# Trainer and production models are checked and tested with torch, which the pipeline does without.
+$(DONE)-torch: $(DONE)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,models,train]'
+	$(BIN)/camvid models fetch xfeat xfeat-lighterglue || echo "no learned features: SIFT alone"
 	touch $@
 
-check: $(DONE)-train
+check: $(DONE)-torch
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
 
-test: $(DONE)
+test: $(DONE)-torch
 	$(BIN)/python -m pytest tests
 
 demo: $(DONE)
