@@ -143,7 +143,11 @@ EVIDENCE_COLUMNS = ("masks", "depth", "depth_max_inverse", "tracks")
 
 
 def _huggingface_features() -> dict[str, Any]:
-    """So that the Hugging Face viewer and `datasets` show the frames as pictures."""
+    """So that the Hugging Face viewer shows the frames as pictures.
+
+    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as pictures where it is handed
+    these: `features=Features.from_dict(...)`.
+    """
     features: dict[str, Any] = {
         name: _feature(kind) for name, kind in _FIELDS if name not in ("frames", "masks")
     }

@@ -1,11 +1,12 @@
 """Shards: the schema, the way there and back, damage, sizes, and readers that are not ours."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,7 +28,7 @@ from camvid.schema import EVIDENCE_COLUMNS, check_version, shard_schema
 from camvid.shard_row import cameras_from_row, scene_scale
 from camvid.shards import MANIFEST, read_manifest, verify_shards
 from camvid.stage import ClipRow
-from camvid.store import ClipStore
+from camvid.store import ClipStore, StageRecord
 from stages.write_shards import WriteShardsConfig
 from tests.factories import make_clip
 
@@ -115,7 +116,33 @@ def test_the_schema_is_pinned() -> None:
     assert set(EVIDENCE_COLUMNS) < set(names)
     assert len(names) == 38
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.1"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.2"
+
+
+def test_shards_open_everywhere(store: ClipStore) -> None:
+    """Without our code; `datasets` has no maps, and takes features only where they fit columns."""
+    record = StageRecord("0" * 16, "split", 3, "Clip", "f" * 64, "ok")
+    row = ClipRow(clip_id="0" * 16, video_uri="a.mp4").after(record)
+    WriteShardsConfig().build()(store, {row.clip_id: (row, "4d")}, ["net 309c Apache-2.0"])
+    path = store.full_path("shards/4d-00000.parquet")
+    stages = [{"stage": "split", "version": 3, "fingerprint": "f" * 16}]
+    assert pq.ParquetFile(path).read(use_threads=False)["provenance"][0]["stages"].as_py() == stages
+    frame = pd.read_parquet(path, engine="pyarrow", use_threads=False)
+    assert list(frame["provenance"][0]["stages"]) == stages
+    assert list(frame["frames"][0]) == store.load_jpegs(row.clip_id)
+    schema = pq.read_schema(path)
+    kinds = {type(kind) for column in schema for kind in with_parts(column.type)}
+    assert pa.MapType not in kinds
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert list(features) == schema.names
+    assert features["provenance"]["stages"]["feature"]["version"]["dtype"] == "int32"
+
+
+def with_parts(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """A type, the types that it is made of, theirs, and so on."""
+    yield kind
+    for index in range(kind.num_fields):
+        yield from with_parts(kind.field(index).type)
 
 
 def test_newer_and_foreign_files_are_refused() -> None:
