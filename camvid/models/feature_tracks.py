@@ -61,14 +61,13 @@ def _match(
     found = matcher.match(first, second)
     if len(found) < options.min_pair_matches:
         return nothing
-    _, inlier = cv2.findFundamentalMat(
-        first.xy_px[found[:, 0]],
-        second.xy_px[found[:, 1]],
-        cv2.USAC_MAGSAC,
-        options.max_epipolar_error_px,
-        0.999,
-        1000,
-    )
+    ends = first.xy_px[found[:, 0]], second.xy_px[found[:, 1]]
+    try:
+        _, inlier = cv2.findFundamentalMat(
+            *ends, cv2.USAC_MAGSAC, options.max_epipolar_error_px, 0.999, 1000
+        )
+    except cv2.error:  # how it says that every sample of these matches is degenerate
+        return nothing
     return found[np.asarray(inlier).ravel() > 0] if np.size(inlier) == len(found) else nothing
 
 
