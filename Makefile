@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt check test demo bench evaluate clean
+.PHONY: setup fmt check test demo bench evaluate train-demo bench-train clean
 
 setup: $(DONE)
 
@@ -42,6 +42,13 @@ bench: $(DONE)
 
 evaluate: $(DONE)
 	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md
+
+train-demo: $(DONE)-torch
+	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo
+
+bench-train: $(DONE)-torch
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/loaders.py
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache

@@ -38,8 +38,10 @@ def command(
     import logging
     from pathlib import Path
 
+    from workflows.cli.extras import require_train_extra
     from workflows.configs import load_training_config
 
+    require_train_extra()
     start = [f"model.init={json.dumps(init)}"] if init else []
     resolved = load_training_config(config, [*start, *(settings or ())])
     logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
