@@ -17,6 +17,8 @@ from camvid.genxd.data_loader import Batch, ClipLoader, collate
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import make_sample
+from camvid.schema import FRAME_CRC32
+from camvid.shard_row import checksums
 from camvid.shards import ShardOptions, ShardWriter, write_manifest
 from camvid.store import ClipStore
 
@@ -113,7 +115,7 @@ def write_ours(rows: Sequence[Row], folder: Path) -> None:
     store = ClipStore(str(folder))
     writer = ShardWriter(store, "4d", ShardOptions())
     for row in rows:
-        writer.add(row)
+        writer.add(row | {FRAME_CRC32: checksums(row["frames"])})
     writer.close()
     write_manifest(store, writer.shards, "")
 

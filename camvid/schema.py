@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from camvid.errors import StoreError
 
-SCHEMA_VERSION = "1.2"  # 1.2: provenance.stages is a list, as not every reader knows maps
+SCHEMA_VERSION = "1.2"  # 1.2: frame_crc32; provenance.stages a list, as not every reader has maps
+
+FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 
 CONVENTIONS = {
     "cam_from_world": "x_cam = R x_world + t, row-major 3x4; OpenCV axes: x right, y down, z"
@@ -17,6 +19,7 @@ CONVENTIONS = {
     "K": "fx, fy, cx, cy in pixels of the stored frames; null where unknown",
     "zoom": "focal length of each frame over that of K; 1 unless camera is zooming",
     "scene_scale": "median depth of the sparse points; null where the camera does not travel",
+    FRAME_CRC32: "zlib's CRC-32 of each frame's bytes, for who reads some frames of a clip",
     "depth": "z in the camera frame, in scene units; PNG code c is inverse depth"
     " c / 65535 * depth_max_inverse[frame], code 0 is invalid",
     "masks": "PNG of object ids, 0 = background",
@@ -104,6 +107,7 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
     ("timestamps_s", pa.list_(pa.float64())),
     ("source_frame_index", pa.list_(pa.int32())),
     ("frames", pa.list_(pa.binary())),
+    (FRAME_CRC32, pa.list_(pa.uint32())),
     ("camera", pa.string()),
     ("K", pa.struct([(n, pa.float64()) for n in ("fx", "fy", "cx", "cy")])),
     ("zoom", pa.list_(pa.float64())),

@@ -1,6 +1,7 @@
 """One clip's artifacts -> one shard row, and back to arrays for whoever trains or audits."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from camvid.artifacts import (
 from camvid.codecs import stored_depth, stored_masks
 from camvid.geometry import camera_centers, transform_points
 from camvid.outcome import INDICATOR, Kind
+from camvid.schema import FRAME_CRC32
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 
@@ -33,11 +35,13 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
     reconstruction = store.load(row.clip_id, Reconstruction)
     tracks = store.load(row.clip_id, PointTracks)
     motion = store.load(row.clip_id, MotionReport)
+    jpegs = store.load_jpegs(row.clip_id)
     return {
         **_source_columns(clip),
         "kind": kind,
         "indicator": INDICATOR[kind],
-        "frames": store.load_jpegs(row.clip_id),
+        "frames": jpegs,
+        FRAME_CRC32: checksums(jpegs),
         **_camera_columns(reconstruction, motion),
         **_motion_columns(objects, motion),
         "caption": None,
@@ -55,6 +59,11 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
         "depth_max_inverse": depth[1] if depth else None,
         "tracks": _tracks_struct(tracks),
     }
+
+
+def checksums(jpegs: Iterable[bytes]) -> list[int]:
+    """What `frame_crc32` has to be for these frames."""
+    return [zlib.crc32(jpeg) for jpeg in jpegs]
 
 
 def _source_columns(clip: Clip) -> dict[str, Any]:

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import StoreError
-from camvid.schema import BLOB_COLUMNS, SCHEMA_VERSION, check_version, shard_schema
+from camvid.schema import (
+    BLOB_COLUMNS,
+    FRAME_CRC32,
+    SCHEMA_VERSION,
+    check_version,
+    shard_schema,
+)
+from camvid.shard_row import checksums
 from camvid.store import ClipStore
 from camvid.structure import unstructure
 
@@ -219,6 +226,8 @@ def _row_faults(row: dict[str, Any]) -> Iterable[str]:
         yield f"cam_from_world must have 0 or {num_frames} entries, got {num_cameras}"
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"
+    if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(row["frames"]):  # new in 1.2
+        yield f"{FRAME_CRC32} must be the CRC-32 of each frame, but is not"
     for index, jpeg in enumerate(row["frames"]):
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         if picture is None or picture.shape[:2] != (row["height_px"], row["width_px"]):

@@ -36,6 +36,7 @@ from workflows.curate import CurateConfig, Executor, curate
 from workflows.train import train
 
 SLOWER = 0.25  # of the movers' speed in the clip from which the model learns what less motion is
+WAY, NUM_FRAMES = 0.5, 36  # of the demo's orbits; half the way in three quarters of the time
 MOVERS, STILL, BACK = "orbit_movers", "orbit_still", "back_movers"
 SAMPLER = SamplerOptions(guidance=1.0)  # what is known by heart needs no guidance
 _CAPTIONS = {
@@ -69,8 +70,8 @@ class DemoNumbers:
 
 
 def write_training_videos(folder: Path) -> list[str]:
-    """The demo's orbits: with movers, without, with slower ones, and the way back."""
-    movers, still = demo_scenes()[:2]
+    """The demo's orbits, cut short: with movers, without, with slower ones, and the way back."""
+    movers, still = (_shorter(scene) for scene in demo_scenes()[:2])
     slow = replace(
         movers, name="orbit_slow", objects=tuple(_slower(body) for body in movers.objects)
     )
@@ -233,6 +234,22 @@ def _write(scene: SceneSpec, folder: Path) -> str:
     if not path.exists():
         shutil.copyfile(write_scene(render(scene), folder / "truth" / scene.name), path)
     return str(path)
+
+
+def _shorter(scene: SceneSpec) -> SceneSpec:
+    """The middle of the way: so that less comes into view, which is less to learn."""
+    path = scene.path
+    assert isinstance(path, Orbit)
+    (low_m, high_m), (start_deg, end_deg) = (
+        _middle(ends, WAY) for ends in (path.height_m, path.angle_deg)
+    )
+    part = replace(path, height_m=(low_m, high_m), angle_deg=(start_deg, end_deg))
+    return replace(scene, path=part, num_frames=NUM_FRAMES)
+
+
+def _middle(ends: tuple[float, float], share: float) -> tuple[float, float]:
+    centre, half = (ends[0] + ends[1]) / 2, share * (ends[1] - ends[0]) / 2
+    return centre - half, centre + half
 
 
 def _slower(body: Body) -> Body:

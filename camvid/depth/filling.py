@@ -1,6 +1,7 @@
 """Depth where none was measured: holes from their surroundings, movers from where they stand."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,8 +19,14 @@ class FillOptions:
     foot_share: float = 0.15  # of the mover's height: its lowest part, which touches the ground
     min_ring_pixels: int = 8
     min_length_share: float = 0.6  # of the median: a mover seen smaller is mostly covered
-    max_grounded_spread: float = 1.4  # of ground contact against size, last decile over first
+    max_grounded_spread: float = 1.2  # of ground contact against size, last decile over first
     airborne_quantile: float = 0.95  # of the same, where it spreads wider: higher is nearer
+    max_cut_share: float = 0.2  # of a mover's border, lying on the picture's edge or other objects
+    min_telling_share: float = 0.1  # of the frames: those whose foot and size are both seen
+    max_footless_share: float = 0.25  # of a mover's width, lying on the picture's lower edge
+    footless_nearness: float = 1.4  # what stands below the picture is nearer than its lower edge
+    grounded_sigma: float = 0.2  # expected relative error where the ground contact is seen
+    footless_sigma: float = 0.4  # and where it is not
 
 
 def fill_holes(inv_depth: F32, weight: F32) -> F32:
@@ -81,33 +88,50 @@ def _median(values: F32, options: FillOptions) -> float:
     return float(np.median(values)) if len(values) >= options.min_ring_pixels else NAN
 
 
-def mover_inv_depths(foot: F64, num_pixels: F64, whole: Bool, options: FillOptions) -> F64:
-    """Inverse depth [T] of one mover from its ground contact [T] and its size [T] in the picture.
+class MoverDepth(NamedTuple):
+    """Where one mover is guessed to be."""
+
+    inv_depth: F64  # [T], NaN where not known
+    sigma: float  # expected relative error of all of it together
+
+
+def mover_inv_depths(
+    foot: F64, num_pixels: F64, whole: Bool, footed: Bool, options: FillOptions
+) -> MoverDepth:
+    """Depth of one mover from its ground contact [T] and its size [T] in the picture.
 
     A body of one size looks larger in proportion to its inverse depth: its size tells how the
-    depth changes, and its ground contact tells the scale. A mover in the air is nearer than the
-    ground seen below it, so where contact against size varies much, the frames in which it is
-    nearest count: then it touched the ground. Where it is cut off (not `whole`) or covered, the
-    frames around are interpolated. NaN where neither is known.
+    depth changes, and its ground contact tells the scale where its foot is seen (`footed`). A
+    mover in the air is nearer than the ground seen below it, so where contact against size varies
+    much, the frames in which it is nearest count: then it touched the ground. Where it is cut off
+    (not `whole`) or covered, the frames around are interpolated.
     """
     length = np.sqrt(num_pixels)
     usual = float(np.median(length[length > 0])) if length.any() else 0.0
     sized = whole & (length > options.min_length_share * usual)
-    telling = sized & np.isfinite(foot)
-    if not telling.any():
-        return foot
+    telling = sized & footed & (foot > 0)  # NaN is not
+    if telling.sum() < max(1.0, options.min_telling_share * len(foot)):
+        nearer = np.where(footed, 1.0, options.footless_nearness)
+        return MoverDepth(foot * nearer, options.footless_sigma)
     per_length = foot[telling] / length[telling]
     first, last = np.quantile(per_length, (0.1, 0.9))
     airborne = last > options.max_grounded_spread * first
     scale = np.quantile(per_length, options.airborne_quantile if airborne else 0.5)
     frames = np.flatnonzero(sized)
-    return np.interp(np.arange(len(foot)), frames, scale * length[frames])
+    inv_depth = np.interp(np.arange(len(foot)), frames, scale * length[frames])
+    return MoverDepth(inv_depth, options.grounded_sigma)
 
 
-def is_whole(object_id: U16, label: int) -> bool:
-    """Whether neither the picture's edge nor another object cuts `label` off in [h, w] ids."""
+def is_whole(object_id: U16, label: int, options: FillOptions) -> bool:
+    """Whether the picture's edge and other objects cut next to nothing of `label` off in [h, w]."""
+    padded = np.pad(object_id.astype(np.int32), 1, constant_values=-1)
+    own = padded == label
+    around = (cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~own
+    return bool(around.any()) and float((padded[around] != 0).mean()) <= options.max_cut_share
+
+
+def is_footed(object_id: U16, label: int, options: FillOptions) -> bool:
+    """Whether the lowest part of `label` in [h, w] is above the lower edge of the picture."""
     mask = object_id == label
-    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
-        return False
-    beside = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return bool(np.isin(object_id[beside], (0, label)).all())
+    width_px = int(np.count_nonzero(mask.any(axis=0)))
+    return int(np.count_nonzero(mask[-1])) <= options.max_footless_share * width_px

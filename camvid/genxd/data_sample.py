@@ -1,5 +1,6 @@
 """One shard row -> one training sample: frames or latents, rays and what is given. Numpy only."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
-from camvid.genxd.data_shards import LATENTS
+from camvid.genxd.data_shards import FRAMES, LATENTS
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers
 from camvid.outcome import INDICATOR
+from camvid.schema import FRAME_CRC32
 from camvid.shard_row import cameras_from_row
 
 
@@ -62,7 +64,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     if LATENTS in row:
         latents = _read_latents(_at(row[LATENTS], frame_index), options)
     else:
-        rgb = read_pictures(_at(row["frames"], frame_index), image_hw, framing, options)
+        rgb = read_pictures(_checked_jpegs(row, frame_index), image_hw, framing, options)
     return Sample(
         clip_id=row["clip_id"],
         rgb=rgb,
@@ -80,15 +82,16 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
 
 def check_row(row: Mapping[str, Any]) -> None:
     """ClipError where the columns of a row are missing, or do not fit each other."""
-    pictures = LATENTS if LATENTS in row else "frames"
+    pictures = LATENTS if LATENTS in row else FRAMES
     needed = {pictures, "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
+    needed |= {FRAME_CRC32} & row.keys()  # new in 1.2
     needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
         row.get("kind", ""), {"a known kind"}
     )
     if absent := sorted(name for name in needed if row.get(name) is None):
         raise ClipError(f"the row must have {', '.join(absent)}")
     num_frames = row["num_frames"]
-    for name in (pictures, "timestamps_s"):
+    for name in (pictures, "timestamps_s", *({FRAME_CRC32} & row.keys())):
         if len(row[name]) != num_frames:
             raise ClipError(f"{name} must have {num_frames} entries, got {len(row[name])}")
     if len(row["cam_from_world"]) not in (0, num_frames):
@@ -169,6 +172,20 @@ def motion_id_of(strength: float, rule: MotionRule) -> float:
 def _at(frames: Any, indices: Sequence[int] | NDArray[np.int64]) -> list[Any]:
     """Some of Arrow's scalars."""
     return [frames[int(index)] for index in indices]
+
+
+def _checked_jpegs(row: Mapping[str, Any], indices: NDArray[np.int64]) -> list[Any]:
+    """Frames as Arrow's scalars; ClipError where one is not what was written.
+
+    Their pages hold the whole clip, and have checksums too: this one is of what is used.
+    """
+    jpegs = _at(row[FRAMES], indices)
+    if FRAME_CRC32 in row:
+        for index, jpeg in zip(indices.tolist(), jpegs, strict=True):
+            written, found = row[FRAME_CRC32][index], zlib.crc32(jpeg.as_buffer() or b"")
+            if found != written:
+                raise ClipError(f"frame {index} must have CRC-32 {written}, got {found}")
+    return jpegs
 
 
 def _read_latents(scalars: Sequence[Any], options: DataOptions) -> F32:

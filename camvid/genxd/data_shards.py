@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Kind
-from camvid.schema import check_version
+from camvid.schema import FRAME_CRC32, check_version
 from camvid.structure import structure
 
 TRAINING_COLUMNS = (
@@ -29,15 +29,16 @@ TRAINING_COLUMNS = (
     "height_px",
     "width_px",
     "timestamps_s",
-    "frames",
+    FRAME_CRC32,
     "K",
     "cam_from_world",
     "scene_scale",
     "motion_strength",
 )
-"""All that a training read touches: never the masks, depth and tracks that lie beside them."""
-_READ_BYTES = 1 << 20  # about a page
+"""What a training read touches besides the pictures: never the masks, depth and tracks."""
+FRAMES = "frames"
 LATENTS = "latents"  # the column of cached latents, read in place of `frames`
+_READ_BYTES = 1 << 20
 
 Rows = NDArray[np.int64]  # numbers of rows
 
@@ -189,45 +190,53 @@ class RowReader:
         return RowReader, (self._root, self._cache_bytes, self._latents)
 
     def read(self, place: Place) -> dict[str, Any]:
-        """The training columns of a row, with `latents` for `frames` where they are cached.
+        """The training columns of a row, and `frames`, or `latents` where they are cached.
 
-        Those stay in Arrow, so that only some are copied.
+        Those stay in Arrow, so that only some are copied. Where the row has `frame_crc32`, its
+        frames are yet to be checked against that.
 
         Raises:
             StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
         """
         if self._pid != os.getpid():
             self._forget(os.getpid())  # open files and connections are the parent's
-        parts = [(place.path, TRAINING_COLUMNS)]
+        group, at = place.row_group, place.row_in_group
+        light = self._row_group(place.path, group, TRAINING_COLUMNS)
+        row = {name: light[name][at].as_py() for name in light.column_names}
         if self._latents is not None:
-            light = tuple(name for name in TRAINING_COLUMNS if name != "frames")
-            parts = [(place.path, light), (self._latents[place.path], (LATENTS,))]
-        row: dict[str, Any] = {}
-        for path, columns in parts:
-            table = self._row_group(path, place.row_group, columns)
-            row |= {name: table[name][place.row_in_group] for name in columns}
-        return {k: v.values if k in ("frames", LATENTS) else v.as_py() for k, v in row.items()}
+            latents = self._row_group(self._latents[place.path], group, (LATENTS,))
+            return row | {LATENTS: latents[LATENTS][at].values}
+        frames = self._row_group(place.path, group, (FRAMES,), check_pages=FRAME_CRC32 not in row)
+        return row | {FRAMES: frames[FRAMES][at].values}
 
-    def _row_group(self, path: str, group: int, columns: Sequence[str]) -> pa.Table:
-        key = (path, group)
-        if key not in self._tables:
-            try:
-                # On the calling thread: Arrow's thread pools do not survive a fork.
-                table = self._file(path).read_row_group(
-                    group, columns=list(columns), use_threads=False
-                )
-            except OSError:
-                self._forget(self._pid)  # a lost connection is not kept
-                raise
+    def _row_group(
+        self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
+    ) -> pa.Table:
+        key = (path, group, columns[0])
+        if key in self._tables:
+            self._tables.move_to_end(key)
+            return self._tables[key]
+        try:
+            # On the calling thread: Arrow's thread pools do not survive a fork.
+            table = self._file(path, check_pages).read_row_group(
+                group, columns=list(columns), use_threads=False
+            )
+        except OSError:
+            self._forget(self._pid)  # a lost connection is not kept
+            raise
+        # One clip alone comes but once a pass: memory that is used again at once is quicker than
+        # new memory for each, by a third of all the time a sample takes.
+        if table.num_rows > 1:
             self._make_room(table.nbytes)
             self._tables[key] = table
-        self._tables.move_to_end(key)
-        return self._tables[key]
+        return table
 
-    def _file(self, path: str) -> pq.ParquetFile:
-        if path not in self._files:
-            self._files[path] = open_shard(open_filesystem(self._root)[0], path)
-        return self._files[path]
+    def _file(self, path: str, check_pages: bool) -> pq.ParquetFile:
+        key = (path, check_pages)
+        if key not in self._files:
+            filesystem = open_filesystem(self._root)[0]
+            self._files[key] = open_shard(filesystem, path, check_pages=check_pages)
+        return self._files[key]
 
     def _make_room(self, num_bytes: int) -> None:
         total = num_bytes + sum(table.nbytes for table in self._tables.values())
@@ -236,8 +245,8 @@ class RowReader:
 
     def _forget(self, pid: int) -> None:
         self._pid = pid
-        self._files: dict[str, pq.ParquetFile] = {}
-        self._tables: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._files: dict[tuple[str, bool], pq.ParquetFile] = {}
+        self._tables: OrderedDict[tuple[str, int, str], pa.Table] = OrderedDict()
 
 
 def open_filesystem(uri: str) -> tuple[Any, str]:
@@ -250,11 +259,14 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     return filesystem, str(base).rstrip("/")
 
 
-def open_shard(filesystem: Any, path: str) -> pq.ParquetFile:
-    """A shard, or a file of its cached latents, of a version that we read; checksums are on."""
-    options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": True}
+def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.ParquetFile:
+    """A shard, or a file of its cached latents, of a version that we read.
+
+    `check_pages`: by their checksums; a caller who does without has to check what it uses.
+    """
+    options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": check_pages}
     if isinstance(filesystem, LocalFileSystem):
-        # By Arrow itself and page by page: through Python every byte would be copied twice more.
+        # By Arrow itself and piece by piece: through Python every byte would be copied twice more.
         file = pq.ParquetFile(path, buffer_size=_READ_BYTES, **options)
     else:
         file = pq.ParquetFile(filesystem.open(path, "rb"), **options)

@@ -1,12 +1,13 @@
-"""Features matched over short and long gaps: tracks for clips in which corners cannot be followed.
+"""Tracks of features, which are found again where corners cannot be followed.
 
-It finds again what jumps far between frames (low frame rates, shaken cameras), at several times
-the cost of following corners.
+Matched between keyframes they are joined to the corners: that costs little, closes loops and
+carries through blur. Matched between all frames they take the corners' place where everything jumps
+far (low frame rates, shaken cameras), at several times the cost.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -15,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from camvid.artifacts import F32, I32, U8, U16, PointTracks
 from camvid.models.protocols import FeatureMatcher, ImageFeatures
 from camvid.parallel import map_threads
+from camvid.sfm.epipolar import fundamental_matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +36,54 @@ def feature_tracks(
     rgb: U8, region: U16, matcher: FeatureMatcher, options: FeatureTrackOptions
 ) -> PointTracks:
     """Tracks of features of rgb [T, H, W, 3] on pixels where region [T, H, W] is 0."""
-    num_frames = len(rgb)
-    features = map_threads(lambda t: matcher.detect(rgb[t], region[t] == 0), range(num_frames))
-    pairs = [(t, t + gap) for gap in options.match_gaps for t in range(num_frames - gap)]
+    pairs = [(t, t + gap) for gap in options.match_gaps for t in range(len(rgb) - gap)]
+    return _tracks_over(pairs, rgb, region, matcher, options)
+
+
+def keyframe_tracks(
+    rgb: U8, region: U16, keyframes: I32, matcher: FeatureMatcher, options: FeatureTrackOptions
+) -> PointTracks:
+    """Tracks of features of some frames of rgb, each of which is matched with every other.
+
+    They reach over what ends a corner's track: a blurred or covered stretch, a camera that leaves
+    a place and comes back to it.
+    """
+    pairs = list(combinations(keyframes.tolist(), 2))
+    return _tracks_over(pairs, rgb, region, matcher, options)
+
+
+def join_tracks(first: PointTracks, second: PointTracks) -> PointTracks:
+    """All tracks of both, over the same frames."""
+    return PointTracks(
+        xy_px=np.concatenate([first.xy_px, second.xy_px], axis=1),
+        visible=np.concatenate([first.visible, second.visible], axis=1),
+        object_id=np.concatenate([first.object_id, second.object_id]),
+        query_frame=np.concatenate([first.query_frame, second.query_frame]),
+    )
+
+
+def _tracks_over(
+    pairs: list[tuple[int, int]],
+    rgb: U8,
+    region: U16,
+    matcher: FeatureMatcher,
+    options: FeatureTrackOptions,
+) -> PointTracks:
+    """Features of the frames that are in some pair, joined by the matches of the pairs."""
+    frames = sorted({t for pair in pairs for t in pair})
+    found = map_threads(lambda t: matcher.detect(rgb[t], region[t] == 0), frames)
+    features = dict(zip(frames, found, strict=True))
+    counts = [len(f.xy_px) for f in found]
+    start = dict(zip(frames, np.cumsum([0, *counts[:-1]]), strict=True))
 
     def match(pair: tuple[int, int]) -> Index:
-        return _match(features[pair[0]], features[pair[1]], matcher, options)
+        i, j = pair
+        return _match(features[i], features[j], matcher, options) + [start[i], start[j]]
 
-    matches = map_threads(match, pairs)
-    counts = [len(f.xy_px) for f in features]
-    start = np.concatenate([[0], np.cumsum(counts)])
-    edges = [m + start[[i, j]] for (i, j), m in zip(pairs, matches, strict=True)]
-    joined = np.concatenate([np.zeros((0, 2), np.intp), *edges])
-    frame = np.repeat(np.arange(num_frames, dtype=np.int32), counts)
-    return _chain(joined, frame, np.concatenate([f.xy_px for f in features]), num_frames, options)
+    joined = np.concatenate([np.zeros((0, 2), np.intp), *map_threads(match, pairs)])
+    frame = np.repeat(np.array(frames, np.int32), counts)
+    xy = np.concatenate([np.zeros((0, 2), np.float32), *(f.xy_px for f in found)])
+    return _chain(joined, frame, xy, len(rgb), options)
 
 
 def _match(
@@ -63,12 +99,10 @@ def _match(
         return nothing
     ends = first.xy_px[found[:, 0]], second.xy_px[found[:, 1]]
     try:
-        _, inlier = cv2.findFundamentalMat(
-            *ends, cv2.USAC_MAGSAC, options.max_epipolar_error_px, 0.999, 1000
-        )
-    except cv2.error:  # how it says that every sample of these matches is degenerate
-        return nothing
-    return found[np.asarray(inlier).ravel() > 0] if np.size(inlier) == len(found) else nothing
+        model = fundamental_matrix(
+        first.xy_px[found[:, 0]], second.xy_px[found[:, 1]], options.max_epipolar_error_px, 1000
+    )
+    return nothing if model is None else found[model[1]]
 
 
 def _chain(

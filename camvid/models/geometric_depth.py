@@ -27,12 +27,15 @@ from camvid.artifacts import (
 from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.filling import (
     FillOptions,
+    MoverDepth,
     fill_holes,
     foot_inv_depth,
     ground_ratio,
+    is_footed,
     is_whole,
     mover_inv_depths,
 )
+from camvid.depth.sway import Nearness, SwayOptions, combined, follow, nearness
 from camvid.depth.two_view import TwoViewOptions, choose_partners, measure_inverse_depth
 from camvid.geometry import rescale_K
 from camvid.parallel import map_threads
@@ -46,11 +49,11 @@ class GeometricDepthOptions:
     confidence_falloff: float = 0.1  # expected relative error at which confidence is 1/e
     lone_pair_sigma: float = 0.1  # relative error to expect where no second pair agrees
     filled_confidence: int = 30
-    mover_confidence: int = 15
     mover_margin_px: int = 2  # at the working size: within it of a mover, nothing is measured
     source_margin_px: int = 8  # and within this nothing is used to fill what lies behind it
     two_view: TwoViewOptions = field(default_factory=TwoViewOptions)
     fill: FillOptions = field(default_factory=FillOptions)
+    sway: SwayOptions = field(default_factory=SwayOptions)
 
 
 class _Measured(NamedTuple):
@@ -69,6 +72,13 @@ class _Layer(NamedTuple):
     inv_depth: F32  # [h, w], above 0 unless nothing at all is known
     confidence: U8  # [h, w]
     feet: F64  # [M] inverse depth where each mover touches the ground, or NaN
+
+
+class _Guess(NamedTuple):
+    """Where a mover is in one frame."""
+
+    inv_depth: float  # NaN where not known
+    confidence: int
 
 
 class GeometricDepth:
@@ -154,7 +164,7 @@ class _ClipDepth:
         )
         confirmed = found.num_pairs >= min(2, len(self._partners[frame_index]))
         sigma = np.where(found.num_pairs >= 2, found.sigma, options.lone_pair_sigma + found.sigma)
-        level = 255 * np.exp(-sigma / np.float32(options.confidence_falloff))
+        level = self._confidence(sigma)
         object_id = self._object_id(frame_index)
         own = [object_id == label for label in self._labels]
         agreed = [int(np.count_nonzero(mask & (found.num_pairs >= 2))) for mask in own]
@@ -205,22 +215,43 @@ class _ClipDepth:
 
     def _object_inv_depths(
         self, layers: Sequence[_Layer], measured: Sequence[_Measured], movers: list[int]
-    ) -> list[dict[int, float]]:
-        """Per frame, the inverse depth of each mover by its id (NaN: unknown)."""
+    ) -> list[dict[int, _Guess]]:
+        """Per frame, where each mover is by its id."""
         object_ids = [self._object_id(t) for t in range(len(layers))]
-        per_frame: list[dict[int, float]] = [{} for _ in layers]
+        guesses: list[dict[int, _Guess]] = [{} for _ in layers]
         for column, mover in enumerate(movers):
             label = self._labels[mover]
             feet = np.array([layer.feet[column] for layer in layers])
             num_pixels = np.array([m.object_pixels[mover] for m in measured], np.float64)
-            whole = np.array([is_whole(image, label) for image in object_ids])
-            inv_depth = mover_inv_depths(feet, num_pixels, whole, self._options.fill)
-            for frame_index, value in enumerate(inv_depth):
-                per_frame[frame_index][label] = float(value)
-        return per_frame
+            stands = self._stands(feet, num_pixels, object_ids, label)
+            told = self._told_by_sway(stands.inv_depth, object_ids, label)
+            factor, sigma = combined(told, stands.sigma)
+            level = int(self._confidence(np.array(sigma, np.float32)))
+            for guess, value in zip(guesses, factor * stands.inv_depth, strict=True):
+                guess[label] = _Guess(float(value), level)
+        return guesses
+
+    def _confidence(self, sigma: F32) -> F32:
+        """From 0 to 255, of an expected relative error."""
+        return np.asarray(255 * np.exp(-sigma / np.float32(self._options.confidence_falloff)))
+
+    def _stands(
+        self, feet: F64, num_pixels: F64, object_ids: Sequence[U16], label: int
+    ) -> MoverDepth:
+        fill = self._options.fill
+        whole = np.array([is_whole(ids, label, fill) for ids in object_ids])
+        footed = np.array([is_footed(ids, label, fill) for ids in object_ids])
+        return mover_inv_depths(feet, num_pixels, whole, footed, fill)
+
+    def _told_by_sway(
+        self, inv_depth: F64, object_ids: Sequence[U16], label: int
+    ) -> Nearness:
+        cam_from_world, sway = self._reconstruction.cam_from_world, self._options.sway
+        path_px = follow(self._gray, object_ids, label, sway)
+        return nearness(path_px, inv_depth, self._K, cam_from_world, sway)
 
     def _enlarge(
-        self, frame_index: int, layer: _Layer, objects: dict[int, float]
+        self, frame_index: int, layer: _Layer, objects: dict[int, _Guess]
     ) -> tuple[F32, U8]:
         """(depth, confidence) at full size; movers stand in front of the static scene."""
         object_id = self._masks.object_id[frame_index]
@@ -228,11 +259,11 @@ class _ClipDepth:
             return np.zeros(object_id.shape, np.float32), np.zeros(object_id.shape, np.uint8)
         inv_depth = _resized(layer.inv_depth, object_id)
         confidence = np.asarray(_resized(layer.confidence, object_id), np.uint8)
-        for label, value in objects.items():
+        for label, guess in objects.items():
             own = object_id == label
-            confidence[own] = self._options.mover_confidence
-            if not np.isnan(value):
-                inv_depth[own] = np.maximum(inv_depth[own], np.float32(value))
+            confidence[own] = guess.confidence
+            if not np.isnan(guess.inv_depth):
+                inv_depth[own] = np.maximum(inv_depth[own], np.float32(guess.inv_depth))
         return np.asarray(1 / inv_depth, np.float32), confidence
 
 

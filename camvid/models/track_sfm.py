@@ -1,13 +1,14 @@
 """Embedded pose solver: re-anchored Lucas-Kanade tracks of the static scene, mapped by COLMAP."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 
 from camvid.artifacts import (
+    I32,
     U8,
     U16,
     Bool,
@@ -19,7 +20,12 @@ from camvid.artifacts import (
     ReconstructionQuality,
 )
 from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
-from camvid.models.feature_tracks import FeatureTrackOptions, feature_tracks
+from camvid.models.feature_tracks import (
+    FeatureTrackOptions,
+    feature_tracks,
+    join_tracks,
+    keyframe_tracks,
+)
 from camvid.models.features.options import (
     AlikedLightGlueOptions,
     SiftMatcherOptions,
@@ -62,6 +68,7 @@ class TrackSfmOptions:
     mask_margin_px: int = 4  # a mover's outline and shadow reach beyond its mask
     held_out_every: int = 10  # one track in so many is kept from the solver, to test it
     min_static_tracks: float = 40.0  # alive in the median frame
+    join_features: bool = True  # of keyframes, to the corners: they close loops and bridge blur
     complete_fraction: float = 0.9  # of the frames; where fewer are posed, features are tried too
     sure_agreement: float = 0.9  # of the tracks; where fewer agree, the picture's rim is asked
     tracks: LucasKanadeOptions = field(default_factory=LucasKanadeOptions)
@@ -86,16 +93,18 @@ class TrackSfm:
     def solve(self, clip: Clip, frames: Frames, masks: ObjectMasks) -> Reconstruction:
         """Names the camera's motion and, where it has a path, maps the static scene.
 
-        Corners are followed first; features are matched where those lead to no cameras that hold.
+        Corners are followed, and features of keyframes joined to them; features of all frames take
+        their place where those lead to no cameras that hold.
         """
         options = self._options
         gray = _gray(frames)
         region = _static_region(masks, options.mask_margin_px)
         corners = track_regions(gray, region, options.tracks)
-        result = self._solve(frames, region, corners, "lucas_kanade")
+        result = self._solve(frames, region, corners, "lucas_kanade", joins=options.join_features)
         if self._worth_features(result, len(gray)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
-            other = self._solve(frames, region, features, options.features.backend)
+            backend = options.features.backend
+            other = self._solve(frames, region, features, backend, joins=False)
             result = max(result, other, key=_completeness)
         for reason in result.reasons:
             _LOG.info("clip %s: camera %s: %s", clip.clip_id, result.camera, reason)
@@ -111,9 +120,9 @@ class TrackSfm:
         return long_enough and (incomplete or any(r.name in broken for r in result.reasons))
 
     def _solve(
-        self, frames: Frames, region: U16, tracks: PointTracks, solver: str
+        self, frames: Frames, region: U16, tracks: PointTracks, solver: str, *, joins: bool
     ) -> Reconstruction:
-        """Cameras from one set of tracks."""
+        """Cameras from one set of tracks; to map them, features of keyframes may be joined."""
         height_px, width_px = frames.rgb.shape[1:3]
         motion = classify_camera(tracks, width_px, height_px, self._options.camera_motion)
         quality = ReconstructionQuality(
@@ -124,7 +133,7 @@ class TrackSfm:
         )
         reasons = self._degenerate(tracks, motion)
         if not reasons:
-            mapped = self._mapped(frames, tracks, quality)
+            mapped = self._mapped(frames, region, tracks, quality, joins=joins)
             around = tracks_of(tracks, on_rim(tracks, width_px, height_px))
             if mapped.camera == "moving" or around.visible.shape == tracks.visible.shape:
                 return mapped
@@ -148,12 +157,25 @@ class TrackSfm:
         return ()
 
     def _mapped(
-        self, frames: Frames, tracks: PointTracks, quality: ReconstructionQuality
+        self,
+        frames: Frames,
+        region: U16,
+        tracks: PointTracks,
+        quality: ReconstructionQuality,
+        *,
+        joins: bool,
     ) -> Reconstruction:
         """Cameras of a moving camera, if they pass every test of acceptance."""
-        limits = self._options.acceptance
+        options, limits = self._options, self._options.acceptance
         num_frames, height_px, width_px = frames.rgb.shape[:3]
-        tracks, found = self._background(tracks, (width_px, height_px))
+        keyframes = choose_keyframes(tracks, max(width_px, height_px), options.keyframes)
+        if joins:
+            features = keyframe_tracks(
+                frames.rgb, region, keyframes, self._matcher, options.feature_tracks
+            )
+            tracks = join_tracks(tracks, features)
+            quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
+        tracks, found = self._background(tracks, keyframes, (width_px, height_px))
         if found is None:
             reason = Reason("min_registered_fraction", 0.0, limits.min_registered_fraction)
             return Reconstruction.without_trajectory(
@@ -174,28 +196,30 @@ class TrackSfm:
         return _reconstruction(frames, cameras, structure, quality)
 
     def _background(
-        self, tracks: PointTracks, size_px: tuple[int, int]
+        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int]
     ) -> tuple[PointTracks, "_Solution | None"]:
         """Cameras from all tracks; or, where these do not agree, from those of the background.
 
         A mover so large that it captures the camera still leaves the picture's rim to the
         background. Cameras that explain nearly all of the rim say what else belongs to it.
         """
-        found = self._cameras(tracks, tracks, size_px)
+        found = self._cameras(tracks, tracks, keyframes, size_px)
         if found and found.agreement.agrees.mean() >= self._options.sure_agreement:
             return tracks, found
         around = on_rim(tracks, *size_px)
-        rim = None if around.all() else self._cameras(tracks_of(tracks, around), tracks, size_px)
+        if around.all():
+            return tracks, found
+        rim = self._cameras(tracks_of(tracks, around), tracks, keyframes, size_px)
         if rim is None or rim.border_share < self._options.sure_agreement:
             return tracks, found
         behind = tracks_of(tracks, rim.agreement.agrees)
-        other = self._cameras(behind, tracks, size_px)
+        other = self._cameras(behind, tracks, keyframes, size_px)
         if other and (found is None or other.border_share > found.border_share):
             return behind, other
         return tracks, found
 
     def _cameras(
-        self, tracks: PointTracks, judges: PointTracks, size_px: tuple[int, int]
+        self, tracks: PointTracks, judges: PointTracks, keyframes: I32, size_px: tuple[int, int]
     ) -> "_Solution | None":
         """Keyframes first, by the best of several ways, then all frames; None: no way."""
         options = self._options
@@ -205,7 +229,7 @@ class TrackSfm:
         start = best_start(
             used,
             observations_of(tracks, held_out),
-            choose_keyframes(tracks, max(size_px), options.keyframes),
+            keyframes,
             num_tracks,
             num_frames,
             size_px,

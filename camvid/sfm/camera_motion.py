@@ -12,12 +12,12 @@ far ones, and so is told from it.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from camvid.artifacts import F64, CameraKind, PointTracks
+from camvid.sfm.epipolar import fundamental_matrix
 from camvid.sfm.panning import PanningOptions, TurningCamera, solve_turning_camera
 from camvid.sfm.rotations import bearings, best_rotation, errors_px
 
@@ -135,14 +135,11 @@ def _widest_pairs(
 
 def _noise_px(pair: _Pair, options: CameraMotionOptions) -> float:
     """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
-    found: Any  # None where the points are degenerate, whatever the stubs say
-    found, _ = cv2.findFundamentalMat(
-        pair.first, pair.second, cv2.USAC_MAGSAC, options.max_noise_px, 0.999, 2000
-    )
-    if found is None or np.shape(found) != (3, 3):
+    found = fundamental_matrix(pair.first, pair.second, options.max_noise_px, 2000)
+    if found is None:
         return options.min_noise_px
     ones = np.ones((len(pair.first), 1))
-    lines = np.hstack([pair.first, ones]) @ np.asarray(found).T  # in the second picture
+    lines = np.hstack([pair.first, ones]) @ found[0].T  # in the second picture
     off = (np.hstack([pair.second, ones]) * lines).sum(axis=1)
     distance = np.abs(off) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-30)
     deviation = np.quantile(distance, options.residual_quantile) / _NORMAL_65

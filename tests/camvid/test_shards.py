@@ -121,7 +121,8 @@ def test_the_schema_is_pinned() -> None:
 
 def test_shards_open_everywhere(store: ClipStore) -> None:
     """Without our code; `datasets` has no maps, and takes features only where they fit columns."""
-    record = StageRecord("0" * 16, "split", 3, "Clip", "f" * 64, "ok")
+    values = {"version": 3, "artifact": "Clip", "fingerprint": "f" * 64, "status": "ok"}
+    record = StageRecord(clip_id="0" * 16, stage="split", **values)
     row = ClipRow(clip_id="0" * 16, video_uri="a.mp4").after(record)
     WriteShardsConfig().build()(store, {row.clip_id: (row, "4d")}, ["net 309c Apache-2.0"])
     path = store.full_path("shards/4d-00000.parquet")

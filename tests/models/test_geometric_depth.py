@@ -198,11 +198,12 @@ def test_a_mover_in_the_air_is_as_near_as_its_size_says() -> None:
     in_the_air = np.array([0, 0, 1, 1, 0, 0], bool)
     foot = 1 / np.where(in_the_air, depth * 1.5, depth)  # the ground below it lies farther off
     num_pixels = (100 / depth) ** 2
-    found = mover_inv_depths(foot, num_pixels, np.ones(6, bool), FillOptions())
+    yes = np.ones(6, bool)
+    found = mover_inv_depths(foot, num_pixels, yes, yes, FillOptions()).inv_depth
     np.testing.assert_allclose(1 / found, depth, rtol=1e-6)
 
 
 def test_whole_objects_touch_neither_border_nor_each_other() -> None:
     ids = np.zeros((20, 20), np.uint16)
     ids[5:8, 5:8], ids[5:8, 8:10], ids[15:, 3:6], ids[12:14, 12:14] = 1, 2, 3, 4
-    assert [is_whole(ids, label) for label in (1, 2, 3, 4)] == [False, False, False, True]
+    assert [is_whole(ids, label, FillOptions()) for label in (1, 2, 3, 4)] == [False, False, False, True]

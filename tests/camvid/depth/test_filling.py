@@ -7,6 +7,7 @@ from camvid.artifacts import F32, Bool
 from camvid.depth.filling import FillOptions, ground_ratio, mover_inv_depths
 
 OPTIONS = FillOptions()
+YES = np.ones(40, bool)
 
 
 def floor(height: int = 60, width: int = 80) -> F32:
@@ -42,7 +43,7 @@ def test_on_the_ground_contact_gives_the_scale_and_size_the_change() -> None:
     true = np.linspace(0.2, 0.4, 20)
     noise = np.random.default_rng(0).normal(1, 0.05, 20)
     num_pixels = (100 * true) ** 2
-    found = mover_inv_depths(true * noise, num_pixels, np.ones(20, bool), OPTIONS)
+    found = mover_inv_depths(true * noise, num_pixels, YES[:20], YES[:20], OPTIONS).inv_depth
     np.testing.assert_allclose(found, true * np.median(noise), rtol=0.01)
 
 
@@ -51,8 +52,8 @@ def test_in_the_air_only_contact_with_the_ground_counts() -> None:
     true = np.full(40, 0.3)
     height = np.abs(np.sin(frames / 4))  # bounces: the ground seen below it is farther away
     found = mover_inv_depths(
-        true * (1 - 0.5 * height), np.full(40, 900.0), np.ones(40, bool), OPTIONS
-    )
+        true * (1 - 0.5 * height), np.full(40, 900.0), YES, YES, OPTIONS
+    ).inv_depth
     np.testing.assert_allclose(found, true, rtol=0.08)
 
 
@@ -60,5 +61,5 @@ def test_while_mostly_covered_size_says_nothing() -> None:
     true, num_pixels = np.full(20, 0.25), np.full(20, 400.0)
     foot = true.copy()
     num_pixels[8:12], foot[8:12] = 4.0, 0.5  # behind a post: few pixels, and the post's own foot
-    found = mover_inv_depths(foot, num_pixels, np.ones(20, bool), OPTIONS)
+    found = mover_inv_depths(foot, num_pixels, YES[:20], YES[:20], OPTIONS).inv_depth
     np.testing.assert_allclose(found, true, rtol=1e-6)
