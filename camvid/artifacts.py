@@ -108,6 +108,11 @@ class ObjectMasks(Checked):
         if len(set(ids)) != len(ids) or any(i < 1 for i in ids):
             raise ValueError(f"ObjectMasks.objects must have distinct ids above 0, got {ids}")
 
+    @classmethod
+    def none(cls, num_frames: int, height_px: int, width_px: int) -> "ObjectMasks":
+        """No object at all."""
+        return cls(object_id=np.zeros((num_frames, height_px, width_px), np.uint16), objects=())
+
     def verified(self) -> "ObjectMasks":
         """The same masks, as final ones."""
         return ObjectMasks(object_id=self.object_id, objects=self.objects)

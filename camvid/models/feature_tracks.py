@@ -97,9 +97,7 @@ def _match(
     found = matcher.match(first, second)
     if len(found) < options.min_pair_matches:
         return nothing
-    ends = first.xy_px[found[:, 0]], second.xy_px[found[:, 1]]
-    try:
-        model = fundamental_matrix(
+    model = fundamental_matrix(
         first.xy_px[found[:, 0]], second.xy_px[found[:, 1]], options.max_epipolar_error_px, 1000
     )
     return nothing if model is None else found[model[1]]

@@ -51,6 +51,8 @@ class SaliencyMotion:
 
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks:
         """Objects of the clip; `clip` gives the frame rate."""
+        if len(frames.rgb) == 0:
+            return ObjectMasks.none(*frames.rgb.shape[:3])
         options = self._options
         # The network first: it gives its memory back before the flow takes some.
         seen = self._salient(frames.rgb, clip.fps)

@@ -21,11 +21,12 @@ def segment(segmenter: Segmenter, rgb: U8) -> ObjectMasks:
 
 
 def assert_contract(segmenter: Segmenter, rgb: U8) -> ObjectMasks:
-    """Shapes, types, determinism, one frame, odd sizes, nothing to see; returns what it found."""
+    """Shapes, types, determinism, no frame, one, odd sizes, nothing to see; returns what it found."""
     masks = segment(segmenter, rgb)
     again = segment(segmenter, rgb)
     np.testing.assert_array_equal(masks.object_id, again.object_id)
     assert masks.objects == again.objects
+    assert segment(segmenter, rgb[:0]).objects == ()
     segment(segmenter, rgb[:1])
     segment(segmenter, np.ascontiguousarray(rgb[:2, 3:-2, : rgb.shape[2] // 3]))  # upright
     segment(segmenter, np.full((2, 49, 95, 3), 128, np.uint8))

@@ -38,6 +38,8 @@ class RfDetrSeg:
 
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks:
         """Objects of the clip; `clip` gives the frame rate."""
+        if len(frames.rgb) == 0:
+            return ObjectMasks.none(*frames.rgb.shape[:3])
         with inference():
             found = in_batches(self.look, list(frames.rgb), size=self._batch_size)
         return link(found, frames.rgb, clip.fps, self._options.link)

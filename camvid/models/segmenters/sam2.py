@@ -39,6 +39,8 @@ class Sam2:
 
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks:
         """Objects of the clip; `clip` gives the frame rate."""
+        if len(frames.rgb) == 0:
+            return ObjectMasks.none(*frames.rgb.shape[:3])
         if self._detector is None:
             rough = moving_objects(frames.rgb, clip.fps, self._options.working_side_px)
         else:

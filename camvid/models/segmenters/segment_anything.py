@@ -45,6 +45,8 @@ class SegmentAnything:
 
     def segment(self, clip: Clip, frames: Frames) -> ObjectMasks:
         """Objects of the clip; `clip` gives the frame rate."""
+        if len(frames.rgb) == 0:
+            return ObjectMasks.none(*frames.rgb.shape[:3])
         flow = clip_flow(frames.rgb, self._options.link.working_side_px)
         evidence = evidence_alone(flow, clip.fps)
         size_px = (frames.rgb.shape[2], frames.rgb.shape[1])
