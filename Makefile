@@ -32,7 +32,7 @@ check: $(DONE)-torch
 	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
 
 test: $(DONE)-torch
-	$(BIN)/python -m pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile tests
 
 demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo
