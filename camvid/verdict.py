@@ -52,7 +52,7 @@ class Policy:
     """
 
     min_motion_strength: float = 0.003
-    min_motion_confidence: float = 0.5
+    min_motion_confidence: float = 0.4
     min_registered_fraction: float = 0.8
     max_mean_reprojection_error_px: float = 1.2
     min_median_triangulation_angle_deg: float = 1.0

@@ -35,7 +35,7 @@ class Track:
     """Frames, ObjectMasks -> PointTracks."""
 
     name: ClassVar[str] = "track"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks)
     writes: ClassVar[type] = PointTracks
 

@@ -36,7 +36,7 @@ class WriteShards:
     """Rows with their kinds -> shards, manifest, and where each clip lies."""
 
     name: ClassVar[str] = "write_shards"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, config: WriteShardsConfig) -> None:
         self.config = config

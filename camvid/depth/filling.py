@@ -21,12 +21,12 @@ class FillOptions:
     min_length_share: float = 0.6  # of the median: a mover seen smaller is mostly covered
     max_grounded_spread: float = 1.2  # of ground contact against size, last decile over first
     airborne_quantile: float = 0.95  # of the same, where it spreads wider: higher is nearer
-    max_cut_share: float = 0.2  # of a mover's border, lying on the picture's edge or other objects
+    max_cut_share: float = 0.3  # of a mover's border, lying on the picture's edge or other objects
     min_telling_share: float = 0.1  # of the frames: those whose foot and size are both seen
     max_footless_share: float = 0.25  # of a mover's width, lying on the picture's lower edge
     footless_nearness: float = 1.4  # what stands below the picture is nearer than its lower edge
     grounded_sigma: float = 0.2  # expected relative error where the ground contact is seen
-    footless_sigma: float = 0.4  # and where it is not
+    footless_sigma: float = 0.3  # and where it is not
 
 
 def fill_holes(inv_depth: F32, weight: F32) -> F32:

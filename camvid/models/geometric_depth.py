@@ -243,9 +243,7 @@ class _ClipDepth:
         footed = np.array([is_footed(ids, label, fill) for ids in object_ids])
         return mover_inv_depths(feet, num_pixels, whole, footed, fill)
 
-    def _told_by_sway(
-        self, inv_depth: F64, object_ids: Sequence[U16], label: int
-    ) -> Nearness:
+    def _told_by_sway(self, inv_depth: F64, object_ids: Sequence[U16], label: int) -> Nearness:
         cam_from_world, sway = self._reconstruction.cam_from_world, self._options.sway
         path_px = follow(self._gray, object_ids, label, sway)
         return nearness(path_px, inv_depth, self._K, cam_from_world, sway)

@@ -17,6 +17,7 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
 )
+from camvid.motion.areas import area_shares
 from camvid.motion.camera_models import CameraModel, PosedCameras
 from camvid.motion.depths import track_depths
 from camvid.motion.homographies import FittedToBackground, Homographies, TurningCamera
@@ -70,10 +71,12 @@ def measure_motion(
     strays = shown = stray_windows(windows, tracks, options)
     if frames is not None and isinstance(camera, PosedCameras):
         shown = shown_moving(frames, camera, spans, strays, options.pictures)
+    state = track_state(windows, strays, shown, options)
     evidence = TrackEvidence(
         pairs=pair_series(camera, tracks, chosen, seconds, gap_s),
         windows=windows,
-        state=track_state(windows, strays, shown, options),
+        state=state,
+        area_shares=area_shares(masks, tracks, chosen, state.still | state.moves),
         depth_confidence=depth_confidence,
     )
     return _report(masks, reconstruction, tracks, evidence, options, posed=posed)

@@ -22,7 +22,7 @@ class MotionOptions:
     min_window_frames: int = 4  # in which a track must be seen
     min_pair_tracks: int = 4
     min_object_tracks: int = 8
-    min_object_pairs: int = 5
+    min_object_pairs: int = 10
     min_area_fraction: float = 0.0005
     min_background_tracks: int = 12
     still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
@@ -60,6 +60,7 @@ class TrackEvidence:
     pairs: PairSeries
     windows: WindowSeries
     state: TrackState
+    area_shares: F64  # [Q, N] of its object that each track speaks for
     depth_confidence: F64  # [N] 0 to 255; 255 where depth plays no part
 
 
@@ -98,18 +99,29 @@ def track_state(
     )
 
 
-def pair_means(values: F64, options: MotionOptions) -> F64:
+def pair_means(values: F64, options: MotionOptions, weight: F64 | None = None) -> F64:
     """Robust mean over the tracks of each pair, [Q, n] -> [Q]; NaN for pairs with too few."""
     enough = np.isfinite(values).sum(axis=1) >= options.min_pair_tracks
-    means = [trimmed_mean(row, options.trim_tracks) for row in values]
+    weights = [None] * len(values) if weight is None else weight
+    rows = zip(values, weights, strict=True)
+    means = [trimmed_mean(row, options.trim_tracks, each) for row, each in rows]
     return np.where(enough, np.array(means), NAN)
 
 
-def trimmed_mean(values: F64, trim: float) -> float:
+def trimmed_mean(values: F64, trim: float, weight: F64 | None = None) -> float:
     """Mean of the finite values without the share `trim` at either end; NaN if there are none."""
-    kept = np.sort(values[np.isfinite(values)])
-    cut = int(trim * len(kept))
-    return float(kept[cut : len(kept) - cut].mean()) if len(kept) else NAN
+    finite = np.isfinite(values)
+    if weight is None:
+        kept = np.sort(values[finite])
+        cut = int(trim * len(kept))
+        return float(kept[cut : len(kept) - cut].mean()) if len(kept) else NAN
+    total = float(weight[finite].sum())
+    if not total > 0:
+        return NAN
+    order = np.argsort(values[finite], kind="stable")
+    upto = np.concatenate([[0.0], np.cumsum(weight[finite][order])]) / total
+    left = np.diff(np.clip(upto, trim, 1 - trim))  # of each weight, once the ends are cut off
+    return float((left * values[finite][order]).sum() / left.sum())
 
 
 def area_fractions(masks: ObjectMasks) -> dict[int, float]:
@@ -131,7 +143,8 @@ def measure_object(
 ) -> MeasuredObject:
     """Means over the object's tracks that move, or over the still ones in pairs where few do.
 
-    A track that may be still is held to its likeliest depth: wrong depth is no motion.
+    Each track counts for the part of the object that it is nearest to; one that may be still is
+    held to its likeliest depth: wrong depth is no motion.
     """
     state, pairs = evidence.state, evidence.pairs
     own = np.flatnonzero((tracks.object_id == masked.object_id) & state.known)
@@ -140,12 +153,13 @@ def measure_object(
     seen = np.isfinite(length)
     moving = _pairs_moving(seen, moves, still, options)[:, None]  # [Q, 1]
     counted = seen & np.where(moving, moves, still)
+    shares = evidence.area_shares[:, own]
 
     def mean(values: F64) -> F64:
-        return pair_means(np.where(counted, values, NAN), options)
+        return pair_means(np.where(counted, values, NAN), options, shares)
 
     values = np.where(counted, np.where(moving, length, low), NAN)
-    series = pair_means(values, options)
+    series = mean(values)
     bound = evidence.windows.lower_bound[:, own]
     decisive = moves if len(moving) and float(moving.mean()) >= 0.5 else still
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0

@@ -19,7 +19,7 @@ from camvid.artifacts import (
     Reconstruction,
     ReconstructionQuality,
 )
-from camvid.depth.filling import FillOptions, fill_holes, is_whole, mover_inv_depths
+from camvid.depth.filling import FillOptions, fill_holes, is_footed, is_whole, mover_inv_depths
 from camvid.geometry import cam_from_img
 from camvid.models.geometric_depth import GeometricDepth
 
@@ -203,7 +203,15 @@ def test_a_mover_in_the_air_is_as_near_as_its_size_says() -> None:
     np.testing.assert_allclose(1 / found, depth, rtol=1e-6)
 
 
-def test_whole_objects_touch_neither_border_nor_each_other() -> None:
+def test_whole_objects_touch_little_of_the_edge_and_of_each_other() -> None:
     ids = np.zeros((20, 20), np.uint16)
-    ids[5:8, 5:8], ids[5:8, 8:10], ids[15:, 3:6], ids[12:14, 12:14] = 1, 2, 3, 4
-    assert [is_whole(ids, label, FillOptions()) for label in (1, 2, 3, 4)] == [False, False, False, True]
+    ids[5:8, 5:8], ids[4:9, 8:10], ids[18:, 3:6], ids[12:14, 12:14] = 1, 2, 3, 4
+    ids[11, 14:16] = 5  # touches 4 at a corner only
+    whole = [is_whole(ids, label, FillOptions()) for label in (1, 2, 3, 4)]
+    assert whole == [False, True, False, True]  # little of 2 is hidden
+
+
+def test_a_foot_is_seen_above_the_lower_edge_of_the_picture() -> None:
+    ids = np.zeros((20, 20), np.uint16)
+    ids[4:20, 3:9], ids[4:19, 12:18] = 1, 2
+    assert [is_footed(ids, label, FillOptions()) for label in (1, 2)] == [False, True]

@@ -1,0 +1,78 @@
+"""Depth of movers from the parallax that a camera's sway gives them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from camvid.artifacts import F64
+from camvid.depth.sway import UNTOLD, Nearness, SwayOptions, combined, follow, nearness
+
+OPTIONS = SwayOptions()
+K = np.array([[256.0, 0, 160], [0, 256.0, 90], [0, 0, 1]])
+FRAMES = np.arange(48)
+DEPTH_M = 2.0
+
+
+def camera(sway_m: float) -> F64:
+    """Centres [T, 3]: sideways at an even speed, and swaying every 12 frames."""
+    sway = sway_m * np.sin(2 * np.pi * FRAMES / 12)
+    return np.stack([0.01 * FRAMES + sway, 0.7 * sway, 0.02 * FRAMES], axis=1, dtype=np.float64)
+
+
+def seen(centres: F64, own_way_m: float) -> tuple[F64, F64]:
+    """(path_px [T, 2], cam_from_world [T, 3, 4]) of a thing that swings slowly to its own beat."""
+    own = own_way_m * np.cos(2 * np.pi * FRAMES / 40)
+    place = np.stack([own, 0.005 * FRAMES, DEPTH_M + centres[:, 2]], axis=1)
+    rays = (place - centres) @ K.T
+    noise = np.random.default_rng(0).normal(0, 0.05, (len(FRAMES), 2))
+    turn = np.tile(np.eye(3), (len(FRAMES), 1, 1))
+    return rays[:, :2] / rays[:, 2:] + noise, np.concatenate([turn, -centres[..., None]], axis=2)
+
+
+@pytest.mark.parametrize("guess_m", [1.6, 2.0, 4.0])
+def test_sway_tells_the_depth_whatever_was_guessed(guess_m: float) -> None:
+    path_px, cam_from_world = seen(camera(0.02), 0.1)
+    told = nearness(path_px, np.full(48, 1 / guess_m), K, cam_from_world, OPTIONS)
+    assert told.factor == pytest.approx(guess_m / DEPTH_M, rel=0.1)
+    assert told.sigma < 0.25
+
+
+def test_a_camera_that_goes_smoothly_tells_nothing() -> None:
+    path_px, cam_from_world = seen(camera(0.0), 0.3)
+    assert nearness(path_px, np.full(48, 0.5), K, cam_from_world, OPTIONS) == UNTOLD
+
+
+def test_a_mover_that_shakes_itself_is_told_less_surely() -> None:
+    path_px, cam_from_world = seen(camera(0.02), 0.1)
+    calm = nearness(path_px, np.full(48, 0.5), K, cam_from_world, OPTIONS)
+    shaking = path_px + 4 * np.sin(2 * np.pi * FRAMES / 7)[:, None]
+    told = nearness(shaking, np.full(48, 0.5), K, cam_from_world, OPTIONS)
+    assert told.sigma > 2 * calm.sigma
+
+
+def test_too_few_frames_in_a_row_tell_nothing() -> None:
+    path_px, cam_from_world = seen(camera(0.02), 0.1)
+    path_px[::10] = np.nan
+    assert nearness(path_px, np.full(48, 0.5), K, cam_from_world, OPTIONS) == UNTOLD
+
+
+def test_guess_and_sway_are_weighed_by_their_errors() -> None:
+    even = combined(Nearness(4.0, 0.2), 0.2)
+    assert even.factor == pytest.approx(2.0)
+    assert even.sigma == pytest.approx(0.2 / np.sqrt(2))
+    assert combined(UNTOLD, 0.3) == Nearness(1.0, 0.3)
+
+
+def test_a_mover_is_followed_by_fractions_of_a_pixel() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (120, 160), np.uint8)
+    picture = cv2.GaussianBlur(noise, (0, 0), 2)
+    picture = cv2.equalizeHist(picture)
+    step = np.array([0.6, -0.3])
+    shifts = [np.hstack([np.eye(2), (step * t)[:, None]]) for t in range(6)]
+    gray = [np.asarray(cv2.warpAffine(picture, s, (160, 120)), np.uint8) for s in shifts]
+    object_id = np.zeros((120, 160), np.uint16)
+    object_id[40:80, 50:110] = 7
+    path = follow(gray, [object_id] * 6, 7, OPTIONS)
+    np.testing.assert_allclose(path[0], [80, 60])
+    np.testing.assert_allclose(path, [80, 60] + step * np.arange(6)[:, None], atol=0.1)
+    assert np.isnan(follow(gray, [object_id] * 6, 8, OPTIONS)).all()
