@@ -25,7 +25,7 @@ from camvid.errors import StoreError
 from camvid.parquet import table_from_bytes
 from camvid.report.encode import encode_jpeg
 from camvid.schema import EVIDENCE_COLUMNS, check_version, shard_schema
-from camvid.shard_row import cameras_from_row, scene_scale
+from camvid.shard_row import cameras_from_row, checksums, scene_scale
 from camvid.shards import MANIFEST, read_manifest, verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
@@ -80,6 +80,7 @@ def test_what_goes_in_comes_out(
     row = rows_of(store, "4d-00000.parquet")[0]
     assert (row["kind"], row["indicator"], row["num_frames"]) == ("4d", 2, 6)
     assert row["frames"] == store.load_jpegs("0" * 16)
+    assert row["frame_crc32"] == checksums(row["frames"])
     assert decode_jpegs(row["frames"]).shape == (6, 24, 32, 3)
     cam_from_world, registered = cameras_from_row(row)
     np.testing.assert_array_equal(registered, reconstruction.registered)
@@ -114,7 +115,7 @@ def test_the_schema_is_pinned() -> None:
         "fps",
     ]
     assert set(EVIDENCE_COLUMNS) < set(names)
-    assert len(names) == 38
+    assert len(names) == 39
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
     assert shard_schema().metadata[b"camvid.schema_version"] == b"1.2"
 
@@ -223,12 +224,14 @@ def rewrite(store: ClipStore, change: Callable[[dict[str, Any]], None]) -> list[
         ("timestamps_s", [0.0], "timestamps_s must have 6 entries, got 1"),
         ("registered", [False] * 6, "kind 4d needs registered cameras, got none"),
         ("frames", [b"no jpeg"] * 6, "frame 0 must be a JPEG of 32x24"),
+        ("frame_crc32", [0] * 6, "frame_crc32 must be the CRC-32 of each frame, but is not"),
         ("cam_from_world", [[0.0] * 12], "cam_from_world must have 0 or 6 entries, got 1"),
     ],
 )
 def test_a_wrong_row_is_found(store: ClipStore, column: str, value: Any, message: str) -> None:
     write(store)
-    faults = rewrite(store, lambda row: row.update({column: value}))
+    crcs = {"frame_crc32": checksums(value)} if column == "frames" else {}
+    faults = rewrite(store, lambda row: row.update({column: value} | crcs))
     assert faults == [f"shards/4d-00000.parquet: clip {'0' * 16}: {message}"]
 
 

@@ -1,4 +1,4 @@
-"""Training samples from shards: what is read, chosen, fitted and skipped."""
+"""Training samples from shards: what is read, chosen and fitted."""
 
 import os
 import pickle
@@ -20,16 +20,13 @@ from camvid.genxd import data_shards
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
-from camvid.genxd.data_shards import TRAINING_COLUMNS, find_shards
+from camvid.genxd.data_shards import FRAMES, TRAINING_COLUMNS, find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.parquet import table_from_bytes
-from camvid.schema import EVIDENCE_COLUMNS, SCHEMA_VERSION, shard_schema
+from camvid.schema import EVIDENCE_COLUMNS, SCHEMA_VERSION
 from camvid.shard_row import scene_scale
 from camvid.store import ClipStore
+from tests.genxd.datasets import KINDS, SMALL, change_row, dataset, equal, row_of
 from tests.genxd.runs import clip_id, write_run
-
-KINDS = "44334vv4"
-SMALL: dict[str, Any] = {"num_frames": 4, "height_px": 64, "width_px": 64}
 
 
 @pytest.fixture
@@ -46,32 +43,6 @@ def artifacts(
 @pytest.fixture
 def store(tmp_path: Path, artifacts: tuple[object, ...]) -> ClipStore:
     return write_run(tmp_path / "run", KINDS, artifacts)
-
-
-def dataset(store: ClipStore, **options: Any) -> ClipDataset:
-    return ClipDataset(store.root, DataOptions(**(SMALL | options)))
-
-
-def row_of(data: ClipDataset, clip: str) -> int:
-    return next(row for row in range(data.index.num_rows) if data.index.place(row).clip_id == clip)
-
-
-def equal(a: object, b: object) -> bool:
-    return all(
-        np.array_equal(
-            getattr(a, name), getattr(b, name), equal_nan=name in ("K", "cam_from_world")
-        )
-        for name in ("clip_id", "rgb", "is_given", "rays", "K", "cam_from_world", "frame_index")
-    )
-
-
-def change_row(store: ClipStore, name: str, row: int, **values: Any) -> None:
-    """Rewrites a shard with other values in one row; its manifest goes, as it speaks of the old."""
-    rows = table_from_bytes(store.read_bytes(f"shards/{name}")).to_pylist()
-    rows[row] |= values
-    table = pa.Table.from_pylist(rows, schema=shard_schema())
-    pq.write_table(table, store.full_path(f"shards/{name}"), row_group_size=2)
-    store.remove("shards/manifest.json")
 
 
 # ---- shards ------------------------------------------------------------------------------------
@@ -138,7 +109,7 @@ def test_evidence_is_not_read(store: ClipStore, monkeypatch: pytest.MonkeyPatch)
     for row in (*range(len(data)), *range(len(data))):
         data[row]
     assert not set(EVIDENCE_COLUMNS) & set(TRAINING_COLUMNS)
-    assert asked == [list(TRAINING_COLUMNS)] * 4  # each row group once: they are kept
+    assert asked == [list(TRAINING_COLUMNS), [FRAMES]] * 4  # each row group once: they are kept
 
 
 def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:
@@ -148,22 +119,31 @@ def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:
     assert len(data._reader._tables) == 1
 
 
+def test_a_clip_alone_in_its_row_group_is_not_kept(
+    tmp_path: Path, artifacts: tuple[object, ...]
+) -> None:
+    alone = dataset(write_run(tmp_path / "alone", KINDS, artifacts, max_row_group_clips=1))
+    together = dataset(write_run(tmp_path / "together", KINDS, artifacts))
+    assert all(equal(alone[i], together[i]) for i in range(len(together)))
+    assert not alone._reader._tables
+
+
 def test_another_process_opens_its_own_files(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, opened, open_shard = dataset(store), [], data_shards.open_shard
 
-    def spy(filesystem: Any, path: str) -> pq.ParquetFile:
+    def spy(filesystem: Any, path: str, **options: Any) -> pq.ParquetFile:
         opened.append(path)
-        return open_shard(filesystem, path)
+        return open_shard(filesystem, path, **options)
 
     monkeypatch.setattr(data_shards, "open_shard", spy)
     first = data[0]
     assert equal(data[0], first)
-    assert len(opened) == 1
+    assert len(opened) == 2  # pictures are checked one by one, all else by pages
     monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
     assert equal(data[0], first)
-    assert len(opened) == 2
+    assert len(opened) == 4
 
 
 def test_neither_torch_nor_a_pipeline_is_imported() -> None:
@@ -274,66 +254,6 @@ def test_dropout_has_its_probability(store: ClipStore) -> None:
     data = dataset(store, dropout=0.25)
     dropped = [data[Pick(number, 0)].is_dropped for number in range(400)]
     assert sum(dropped) / 400 == pytest.approx(0.25, abs=0.06)
-
-
-# ---- damage ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("values", "cause"),
-    [
-        ({"frames": [b"no jpeg"] * 6}, "a frame must be a JPEG of 32x24, got none"),
-        ({"frames": [b""] * 6}, "a frame must be a JPEG of 32x24, got none"),
-        ({"frames": [None] * 6}, "a frame must be a JPEG of 32x24, got none"),
-        ({"frames": None}, "the row must have frames"),
-        ({"height_px": 25}, "a frame must be a JPEG of 32x25, got 32x24"),
-        ({"timestamps_s": [0.0] * 6}, "timestamps_s must increase strictly"),
-        ({"cam_from_world": [[0.0] * 11] * 6}, "cannot reshape array of size 11"),
-        ({"cam_from_world": []}, "num_frames must be at most the clip's usable frames, 0"),
-        ({"K": None}, "the row must have K"),
-        ({"K": dict.fromkeys(("fx", "fy", "cx", "cy"))}, "K must be finite"),
-        ({"scene_scale": None}, "scene_scale must be above 0, got None"),
-        ({"motion_strength": float("nan")}, "motion_strength must be finite, got nan"),
-    ],
-)
-def test_a_bad_row_gives_way_and_is_named(
-    store: ClipStore, caplog: pytest.LogCaptureFixture, values: dict[str, Any], cause: str
-) -> None:
-    change_row(store, "4d-00000.parquet", 2, **values)
-    data = dataset(store)
-    row = row_of(data, clip_id(4))
-    sample, skipped = data.load(Pick(5, row))
-    assert sample.clip_id in {clip_id(i) for i in (0, 1, 7)}
-    assert sample.indicator == 2
-    assert skipped[0].clip_id == clip_id(4)
-    assert skipped[0].cause.startswith(cause)
-    assert skipped[0].shard.endswith("shards/4d-00000.parquet")
-    data.load(Pick(6, row))
-    assert len(data.skipped) == 1
-    assert caplog.text.count(f"clip {clip_id(4)} of") == 1
-    assert equal(dataset(store)[Pick(5, row)], sample)
-
-
-def test_a_flipped_bit_in_a_picture_is_found(store: ClipStore) -> None:
-    path = Path(store.full_path("shards/4d-00000.parquet"))
-    content = bytearray(path.read_bytes())
-    jpeg = store.load_jpegs(clip_id(4))[3]
-    content[content.find(jpeg) + len(jpeg) // 2] ^= 4
-    path.write_bytes(content)
-    data = dataset(store)
-    sample, skipped = data.load(Pick(0, row_of(data, clip_id(4))))
-    assert sample.clip_id in (clip_id(0), clip_id(1))  # clip 7 shares the damaged row group
-    assert "CRC" in skipped[0].cause
-    assert {clip_id(4)} <= {skip.clip_id for skip in data.skipped} <= {clip_id(4), clip_id(7)}
-
-
-def test_when_nothing_can_be_read_that_is_an_error(store: ClipStore) -> None:
-    for row in range(2):
-        change_row(store, "3d-00000.parquet", row, scene_scale=-1.0)
-    data = dataset(store)
-    with pytest.raises(StoreError, match=r"tries failed, the first with clip 0+2 of .*3d-00000"):
-        data[Pick(0, row_of(data, clip_id(2)))]
-    assert data[Pick(0, row_of(data, clip_id(0)))].clip_id == clip_id(0)
 
 
 def test_held_out_videos_are_in_one_part_with_all_their_clips(store: ClipStore) -> None:
