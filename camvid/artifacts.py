@@ -133,7 +133,7 @@ class ReconstructionQuality:
     mean_reprojection_error_px: float = NAN
     median_triangulation_angle_deg: float = NAN
     focal_px: float = NAN
-    focal_uncertainty: float = NAN  # relative standard deviation; only of cameras that turn
+    focal_uncertainty: float = NAN  # relative standard deviation
     inlier_fraction: float = NAN  # of held-out static tracks that obey the epipolar geometry
     median_flow_px: float = NAN  # of static tracks at the widest spacing
     rotation_residual_px: float = NAN  # what the best rotation leaves of that flow

@@ -36,11 +36,16 @@ from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.outcome import Reason
 from camvid.parallel import map_threads
 from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality
-from camvid.sfm.adjustment import AdjustmentOptions, Structure, solve_all_frames
+from camvid.sfm.adjustment import (
+    AdjustmentOptions,
+    Structure,
+    solve_all_frames,
+    uncertainty_of_focal,
+)
 from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify_camera
 from camvid.sfm.dominance import Agreement, find_agreement, on_rim, tracks_of
 from camvid.sfm.in_place import reconstruct_in_place
-from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import StartOptions, best_start
@@ -68,8 +73,11 @@ class TrackSfmOptions:
     mask_margin_px: int = 4  # a mover's outline and shadow reach beyond its mask
     held_out_every: int = 10  # one track in so many is kept from the solver, to test it
     min_static_tracks: float = 40.0  # alive in the median frame
-    join_features: bool = True  # of keyframes, to the corners: they close loops and bridge blur
+    # Of the tracks of two keyframes, in the mean; where corners hold less together, features of
+    # keyframes are joined to them, which close loops and bridge blur. 0: never.
+    enough_overlap: float = 0.5
     complete_fraction: float = 0.9  # of the frames; where fewer are posed, features are tried too
+    max_left_share: float = 0.02  # of the flow that rotations leave, where depth does not show
     sure_agreement: float = 0.9  # of the tracks; where fewer agree, the picture's rim is asked
     tracks: LucasKanadeOptions = field(default_factory=LucasKanadeOptions)
     camera_motion: CameraMotionOptions = field(default_factory=CameraMotionOptions)
@@ -100,7 +108,7 @@ class TrackSfm:
         gray = _gray(frames)
         region = _static_region(masks, options.mask_margin_px)
         corners = track_regions(gray, region, options.tracks)
-        result = self._solve(frames, region, corners, "lucas_kanade", joins=options.join_features)
+        result = self._solve(frames, region, corners, "lucas_kanade", joins=True)
         if self._worth_features(result, len(gray)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
             backend = options.features.backend
@@ -122,7 +130,7 @@ class TrackSfm:
     def _solve(
         self, frames: Frames, region: U16, tracks: PointTracks, solver: str, *, joins: bool
     ) -> Reconstruction:
-        """Cameras from one set of tracks; to map them, features of keyframes may be joined."""
+        """Cameras from one set of tracks, to which features of keyframes may be joined."""
         height_px, width_px = frames.rgb.shape[1:3]
         motion = classify_camera(tracks, width_px, height_px, self._options.camera_motion)
         quality = ReconstructionQuality(
@@ -134,6 +142,14 @@ class TrackSfm:
         reasons = self._degenerate(tracks, motion)
         if not reasons:
             mapped = self._mapped(frames, region, tracks, quality, joins=joins)
+            if _lacks_depth_alone(mapped) and motion.left_share <= self._options.max_left_share:
+                # It did travel, but not far enough to see depth: a pan for all that is known.
+                motion = motion._replace(camera="rotating")
+                angle_deg = mapped.quality.median_triangulation_angle_deg
+                quality = replace(quality, median_triangulation_angle_deg=angle_deg)
+                return reconstruct_in_place(
+                    motion, len(tracks.visible), quality=quality, reasons=mapped.reasons
+                )
             around = tracks_of(tracks, on_rim(tracks, width_px, height_px))
             if mapped.camera == "moving" or around.visible.shape == tracks.visible.shape:
                 return mapped
@@ -168,27 +184,28 @@ class TrackSfm:
         """Cameras of a moving camera, if they pass every test of acceptance."""
         options, limits = self._options, self._options.acceptance
         num_frames, height_px, width_px = frames.rgb.shape[:3]
-        keyframes = choose_keyframes(tracks, max(width_px, height_px), options.keyframes)
-        if joins:
+        size_px = width_px, height_px
+        keyframes = choose_keyframes(tracks, max(size_px), options.keyframes)
+        if joins and mean_overlap(tracks, keyframes) < options.enough_overlap:
             features = keyframe_tracks(
                 frames.rgb, region, keyframes, self._matcher, options.feature_tracks
             )
             tracks = join_tracks(tracks, features)
             quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
-        tracks, found = self._background(tracks, keyframes, (width_px, height_px))
+        tracks, found = self._background(tracks, keyframes, size_px)
         if found is None:
             reason = Reason("min_registered_fraction", 0.0, limits.min_registered_fraction)
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
-        cameras, structure, agreement = found
+        cameras, structure = found.cameras, found.structure
         num_tracks = tracks.visible.shape[1]
         unused = observations_of(tracks, self._held_out(num_tracks))
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
-        long_side_px = max(width_px, height_px)
-        reasons = failed_tests(
-            quality, cameras, structure, agreement.border_share, long_side_px, limits
-        )
+        uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
+        quality = replace(quality, focal_uncertainty=uncertainty)
+        border_share = found.border_share
+        reasons = failed_tests(quality, cameras, structure, border_share, max(size_px), limits)
         if reasons:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
@@ -259,6 +276,16 @@ class _Solution(NamedTuple):
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:
     return result.camera != "unknown", float(result.registered.mean())
+
+
+def _lacks_depth_alone(result: Reconstruction) -> bool:
+    """Whether cameras were refused because no point is seen from far enough apart.
+
+    Then a longer focal length and a shorter way look the same, too.
+    """
+    failed = {reason.name for reason in result.reasons}
+    angle, focal = "min_median_triangulation_angle_deg", "max_focal_uncertainty"
+    return failed in ({angle}, {angle, focal})
 
 
 def _gray(frames: Frames) -> U8:

@@ -24,6 +24,7 @@ class AcceptanceOptions:
     min_median_triangulation_angle_deg: float = 1.5
     min_focal_ratio: float = 0.3  # of the longer image side: a collapsed focal length fails
     max_focal_ratio: float = 4.0
+    max_focal_uncertainty: float = 0.1  # relative: turns, and the shape of depth, err by as much
     min_points_per_frame: float = 40.0
     min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
     min_border_share: float = 0.5  # of the picture's rim must be explained: else a mover was solved
@@ -83,6 +84,7 @@ def failed_tests(
     at_most = {
         "max_mean_reprojection_error_px": quality.mean_reprojection_error_px,
         "max_focal_ratio": focal,
+        "max_focal_uncertainty": quality.focal_uncertainty,
         "max_trajectory_jump": trajectory_jump(cameras),
     }
     low = [(n, m, getattr(options, n)) for n, m in at_least.items() if not m >= getattr(options, n)]

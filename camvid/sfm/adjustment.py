@@ -7,7 +7,7 @@ import numpy as np
 
 from camvid.artifacts import F64
 from camvid.parallel import map_threads
-from camvid.sfm.bundle import adjust
+from camvid.sfm.bundle import adjust, focal_uncertainty
 from camvid.sfm.colmap import pycolmap
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
@@ -165,3 +165,19 @@ def _adjusted(
     most = options.max_adjusted_observations
     used = thinned(structure.observations, width_px, height_px, most)
     return adjust(cameras, used, structure.xyz_world, width_px, height_px, max_iterations)
+
+
+def uncertainty_of_focal(
+    cameras: Cameras,
+    structure: Structure,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+) -> float:
+    """Relative standard deviation of the focal length that the adjustment has led to."""
+    if not len(structure.error_px):
+        return float("inf")
+    most = options.max_adjusted_observations
+    used = thinned(structure.observations, width_px, height_px, most)
+    noise_px = float(np.sqrt(np.mean(structure.error_px**2) / 2))  # along one axis
+    return focal_uncertainty(cameras, used, structure.xyz_world, width_px, height_px, noise_px)

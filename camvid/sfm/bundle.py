@@ -1,5 +1,7 @@
 """Bundle adjustment of one shared camera, its poses and its points, by pycolmap's Ceres."""
 
+from typing import Any
+
 import numpy as np
 
 from camvid.artifacts import F64
@@ -8,6 +10,7 @@ from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
 _LOSS_SCALE_PX = 0.5  # about the noise of a track: what is off by more pulls less
+_SHARED_ERROR = 2.0  # sightings of a track err together, so they say less than as many apart
 
 
 def adjust(
@@ -20,6 +23,42 @@ def adjust(
 ) -> Cameras:
     """Cameras with focal length and poses refined; every sighting must have a point and a pose."""
     model = _model(cameras, observations, xyz_world, width_px, height_px)
+    _adjuster(model, max_num_iterations).solve()
+    cam_from_world = cameras.cam_from_world.copy()
+    for image_id in model.reg_image_ids():
+        cam_from_world[image_id - 1] = model.image(image_id).cam_from_world().matrix()
+    return Cameras(np.asarray(model.camera(1).calibration_matrix()), cam_from_world)
+
+
+def focal_uncertainty(
+    cameras: Cameras,
+    observations: Observations,
+    xyz_world: F64,
+    width_px: int,
+    height_px: int,
+    noise_px: float,
+) -> float:
+    """Relative standard deviation of the focal length of adjusted cameras; infinite if unknown.
+
+    From the covariance of the whole adjustment, so it counts what poses and points could make up
+    for. `noise_px` is the deviation of a sighting along one axis.
+    """
+    model = _model(cameras, observations, xyz_world, width_px, height_px)
+    adjuster = _adjuster(model, 0)
+    adjuster.solve()
+    found: Any = pycolmap.estimate_ba_covariance(
+        pycolmap.BACovarianceOptions(), model, adjuster
+    )  # None where the equations are singular, whatever the stubs say
+    variance: Any = found and found.get_other_params_cov(model.camera(1).params)
+    if variance is None:
+        return float("inf")
+    return float(_SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / cameras.K[0, 0])
+
+
+def _adjuster(
+    model: pycolmap.Reconstruction, max_num_iterations: int
+) -> pycolmap.CeresBundleAdjuster:
+    """All poses and points of the model and its focal length, the scale held by two poses."""
     config = pycolmap.BundleAdjustmentConfig()
     for image_id in model.reg_image_ids():
         config.add_image(image_id)
@@ -31,11 +70,7 @@ def adjust(
     options.ceres.solver_options.num_threads = 1  # more sum in another order: not the same bits
     options.ceres.solver_options.max_num_iterations = max_num_iterations
     options.ceres.solver_options.function_tolerance = 1e-6
-    pycolmap.create_default_bundle_adjuster(options, config, model).solve()
-    cam_from_world = cameras.cam_from_world.copy()
-    for image_id in model.reg_image_ids():
-        cam_from_world[image_id - 1] = model.image(image_id).cam_from_world().matrix()
-    return Cameras(np.asarray(model.camera(1).calibration_matrix()), cam_from_world)
+    return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
 
 
 def _model(

@@ -53,7 +53,12 @@ class CameraMotion(NamedTuple):
     flow_px: float  # median over the pair that moves most
     residual_px: float  # of the pair that a turning camera explains worst
     limit_px: float  # on that residual
-    turning: TurningCamera | None  # of cameras that are rotating or zooming
+    turning: TurningCamera | None  # of a moving camera, what comes nearest, if anything does
+
+    @property
+    def left_share(self) -> float:
+        """Of the flow, what a turning camera leaves."""
+        return self.residual_px / self.flow_px
 
 
 class _Pair(NamedTuple):
@@ -76,6 +81,7 @@ def classify_camera(
         return CameraMotion("fixed", flow_px, np.nan, np.nan, None)
     noise = np.array([_noise_px(pair, options) for pair in pairs])
     limit = options.max_rotation_residual_to_noise * noise
+    nearest: TurningCamera | None = None
     residual, focal_px = _best_rotations(pairs, max(width_px, height_px), options)
     size = width_px, height_px
     if _explained(residual, _HOPELESS * limit, options):
@@ -85,6 +91,7 @@ def classify_camera(
         turned = _turning_residuals(pairs, found, options)
         if _explained(turned, limit, options):
             return _motion("rotating", flow_px, turned, limit, found)
+        nearest, residual = found, turned
     found = solve_turning_camera(
         tracks, *size, focal_px=focal_px, zooms=True, options=options.panning
     )
@@ -93,13 +100,13 @@ def classify_camera(
     zooms = found is not None and np.ptp(np.log(found.zoom[found.solved])) >= options.min_zoom
     if zooms and _explained(zoomed, zoom_limit, options):
         return _motion("zooming", flow_px, zoomed, zoom_limit, found)
-    return _motion("moving", flow_px, residual, limit, None)
+    return _motion("moving", flow_px, residual, limit, nearest)
 
 
 def _motion(
     camera: CameraKind, flow_px: float, residual: F64, limit: F64, turning: TurningCamera | None
 ) -> CameraMotion:
-    worst = int(np.argmax(np.nan_to_num(residual / limit)))
+    worst = int(np.argmax(np.where(np.isfinite(residual), residual / limit, -1.0)))
     return CameraMotion(camera, flow_px, float(residual[worst]), float(limit[worst]), turning)
 
 

@@ -31,6 +31,16 @@ def choose_keyframes(tracks: PointTracks, long_side_px: int, options: KeyframeOp
     return np.unique(chosen).astype(np.int32)
 
 
+def mean_overlap(tracks: PointTracks, keyframes: I32) -> float:
+    """Mean share of the tracks of two keyframes, of the one with fewer, that both see."""
+    seen = tracks.visible[keyframes].astype(np.float32)
+    num_seen = seen.sum(axis=1)
+    fewer = np.minimum(num_seen[:, None], num_seen)
+    pairs = np.triu_indices(len(keyframes), 1)
+    share = (seen @ seen.T)[pairs] / np.maximum(fewer[pairs], 1)
+    return float(share.mean()) if len(share) else 1.0
+
+
 def _flow(tracks: PointTracks, frame_index: int) -> float:
     """Median flow in px to the next frame; 0 where no track reaches it."""
     both = tracks.visible[frame_index] & tracks.visible[frame_index + 1]

@@ -3,7 +3,12 @@
 import cv2
 import numpy as np
 
-from camvid.models.feature_tracks import FeatureTrackOptions, feature_tracks
+from camvid.models.feature_tracks import (
+    FeatureTrackOptions,
+    feature_tracks,
+    join_tracks,
+    keyframe_tracks,
+)
 from camvid.models.features.sift import Sift
 
 SHIFT = np.array([41, 13])
@@ -40,3 +45,29 @@ def test_pictures_without_features_have_no_tracks():
     nowhere_hidden = np.zeros(rgb.shape[:3], np.uint16)
     tracks = feature_tracks(rgb, nowhere_hidden, Sift(), FeatureTrackOptions())
     assert tracks.xy_px.shape == (3, 0, 2)
+
+
+def test_features_of_keyframes_are_found_again_after_a_look_elsewhere():
+    there = jumping(4)
+    elsewhere = np.random.default_rng(5).integers(0, 255, there[:1].shape, dtype=np.uint8)
+    rgb = np.concatenate([there[:2], elsewhere, there[2:4]])
+    region = np.zeros(rgb.shape[:3], np.uint16)
+    keyframes = np.array([0, 1, 2, 4], np.int32)
+    tracks = keyframe_tracks(rgb, region, keyframes, Sift(), FeatureTrackOptions())
+    assert tracks.visible[[0, 1, 4]].all(axis=0).sum() > 50
+    assert not tracks.visible[3].any()
+    assert tracks.visible[2].mean() < 0.05
+    step = tracks.xy_px[4] - tracks.xy_px[0]
+    both = tracks.visible[0] & tracks.visible[4]
+    np.testing.assert_allclose(np.median(step[both], axis=0), -3 * SHIFT, atol=0.1)
+
+
+def test_joined_tracks_keep_their_sightings():
+    rgb = jumping()
+    region = np.zeros(rgb.shape[:3], np.uint16)
+    tracks = feature_tracks(rgb, region, Sift(), FeatureTrackOptions())
+    twice = join_tracks(tracks, tracks)
+    num_tracks = tracks.visible.shape[1]
+    assert twice.visible.shape == (4, 2 * num_tracks)
+    np.testing.assert_array_equal(twice.xy_px[:, num_tracks:], tracks.xy_px)
+    np.testing.assert_array_equal(twice.query_frame[:num_tracks], tracks.query_frame)

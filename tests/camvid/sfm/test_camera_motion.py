@@ -75,3 +75,12 @@ def test_a_zoom_is_a_zoom_whatever_a_few_movers_do(scene_of, moving_fraction):
 @pytest.mark.parametrize("travel", [0.5, 1.0, 3.0])
 def test_a_walk_straight_ahead_is_no_zoom(scene_of, travel):
     assert kind(scene_of(np.stack([0 * T, 0 * T, travel * T], axis=1), 0 * T)).camera == "moving"
+
+
+def test_of_a_walk_that_is_nearly_a_pan_the_pan_is_known_too(scene_of, walk):
+    position = np.stack([0.1 * T, 0 * T, 0 * T], axis=1)
+    nearly = kind(scene_of(position, 25 * (T - 0.5), num_points=1200, lifetime=16))
+    assert nearly.camera == "moving"
+    assert nearly.left_share < 0.02
+    assert nearly.turning.K[0, 0] == pytest.approx(500, rel=0.05)
+    assert kind(walk).left_share > 0.05

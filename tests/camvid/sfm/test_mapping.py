@@ -12,9 +12,14 @@ from camvid.sfm.acceptance import (
     measure_quality,
     trajectory_jump,
 )
-from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, solve_all_frames
+from camvid.sfm.adjustment import (
+    AdjustmentOptions,
+    adjust_keyframes,
+    solve_all_frames,
+    uncertainty_of_focal,
+)
 from camvid.sfm.bundle import adjust
-from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
 from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
 from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import StartOptions, best_start
@@ -32,9 +37,9 @@ def solve(scene, use=None):
     return solve_all_frames(adjust_keyframes(cameras, observations, *size), observations, *size)
 
 
-def judge(scene, cameras, structure, held_out, border_share=1.0):
+def judge(scene, cameras, structure, held_out, border_share=1.0, uncertainty=0.01):
     options = AcceptanceOptions()
-    before = ReconstructionQuality(rotation_residual_px=20.0)
+    before = ReconstructionQuality(rotation_residual_px=20.0, focal_uncertainty=uncertainty)
     unseen = observations_of(scene.tracks, held_out)
     num_tracks = scene.tracks.visible.shape[1]
     quality = measure_quality(before, cameras, structure, unseen, num_tracks, options)
@@ -98,6 +103,8 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
     assert {"min_focal_ratio", "min_inlier_fraction"} <= {r.name for r in reasons}
     _, reasons = judge(walk, cameras, structure, none_held_out, border_share=0.2)
     assert "min_border_share" in {r.name for r in reasons}
+    _, reasons = judge(walk, cameras, structure, none_held_out, uncertainty=np.inf)
+    assert "max_focal_uncertainty" in {r.name for r in reasons}
     half = cameras.cam_from_world.copy()
     half[10:] = np.nan
     _, reasons = judge(walk, Cameras(cameras.K, half), structure, none_held_out)
@@ -113,6 +120,31 @@ def test_held_out_tracks_betray_wrong_cameras(walk):
     quality, reasons = judge(walk, Cameras(cameras.K, wrong), structure, everything)
     assert quality.inlier_fraction < 0.5
     assert "min_inlier_fraction" in {r.name for r in reasons}
+
+
+def test_the_focal_length_is_as_uncertain_as_it_turns_out_to_be(scene_of, walk):
+    t = np.linspace(0, 1, 20)
+    hardly = scene_of(np.stack([0.3 * t, 0 * t, 0 * t], axis=1), 0 * t, num_points=60)
+    size = (640, 360, AdjustmentOptions())
+    cameras, structure = solve(walk)
+    sure = uncertainty_of_focal(cameras, structure, *size)
+    assert sure < 0.01
+    assert cameras.K[0, 0] == pytest.approx(500, rel=3 * sure)
+    everything = np.ones(len(hardly.xyz_world), bool)
+    tracks = observations_of(hardly.tracks, everything)
+    found = solve_all_frames(hardly.cameras, tracks, len(everything), *size)
+    unsure = uncertainty_of_focal(*found, *size)
+    assert unsure > 10 * sure
+    assert found[0].K[0, 0] == pytest.approx(500, rel=3 * unsure)
+
+
+def test_keyframes_overlap_as_far_as_tracks_reach(scene_of, walk):
+    every_second = np.arange(0, 20, 2, dtype=np.int32)
+    t = np.linspace(0, 1, 20)
+    still = scene_of(np.zeros((20, 3)), 0 * t)
+    assert mean_overlap(still.tracks, every_second) == 1
+    assert 0.2 < mean_overlap(walk.tracks, every_second) < 0.8
+    assert mean_overlap(walk.tracks, every_second[:1]) == 1
 
 
 def test_a_jump_stands_out_of_the_steps_around_it():

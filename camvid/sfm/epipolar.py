@@ -1,0 +1,25 @@
+"""The epipolar geometry of two pictures, from points matched between them."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from camvid.artifacts import F64, Bool
+from camvid.geometry import Floats
+
+
+def fundamental_matrix(
+    first_px: Floats, second_px: Floats, max_error_px: float, max_iterations: int
+) -> tuple[F64, Bool] | None:
+    """(F [3, 3], which of the matches [n, 2] obey it [n]); None where they are degenerate."""
+    found: Any  # None where there is no model, whatever the stubs say
+    try:
+        found, inlier = cv2.findFundamentalMat(
+            first_px, second_px, cv2.USAC_MAGSAC, max_error_px, 0.999, max_iterations
+        )
+    except cv2.error:  # OpenCV 5 fails an assertion of its own where no sample gives a model
+        return None
+    if found is None or np.shape(found) != (3, 3):
+        return None
+    return np.asarray(found, np.float64), np.asarray(inlier).ravel() > 0
