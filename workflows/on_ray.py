@@ -7,10 +7,7 @@ not starve (Ray Data reserves CPUs per operator: six one-CPU stages on two cores
 
 import itertools
 import json
-import logging
-import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,6 +19,7 @@ from camvid.stage import ABORTING, ClipRow, Resources, Stage, StageConfig, run_s
 from camvid.store import ClipStore
 from camvid.structure import structure, unstructure
 from stages.split import Split, SplitConfig, run_split
+from workflows.ray_cluster import ray_cluster
 
 RayRow = dict[str, Any]
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
@@ -42,7 +40,8 @@ class RayExecutor:
     def __call__(
         self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
     ) -> Iterator[ClipRow]:
-        with _cluster(self.address, self.workers):
+        with ray_cluster(self.address, self.workers):
+            ray.data.DataContext.get_current().enable_progress_bars = False
             yield from self._run(videos, split, stages, root)
 
     def _run(
@@ -171,31 +170,3 @@ def _cpu_shares(split: Resources, groups: Sequence[Resources], workers: int) -> 
     available = float(ray.cluster_resources().get("CPU", 1))
     scale = min(1.0, 0.95 * available / total)
     return [round(cpus * scale, 3) for cpus in asked]
-
-
-@contextmanager
-def _cluster(address: str, workers: int) -> Generator[None, None, None]:
-    """Joins the cluster at `address`, or starts a local one and stops it at the end."""
-    if ray.is_initialized():
-        yield
-        return
-    cores = len(os.sched_getaffinity(0))
-    threads = 1 if address else max(1, cores // max(1, workers))
-    environment = {"env_vars": {"CAMVID_THREADS": str(threads)}}
-    try:
-        ray.init(
-            address=address or None,
-            num_cpus=None if address else cores,
-            runtime_env=environment,
-            include_dashboard=False if not address else None,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
-    except ConnectionError as error:
-        raise CamvidError(f"--ray {address}: no Ray cluster answers there ({error})") from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    try:
-        yield
-    finally:
-        ray.shutdown()

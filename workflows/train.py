@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camvid.errors import ConfigError, RunAborted
+from camvid.errors import RunAborted
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_latents import open_latents
 from camvid.genxd.data_loader import Batch, ClipLoader
@@ -65,9 +65,7 @@ def train(shards: str, out: Path, config: TrainConfig, *, resume: bool = False) 
         resume: go on from the newest checkpoint in `out`, if there is one.
     """
     checkpoints = Checkpoints(out, config)
-    saved = checkpoints.newest()
-    if saved and not resume:
-        raise ConfigError(f"{out} already holds a run ({saved.name}): --resume, or another --out")
+    saved = checkpoints.to_go_on_from(resume=resume)
     index = find_shards(shards)
     training = set_up(index, config, saved)
     step = checkpoints.resume(training)

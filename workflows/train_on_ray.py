@@ -5,9 +5,7 @@ workers in its own way: what SIGTERM would save is at most `run.save_every_steps
 """
 
 import logging
-import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from camvid.errors import CamvidError, RunAborted
 from camvid.genxd.training.checkpoints import Checkpoints
 from camvid.genxd.training.options import TrainConfig
 from camvid.structure import structure, unstructure
+from workflows.ray_cluster import ray_cluster
 from workflows.train import Trained, train
 
 
@@ -28,13 +27,15 @@ def train_on_ray(
 
     `out` and `shards` must be reachable from all machines: a shared disk; or URIs, for the shards.
     """
+    checkpoints = Checkpoints(out, config)
+    checkpoints.to_go_on_from(resume=resume)  # what would be refused there is refused here
     job: dict[str, Any] = {
         "shards": shards if "://" in shards else str(Path(shards).resolve()),
         "out": str(out.resolve()),
         "config": unstructure(config),
         "resume": resume,
     }
-    with _cluster(address, workers):
+    with ray_cluster(address, workers, show_logs=True):
         on_gpus = float(ray.cluster_resources().get("GPU", 0)) >= workers
         trainer = TorchTrainer(
             _work,
@@ -46,8 +47,8 @@ def train_on_ray(
         try:
             trainer.fit()
         except ray.train.TrainingFailedError as error:
-            raise _cause(error) from error
-    step, checkpoint = Checkpoints(out, config).reached()
+            raise cause(error) from error
+    step, checkpoint = checkpoints.reached()
     return Trained(step=step, checkpoint=checkpoint, stopped=step < config.run.num_steps)
 
 
@@ -58,7 +59,7 @@ def _work(job: Mapping[str, Any]) -> None:
     train(job["shards"], Path(job["out"]), config, resume=job["resume"])
 
 
-def _cause(error: Exception) -> CamvidError:
+def cause(error: Exception) -> CamvidError:
     """The first worker's own error, of the type that it had there."""
     failures: dict[int, Exception] = getattr(error, "worker_failures", {})
     for failure in failures.values():
@@ -66,25 +67,3 @@ def _cause(error: Exception) -> CamvidError:
             return failure
     lines = [line for line in str(error).splitlines() if line.strip()]
     return RunAborted(f"training on Ray failed: {lines[-1] if lines else error}")
-
-
-@contextmanager
-def _cluster(address: str, workers: int) -> Generator[None, None, None]:
-    """Joins the cluster at `address`, or starts a local one and stops it at the end."""
-    if ray.is_initialized():
-        yield
-        return
-    local = address in ("", "local")
-    try:
-        ray.init(
-            address=None if local else address,
-            num_cpus=max(workers, len(os.sched_getaffinity(0))) if local else None,
-            include_dashboard=False if local else None,
-            logging_level=logging.WARNING,
-        )
-    except ConnectionError as error:
-        raise CamvidError(f"--ray {address}: no Ray cluster answers there ({error})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()

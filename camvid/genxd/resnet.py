@@ -2,27 +2,9 @@
 
 from diffusers.models.resnet import ResnetBlock2D, TemporalResnetBlock
 from torch import Tensor, nn
-from torch.nn import functional
 
 from camvid.genxd.context import Context
 from camvid.genxd.fusing import AlphaFuse, with_zero_gradients
-
-
-class FrameConv(nn.Conv3d):
-    """A convolution with three taps along the frame axis of [B, C, F, H, W].
-
-    Computed in two dimensions, frames and places: the same sums as of Conv3d, for which PyTorch
-    has no fast code on CPUs.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, (3, 1, 1), padding=(1, 0, 0))
-
-    def forward(self, input: Tensor) -> Tensor:
-        out = functional.conv2d(
-            input.flatten(3), self.weight.squeeze(-1), self.bias, padding=(1, 0)
-        )
-        return out.unflatten(3, input.shape[3:])
 
 
 class CascadeResBlock(nn.Module):
@@ -37,8 +19,8 @@ class CascadeResBlock(nn.Module):
         self.spatial_res_block = ResnetBlock2D(
             in_channels=in_channels, out_channels=out_channels, temb_channels=emb_channels, eps=eps
         )
-        self.mv_res_block = _along_frames(out_channels, emb_channels, eps)
-        self.temporal_res_block = _along_frames(out_channels, emb_channels, eps)
+        self.mv_res_block = TemporalResnetBlock(out_channels, None, emb_channels, eps)
+        self.temporal_res_block = TemporalResnetBlock(out_channels, None, emb_channels, eps)
         self.time_mixer = AlphaFuse()
 
     def forward(self, x_NCHW: Tensor, context: Context) -> Tensor:
@@ -52,9 +34,3 @@ class CascadeResBlock(nn.Module):
             temporal = self.temporal_res_block(multiview, context.temporal_emb)
             fused = self.time_mixer(x_BCFHW, multiview, temporal, context.indicator)
         return fused.transpose(1, 2).flatten(0, 1)
-
-
-def _along_frames(channels: int, emb_channels: int, eps: float) -> TemporalResnetBlock:
-    block = TemporalResnetBlock(channels, None, emb_channels, eps)
-    block.conv1, block.conv2 = FrameConv(channels), FrameConv(channels)
-    return block

@@ -27,19 +27,21 @@ from tests.genxd.training_runs import (  # noqa: E402
 from workflows.train import Trained, train  # noqa: E402
 
 
-@pytest.fixture
-def shards(tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    return write_shards(tmp_path / "run", request)
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("train")
 
 
 @pytest.fixture
+def shards(shared: Path, request: pytest.FixtureRequest) -> str:
+    """Written once for all tests."""
+    folder = shared / "run"
+    return str(folder) if folder.exists() else write_shards(folder, request)
+
+
+@pytest.fixture
 def plain(shards: str, shared: Path) -> Path:
-    """A run of four steps, trained once; all runs have equal shards."""
+    """A run of four steps, trained once."""
     if not (shared / "plain").exists():
         train(shards, shared / "plain", small())
     return shared / "plain"
@@ -61,16 +63,16 @@ def assert_equal(a: dict[str, Any], b: dict[str, Any]) -> None:
 
 def test_a_run_leaves_checkpoints_curves_and_samples(shards: str, tmp_path: Path) -> None:
     config = small(
-        run={"num_steps": 5, "save_every_steps": 1, "keep_checkpoints": 2, "peak_tflops": 0.1},
-        validation={"every_steps": 5},
+        run={"num_steps": 3, "save_every_steps": 1, "keep_checkpoints": 2, "peak_tflops": 0.1},
+        validation={"every_steps": 3},
     )
     done = train(shards, tmp_path / "out", config)
-    assert done == Trained(step=5, checkpoint=done.checkpoint, stopped=False)
+    assert done == Trained(step=3, checkpoint=done.checkpoint, stopped=False)
     names = sorted(p.name for p in (tmp_path / "out" / "checkpoints").iterdir())
-    assert names == ["step-00000004", "step-00000005"]
+    assert names == ["step-00000002", "step-00000003"]
     assert done.checkpoint.name == names[-1]
-    assert set(losses(tmp_path / "out")) == {1, 2, 3, 4, 5}
-    samples = tmp_path / "out" / "validation" / "step-00000005"
+    assert set(losses(tmp_path / "out")) == {1, 2, 3}
+    samples = tmp_path / "out" / "validation" / "step-00000003"
     assert sorted(p.name for p in samples.iterdir()) == ["0.mp4", "0.png"]
     assert (done.checkpoint / "train.toml").read_text() == dump_toml(config)
     average = {k.removeprefix("/average/"): v for k, v in saved_state(done.checkpoint).items()
@@ -288,11 +290,21 @@ def test_sigterm_saves_and_the_same_command_goes_on(shards: str, tmp_path: Path)
     ],
 )
 def test_mistakes_are_one_line_and_an_exit_code(
-    arguments: list[str], code: int, message: str, tmp_path: Path
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = [sys.executable, "-m", "workflows.cli", "train", "none", "--out", str(tmp_path / "o")]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith("camvid: error: ")
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    from workflows.cli.main import main
+
+    command = ["camvid", "train", "none", "--out", str(tmp_path / "o"), *arguments]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out) == (code, "")
+    assert output.err.startswith("camvid: error: ")
+    assert message in output.err
+    assert len(output.err.splitlines()) == 1

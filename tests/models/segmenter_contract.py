@@ -21,7 +21,7 @@ def segment(segmenter: Segmenter, rgb: U8) -> ObjectMasks:
 
 
 def assert_contract(segmenter: Segmenter, rgb: U8) -> ObjectMasks:
-    """Shapes, types, determinism, no frame, one, odd sizes, nothing to see; returns what it found."""
+    """Shapes, types, determinism, no frame, one, odd sizes, nothing to see; gives what it found."""
     masks = segment(segmenter, rgb)
     again = segment(segmenter, rgb)
     np.testing.assert_array_equal(masks.object_id, again.object_id)

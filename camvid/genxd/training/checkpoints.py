@@ -83,6 +83,16 @@ class Checkpoints:
         found = self._all()
         return found[-1] if found else None
 
+    def to_go_on_from(self, *, resume: bool) -> Path | None:
+        """The newest; ConfigError where there is one, but the run should be a new one."""
+        path = self.newest()
+        if path and not resume:
+            raise ConfigError(
+                f"{self.folder.parent} already holds a run ({path.name}): --resume, or another"
+                " --out"
+            )
+        return path
+
     def reached(self) -> tuple[int, Path]:
         """The step of the newest checkpoint, and its folder."""
         path = self.newest()

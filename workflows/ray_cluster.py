@@ -1,0 +1,46 @@
+"""The Ray cluster that a job runs on: the one at an address, or one of this machine's own."""
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import ray
+
+from camvid.errors import CamvidError
+
+
+@contextmanager
+def ray_cluster(
+    address: str, workers: int, *, show_logs: bool = False
+) -> Generator[None, None, None]:
+    """Joins the cluster at `address`, or starts a local one and stops it at the end.
+
+    Within a cluster that was joined before, it leaves that one as it is.
+
+    Args:
+        address: "" or "local" for a local one; "auto": the one this machine belongs to.
+        workers: processes that will share a local one's cores; 0 if not known.
+        show_logs: pass on what the workers log.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    local = address in ("", "local")
+    cores = len(os.sched_getaffinity(0))
+    threads = max(1, cores // max(1, workers)) if local else 1
+    try:
+        ray.init(
+            address=None if local else address,
+            num_cpus=max(workers, cores) if local else None,
+            runtime_env={"env_vars": {"CAMVID_THREADS": str(threads)}},
+            include_dashboard=False if local else None,
+            log_to_driver=show_logs,
+            logging_level=logging.WARNING,
+        )
+    except ConnectionError as error:
+        raise CamvidError(f"--ray {address}: no Ray cluster answers there ({error})") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
