@@ -14,7 +14,7 @@ Unit = Literal["x100", "%", "px", "deg", "s", "", "count"]
 MEANING: Mapping[Outcome, str] = {
     "4d": "good cameras and a moving object",
     "3d": "good cameras, nothing moves",
-    "video": "something moves, but no camera can be known",
+    "video": "something moves, but no camera path is known",
     "none": "good for nothing, see the reasons",
     "failed": "could not be processed, see the error",
 }
@@ -168,7 +168,7 @@ def _lead(row: ReportRow) -> str:
     return {
         "4d": "cameras are good and something moves",
         "3d": "cameras are good but nothing moves",
-        "video": "something moves but no camera can be known",
+        "video": "something moves but no camera path is known",
     }[row.outcome]
 
 

@@ -55,7 +55,7 @@ def test_the_sentence_of_each_kind() -> None:
         f" motion strength 0.02 is below the limit 0.30 ({TIMES}100)."
     )
     assert sentence("video", ["camera_rotating"]).startswith(
-        "Kept as video: something moves but no camera can be known: the camera only rotates"
+        "Kept as video: something moves but no camera path is known: the camera only rotates"
     )
     doubtful = sentence("video", ["min_motion_confidence (measured 0.2, limit 0.5)"])
     assert "not surely enough" in doubtful
