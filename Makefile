@@ -22,7 +22,7 @@ fmt: $(DONE)
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
 $(DONE)-torch: $(DONE)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,models,train]'
-	$(BIN)/camvid models fetch xfeat xfeat-lighterglue || echo "no learned features: SIFT alone"
+	$(BIN)/camvid models fetch xfeat xfeat-lighterglue aliked-n16 aliked-lightglue || echo "no learned features: SIFT alone"
 	touch $@
 
 check: $(DONE)-torch

@@ -77,12 +77,15 @@ class DemoNumbers:
 
 
 def write_training_videos(folder: Path) -> list[str]:
-    """The demo's orbits, cut short: with movers, without, with slower ones, and the way back."""
+    """The demo's orbits, cut short: with movers, without, with slower ones, and the ways back.
+
+    As many go there as back: else the network learns where most go, not to heed the cameras.
+    """
     movers, still = (_shorter(scene) for scene in demo_scenes()[:2])
     slow = replace(
         movers, name="orbit_slow", objects=tuple(_slower(body) for body in movers.objects)
     )
-    scenes = [movers, still, slow, _backwards(movers)]
+    scenes = [movers, still, slow, _backwards(movers, BACK), _backwards(slow, "back_slow")]
     return [_write(scene, folder) for scene in scenes]
 
 
@@ -274,9 +277,9 @@ def _slower(body: Body) -> Body:
     return replace(body, motion=replace(motion, **slow))
 
 
-def _backwards(scene: SceneSpec) -> SceneSpec:
+def _backwards(scene: SceneSpec, name: str) -> SceneSpec:
     path = scene.path
     assert isinstance(path, Orbit)
     (low_m, high_m), (start_deg, end_deg) = path.height_m, path.angle_deg
     back = replace(path, height_m=(high_m, low_m), angle_deg=(end_deg, start_deg))
-    return replace(scene, name=BACK, path=back)
+    return replace(scene, name=name, path=back)
