@@ -39,9 +39,10 @@ def rigid_evidence(
     hidden: Sequence[Bool],
     reconstruction: Reconstruction,
     width_px: int,
+    frames: Sequence[int],
     options: RigidityOptions,
 ) -> list[U8]:
-    """Per picture [h, w] of a clip `width_px` wide, 128 where motion is at the threshold.
+    """Of these frames of a clip `width_px` wide, [h, w], 128 where motion is at the threshold.
 
     `hidden` [h, w] masks what may move: flow that starts off it and ends on it met a thing that
     covers the pixel there, and says nothing.
@@ -68,7 +69,7 @@ def rigid_evidence(
             return np.zeros(gray[t].shape, np.uint8)
         return _against_noise(np.minimum.reduce(residuals), hidden[t], options)
 
-    return map_threads(look, range(len(gray)))
+    return map_threads(look, frames)
 
 
 def _ends_on(mask: Bool, flow: F32) -> Bool:

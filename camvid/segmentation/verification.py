@@ -20,6 +20,7 @@ class VerifyOptions:
     """Where the work is done, what counts as motion, and what counts as an object."""
 
     working_side_px: int = 320
+    probe_every: int = 4  # frames; the others are looked at where these show something
     mask_margin_px: int = 4  # at the working size: so near a mask, flow is dragged along with it
     half_moving: tuple[float, float] = (0.03, 0.5)  # share of an object's pixels seen moving
     memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
@@ -50,12 +51,19 @@ def verify_masks(
     gray = map_threads(lambda picture: _shrink(picture, size), frames.rgb)
     small = map_threads(lambda m: _shrink_ids(m, size), masks.object_id)
     hidden = map_threads(lambda ids: _grown(ids > 0, options), small)
-    evidence = rigid_evidence(gray, hidden, reconstruction, clip.width_px, options.rigidity)
-    apart = _half_moving(masks, small, evidence, options)
+
+    def look(frames: range) -> list[U8]:
+        return rigid_evidence(gray, hidden, reconstruction, clip.width_px, frames, options.rigidity)
+
+    probed = range(0, len(gray), options.probe_every)
+    evidence = look(probed)
+    apart = _half_moving(masks, small[:: options.probe_every], evidence, options)
     whole = map_threads(lambda ids: _grown((ids > 0) & ~np.isin(ids, apart), options), small)
-    evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
-    if not apart and not _worth_a_look(evidence, options.objects):
+    off_masks = [np.where(whole[t], np.uint8(0), e) for t, e in zip(probed, evidence, strict=True)]
+    if not apart and not _worth_a_look(off_masks, options.objects):
         return masks.verified()
+    evidence = look(range(len(gray)))
+    evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
     flow = clip_flow(frames.rgb, options.working_side_px)
     evidence = steady(evidence, flow, [True] * len(evidence), options.memory, 1.0)
     loose = [np.where(np.isin(ids, apart), np.uint8(255), np.uint8(0)) for ids in small]
