@@ -20,7 +20,9 @@ def write_video(path: Path, rgb: U8, fps: float) -> None:
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = rgb.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.bit_rate = 12_000_000  # MPEG-4 has no constant quality; x264 heeds crf instead
+        stream.codec_context.thread_count = 1  # the same bytes from the same pictures
+        if stream.codec_context.name != "libx264":
+            stream.bit_rate = 12_000_000
         for picture in rgb:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             container.mux(stream.encode(frame))
@@ -50,4 +52,5 @@ def _codec() -> str:
 
 
 def _options() -> dict[str, str]:
-    return {"crf": "12", "preset": "veryfast"} if _codec() == "libx264" else {}
+    # A fixed quantiser: with x264's crf the same pictures give other bytes on every run.
+    return {"qp": "12", "preset": "veryfast"} if _codec() == "libx264" else {}
