@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.checked import Checked
+from camvid.geometry import zoomed_K
 from camvid.outcome import KINDS, Kind, Reason
 
 U8 = NDArray[np.uint8]
@@ -161,7 +162,7 @@ class Reconstruction(Checked):
     observation_point: I32  # [O] index into points_world
     observation_xy_px: F32  # [O, 2]
     quality: ReconstructionQuality
-    # [T] focal length over that of K; 1, and need not be given, unless the camera is `zooming`:
+    # [T] focal length over that of K; 1, and need not be given, where the lens does not zoom:
     zoom: F64 = field(default_factory=lambda: np.ones(0))
     reasons: tuple[Reason, ...] = ()
 
@@ -185,8 +186,9 @@ class Reconstruction(Checked):
             raise ValueError("Reconstruction: an unknown camera must have no registered frame")
         if self.camera != "moving" and known[:, :, 3].any():
             raise ValueError(f"Reconstruction: a {self.camera} camera must have no trajectory")
-        if not (self.zoom > 0).all() or (self.camera != "zooming" and (self.zoom != 1).any()):
-            raise ValueError("Reconstruction.zoom must be above 0, and 1 unless zooming")
+        may_zoom = self.camera in ("zooming", "moving")
+        if not (self.zoom > 0).all() or not (may_zoom or (self.zoom == 1).all()):
+            raise ValueError("Reconstruction.zoom must be above 0, and 1 unless zooming or moving")
 
     @property
     def has_trajectory(self) -> bool:
@@ -200,8 +202,12 @@ class Reconstruction(Checked):
 
     def K_of(self, frame_index: int) -> F64:
         """K [3, 3] of one frame: that of the clip under the frame's zoom."""
-        zoom = float(self.zoom[frame_index])
-        return self.K * np.array([[zoom, zoom, 1.0], [zoom, zoom, 1.0], [1.0, 1.0, 1.0]])
+        return self.K_per_frame[frame_index]
+
+    @property
+    def K_per_frame(self) -> F64:
+        """[T, 3, 3]"""
+        return zoomed_K(self.K, self.zoom)
 
     @classmethod
     def without_trajectory(

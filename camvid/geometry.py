@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F64
-
+F64 = NDArray[np.float64]
 Floats = NDArray[np.floating]
 
 
@@ -41,16 +40,23 @@ def cam_from_img(K: Floats, xy_px: Floats, depth: Floats) -> F64:
     return np.stack([x, y, np.broadcast_to(depth, x.shape)], axis=-1).astype(np.float64)
 
 
+def zoomed_K(K: Floats, zoom: Floats) -> F64:
+    """K [T, 3, 3] of one camera [3, 3] under the zooms [T]: focal length over that of K."""
+    factor = np.ones((len(zoom), 3, 3))
+    factor[:, :2, :2] = np.asarray(zoom, np.float64)[:, None, None]
+    return np.asarray(K * factor, np.float64)
+
+
 def rescale_K(K: Floats, scale_x: float, scale_y: float) -> F64:
-    """K of the same camera after its pictures were resized by (scale_x, scale_y)."""
+    """K [..., 3, 3] of the same camera after its pictures were resized by (scale_x, scale_y)."""
     return np.asarray(np.diag([scale_x, scale_y, 1.0]) @ K, np.float64)
 
 
 def crop_K(K: Floats, x_px: float, y_px: float) -> F64:
-    """K of the same camera after (x_px, y_px) was cut off the left and the top."""
+    """K [..., 3, 3] of the same camera after (x_px, y_px) was cut off the left and the top."""
     cropped = np.array(K, np.float64)
-    cropped[0, 2] -= x_px
-    cropped[1, 2] -= y_px
+    cropped[..., 0, 2] -= x_px
+    cropped[..., 1, 2] -= y_px
     return cropped
 
 

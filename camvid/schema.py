@@ -17,7 +17,7 @@ CONVENTIONS = {
     " is exactly 0 for a camera that turns in place (rotating, zooming, fixed)",
     "pixels": "the centre of the top-left pixel is (0.5, 0.5)",
     "K": "fx, fy, cx, cy in pixels of the stored frames; null where unknown",
-    "zoom": "focal length of each frame over that of K; 1 unless camera is zooming",
+    "zoom": "focal length of each frame over that of K; 1 where the lens does not zoom",
     "scene_scale": "median depth of the sparse points; null where the camera does not travel",
     FRAME_CRC32: "zlib's CRC-32 of each frame's bytes, for who reads some frames of a clip",
     "depth": "z in the camera frame, in scene units; PNG code c is inverse depth"

@@ -16,7 +16,7 @@ import numpy as np
 from camvid.artifacts import F64
 from camvid.errors import ConfigError
 from camvid.evaluation.truth import TRAJECTORY, world_from_cam_of_tum
-from camvid.genxd.data_sample import camera_matrix
+from camvid.genxd.data_sample import camera_matrices
 from camvid.genxd.data_shards import RowReader, find_shards
 from camvid.geometry import Floats, invert_rigid
 from camvid.shard_row import cameras_from_row
@@ -207,7 +207,7 @@ def _of_clip(shards: str, clip_id: str) -> CameraPath:
         raise ConfigError(f"clip {clip_id} must have cameras, but is a {row['kind']}")
     return CameraPath(
         cam_from_world=cameras[registered],
-        K=np.tile(camera_matrix(row), (int(registered.sum()), 1, 1)),
+        K=camera_matrices(row)[registered],
         image_hw=(row["height_px"], row["width_px"]),
         scene_scale=row["scene_scale"],
     )

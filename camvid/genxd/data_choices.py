@@ -24,7 +24,7 @@ class Framing:
     height_px: int
 
     def of_K(self, K: Floats, size_hw: tuple[int, int]) -> F64:
-        """K [3, 3] of the framed pictures of size `size_hw`, from that of the whole pictures."""
+        """K [..., 3, 3] of the framed pictures of size `size_hw`, from that of whole pictures."""
         cut = crop_K(K, self.x_px, self.y_px)
         return rescale_K(cut, size_hw[1] / self.width_px, size_hw[0] / self.height_px)
 

@@ -15,7 +15,7 @@ from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, ch
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
 from camvid.genxd.data_shards import FRAMES, LATENTS
 from camvid.genxd.rays import plucker_rays
-from camvid.geometry import camera_centers
+from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
 from camvid.schema import FRAME_CRC32
 from camvid.shard_row import cameras_from_row
@@ -34,7 +34,7 @@ class Sample:
     indicator: int
     motion_id: float
     frame_index: tuple[int, ...]  # [F] in the clip
-    K: F64  # [3, 3] in pixels of rgb; NaN without cameras
+    K: F64  # [F, 3, 3] in pixels of rgb; NaN without cameras
     cam_from_world: F64  # [F, 3, 4], translations by the scale rule; NaN without cameras
 
 
@@ -59,7 +59,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     cameras = scale_cameras(
         cam_from_world[frame_index], row["scene_scale"], reference, options.scale_rule
     )
-    K = framing.of_K(camera_matrix(row), (options.height_px, options.width_px))
+    K = framing.of_K(camera_matrices(row)[frame_index], (options.height_px, options.width_px))
     rgb = latents = None
     if LATENTS in row:
         latents = _read_latents(_at(row[LATENTS], frame_index), options)
@@ -102,14 +102,16 @@ def check_row(row: Mapping[str, Any]) -> None:
         raise ClipError("timestamps_s must increase strictly")
 
 
-def camera_matrix(row: Mapping[str, Any]) -> F64:
-    """K [3, 3] in pixels of the stored frames; NaN where there are no cameras."""
+def camera_matrices(row: Mapping[str, Any]) -> F64:
+    """K [T, 3, 3] in pixels of the stored frames; NaN where there are no cameras."""
+    zoom = np.array(row.get("zoom") or [1.0] * row["num_frames"], np.float64)  # new in 1.2
     if row["kind"] == "video":
-        return np.full((3, 3), np.nan)
+        return np.full((len(zoom), 3, 3), np.nan)
     K = row["K"]
     if not all(v is not None and np.isfinite(v) for v in K.values()):
         raise ClipError(f"K must be finite, got {K}")
-    return np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
+    first = np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
+    return zoomed_K(first, zoom)
 
 
 def scale_cameras(

@@ -31,6 +31,7 @@ TRAINING_COLUMNS = (
     "timestamps_s",
     FRAME_CRC32,
     "K",
+    "zoom",
     "cam_from_world",
     "scene_scale",
     "motion_strength",

@@ -14,6 +14,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from camvid.artifacts import F32, I32, U8, U16, PointTracks
+from camvid.depth.alignment import sample
+from camvid.lucas_kanade import NEVER_SEED
 from camvid.models.protocols import FeatureMatcher, ImageFeatures
 from camvid.parallel import map_threads
 from camvid.sfm.epipolar import fundamental_matrix
@@ -35,7 +37,7 @@ Index = NDArray[np.intp]
 def feature_tracks(
     rgb: U8, region: U16, matcher: FeatureMatcher, options: FeatureTrackOptions
 ) -> PointTracks:
-    """Tracks of features of rgb [T, H, W, 3] on pixels where region [T, H, W] is 0."""
+    """Tracks of features of rgb [T, H, W, 3]; region [T, H, W] is that of `track_regions`."""
     pairs = [(t, t + gap) for gap in options.match_gaps for t in range(len(rgb) - gap)]
     return _tracks_over(pairs, rgb, region, matcher, options)
 
@@ -52,16 +54,6 @@ def keyframe_tracks(
     return _tracks_over(pairs, rgb, region, matcher, options)
 
 
-def join_tracks(first: PointTracks, second: PointTracks) -> PointTracks:
-    """All tracks of both, over the same frames."""
-    return PointTracks(
-        xy_px=np.concatenate([first.xy_px, second.xy_px], axis=1),
-        visible=np.concatenate([first.visible, second.visible], axis=1),
-        object_id=np.concatenate([first.object_id, second.object_id]),
-        query_frame=np.concatenate([first.query_frame, second.query_frame]),
-    )
-
-
 def _tracks_over(
     pairs: list[tuple[int, int]],
     rgb: U8,
@@ -71,7 +63,7 @@ def _tracks_over(
 ) -> PointTracks:
     """Features of the frames that are in some pair, joined by the matches of the pairs."""
     frames = sorted({t for pair in pairs for t in pair})
-    found = map_threads(lambda t: matcher.detect(rgb[t], region[t] == 0), frames)
+    found = map_threads(lambda t: matcher.detect(rgb[t], region[t] != NEVER_SEED), frames)
     features = dict(zip(frames, found, strict=True))
     counts = [len(f.xy_px) for f in found]
     start = dict(zip(frames, np.cumsum([0, *counts[:-1]]), strict=True))
@@ -81,9 +73,12 @@ def _tracks_over(
         return _match(features[i], features[j], matcher, options) + [start[i], start[j]]
 
     joined = np.concatenate([np.zeros((0, 2), np.intp), *map_threads(match, pairs)])
+    labels = [sample(region[t], f.xy_px) for t, f in features.items()]
+    label = np.concatenate([np.zeros(0, np.uint16), *labels]).astype(np.uint16)
+    joined = joined[label[joined[:, 0]] == label[joined[:, 1]]]  # objects take nothing on or off
     frame = np.repeat(np.array(frames, np.int32), counts)
     xy = np.concatenate([np.zeros((0, 2), np.float32), *(f.xy_px for f in found)])
-    return _chain(joined, frame, xy, len(rgb), options)
+    return _chain(joined, frame, xy, label, len(rgb), options)
 
 
 def _match(
@@ -104,7 +99,7 @@ def _match(
 
 
 def _chain(
-    joined: Index, frame: I32, xy: F32, num_frames: int, options: FeatureTrackOptions
+    joined: Index, frame: I32, xy: F32, label: U16, num_frames: int, options: FeatureTrackOptions
 ) -> PointTracks:
     """Tracks made of features [F] joined by matches [m, 2], at most one feature per frame."""
     edges = (np.ones(len(joined), bool), (joined[:, 0], joined[:, 1]))
@@ -119,6 +114,8 @@ def _chain(
     num_tracks = int(keep.sum())
     query_frame = np.zeros(num_tracks, np.int32)
     query_frame[number[track[chosen]]] = frame[chosen]
+    object_id = np.zeros(num_tracks, np.uint16)
+    object_id[number[track[chosen]]] = label[chosen]
     first_xy = np.zeros((num_tracks, 2), np.float32)
     first_xy[number[track[chosen]]] = xy[chosen]
     xy_px = np.broadcast_to(first_xy, (num_frames, num_tracks, 2)).copy()
@@ -127,6 +124,6 @@ def _chain(
     return PointTracks(
         xy_px=xy_px,
         visible=seen[:, keep],
-        object_id=np.zeros(num_tracks, np.uint16),
+        object_id=object_id,
         query_frame=query_frame,
     )

@@ -1,17 +1,16 @@
 """Embedded pose solver: re-anchored Lucas-Kanade tracks of the static scene, mapped by COLMAP."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from camvid.artifacts import (
-    I32,
     U8,
     U16,
-    Bool,
     Clip,
     Frames,
     ObjectMasks,
@@ -23,7 +22,6 @@ from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
 from camvid.models.feature_tracks import (
     FeatureTrackOptions,
     feature_tracks,
-    join_tracks,
     keyframe_tracks,
 )
 from camvid.models.features.options import (
@@ -35,20 +33,24 @@ from camvid.models.protocols import FeatureMatcher
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.outcome import Reason
 from camvid.parallel import map_threads
+from camvid.segmentation.objects import CALM
 from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality
-from camvid.sfm.adjustment import (
-    AdjustmentOptions,
-    Structure,
-    solve_all_frames,
-    uncertainty_of_focal,
+from camvid.sfm.adjustment import AdjustmentOptions, Structure, uncertainty_of_focal
+from camvid.sfm.background import (
+    BackgroundOptions,
+    Ways,
+    held_out,
+    num_alive,
+    solve_background,
+    telling_tracks,
 )
 from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify_camera
-from camvid.sfm.dominance import Agreement, find_agreement, on_rim, tracks_of
+from camvid.sfm.dominance import on_rim
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
 from camvid.sfm.mapping import Cameras, MappingOptions
-from camvid.sfm.observations import observations_of
-from camvid.sfm.starts import StartOptions, best_start
+from camvid.sfm.observations import join_tracks, observations_of, tracks_of
+from camvid.sfm.starts import StartOptions
 from camvid.weights import Weight
 
 _LOG = logging.getLogger(__name__)
@@ -71,20 +73,23 @@ class TrackSfmOptions:
     """Everything that the pose solver can be told."""
 
     mask_margin_px: int = 4  # a mover's outline and shadow reach beyond its mask
-    held_out_every: int = 10  # one track in so many is kept from the solver, to test it
     min_static_tracks: float = 40.0  # alive in the median frame
     # Of the tracks of two keyframes, in the mean; where corners hold less together, features of
     # keyframes are joined to them, which close loops and bridge blur. 0: never.
     enough_overlap: float = 0.5
     complete_fraction: float = 0.9  # of the frames; where fewer are posed, features are tried too
     max_left_share: float = 0.02  # of the flow that rotations leave, where depth does not show
-    sure_agreement: float = 0.9  # of the tracks; where fewer agree, the picture's rim is asked
-    tracks: LucasKanadeOptions = field(default_factory=LucasKanadeOptions)
+    tracks: LucasKanadeOptions = field(
+        default_factory=lambda: LucasKanadeOptions(
+            max_object_tracks=100, min_object_distance_px=6.0
+        )
+    )
     camera_motion: CameraMotionOptions = field(default_factory=CameraMotionOptions)
     keyframes: KeyframeOptions = field(default_factory=KeyframeOptions)
     mapping: MappingOptions = field(default_factory=MappingOptions)
     starts: StartOptions = field(default_factory=StartOptions)
     adjustment: AdjustmentOptions = field(default_factory=AdjustmentOptions)
+    background: BackgroundOptions = field(default_factory=BackgroundOptions)
     acceptance: AcceptanceOptions = field(default_factory=AcceptanceOptions)
     features: FeatureMatcherConfig = field(default_factory=FeatureMatcherConfig)
     feature_tracks: FeatureTrackOptions = field(default_factory=FeatureTrackOptions)
@@ -95,6 +100,12 @@ class TrackSfm:
 
     def __init__(self, options: TrackSfmOptions | None = None) -> None:
         self._options = options or TrackSfmOptions()
+        self._ways = Ways(
+            mapping=self._options.mapping,
+            starts=self._options.starts,
+            adjustment=self._options.adjustment,
+            background=self._options.background,
+        )
         self._matcher: FeatureMatcher = build_backend(self._options.features)
         self.weights: tuple[Weight, ...] = weights_of(self._matcher)
 
@@ -106,13 +117,14 @@ class TrackSfm:
         """
         options = self._options
         gray = _gray(frames)
-        region = _static_region(masks, options.mask_margin_px)
+        region = _regions(masks, options.mask_margin_px)
+        calm = tuple(o.object_id for o in masks.objects if o.label == CALM)
         corners = track_regions(gray, region, options.tracks)
-        result = self._solve(frames, region, corners, "lucas_kanade", joins=True)
+        result = self._solve(frames, region, calm, corners, "lucas_kanade", joins=True)
         if self._worth_features(result, len(gray)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
             backend = options.features.backend
-            other = self._solve(frames, region, features, backend, joins=False)
+            other = self._solve(frames, region, calm, features, backend, joins=False)
             result = max(result, other, key=_completeness)
         for reason in result.reasons:
             _LOG.info("clip %s: camera %s: %s", clip.clip_id, result.camera, reason)
@@ -128,20 +140,28 @@ class TrackSfm:
         return long_enough and (incomplete or any(r.name in broken for r in result.reasons))
 
     def _solve(
-        self, frames: Frames, region: U16, tracks: PointTracks, solver: str, *, joins: bool
+        self,
+        frames: Frames,
+        region: U16,
+        calm: Sequence[int],
+        tracks: PointTracks,
+        solver: str,
+        *,
+        joins: bool,
     ) -> Reconstruction:
         """Cameras from one set of tracks, to which features of keyframes may be joined."""
         height_px, width_px = frames.rgb.shape[1:3]
-        motion = classify_camera(tracks, width_px, height_px, self._options.camera_motion)
+        telling = telling_tracks(tracks, calm, (width_px, height_px), self._options.background)
+        motion = classify_camera(telling, width_px, height_px, self._options.camera_motion)
         quality = ReconstructionQuality(
             median_flow_px=motion.flow_px,
             rotation_residual_px=motion.residual_px,
-            masked_fraction=float(np.mean(region == NEVER_SEED)),
+            masked_fraction=float(np.mean(region > 0)),
             solver=solver,
         )
-        reasons = self._degenerate(tracks, motion)
+        reasons = self._degenerate(telling, motion)
         if not reasons:
-            mapped = self._mapped(frames, region, tracks, quality, joins=joins)
+            mapped = self._mapped(frames, region, calm, tracks, quality, joins=joins)
             if _lacks_depth_alone(mapped) and motion.left_share <= self._options.max_left_share:
                 # It did travel, but not far enough to see depth: a pan for all that is known.
                 motion = motion._replace(camera="rotating")
@@ -150,8 +170,12 @@ class TrackSfm:
                 return reconstruct_in_place(
                     motion, len(tracks.visible), quality=quality, reasons=mapped.reasons
                 )
-            around = tracks_of(tracks, on_rim(tracks, width_px, height_px))
-            if mapped.camera == "moving" or around.visible.shape == tracks.visible.shape:
+            around = tracks_of(telling, on_rim(telling, width_px, height_px))
+            if (
+                mapped.camera == "moving"
+                or _lacks_depth_alone(mapped)
+                or around.visible.shape == telling.visible.shape
+            ):
                 return mapped
             # A large mover may have hidden that the camera stands still: the rim tells.
             motion = classify_camera(around, width_px, height_px, self._options.camera_motion)
@@ -163,7 +187,7 @@ class TrackSfm:
     def _degenerate(self, tracks: PointTracks, motion: CameraMotion) -> tuple[Reason, ...]:
         """Why the clip is not worth mapping; empty if it is."""
         limits = self._options.camera_motion
-        alive = float(np.median(tracks.visible.sum(axis=1)))
+        alive = num_alive(tracks)
         if motion.camera == "fixed":
             return (Reason("camera_fixed", motion.flow_px, limits.max_fixed_flow_px),)
         if motion.camera in ("rotating", "zooming"):
@@ -176,6 +200,7 @@ class TrackSfm:
         self,
         frames: Frames,
         region: U16,
+        calm: Sequence[int],
         tracks: PointTracks,
         quality: ReconstructionQuality,
         *,
@@ -185,93 +210,33 @@ class TrackSfm:
         options, limits = self._options, self._options.acceptance
         num_frames, height_px, width_px = frames.rgb.shape[:3]
         size_px = width_px, height_px
-        keyframes = choose_keyframes(tracks, max(size_px), options.keyframes)
-        if joins and mean_overlap(tracks, keyframes) < options.enough_overlap:
+        telling = telling_tracks(tracks, calm, size_px, options.background)
+        keyframes = choose_keyframes(telling, max(size_px), options.keyframes)
+        if joins and mean_overlap(telling, keyframes) < options.enough_overlap:
             features = keyframe_tracks(
                 frames.rgb, region, keyframes, self._matcher, options.feature_tracks
             )
             tracks = join_tracks(tracks, features)
             quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
-        tracks, found = self._background(tracks, keyframes, size_px)
+        found = solve_background(tracks, calm, keyframes, size_px, self._ways)
         if found is None:
             reason = Reason("min_registered_fraction", 0.0, limits.min_registered_fraction)
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
         cameras, structure = found.cameras, found.structure
-        num_tracks = tracks.visible.shape[1]
-        unused = observations_of(tracks, self._held_out(num_tracks))
+        num_tracks = found.tracks.visible.shape[1]
+        unused = observations_of(found.tracks, held_out(found.tracks, options.background))
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
         uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
         quality = replace(quality, focal_uncertainty=uncertainty)
-        border_share = found.border_share
+        border_share = found.agreement.border_share
         reasons = failed_tests(quality, cameras, structure, border_share, max(size_px), limits)
         if reasons:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
         return _reconstruction(frames, cameras, structure, quality)
-
-    def _background(
-        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int]
-    ) -> tuple[PointTracks, "_Solution | None"]:
-        """Cameras from all tracks; or, where these do not agree, from those of the background.
-
-        A mover so large that it captures the camera still leaves the picture's rim to the
-        background. Cameras that explain nearly all of the rim say what else belongs to it.
-        """
-        found = self._cameras(tracks, tracks, keyframes, size_px)
-        if found and found.agreement.agrees.mean() >= self._options.sure_agreement:
-            return tracks, found
-        around = on_rim(tracks, *size_px)
-        if around.all():
-            return tracks, found
-        rim = self._cameras(tracks_of(tracks, around), tracks, keyframes, size_px)
-        if rim is None or rim.border_share < self._options.sure_agreement:
-            return tracks, found
-        behind = tracks_of(tracks, rim.agreement.agrees)
-        other = self._cameras(behind, tracks, keyframes, size_px)
-        if other and (found is None or other.border_share > found.border_share):
-            return behind, other
-        return tracks, found
-
-    def _cameras(
-        self, tracks: PointTracks, judges: PointTracks, keyframes: I32, size_px: tuple[int, int]
-    ) -> "_Solution | None":
-        """Keyframes first, by the best of several ways, then all frames; None: no way."""
-        options = self._options
-        num_frames, num_tracks = tracks.visible.shape
-        held_out = self._held_out(num_tracks)
-        used = observations_of(tracks, ~held_out)
-        start = best_start(
-            used,
-            observations_of(tracks, held_out),
-            keyframes,
-            num_tracks,
-            num_frames,
-            size_px,
-            options.mapping,
-            options.adjustment,
-            options.starts,
-        )
-        if start is None:
-            return None
-        found = solve_all_frames(start, used, num_tracks, *size_px, options.adjustment)
-        return _Solution(*found, find_agreement(found[0], judges, *size_px))
-
-    def _held_out(self, num_tracks: int) -> Bool:
-        """Tracks [N] that are kept from the solver, to test what it finds."""
-        return np.arange(num_tracks) % self._options.held_out_every == 0
-
-
-class _Solution(NamedTuple):
-    cameras: Cameras
-    structure: Structure
-    agreement: Agreement
-
-    @property
-    def border_share(self) -> float:
-        return self.agreement.border_share
 
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:
@@ -284,24 +249,24 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
     Then a longer focal length and a shorter way look the same, too.
     """
     failed = {reason.name for reason in result.reasons}
-    angle, focal = "min_median_triangulation_angle_deg", "max_focal_uncertainty"
-    return failed in ({angle}, {angle, focal})
+    depthless = {"min_median_triangulation_angle_deg", "max_focal_uncertainty"}
+    return bool(failed) and failed <= depthless
 
 
 def _gray(frames: Frames) -> U8:
     return np.stack(map_threads(lambda f: cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), frames.rgb))
 
 
-def _static_region(masks: ObjectMasks, margin_px: int) -> U16:
-    """Regions for `track_regions` [T, H, W]: 0 static, never to be seeded on masked objects."""
+def _regions(masks: ObjectMasks, margin_px: int) -> U16:
+    """Regions for `track_regions` [T, H, W]: objects as they are, and nothing close about them."""
     size = 2 * margin_px + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
-    def hide(object_id: U16) -> U16:
-        masked = cv2.dilate((object_id > 0).astype(np.uint8), kernel)
-        return np.where(masked > 0, np.uint16(NEVER_SEED), np.uint16(0))
+    def surround(object_id: U16) -> U16:
+        near = cv2.dilate((object_id > 0).astype(np.uint8), kernel) > 0
+        return np.where(near & (object_id == 0), np.uint16(NEVER_SEED), object_id)
 
-    return np.stack(map_threads(hide, masks.object_id))
+    return np.stack(map_threads(surround, masks.object_id))
 
 
 def _reconstruction(
@@ -314,6 +279,7 @@ def _reconstruction(
     return Reconstruction(
         camera="moving",
         K=cameras.K,
+        zoom=cameras.zoom,
         cam_from_world=cameras.cam_from_world,
         registered=cameras.registered,
         points_world=structure.xyz_world[tracks].astype(np.float32),

@@ -46,7 +46,7 @@ class CameraModel(Protocol):
 class PosedCameras:
     """Cameras and depth are known: points are lifted into the world and seen again."""
 
-    K: F64
+    K: F64  # [T, 3, 3]
     cam_from_world: F64  # [T, 3, 4]
     tracks: PointTracks
     depths: TrackDepths
@@ -69,22 +69,23 @@ class PosedCameras:
         """Where a static point seen by frame i at that depth is seen by frame j, [n, 2]."""
         xy_px = self.tracks.xy_px[i, index].astype(np.float64)
         world = transform_points(
-            invert_rigid(self.cam_from_world[i]), cam_from_img(self.K, xy_px, depth)
+            invert_rigid(self.cam_from_world[i]), cam_from_img(self.K[i], xy_px, depth)
         )
-        seen, ahead = img_from_cam(self.K, transform_points(self.cam_from_world[j], world))
+        seen, ahead = img_from_cam(self.K[j], transform_points(self.cam_from_world[j], world))
         return np.where(ahead[:, None] > 0, seen, np.nan)
 
     def window(self, frames: np.ndarray, index: np.ndarray) -> WindowFit:
         """Points as (X/Z, Y/Z, 1/Z) in the middle frame: at any depth, infinity included."""
         at = np.ix_(frames, index)
         seen = self.tracks.visible[at]
-        rays = (self.tracks.xy_px[at] - self.K[:2, 2]) / self.K[[0, 1], [0, 1]]
+        K = self.K[frames, None]  # [m, 1, 3, 3]
+        focal = K[..., [0, 1], [0, 1]]
+        rays = (self.tracks.xy_px[at] - K[..., :2, 2]) / focal
         middle = self.cam_from_world[frames[len(frames) // 2]]
         poses = _from_middle(self.cam_from_world[frames], middle)
         free = _fit_points(poses, rays, seen, None)
         inv_depth = _bounded_inv_depth(poses, free, self.depths, at, seen)
         bounded = _fit_points(poses, rays, seen, inv_depth)
-        focal = self.K[[0, 1], [0, 1]]
         free_px = (_project(poses, free)[0] - rays) * focal
         bounded_px = (_project(poses, bounded)[0] - rays) * focal
         return WindowFit(

@@ -98,7 +98,7 @@ def _posed_cameras(
         min_confidence=options.min_depth_confidence,
     )
     cameras = PosedCameras(
-        K=reconstruction.K,
+        K=reconstruction.K_per_frame,
         cam_from_world=reconstruction.cam_from_world,
         tracks=tracks,
         depths=depths,

@@ -118,23 +118,25 @@ def _static_places(
 
     A ray seen in the middle frame at inverse depth q goes to R ray + q t. NaN is out of sight.
     """
-    K, depths = cameras.K, cameras.depths
+    K, depths = cameras.K[when.middle], cameras.depths
     xy_px = cameras.tracks.xy_px[when.middle, index].astype(np.float64)
-    rays = np.column_stack([(xy_px - K[:2, 2]) / K[[0, 1], [0, 1]], np.ones(len(index))])
+    rays = (xy_px - K[:, :2, 2]) / K[:, [0, 1], [0, 1]]
+    rays = np.column_stack([rays, np.ones(len(index))])
     far, near = (1 / d[when.middle, index].astype(np.float64) for d in (depths.high, depths.low))
     world_from_middle = invert_rigid(cameras.cam_from_world[when.middle])
-    moved: list[tuple[F64, F64]] = []
+    moved: list[tuple[F64, F64, F64]] = []
     for end in when.ends:
         turn = cameras.cam_from_world[end][..., :3]
         shift = np.einsum("nij,nj->ni", turn, world_from_middle[..., 3])
         shift += cameras.cam_from_world[end][..., 3]
-        moved.append((np.einsum("nij,njk,nk->ni", turn, world_from_middle[..., :3], rays), shift))
-    ends = [[_project(K, a + q[:, None] * t) for q in (far, near)] for a, t in moved]
+        turned = np.einsum("nij,njk,nk->ni", turn, world_from_middle[..., :3], rays)
+        moved.append((cameras.K[end], turned, shift))
+    ends = [[_project(K, a + q[:, None] * t) for q in (far, near)] for K, a, t in moved]
     span_px = max((_longest(f - n) for f, n in ends), default=0.0)
     num_depths = int(np.clip(np.ceil(span_px / _STEP_PX) + 1, 2, _MAX_DEPTHS))
     share = np.linspace(0, 1, num_depths)
     q = (far[:, None] + (near - far)[:, None] * share)[..., None]  # [n, D, 1]
-    one, other = (_project(K, a[:, None] + q * t[:, None]) for a, t in moved)
+    one, other = (_project(K[:, None], a[:, None] + q * t[:, None]) for K, a, t in moved)
     return one, other
 
 
@@ -144,9 +146,9 @@ def _longest(steps: F64) -> float:
 
 
 def _project(K: F64, points: F64) -> F64:
-    """xy_px [..., 2] of points [..., 3] in the camera frame; NaN behind the camera."""
+    """xy_px [..., 2] of points [..., 3] in cameras K [..., 3, 3]; NaN behind the camera."""
     z = np.where(points[..., 2:] > _AHEAD, points[..., 2:], np.nan)
-    return points[..., :2] / z * K[[0, 1], [0, 1]] + K[:2, 2]
+    return points[..., :2] / z * K[..., [0, 1], [0, 1]] + K[..., :2, 2]
 
 
 def _mismatch(gray: U8, frame_index: NDArray[np.intp], xy_px: np.ndarray, patch: F32) -> F32:

@@ -30,10 +30,10 @@ def camera_predicted(
     z, valid = _depth_at(depth, from_frame, xy_px)
     world = transform_points(
         invert_rigid(reconstruction.cam_from_world[from_frame]),
-        cam_from_img(reconstruction.K, xy_px, z),
+        cam_from_img(reconstruction.K_of(from_frame), xy_px, z),
     )
     cam = transform_points(reconstruction.cam_from_world[to_frame], world)
-    moved, z_there = img_from_cam(reconstruction.K, cam)
+    moved, z_there = img_from_cam(reconstruction.K_of(to_frame), cam)
     good = valid & (z_there > 0)
     predicted[seen[good]] = moved[good]
     return predicted

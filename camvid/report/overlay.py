@@ -113,7 +113,7 @@ class Overlay:
             return
         world = reconstruction.points_world[index].astype(np.float64)
         cam = transform_points(reconstruction.cam_from_world[frame], world)
-        xy_px, depth = img_from_cam(reconstruction.K, cam)
+        xy_px, depth = img_from_cam(reconstruction.K_of(frame), cam)
         at = np.floor(xy_px[depth > 0] * self._per_px()).astype(int)
         x, y = at.T
         inside = (x >= 1) & (y >= 1) & (x < self.width_px - 1) & (y < self.height_px - 1)

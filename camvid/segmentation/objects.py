@@ -13,7 +13,8 @@ from camvid.segmentation.join import JoinOptions, join_broken
 from camvid.segmentation.masks import MaskOptions, draw_mask
 
 # Words that say how a thing was found, not what it is.
-UNNAMED = ("object", "salient", "moving")
+CALM = "salient"  # it draws the eye, and nothing was seen to move in it
+UNNAMED = ("object", CALM, "moving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def _core(labels: I32) -> Bool:
 
 def _word(share_salient: float, share_moving: float) -> str:
     if share_salient >= 0.5:
-        return "object" if share_moving >= 0.5 else "salient"
+        return "object" if share_moving >= 0.5 else CALM
     return "moving"
 
 

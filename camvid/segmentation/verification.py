@@ -10,7 +10,7 @@ from camvid.parallel import map_threads
 from camvid.segmentation.flow import clip_flow, working_size
 from camvid.segmentation.instances import InstanceOptions
 from camvid.segmentation.join import JoinOptions
-from camvid.segmentation.objects import UNNAMED, ObjectOptions, find_objects
+from camvid.segmentation.objects import CALM, UNNAMED, ObjectOptions, find_objects
 from camvid.segmentation.rigidity import RigidityOptions, rigid_evidence
 from camvid.segmentation.steady import steady
 
@@ -120,8 +120,8 @@ def _truly_two(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> list
         pairs = new.astype(np.int64).ravel() * num + old.ravel()
         shared += np.bincount(pairs, minlength=shared.size).reshape(shared.shape)
     owner = shared.argmax(axis=1)  # of each new object, the old one that most of it lies on
-    still = {int(owner[o.object_id]) for o in found.objects if o.label == "salient"}
-    moves = {int(owner[o.object_id]) for o in found.objects if o.label != "salient"}
+    still = {int(owner[o.object_id]) for o in found.objects if o.label == CALM}
+    moves = {int(owner[o.object_id]) for o in found.objects if o.label != CALM}
     return [object_id for object_id in apart if object_id in still & moves]
 
 

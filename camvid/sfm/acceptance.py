@@ -21,7 +21,7 @@ class AcceptanceOptions:
 
     min_registered_fraction: float = 0.8
     max_mean_reprojection_error_px: float = 0.8
-    min_median_triangulation_angle_deg: float = 1.5
+    min_median_triangulation_angle_deg: float = 1.0
     min_focal_ratio: float = 0.3  # of the longer image side: a collapsed focal length fails
     max_focal_ratio: float = 4.0
     max_focal_uncertainty: float = 0.1  # relative: turns, and the shape of depth, err by as much

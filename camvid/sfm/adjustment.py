@@ -20,6 +20,7 @@ class AdjustmentOptions:
 
     keyframe_errors_px: tuple[float, ...] = (4.0, 2.0)  # of a sighting, in each keyframe round
     max_error_px: float = 2.0  # of a sighting, from then on
+    zoom_errors_px: tuple[float, ...] = (4.0, 2.0)  # and where the lens is let zoom
     max_keyframe_iterations: int = 20
     max_iterations: int = 10  # with all frames: they start from a good solution
     max_adjusted_observations: int = 40_000  # more cost time and hardly add accuracy
@@ -79,8 +80,28 @@ def solve_all_frames(
             break
         structure = structure_of(cameras)
     iterations = options.max_iterations
-    cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options)
+    zooms = cameras.zooms
+    cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options, zooms=zooms)
     return cameras, structure_of(cameras)
+
+
+def let_zoom(
+    cameras: Cameras,
+    observations: Observations,
+    num_tracks: int,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+) -> tuple[Cameras, Structure]:
+    """The same cameras, each with a focal length of its own, which changes smoothly."""
+    for limit_px in options.zoom_errors_px:
+        structure = find_structure(cameras, observations, num_tracks, limit_px, options)
+        iterations = options.max_iterations
+        cameras = _adjusted(
+            cameras, structure, width_px, height_px, iterations, options, zooms=True
+        )
+    limit_px = options.max_error_px
+    return cameras, find_structure(cameras, observations, num_tracks, limit_px, options)
 
 
 def find_structure(
@@ -133,7 +154,7 @@ def register_frames(
     estimation.ransac.random_seed = options.seed
 
     def register(frame_index: int) -> F64 | None:
-        seen = observations.where(observations.frame == frame_index)
+        seen = cameras.unzoomed(observations.where(observations.frame == frame_index))
         known = np.isfinite(structure.xyz_world[seen.track, 0])
         if known.sum() < options.min_registration_inliers:
             return None
@@ -149,7 +170,7 @@ def register_frames(
     for frame_index, pose in zip(missing, map_threads(register, missing), strict=True):
         if pose is not None:
             cam_from_world[frame_index] = pose
-    return Cameras(cameras.K, cam_from_world)
+    return cameras._replace(cam_from_world=cam_from_world)
 
 
 def _adjusted(
@@ -159,12 +180,16 @@ def _adjusted(
     height_px: int,
     max_iterations: int,
     options: AdjustmentOptions,
+    *,
+    zooms: bool = False,
 ) -> Cameras:
     if not len(structure.error_px):
         return cameras
     most = options.max_adjusted_observations
     used = thinned(structure.observations, width_px, height_px, most)
-    return adjust(cameras, used, structure.xyz_world, width_px, height_px, max_iterations)
+    return adjust(
+        cameras, used, structure.xyz_world, width_px, height_px, max_iterations, zooms=zooms
+    )
 
 
 def uncertainty_of_focal(

@@ -1,11 +1,12 @@
-"""Bundle adjustment of one shared camera, its poses and its points, by pycolmap's Ceres."""
+"""Bundle adjustment of the lens, the poses and the points of one clip, by pycolmap's Ceres."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pycolmap
+from camvid.sfm.lens import FocalPrior, SmoothZoom
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
@@ -20,14 +21,24 @@ def adjust(
     width_px: int,
     height_px: int,
     max_num_iterations: int,
+    *,
+    zooms: bool = False,
 ) -> Cameras:
-    """Cameras with focal length and poses refined; every sighting must have a point and a pose."""
-    model = _model(cameras, observations, xyz_world, width_px, height_px)
-    _adjuster(model, max_num_iterations).solve()
+    """Cameras with focal length and poses refined; every sighting must have a point and a pose.
+
+    A lens that `zooms` has a focal length in every frame, which changes smoothly.
+    """
+    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
+    problem = _problem(model, max_num_iterations, zooms=zooms)
+    problem.adjuster.solve()
     cam_from_world = cameras.cam_from_world.copy()
-    for image_id in model.reg_image_ids():
-        cam_from_world[image_id - 1] = model.image(image_id).cam_from_world().matrix()
-    return Cameras(np.asarray(model.camera(1).calibration_matrix()), cam_from_world)
+    posed = np.flatnonzero(cameras.registered)
+    for frame_index in posed:
+        cam_from_world[frame_index] = model.image(frame_index + 1).cam_from_world().matrix()
+    lenses = [model.camera(model.image(frame_index + 1).camera_id) for frame_index in posed]
+    log_focal = np.log([lens.focal_length for lens in lenses])
+    focal_px = np.exp(np.interp(np.arange(len(cam_from_world)), posed, log_focal))
+    return Cameras.of_lens(focal_px, cam_from_world, width_px, height_px)
 
 
 def focal_uncertainty(
@@ -43,21 +54,27 @@ def focal_uncertainty(
     From the covariance of the whole adjustment, so it counts what poses and points could make up
     for. `noise_px` is the deviation of a sighting along one axis.
     """
-    model = _model(cameras, observations, xyz_world, width_px, height_px)
-    adjuster = _adjuster(model, 0)
-    adjuster.solve()
+    zooms = cameras.zooms
+    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
+    problem = _problem(model, 0, zooms=zooms)
+    problem.adjuster.solve()
     found: Any = pycolmap.estimate_ba_covariance(
-        pycolmap.BACovarianceOptions(), model, adjuster
+        pycolmap.BACovarianceOptions(), model, problem.adjuster
     )  # None where the equations are singular, whatever the stubs say
-    variance: Any = found and found.get_other_params_cov(model.camera(1).params)
+    image_id = model.reg_image_ids()[model.num_reg_images() // 2]
+    camera = model.camera(model.image(image_id).camera_id)
+    variance: Any = found and found.get_other_params_cov(camera.params)
     if variance is None:
         return float("inf")
-    return float(_SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / cameras.K[0, 0])
+    return float(_SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / camera.focal_length)
 
 
-def _adjuster(
-    model: pycolmap.Reconstruction, max_num_iterations: int
-) -> pycolmap.CeresBundleAdjuster:
+class _Problem(NamedTuple):
+    adjuster: pycolmap.CeresBundleAdjuster
+    beliefs: list[Any]  # Ceres calls them but does not keep them alive
+
+
+def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: bool) -> _Problem:
     """All poses and points of the model and its focal length, the scale held by two poses."""
     config = pycolmap.BundleAdjustmentConfig()
     for image_id in model.reg_image_ids():
@@ -70,26 +87,58 @@ def _adjuster(
     options.ceres.solver_options.num_threads = 1  # more sum in another order: not the same bits
     options.ceres.solver_options.max_num_iterations = max_num_iterations
     options.ceres.solver_options.function_tolerance = 1e-6
-    return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
+    adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
+    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, zooms=zooms))
+
+
+def _add_beliefs(problem: Any, model: pycolmap.Reconstruction, *, zooms: bool) -> list[Any]:
+    """What lenses are like, for where the sightings do not tell."""
+    ids = sorted(model.reg_image_ids())
+    lenses = [model.camera(model.image(image_id).camera_id) for image_id in ids]
+    middle = lenses[len(lenses) // 2]
+    usual = FocalPrior(max(middle.width, middle.height))
+    problem.add_residual_block(usual, None, [middle.params])
+    if not zooms:
+        return [usual]
+    smooth = [SmoothZoom(b - a, c - b) for a, b, c in zip(ids, ids[1:], ids[2:], strict=False)]
+    for k, cost in enumerate(smooth):
+        problem.add_residual_block(cost, None, [lens.params for lens in lenses[k : k + 3]])
+    return [usual, *smooth]
 
 
 def _model(
-    cameras: Cameras, observations: Observations, xyz_world: F64, width_px: int, height_px: int
+    cameras: Cameras,
+    observations: Observations,
+    xyz_world: F64,
+    width_px: int,
+    height_px: int,
+    *,
+    zooms: bool,
 ) -> pycolmap.Reconstruction:
-    """The same cameras, points and sightings as pycolmap has them; image_id = frame + 1."""
+    """The same cameras, points and sightings as pycolmap has them; image_id = frame + 1.
+
+    One camera for all frames or, where it zooms, one for each, with its image's id.
+    """
     model = pycolmap.Reconstruction()
-    camera = pycolmap.Camera.create_from_model_id(
-        1, pycolmap.CameraModelId.SIMPLE_PINHOLE, cameras.K[0, 0], width_px, height_px
-    )
-    model.add_camera_with_trivial_rig(camera)
+    posed = np.flatnonzero(cameras.registered)
+    focals_px = cameras.focal_px
+    for frame_index in posed if zooms else posed[:1]:
+        camera = pycolmap.Camera.create_from_model_id(
+            int(frame_index) + 1 if zooms else 1,
+            pycolmap.CameraModelId.SIMPLE_PINHOLE,
+            focals_px[frame_index],
+            width_px,
+            height_px,
+        )
+        model.add_camera_with_trivial_rig(camera)
     row = np.zeros(len(observations.frame), np.intp)  # of each sighting within its image
-    for frame_index in np.flatnonzero(cameras.registered):
+    for frame_index in posed:
         of_frame = np.flatnonzero(observations.frame == frame_index)
         row[of_frame] = np.arange(len(of_frame))
         image = pycolmap.Image(
             name=f"{frame_index:04d}",
             keypoints=observations.xy_px[of_frame],
-            camera_id=1,
+            camera_id=int(frame_index) + 1 if zooms else 1,
             image_id=int(frame_index) + 1,
         )
         pose = pycolmap.Rigid3d(cameras.cam_from_world[frame_index])

@@ -1,12 +1,14 @@
-"""The one place that imports pycolmap.
+"""The one place that imports pycolmap, and Ceres, which solves its adjustments.
 
 Importing pycolmap 4.2 before zlib or cv2 corrupts memory at the next zlib call, so they come first.
+pyceres must be there before pycolmap hands out the problems that costs are added to.
 """
 
 # pyright: reportUnusedImport=false
 import zlib  # noqa: F401  # isort: skip
 
 import cv2  # noqa: F401  # isort: skip
+import pyceres  # isort: skip
 import pycolmap  # isort: skip
 
-__all__ = ["pycolmap"]
+__all__ = ["pyceres", "pycolmap"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import Bool, PointTracks
+from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import Floats
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import observations_of
@@ -23,6 +23,7 @@ class Agreement(NamedTuple):
     """Which tracks a solution explains as static points, near or far, and where they are."""
 
     agrees: Bool  # [N]
+    misfit_px: F64  # [N] deviation along one axis from the static point; infinite: seen too seldom
     border_share: float  # of the border's cells with tracks: where most tracks agree
 
 
@@ -33,8 +34,12 @@ def find_agreement(
     num_tracks = tracks.visible.shape[1]
     seen = observations_of(tracks, np.ones(num_tracks, bool))
     seen = seen.where(cameras.registered[seen.frame])
-    close = triangulate(cameras, seen, num_tracks).error_px <= _MAX_ERROR_PX
+    error_px = triangulate(cameras, seen, num_tracks).error_px
+    close = error_px <= _MAX_ERROR_PX
     num_seen = np.bincount(seen.track, minlength=num_tracks)
+    squares = np.bincount(seen.track, error_px**2, num_tracks)
+    freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
+    misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
     num_close = np.bincount(seen.track[close], minlength=num_tracks)
     agrees = (num_seen > 0) & (num_close >= _MIN_SHARE * num_seen)
     column, row = np.floor(seen.xy_px * _GRID / [width_px, height_px]).astype(int).T
@@ -42,23 +47,13 @@ def find_agreement(
     on_border = _on_border(seen.xy_px, width_px, height_px)
     votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])
     voted = np.bincount(cell[on_border]) > 0
-    return Agreement(agrees, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0)
+    return Agreement(agrees, misfit_px, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0)
 
 
 def on_rim(tracks: PointTracks, width_px: int, height_px: int) -> Bool:
     """Tracks [N] that were seen near the border of the picture in some frame."""
     near = _on_border(tracks.xy_px, width_px, height_px)
     return np.asarray((near & tracks.visible).any(axis=0))
-
-
-def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
-    """Some of the tracks [N]."""
-    return PointTracks(
-        xy_px=tracks.xy_px[:, keep],
-        visible=tracks.visible[:, keep],
-        object_id=tracks.object_id[keep],
-        query_frame=tracks.query_frame[keep],
-    )
 
 
 def _on_border(xy_px: Floats, width_px: int, height_px: int) -> Bool:

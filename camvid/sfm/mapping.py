@@ -36,10 +36,35 @@ class Cameras(NamedTuple):
 
     K: F64  # [3, 3]
     cam_from_world: F64  # [T, 3, 4]
+    zoom: F64  # [T] focal length over that of K; 1 throughout where the lens does not zoom
+
+    @classmethod
+    def of_lens(
+        cls, focal_px: F64, cam_from_world: F64, width_px: int, height_px: int
+    ) -> "Cameras":
+        """Cameras by their focal lengths [T]; K is that of the first frame."""
+        focal = float(focal_px[0])
+        K = np.array([[focal, 0, width_px / 2], [0, focal, height_px / 2], [0, 0, 1]])
+        return cls(K, cam_from_world, focal_px / focal)
 
     @property
     def registered(self) -> Bool:
         return np.isfinite(self.cam_from_world[:, 0, 0])
+
+    @property
+    def focal_px(self) -> F64:
+        """[T]"""
+        return self.K[0, 0] * self.zoom
+
+    @property
+    def zooms(self) -> bool:
+        return bool((self.zoom != 1).any())
+
+    def unzoomed(self, seen: Observations) -> Observations:
+        """Sightings as a camera of the one K would have had them."""
+        center_px = self.K[:2, 2]
+        xy_px = (seen.xy_px - center_px) / self.zoom[seen.frame, None] + center_px
+        return seen._replace(xy_px=xy_px)
 
 
 class _Pair(NamedTuple):
@@ -186,7 +211,8 @@ def _cameras_of(model: pycolmap.Reconstruction, keyframes: I32, num_frames: int)
     cam_from_world = np.full((num_frames, 3, 4), np.nan)
     for image_id in model.reg_image_ids():
         cam_from_world[keyframes[image_id - 1]] = model.image(image_id).cam_from_world().matrix()
-    return Cameras(np.asarray(model.camera(1).calibration_matrix()), cam_from_world)
+    K = np.asarray(model.camera(1).calibration_matrix())
+    return Cameras(K, cam_from_world, np.ones(num_frames))
 
 
 def _pipeline_options(

@@ -27,6 +27,8 @@ def triangulate(
     cameras: Cameras, observations: Observations, num_tracks: int, num_steps: int = 4
 ) -> Points:
     """The static point that best explains each track. All sightings must be of posed frames."""
+    if cameras.zooms:
+        observations = cameras.unzoomed(observations)
     by_track = _sum_by_track(observations, num_tracks)
     xyz_world = _nearest_to_rays(cameras, observations, by_track)
     for _ in range(num_steps):

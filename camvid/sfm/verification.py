@@ -7,7 +7,7 @@ import numpy as np
 from camvid.artifacts import F64, I32, PointTracks, Reconstruction
 from camvid.geometry import img_from_cam, transform_points
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import Observations, observations_of
+from camvid.sfm.observations import observations_of
 from camvid.sfm.triangulation import triangulate
 
 _MIN_NOISE_PX = 0.05  # tracks of rendered pictures agree better than real ones ever do
@@ -39,10 +39,10 @@ def check_tracks(tracks: PointTracks, reconstruction: Reconstruction) -> TrackCh
     The noise is that of the tracks put on the background (object 0), most of which must be
     static; where they are too few, that of the sightings in the reconstruction.
     """
-    cameras = Cameras(reconstruction.K, reconstruction.cam_from_world)
+    cameras = Cameras(reconstruction.K, reconstruction.cam_from_world, reconstruction.zoom)
     num_tracks = tracks.visible.shape[1]
     seen = observations_of(tracks, np.ones(num_tracks, bool))
-    seen = _unzoomed(seen.where(reconstruction.registered[seen.frame]), reconstruction)
+    seen = seen.where(reconstruction.registered[seen.frame])
     points = triangulate(cameras, seen, num_tracks)
     num_frames = np.bincount(seen.track, minlength=num_tracks)
     squares = np.bincount(seen.track, points.error_px**2, num_tracks)
@@ -68,13 +68,6 @@ def check_tracks(tracks: PointTracks, reconstruction: Reconstruction) -> TrackCh
     )
 
 
-def _unzoomed(seen: Observations, reconstruction: Reconstruction) -> Observations:
-    """Sightings as a camera of the clip's one K would have had them."""
-    center_px = reconstruction.K[:2, 2]
-    zoom = reconstruction.zoom[seen.frame, None]
-    return seen._replace(xy_px=(seen.xy_px - center_px) / zoom + center_px)
-
-
 def _noise_of_sightings(reconstruction: Reconstruction) -> float:
     """Deviation in px, along one axis, of the sightings that made the reconstruction."""
     if not len(reconstruction.observation_frame):
@@ -83,5 +76,8 @@ def _noise_of_sightings(reconstruction: Reconstruction) -> float:
     point = reconstruction.points_world[reconstruction.observation_point]
     seen = transform_points(pose, point[:, None])[:, 0]
     xy_px, _ = img_from_cam(reconstruction.K, seen)
+    center_px = reconstruction.K[:2, 2]
+    zoom = reconstruction.zoom[reconstruction.observation_frame, None]
+    xy_px = (xy_px - center_px) * zoom + center_px
     error_px = np.linalg.norm(xy_px - reconstruction.observation_xy_px, axis=1)
     return float(np.median(error_px)) / _RAYLEIGH_MEDIAN

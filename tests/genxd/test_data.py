@@ -236,11 +236,12 @@ def test_rays_meet_the_points_that_the_stored_cameras_see(
     assert not sample.is_given[0]
     reference, unit = int(np.argmax(sample.is_given)), scene_scale(reconstruction)
     assert unit is not None
-    scale = sample.K.diagonal()[:2] / reconstruction.K.diagonal()[:2]  # differ by rounding
-    shift = sample.K[:2, 2] - scale * reconstruction.K[:2, 2]
+    K = sample.K[0]
+    scale = K.diagonal()[:2] / reconstruction.K.diagonal()[:2]  # differ by rounding
+    shift = K[:2, 2] - scale * reconstruction.K[:2, 2]
     for f, row, column in ((0, 0, 0), (1, 5, 13), (3, 7, 2)):
         xy_px = np.array([column + 0.5, row + 0.5]) * 8
-        in_cam = cam_from_img(sample.K, xy_px, np.array(2.5))
+        in_cam = cam_from_img(K, xy_px, np.array(2.5))
         in_world = transform_points(invert_rigid(sample.cam_from_world[f]), in_cam[None])
         in_reference = transform_points(sample.cam_from_world[reference], in_world)[0]
         direction, moment = np.split(sample.rays[f, :, row, column].astype(np.float64), 2)

@@ -6,10 +6,10 @@ import numpy as np
 from camvid.models.feature_tracks import (
     FeatureTrackOptions,
     feature_tracks,
-    join_tracks,
     keyframe_tracks,
 )
 from camvid.models.features.sift import Sift
+from camvid.sfm.observations import join_tracks
 
 SHIFT = np.array([41, 13])
 

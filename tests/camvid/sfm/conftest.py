@@ -71,7 +71,7 @@ def build(
         object_id=np.zeros(num_points, np.uint16),
         query_frame=np.argmax(visible, axis=0).astype(np.int32),
     )
-    return Scene(Cameras(K.copy(), cam_from_world), xyz, tracks)
+    return Scene(Cameras(K.copy(), cam_from_world, np.ones(num_frames)), xyz, tracks)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.sfm.dominance import find_agreement, on_rim, tracks_of
-from camvid.sfm.mapping import Cameras
+from camvid.sfm.dominance import find_agreement, on_rim
+from camvid.sfm.observations import tracks_of
 
 DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  # [T, 1, 2]
 
@@ -50,7 +50,9 @@ def test_the_rim_is_where_the_background_is_seen(half_hidden):
 
 
 def test_no_cameras_hold_nothing(walk):
-    nowhere = Cameras(walk.cameras.K, np.full_like(walk.cameras.cam_from_world, np.nan))
+    nowhere = walk.cameras._replace(
+        cam_from_world=np.full_like(walk.cameras.cam_from_world, np.nan)
+    )
     agreement = find_agreement(nowhere, walk.tracks, 640, 360)
     assert agreement.border_share == 0
     assert not agreement.agrees.any()

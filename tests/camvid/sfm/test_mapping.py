@@ -79,7 +79,9 @@ def test_adjustment_repairs_disturbed_cameras(walk):
     rng = np.random.default_rng(1)
     disturbed = walk.cameras.cam_from_world.copy()
     disturbed[:, :, 3] += rng.normal(0, 0.02, (20, 3))
-    off = Cameras(walk.cameras.K * np.array([[1.05], [1.05], [1]]), disturbed)
+    off = walk.cameras._replace(
+        K=walk.cameras.K * np.array([[1.05], [1.05], [1]]), cam_from_world=disturbed
+    )
     off.K[:2, 2] = 320, 180
     observations = observations_of(walk.tracks, walk.tracks.visible.sum(axis=0) >= 3)
     fixed = adjust(off, observations, walk.xyz_world, 640, 360, 50)
@@ -98,7 +100,7 @@ def test_keyframes_span_the_clip_evenly(walk):
 def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
     cameras, structure = solve(walk)
     none_held_out = np.zeros(len(walk.xyz_world), bool)
-    collapsed = Cameras(cameras.K * np.array([[0.02], [0.02], [1]]), cameras.cam_from_world)
+    collapsed = cameras._replace(K=cameras.K * np.array([[0.02], [0.02], [1]]))
     _, reasons = judge(walk, collapsed, structure, none_held_out)
     assert {"min_focal_ratio", "min_inlier_fraction"} <= {r.name for r in reasons}
     _, reasons = judge(walk, cameras, structure, none_held_out, border_share=0.2)
@@ -107,7 +109,7 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
     assert "max_focal_uncertainty" in {r.name for r in reasons}
     half = cameras.cam_from_world.copy()
     half[10:] = np.nan
-    _, reasons = judge(walk, Cameras(cameras.K, half), structure, none_held_out)
+    _, reasons = judge(walk, cameras._replace(cam_from_world=half), structure, none_held_out)
     failed = {r.name: (r.measured, r.limit) for r in reasons}
     assert failed["min_registered_fraction"] == (0.5, 0.8)
 
@@ -117,7 +119,7 @@ def test_held_out_tracks_betray_wrong_cameras(walk):
     wrong = cameras.cam_from_world.copy()
     wrong[::2, 1, 3] += 0.05 * np.linalg.norm(np.ptp(camera_centers(wrong), axis=0))
     everything = np.ones(len(walk.xyz_world), bool)
-    quality, reasons = judge(walk, Cameras(cameras.K, wrong), structure, everything)
+    quality, reasons = judge(walk, cameras._replace(cam_from_world=wrong), structure, everything)
     assert quality.inlier_fraction < 0.5
     assert "min_inlier_fraction" in {r.name for r in reasons}
 
@@ -153,9 +155,9 @@ def test_a_jump_stands_out_of_the_steps_around_it():
     path[:, :, :3] = np.eye(3)
     path[:, 0, 3] = t
     K = np.eye(3)
-    assert trajectory_jump(Cameras(K, path)) == pytest.approx(1.0)
+    assert trajectory_jump(Cameras(K, path, np.ones(len(path)))) == pytest.approx(1.0)
     path[15:, 0, 3] += 20
-    assert trajectory_jump(Cameras(K, path)) == pytest.approx(21.0)
+    assert trajectory_jump(Cameras(K, path, np.ones(len(path)))) == pytest.approx(21.0)
 
 
 def test_every_way_of_mapping_finds_the_same_cameras(walk):
@@ -179,11 +181,11 @@ def test_the_best_start_is_the_one_that_unseen_tracks_agree_with(walk):
     assert walk.position_error(best) < 0.005
     bent = best.cam_from_world.copy()
     bent[keyframes[::2], 1, 3] += 0.3
-    bent = Cameras(best.K, bent)
+    bent = best._replace(cam_from_world=bent)
     test = unused.where(np.isin(unused.frame, keyframes))
     assert held_out_error_px(best, test, len(held_out)) < 0.3
     assert held_out_error_px(bent, test, len(held_out)) > 1.0
     one_lost = best.cam_from_world.copy()
     one_lost[keyframes[1]] = np.nan
-    lost = held_out_error_px(Cameras(best.K, one_lost), test, len(held_out))
+    lost = held_out_error_px(best._replace(cam_from_world=one_lost), test, len(held_out))
     assert lost > held_out_error_px(best, test, len(held_out)) + 0.1

@@ -3,7 +3,6 @@
 import numpy as np
 
 from camvid.geometry import camera_centers
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import observations_of
 from camvid.sfm.triangulation import triangulate
 
@@ -48,6 +47,6 @@ def test_what_cannot_be_a_point_is_said_so(walk):
 def test_points_behind_the_camera_have_infinite_error(walk):
     backwards = walk.cameras.cam_from_world.copy()
     backwards[:, [0, 2]] *= -1  # every camera turned round
-    cameras = Cameras(walk.cameras.K, backwards)
+    cameras = walk.cameras._replace(cam_from_world=backwards)
     points = triangulate(cameras, everything(walk.tracks), len(walk.xyz_world))
     assert not (points.error_px < 1.0).any()

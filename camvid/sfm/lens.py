@@ -1,0 +1,65 @@
+"""What is known of lenses before anything is seen, as costs that join a bundle adjustment.
+
+A weak belief: where the sightings tell the focal length it is outvoted a thousand to one. Where
+they hardly do (a short way, a straight one, few points), it keeps the focal length among those that
+lenses have, when any other would fit as well.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from camvid.artifacts import F64
+from camvid.sfm.colmap import pyceres
+
+USUAL_FOCAL = 0.9  # of the longer side ...
+FOCAL_SPREAD = 0.4  # ... give or take this factor
+_ZOOM_SPREAD = 3e-4  # per frame squared: how the growth of the focal length's logarithm changes
+_SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: beliefs in pixels
+
+
+class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
+    """The logarithm of the focal length is that of a usual lens, give or take its spread."""
+
+    def __init__(self, long_side_px: int) -> None:
+        super().__init__()
+        self.set_num_residuals(1)
+        self.set_parameter_block_sizes([3])
+        self._usual_px = USUAL_FOCAL * long_side_px
+        self._weight = _SIGHTING_PX / FOCAL_SPREAD
+
+    def Evaluate(
+        self, parameters: Sequence[F64], residuals: F64, jacobians: Sequence[F64 | None] | None
+    ) -> bool:
+        """Called by Ceres with (f, cx, cy)."""
+        focal_px = parameters[0][0]
+        residuals[0] = self._weight * np.log(focal_px / self._usual_px)
+        if jacobians is not None and jacobians[0] is not None:
+            jacobians[0][:] = 0.0
+            jacobians[0][0] = self._weight / focal_px
+        return True
+
+
+class SmoothZoom(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
+    """The focal length grows as fast as it has grown: its logarithm is straight over 3 frames."""
+
+    def __init__(self, gap_before: int, gap_after: int) -> None:
+        super().__init__()
+        self.set_num_residuals(1)
+        self.set_parameter_block_sizes([3, 3, 3])
+        spread = _ZOOM_SPREAD * 0.5 * (gap_before + gap_after)
+        bend = np.array([1 / gap_before, -1 / gap_before - 1 / gap_after, 1 / gap_after])
+        self._weights = _SIGHTING_PX / spread * bend
+
+    def Evaluate(
+        self, parameters: Sequence[F64], residuals: F64, jacobians: Sequence[F64 | None] | None
+    ) -> bool:
+        """Called by Ceres with three times (f, cx, cy)."""
+        focal_px = np.array([block[0] for block in parameters])
+        residuals[0] = self._weights @ np.log(focal_px)
+        if jacobians is not None:
+            for jacobian, weight, focal in zip(jacobians, self._weights, focal_px, strict=True):
+                if jacobian is not None:
+                    jacobian[:] = 0.0
+                    jacobian[0] = weight / focal
+        return True
