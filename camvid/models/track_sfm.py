@@ -180,9 +180,14 @@ class TrackSfm:
             # A large mover may have hidden that the camera stands still: the rim tells.
             motion = classify_camera(around, width_px, height_px, self._options.camera_motion)
             reasons = self._degenerate(around, motion)
-            if motion.camera in ("moving", "unknown") or not reasons:
+            if motion.camera in ("moving", "unknown") or not reasons or self._is_loose(motion):
                 return mapped
         return reconstruct_in_place(motion, len(tracks.visible), quality=quality, reasons=reasons)
+
+    def _is_loose(self, motion: CameraMotion) -> bool:
+        """Whether a turning camera explains its own tracks worse than a travelling one may."""
+        limit_px = self._options.acceptance.max_mean_reprojection_error_px
+        return motion.turning is not None and motion.turning.error_px > limit_px
 
     def _degenerate(self, tracks: PointTracks, motion: CameraMotion) -> tuple[Reason, ...]:
         """Why the clip is not worth mapping; empty if it is."""
@@ -230,8 +235,9 @@ class TrackSfm:
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
         uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
         quality = replace(quality, focal_uncertainty=uncertainty)
-        border_share = found.agreement.border_share
-        reasons = failed_tests(quality, cameras, structure, border_share, max(size_px), limits)
+        reasons = failed_tests(
+            quality, cameras, structure, found.border_share, max(size_px), limits
+        )
         if reasons:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons

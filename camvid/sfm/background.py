@@ -63,7 +63,7 @@ class Solution(NamedTuple):
     tracks: PointTracks
     cameras: Cameras
     structure: Structure
-    agreement: Agreement  # of the tracks
+    border_share: float  # of the picture's rim that the cameras explain
 
 
 def off_masks(tracks: PointTracks) -> PointTracks:
@@ -125,153 +125,159 @@ def solve_background(
 
     `calm` are the objects that nothing was seen to move in: they are the first to be asked.
     """
-    background = off_masks(tracks)
-    if is_thin(background, size_px, ways.background):
-        every = np.unique(tracks.object_id[tracks.object_id > 0]).tolist()
-        for objects in {tuple(calm): None, tuple(every): None}:  # once each, in this order
-            found = _with_objects(objects, tracks, keyframes, size_px, ways)
-            if found is not None:
-                return _zooming_if_so(found, size_px, ways)
-    found = _from_unmasked(background, keyframes, size_px, ways)
-    found = found and _joined_by_still(found, tracks, size_px, ways)
-    return found and _zooming_if_so(found, size_px, ways)
-
-
-def _zooming_if_so(found: Solution, size_px: tuple[int, int], ways: Ways) -> Solution:
-    """The solution with a lens that zooms, where tracks that took no part say that it does."""
-    options = ways.background
-    num_tracks = found.tracks.visible.shape[1]
-    tests = held_out(found.tracks, options)
-    used, unused = (observations_of(found.tracks, use) for use in (~tests, tests))
-    limit_px = options.max_zoom_error_ratio * held_out_error_px(found.cameras, unused, num_tracks)
-    few = thinned(used, *size_px, options.zoom_probe_observations)
-    for seen in (few, used):  # a quick look first: lenses seldom zoom
-        cameras, structure = let_zoom(found.cameras, seen, num_tracks, *size_px, ways.adjustment)
-        if held_out_error_px(cameras, unused, num_tracks) > limit_px:
-            return found
-    agreement = find_agreement(cameras, found.tracks, *size_px)
-    return Solution(found.tracks, cameras, structure, agreement)
-
-
-def _with_objects(
-    objects: Collection[int],
-    tracks: PointTracks,
-    keyframes: I32,
-    size_px: tuple[int, int],
-    ways: Ways,
-) -> Solution | None:
-    """Cameras from the background and some objects, till just those that agree are asked."""
-    options = ways.background
-    off = tracks.object_id == 0
-    for _ in range(options.max_rounds):
-        kept = tracks_of(tracks, off | np.isin(tracks.object_id, list(objects)))
-        found = _solve(kept, keyframes, size_px, ways)
-        if found is None or found.cameras.registered.mean() < options.min_registered_fraction:
-            return None
-        agreement = find_agreement(found.cameras, tracks, *size_px)
-        still = _still_objects(agreement, tracks, options)
-        if not _is_background(agreement.agrees[off], still, options):
-            return None
-        if set(still) == set(objects):
-            return found
-        objects = still
-    return None  # they go round in circles
-
-
-def _is_background(agrees: Bool, still: Collection[int], options: BackgroundOptions) -> bool:
-    """Whether cameras are those of the background, by its tracks [n] or, if few, by objects."""
-    if len(agrees) >= options.min_background_tracks:
-        return float(agrees.mean()) >= options.min_background_share
-    return len(still) >= options.min_still_objects
-
-
-def _joined_by_still(
-    found: Solution, tracks: PointTracks, size_px: tuple[int, int], ways: Ways
-) -> Solution:
-    """The solution, adjusted to tracks on objects that agree with it too."""
-    agreement = find_agreement(found.cameras, tracks, *size_px)
-    still = _still_objects(agreement, tracks, ways.background)
-    if not still:
-        return found
-    joined = join_tracks(found.tracks, tracks_of(tracks, np.isin(tracks.object_id, still)))
-    used = observations_of(joined, ~held_out(joined, ways.background))
-    num_tracks = joined.visible.shape[1]
-    cameras, structure = solve_all_frames(
-        found.cameras, used, num_tracks, *size_px, ways.adjustment
-    )
-    return Solution(joined, cameras, structure, find_agreement(cameras, joined, *size_px))
-
-
-def _still_objects(
-    agreement: Agreement, tracks: PointTracks, options: BackgroundOptions
-) -> list[int]:
-    """Ids of the objects whose tracks fit the cameras as well as the background's do."""
-    off = tracks.object_id == 0
-    fitting = agreement.misfit_px[off & agreement.agrees]
-    noise_px = float(np.median(fitting)) if len(fitting) else 0.0
-    limit_px = options.max_still_sigmas * max(noise_px, options.min_still_noise_px)
-    length = tracks.visible.sum(axis=0)
-    still: list[int] = []
-    for label in np.unique(tracks.object_id[~off]):
-        own = tracks.object_id == label
-        fits = own & (agreement.misfit_px <= limit_px)
-        share = float(length[fits].sum() / length[own].sum())
-        if own.sum() >= options.min_object_tracks and share >= options.min_still_share:
-            still.append(int(label))
-    return still
-
-
-def _from_unmasked(
-    tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], ways: Ways
-) -> Solution | None:
-    """Cameras from all tracks; or, where these do not agree, from those of the background.
-
-    Cameras that explain nearly all of the picture's rim say what else belongs to the background.
-    """
-    sure = ways.background.sure_agreement
-    found = _solve(tracks, keyframes, size_px, ways)
-    if found and found.agreement.agrees.mean() >= sure:
-        return found
-    around = on_rim(tracks, *size_px)
-    if around.all():
-        return found
-    rim = _solve(tracks_of(tracks, around), keyframes, size_px, ways)
-    if rim is None:
-        return found
-    agreement = find_agreement(rim.cameras, tracks, *size_px)
-    if agreement.border_share < sure:
-        return found
-    other = _solve(tracks_of(tracks, agreement.agrees), keyframes, size_px, ways)
-    if other is None:
-        return found
-    other = other._replace(agreement=find_agreement(other.cameras, tracks, *size_px))
-    if found is None or other.agreement.border_share > found.agreement.border_share:
-        return other
-    return found
-
-
-def _solve(
-    tracks: PointTracks,
-    keyframes: I32,
-    size_px: tuple[int, int],
-    ways: Ways,
-) -> Solution | None:
-    """Keyframes first, by the best of several ways, then all frames; None: no way."""
-    num_frames, num_tracks = tracks.visible.shape
-    tests = held_out(tracks, ways.background)
-    used = observations_of(tracks, ~tests)
-    start = best_start(
-        used,
-        observations_of(tracks, tests),
-        keyframes,
-        num_tracks,
-        num_frames,
-        size_px,
-        ways.mapping,
-        ways.adjustment,
-        ways.starts,
-    )
+    search = _Search(tracks, keyframes, size_px, ways)
+    start = search.from_objects(calm) if search.is_thin else None
+    start = start or search.from_unmasked()
     if start is None:
         return None
-    cameras, structure = solve_all_frames(start, used, num_tracks, *size_px, ways.adjustment)
-    return Solution(tracks, cameras, structure, find_agreement(cameras, tracks, *size_px))
+    cameras, structure = _with_all_frames(start, size_px, ways)
+    agreement = find_agreement(cameras, start.judges, *size_px)
+    return Solution(start.tracks, cameras, structure, agreement.border_share)
+
+
+class _Start(NamedTuple):
+    """Cameras of the keyframes."""
+
+    tracks: PointTracks  # of what is static
+    judges: PointTracks  # that, and all else that no object holds
+    cameras: Cameras
+
+
+class _Search:
+    """Which of the tracks lie on the background? Keyframes tell."""
+
+    def __init__(
+        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], ways: Ways
+    ) -> None:
+        self._tracks, self._keyframes, self._size_px, self._ways = tracks, keyframes, size_px, ways
+        self._options = ways.background
+        self._off = tracks.object_id == 0
+
+    @property
+    def is_thin(self) -> bool:
+        return is_thin(tracks_of(self._tracks, self._off), self._size_px, self._options)
+
+    def from_objects(self, calm: Collection[int]) -> _Start | None:
+        """From the background and objects, calm ones first, then all."""
+        every = np.unique(self._tracks.object_id[~self._off]).tolist()
+        for objects in {tuple(calm): None, tuple(every): None}:  # once each, in this order
+            start = self._with_objects(objects)
+            if start is not None:
+                return start
+        return None
+
+    def from_unmasked(self) -> _Start | None:
+        """From what lies on no object; objects that agree with those cameras join them.
+
+        Where tracks do not agree, those of the background count: cameras that explain nearly all
+        of the picture's rim say what else belongs to it.
+        """
+        kept = background = tracks_of(self._tracks, self._off)
+        cameras = self._solve(background)
+        agreement = cameras and self._agreement(cameras, background)
+        if not agreement or agreement.share() < self._options.sure_agreement:
+            around = on_rim(background, *self._size_px)
+            other = None if around.all() else self._behind(background, around)
+            if other is not None:
+                share = self._agreement(other.cameras, background).border_share
+                if not agreement or share > agreement.border_share:
+                    kept, cameras = other.tracks, other.cameras
+        if cameras is None:
+            return None
+        still = self._still_objects(self._agreement(cameras, self._tracks))
+        on_still = tracks_of(self._tracks, np.isin(self._tracks.object_id, still) & ~self._off)
+        kept, judges = join_tracks(kept, on_still), join_tracks(background, on_still)
+        return _Start(kept, judges, cameras)
+
+    def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
+        """From the tracks that cameras of the rim explain, if they explain the rim itself."""
+        rim = self._solve(tracks_of(tracks, around))
+        agreement = rim and self._agreement(rim, tracks)
+        if not agreement or agreement.border_share < self._options.sure_agreement:
+            return None
+        behind = tracks_of(tracks, agreement.agrees)
+        cameras = self._solve(behind)
+        return cameras and _Start(behind, tracks, cameras)
+
+    def _with_objects(self, objects: Collection[int]) -> _Start | None:
+        """From the background and some objects, till just those that agree are asked."""
+        for _ in range(self._options.max_rounds):
+            on_objects = np.isin(self._tracks.object_id, list(objects))
+            kept = tracks_of(self._tracks, self._off | on_objects)
+            cameras = self._solve(kept)
+            if cameras is None or self._posed(cameras) < self._options.min_registered_fraction:
+                return None
+            agreement = self._agreement(cameras, self._tracks)
+            still = self._still_objects(agreement)
+            if not self._is_background(agreement, still):
+                return None
+            if set(still) == set(objects):
+                return _Start(kept, kept, cameras)
+            objects = still
+        return None  # they go round in circles
+
+    def _solve(self, tracks: PointTracks) -> Cameras | None:
+        """Cameras of the keyframes, by the best of several ways; None: no way."""
+        num_frames, num_tracks = tracks.visible.shape
+        tests = held_out(tracks, self._options)
+        return best_start(
+            observations_of(tracks, ~tests),
+            observations_of(tracks, tests),
+            self._keyframes,
+            num_tracks,
+            num_frames,
+            self._size_px,
+            self._ways.mapping,
+            self._ways.adjustment,
+            self._ways.starts,
+        )
+
+    def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
+        return find_agreement(cameras, tracks, *self._size_px)
+
+    def _posed(self, cameras: Cameras) -> float:
+        """Share of the keyframes that have a pose."""
+        return float(cameras.registered[self._keyframes].mean())
+
+    def _is_background(self, agreement: Agreement, still: Collection[int]) -> bool:
+        """Whether the background's tracks agree or, if they are few, enough objects."""
+        if np.count_nonzero(self._off) >= self._options.min_background_tracks:
+            return agreement.share(self._off) >= self._options.min_background_share
+        return len(still) >= self._options.min_still_objects
+
+    def _still_objects(self, agreement: Agreement) -> list[int]:
+        """Ids of the objects whose tracks fit the cameras as well as the background's do."""
+        options, off, object_id = self._options, self._off, self._tracks.object_id
+        fitting = agreement.misfit_px[off & agreement.agrees]
+        noise_px = float(np.median(fitting)) if len(fitting) else 0.0
+        limit_px = options.max_still_sigmas * max(noise_px, options.min_still_noise_px)
+        length = self._tracks.visible[self._keyframes].sum(axis=0)
+        still: list[int] = []
+        for label in np.unique(object_id[~off]):
+            own = object_id == label
+            fits = own & (agreement.misfit_px <= limit_px)
+            share = float(length[fits].sum() / max(length[own].sum(), 1))
+            if own.sum() >= options.min_object_tracks and share >= options.min_still_share:
+                still.append(int(label))
+        return still
+
+
+def _with_all_frames(
+    start: _Start, size_px: tuple[int, int], ways: Ways
+) -> tuple[Cameras, Structure]:
+    """The frames between the keyframes too, all adjusted together.
+
+    With a lens that zooms, where tracks that took no part say that it does.
+    """
+    options, num_tracks = ways.background, start.tracks.visible.shape[1]
+    tests = held_out(start.tracks, options)
+    used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
+    found = solve_all_frames(start.cameras, used, num_tracks, *size_px, ways.adjustment)
+    limit_px = options.max_zoom_error_ratio * held_out_error_px(found[0], unused, num_tracks)
+    few = thinned(used, *size_px, options.zoom_probe_observations)
+    zooming = found
+    for seen in (few, used):  # a quick look first: lenses seldom zoom
+        zooming = let_zoom(found[0], seen, num_tracks, *size_px, ways.adjustment)
+        if held_out_error_px(zooming[0], unused, num_tracks) > limit_px:
+            return found
+    return zooming

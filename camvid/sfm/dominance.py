@@ -22,9 +22,15 @@ _MIN_SHARE = 0.7  # of a track's sightings that must agree
 class Agreement(NamedTuple):
     """Which tracks a solution explains as static points, near or far, and where they are."""
 
+    judged: Bool  # [N] seen by cameras more than once
     agrees: Bool  # [N]
     misfit_px: F64  # [N] deviation along one axis from the static point; infinite: seen too seldom
     border_share: float  # of the border's cells with tracks: where most tracks agree
+
+    def share(self, among: Bool | None = None) -> float:
+        """Of the tracks that were judged, or of some of them [N], those that agree."""
+        asked = self.judged if among is None else self.judged & among
+        return float(self.agrees[asked].mean()) if asked.any() else 0.0
 
 
 def find_agreement(
@@ -41,13 +47,15 @@ def find_agreement(
     freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
     misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
     num_close = np.bincount(seen.track[close], minlength=num_tracks)
-    agrees = (num_seen > 0) & (num_close >= _MIN_SHARE * num_seen)
+    agrees = (num_seen > 1) & (num_close >= _MIN_SHARE * num_seen)
     column, row = np.floor(seen.xy_px * _GRID / [width_px, height_px]).astype(int).T
     cell = (seen.frame * _GRID + row) * _GRID + column
     on_border = _on_border(seen.xy_px, width_px, height_px)
     votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])
     voted = np.bincount(cell[on_border]) > 0
-    return Agreement(agrees, misfit_px, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0)
+    return Agreement(
+        num_seen > 1, agrees, misfit_px, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0
+    )
 
 
 def on_rim(tracks: PointTracks, width_px: int, height_px: int) -> Bool:
