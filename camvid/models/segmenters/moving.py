@@ -11,7 +11,7 @@ from camvid.segmentation.objects import ObjectOptions, find_objects
 def evidence_alone(flow: ClipFlow, fps: float) -> list[U8]:
     """Per frame, [h, w] evidence of motion, 128 at the threshold, with nothing known beforehand."""
     nothing = [np.zeros_like(picture) for picture in flow.gray]
-    return motion_evidence(flow, nothing, fps, EvidenceOptions())
+    return motion_evidence(flow, nothing, fps, EvidenceOptions()).strength
 
 
 def moving_objects(rgb: U8, fps: float, working_side_px: int) -> ObjectMasks:
