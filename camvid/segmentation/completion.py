@@ -57,6 +57,7 @@ class _Mover:
     own: list[Bool]  # [h, w] as drawn so far
     trust: F64  # [T] in what was drawn, 0 to 1
     usual_px: F64  # [T] that it covers around that time
+    moves: F64  # [T] 1 where most of it is seen moving, 0 where it stands still
     colours: F32  # histogram
 
 
@@ -127,7 +128,21 @@ def _learn(own: list[Bool], seen: _Seen, fps: float, options: CompletionOptions)
     around = [area[max(0, t - reach) : t + reach + 1] for t in range(len(own))]
     usual = np.array([np.percentile(a, 75) for a in around])
     trust = np.clip(area / np.maximum(usual, 1), 0, 1) ** 2
-    return _Mover(own=own, trust=trust, usual_px=usual, colours=colour_histogram(sample))
+    return _Mover(
+        own=own,
+        trust=trust,
+        usual_px=usual,
+        moves=_moves(own, motion.strength, area, trust),
+        colours=colour_histogram(sample),
+    )
+
+
+def _moves(own: list[Bool], strength: list[U8], area: F64, trust: F64) -> F64:
+    """[T] twice the share of it that is seen moving, at most 1; frames with gaps ask the others."""
+    moving = [np.count_nonzero(s[o] >= 128) for o, s in zip(own, strength, strict=True)]
+    share = np.array(moving, np.float64) / np.maximum(area, 1)
+    whole = np.flatnonzero(trust > 0.5)
+    return np.clip(2 * np.interp(np.arange(len(own)), whole, share[whole]), 0, 1)
 
 
 def _chances(mover: _Mover, seen: _Seen, options: CompletionOptions) -> list[F16]:
@@ -180,7 +195,7 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: Completion
     prior = np.asarray(cv2.blur(expected[box], (side, side)), np.float32)
     moves = _log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = _log_odds(prior, options.min_chance)
-    odds += np.float32(options.motion_weight * mover.trust[t]) * moves
+    odds += np.float32(options.motion_weight * mover.trust[t] * mover.moves[t]) * moves
     odds += _odds_of_picture(t, box, prior < _BESIDE, mover, seen, options)
     chance = np.zeros_like(expected)
     chance[box] = np.where(near[box] > 0, 1 / (1 + np.exp(-odds)), 0)
@@ -196,7 +211,10 @@ def _odds_of_picture(
     seen: _Seen,
     options: CompletionOptions,
 ) -> F32:
-    """Log odds in the box: is the picture not the background, and has it the mover's colours?"""
+    """Log odds in the box: is the picture not the background, and has it the mover's colours?
+
+    While a mover stands still the picture is as the background would make it: that says nothing.
+    """
     error, colour = seen.motion.error[t][box].astype(np.float32), seen.colours[t][box]
     known = np.count_nonzero(beside) >= options.min_beside_px
     least = options.noise_factor * float(np.median(error[beside])) if known else 0.0
@@ -205,6 +223,7 @@ def _odds_of_picture(
     most = options.max_error_odds
     odds = np.float32(options.error_weight) * np.log(np.maximum(error, 1e-3) / limit)
     odds = np.clip(odds, -most, most if seen.motion.both_sides[t] else options.max_one_sided_odds)
+    odds *= np.float32(mover.moves[t])
     if known:
         most = options.max_colour_odds
         alike = colour_odds(mover.colours, colour_histogram(colour[beside]))[colour]

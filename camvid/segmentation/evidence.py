@@ -45,9 +45,7 @@ class EvidenceOptions:
 class MotionEvidence:
     """What shows, in each of T frames, that a pixel moves against the background."""
 
-    strength: list[
-        U8
-    ]  # [h, w] steadied over time: 128 at the threshold, 255 at twice the threshold
+    strength: list[U8]  # [h, w] steadied: 128 at the threshold, 255 at twice the threshold
     error: list[F16]  # [h, w] of the picture, had the pixel moved as the background; 1 = threshold
     both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
 
@@ -91,7 +89,6 @@ def motion_evidence(
 
         map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
     evidence = map_threads(_where_picture_moved, found)
-    seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
     return MotionEvidence(
         strength=steady(evidence, flow, seen_both, options.memory, options.one_sided_weight),
         error=[f.error for f in found],

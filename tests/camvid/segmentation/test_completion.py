@@ -98,6 +98,21 @@ def test_what_does_not_move_stays_as_it_was(
     assert all(np.array_equal(f == STILL, t == STILL) for f, t in zip(found, truth, strict=True))
 
 
+def test_a_mover_that_stops_keeps_its_mask(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    """Its mask lies on pixels that fit the background, as a waiting car's do."""
+    flow, motion = seen
+    halt = 14
+    truth = pictures[1]
+    still = MotionEvidence(
+        strength=[s if t < halt else np.zeros_like(s) for t, s in enumerate(motion.strength)],
+        error=[e if t < halt else np.zeros_like(e) for t, e in enumerate(motion.error)],
+        both_sides=motion.both_sides,
+    )
+    assert iou(completed(truth, (flow, still)), truth, slice(halt, None)) > 0.8
+
+
 def test_a_mover_that_leaves_is_not_carried_on(
     pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
