@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, I32, U8, Bool
+from camvid.artifacts import F32, F64, I32, U8, U16, Bool
 from camvid.parallel import map_threads
 from camvid.segmentation.evidence import MotionEvidence
 from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
 from camvid.segmentation.masks import colour_histogram, colour_odds, colours
 
+_HALF = 127  # chance, of 255, above which a pixel is a mover's
 _EXPECTED = 0.2  # chance from which on a mover is looked for
 _BESIDE = 0.1  # and below which a pixel tells of what surrounds it
 
@@ -66,7 +67,7 @@ class _Seen:
     """What the clip shows, whatever the mover."""
 
     motion: MotionEvidence
-    colours: list[I32]  # [h, w]
+    colours: list[U16]  # [h, w]
     flow: ClipFlow
 
 
@@ -74,7 +75,7 @@ class _Seen:
 class _Belief:
     """Where a mover is in one frame, from the frames on one side of it."""
 
-    chance: F16  # [h, w]
+    chance: U8  # [h, w] 255 is certain
     memory: float  # how much of what was seen is behind it
 
 
@@ -86,18 +87,27 @@ def complete_movers(
     options: CompletionOptions,
 ) -> list[I32]:
     """The labels [h, w] with the movers drawn anew: each pixel goes to the likeliest of them."""
-    seen = _Seen(motion=motion, colours=map_threads(colours, flow.small), flow=flow)
-    drawn = [x.copy() for x in labels]
-    best = [np.full(x.shape, 0.5, np.float16) for x in labels]
+    seen = _Seen(motion=motion, colours=map_threads(_numbers, flow.small), flow=flow)
+    best = [np.full(x.shape, _HALF, np.uint8) for x in labels]
+    winner = [np.zeros(x.shape, np.uint8) for x in labels]  # place in `movers`, from 1
+    movers: list[int] = []
     for number in _largest_movers(labels, motion.strength, fps, options):
         mover = _learn([x == number for x in labels], seen, fps, options)
         if mover is None:
             continue
+        movers.append(number)
         for t, chance in enumerate(_chances(mover, seen, options)):
-            drawn[t][mover.own[t] & (drawn[t] == number)] = 0
             better = chance > best[t]
-            drawn[t][better], best[t][better] = number, chance[better]
-    return drawn
+            winner[t][better], best[t][better] = len(movers), chance[better]
+    name = np.array([0, *movers], np.int32)
+    kept = np.arange(max(int(x.max()) for x in labels) + 1, dtype=np.int32)
+    kept[movers] = 0
+    pairs = list(zip(winner, labels, strict=True))
+    return map_threads(lambda p: np.where(p[0] > 0, name[p[0]], kept[p[1]]), pairs)
+
+
+def _numbers(rgb: U8) -> U16:
+    return colours(rgb).astype(np.uint16)
 
 
 def _largest_movers(
@@ -145,18 +155,18 @@ def _moves(own: list[Bool], strength: list[U8], area: F64, trust: F64) -> F64:
     return np.clip(2 * np.interp(np.arange(len(own)), whole, share[whole]), 0, 1)
 
 
-def _chances(mover: _Mover, seen: _Seen, options: CompletionOptions) -> list[F16]:
+def _chances(mover: _Mover, seen: _Seen, options: CompletionOptions) -> list[U8]:
     """Per frame, [h, w] chance that a pixel is the mover's, from the frames before and after."""
     num = len(mover.own)
     ways = ((range(num), seen.flow.backward), (range(num - 1, -1, -1), seen.flow.forward))
     past, future = map_threads(lambda way: _follow(*way, mover, seen, options), ways)
-    chances: list[F16] = []
+    chances: list[U8] = []
     for before, after in zip(past, future[::-1], strict=True):
         memory = before.memory + after.memory
         known = memory >= 2 * options.min_memory
         first, second = (b.memory / memory if known else 0.0 for b in (before, after))
-        both = before.chance.astype(np.float32) * first + after.chance.astype(np.float32) * second
-        chances.append(both.astype(np.float16))
+        both = cv2.addWeighted(before.chance, first, after.chance, second, 0)
+        chances.append(np.asarray(both, np.uint8))
     return chances
 
 
@@ -180,7 +190,8 @@ def _follow(
         expected = (1 - share) * chance + share * mover.own[t]
         found = memory >= options.min_memory and bool((expected > _EXPECTED).any())
         chance = _look(t, expected, mover, seen, options) if found else np.zeros_like(chance)
-        beliefs.append(_Belief(chance=chance.astype(np.float16), memory=memory))
+        # The beliefs of a clip would fill the memory as floats.
+        beliefs.append(_Belief(chance=np.rint(255 * chance).astype(np.uint8), memory=memory))
     return beliefs
 
 

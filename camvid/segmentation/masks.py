@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F32, I32, U8, Bool
 
@@ -81,7 +82,7 @@ def colour_odds(here: F32, around: F32) -> F32:
     return np.log((here + _TINY) / (around + _TINY))
 
 
-def colour_histogram(colours: I32) -> F32:
+def colour_histogram(colours: NDArray[np.integer]) -> F32:
     """[bins] shares of colours [n], each spread over its neighbours."""
     count = np.bincount(colours, minlength=_BINS**3).astype(np.float32)
     cube = count.reshape(_BINS, _BINS, _BINS)
