@@ -16,9 +16,10 @@ from camvid.artifacts import U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate_optional
 from camvid.models.u2netp import U2NetP
 from camvid.parallel import map_threads
+from camvid.segmentation.completion import CompletionOptions, complete_movers
 from camvid.segmentation.evidence import EvidenceOptions, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
-from camvid.segmentation.objects import ObjectOptions, find_objects
+from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
 from camvid.weights import Weight
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class SaliencyMotionOptions:
     saliency_every_s: float = 0.3  # in between it is carried along the flow
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     objects: ObjectOptions = field(default_factory=ObjectOptions)
+    completion: CompletionOptions = field(default_factory=CompletionOptions)
 
 
 class SaliencyMotion:
@@ -59,7 +61,10 @@ class SaliencyMotion:
         flow = clip_flow(frames.rgb, options.working_side_px)
         saliency = _between(seen, flow)
         motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
-        return find_objects(saliency, motion, flow, frames.rgb, clip.fps, options.objects)
+        moving = motion.strength
+        labels = label_objects(saliency, moving, flow, clip.fps, options.objects)
+        labels = complete_movers(labels, motion, flow, clip.fps, options.completion)
+        return draw_objects(labels, saliency, moving, frames.rgb, clip.fps, options.objects)
 
     def _salient(self, rgb: U8, fps: float) -> dict[int, U8]:
         """Saliency of some frames, the first and the last among them, at the working size."""

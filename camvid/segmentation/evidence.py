@@ -41,6 +41,15 @@ class EvidenceOptions:
     min_parallax_px: float = 2.0  # below it there is no epipolar geometry to speak of
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MotionEvidence:
+    """What shows, in each of T frames, that a pixel moves against the background."""
+
+    strength: list[U8]  # [h, w] steadied: 128 at the threshold, 255 at twice the threshold
+    error: list[F16]  # [h, w] of the picture, had the pixel moved as the background; 1 = threshold
+    both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
+
+
 def spacings(num_frames: int, fps: float, options: EvidenceOptions) -> list[int]:
     """Frame spacings, powers of two, widest last; every frame has one neighbour that far."""
     asked = round(np.log2(max(1.0, options.max_spacing_s * fps)))
@@ -50,25 +59,29 @@ def spacings(num_frames: int, fps: float, options: EvidenceOptions) -> list[int]
 
 def motion_evidence(
     flow: ClipFlow, hidden: list[U8], fps: float, options: EvidenceOptions
-) -> list[U8]:
-    """Per frame, [h, w] evidence of motion: 128 at the threshold, 255 at twice the threshold.
+) -> MotionEvidence:
+    """Compares each frame with others before and after it.
 
     `hidden` marks, per frame, pixels that must not define the background (128 to 255).
     """
     num_frames = len(flow.gray)
     evidence = [np.zeros_like(picture) for picture in flow.gray]
     if num_frames < 2:
-        return evidence
+        still = [np.zeros(e.shape, np.float16) for e in evidence]
+        return MotionEvidence(strength=evidence, error=still, both_sides=[False] * num_frames)
     grid = pixel_grid(flow.width_px, flow.height_px)
     wanted = spacings(num_frames, fps, options)
     found = [_Found(evidence=e, error=np.full(e.shape, np.inf, np.float16)) for e in evidence]
+    seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
     for spacing, forward, backward in _widening(flow, wanted[-1], grid):
         if spacing not in wanted:
             continue
 
         def look(t: int, *, fields: tuple[Flows, Flows], k: int) -> None:
+            # Where the widest spacing shows both sides, it alone tells the picture's error.
+            pictures = flow.small if k == wanted[-1] or not seen_both[t] else None
             views = [
-                _look(flow.gray[t], flow.gray[u], way, hidden[t], grid, options)
+                _look(t, u, pictures, way, hidden[t], grid, options)
                 for way, u in ((fields[0][t], t + k), (fields[1][t], t - k))
                 if way is not None
             ]
@@ -76,8 +89,11 @@ def motion_evidence(
 
         map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
     evidence = map_threads(_where_picture_moved, found)
-    seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
-    return steady(evidence, flow, seen_both, options.memory, options.one_sided_weight)
+    return MotionEvidence(
+        strength=steady(evidence, flow, seen_both, options.memory, options.one_sided_weight),
+        error=[f.error for f in found],
+        both_sides=seen_both,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,15 +155,21 @@ def _double(flows: Flows, step: int, grid: F32) -> None:
 
 
 def _look(
-    here: U8, there: U8, displacement: F16, hidden: U8, grid: F32, options: EvidenceOptions
+    t: int,
+    other: int,
+    pictures: list[U8] | None,
+    displacement: F16,
+    hidden: U8,
+    grid: F32,
+    options: EvidenceOptions,
 ) -> tuple[F32, F32]:
     """Residual of the flow from the background's, and error of the picture if it moved with the
-    background; [h, w] each, as multiples of their thresholds.
+    background; [h, w] each, as multiples of their thresholds. Without pictures there is no error.
     """
     moved = displacement.astype(np.float32)
     start, shift = _background_samples(moved, hidden, grid)
     if len(start) < _MIN_SAMPLES:
-        return np.zeros(here.shape, np.float32), np.zeros(here.shape, np.float32)
+        return np.zeros(hidden.shape, np.float32), np.zeros(hidden.shape, np.float32)
     background, left = _planes_flow(start, shift, moved, grid, options)
     typical = 1.4826 * float(np.median(left))
     threshold = max(options.min_residual_px, options.noise_factor * typical)
@@ -155,21 +177,24 @@ def _look(
     if np.percentile(left, 80) >= options.min_parallax_px:
         epipolar = _epipolar_residual(start, shift, moved, grid, options)
         residual = np.maximum(residual, epipolar)
-    error = _picture_error(here, there, moved, background, residual < 0.7, grid)
-    return residual.astype(np.float32), error
+    if pictures is None:
+        return residual, np.full(hidden.shape, np.inf, np.float32)
+    calm = residual < 0.7
+    return residual, _picture_error(pictures[t], pictures[other], moved, background, calm, grid)
 
 
 def _picture_error(here: U8, there: U8, moved: F32, background: F32, calm: Bool, grid: F32) -> F32:
     """How wrong the picture is if a pixel moved as the calm pixels around it, over its noise.
 
-    Flow is smooth: it drags along what lies beside a mover. The picture tells the two apart.
+    Flow is smooth: it drags along what lies beside a mover. The picture tells the two apart, and
+    its colours do where the grey values are alike. `here` and `there` are [h, w, 3].
     """
     size = (41, 41)
     free = calm.astype(np.float32)
     mass = np.maximum(cv2.blur(free, size), 0.02)
     around = cv2.blur((moved - background) * free[..., None], size) / mass[..., None]
     expected = look_up(there, background + around, grid)
-    error = cv2.blur(cv2.absdiff(expected, here), (3, 3)).astype(np.float32)
+    error = cv2.blur(cv2.absdiff(expected, here).max(axis=2), (3, 3)).astype(np.float32)
     noise = float(np.median(error[calm])) if calm.any() else 0.0
     return np.asarray(error / (4 + noise), np.float32)
 

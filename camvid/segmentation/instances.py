@@ -26,7 +26,8 @@ class InstanceOptions:
     max_loop_error_px: float = 1.0  # forth and back must return this close
     max_flow_gradient: float = 0.25  # px per px; more is the border of two motions
     moving_change: float = 0.5  # of the share of time seen moving, at which points differ
-    points_per_region: int = 16  # that are clustered; the rest joins its neighbours
+    patch_steps: int = 5  # side of a patch, in distances between points
+    points_per_patch: int = 2  # of a region, that are clustered; the rest joins its neighbours
     max_clustered_points: int = 600
     relative_motion: float = 0.4  # of their mean distance, at which two points come apart
     unseen_weight: float = 0.1  # of a pair never seen together, against 16 of one often seen
@@ -149,28 +150,34 @@ def _seeds(region: I32, taken: F32, step: int) -> F32:
 
 def cluster_points(points: FollowedPoints, moving: F32, options: InstanceOptions) -> I32:
     """[N] object labels from 1."""
-    # Of each region as many of what moves as of what does not: the longest tracks alone would all
-    # lie on the still one of two things that touch.
-    kind = 2 * points.region + (moving >= 0.5)
-    chosen = _choose(np.where(points.region > 0, kind, 0).astype(np.int32), options)
+    chosen = _choose(points, moving, options)
     label = np.zeros(points.region.shape[1], np.int32)
     label[chosen] = _average_linkage(*_affinity(points, moving, chosen, options), options)
     rest = np.flatnonzero(label == 0)
-    label[rest] = _neighbours_label(points, chosen, label, rest)
+    label[rest] = _neighbours_label(points, moving, chosen, label, rest, options)
     _, compact = np.unique(label, return_inverse=True)
     return (compact + 1).astype(np.int32)
 
 
-def _choose(region: I32, options: InstanceOptions) -> np.ndarray:
-    """The longest tracks, but only as many as each region needs."""
-    num_frames = len(region)
-    length = (region > 0).sum(axis=0)
-    count = np.zeros((num_frames, int(region.max()) + 1), np.int32)
+def _choose(points: FollowedPoints, moving: F32, options: InstanceOptions) -> np.ndarray:
+    """The longest tracks, but only as many as each patch of each region needs.
+
+    Of a patch as many of what moves as of what does not: the longest tracks alone would all lie on
+    the still one of two things that touch, or on the one of several that never is covered.
+    """
+    seen = points.region > 0
+    side = options.patch_steps * points.step_px
+    cell = np.where(seen[..., None], np.nan_to_num(points.xy) // side, 0).astype(np.int64)
+    columns, rows = (int(n) + 1 for n in cell.reshape(-1, 2).max(axis=0))
+    patch = (points.region.astype(np.int64) * rows + cell[..., 1]) * columns + cell[..., 0]
+    _, place = np.unique(2 * patch + (moving >= 0.5), return_inverse=True)
+    place = place.reshape(patch.shape)
+    count = np.zeros((len(patch), int(place.max()) + 1), np.int32)
     chosen: list[int] = []
-    for i in np.argsort(-length, kind="stable"):
-        frames = np.flatnonzero(region[:, i])
-        at = (frames, region[frames, i])
-        if (count[at] < options.points_per_region).mean() > 0.25:
+    for i in np.argsort(-seen.sum(axis=0), kind="stable"):
+        frames = np.flatnonzero(seen[:, i])
+        at = (frames, place[frames, i])
+        if (count[at] < options.points_per_patch).mean() > 0.25:
             count[at] += 1
             chosen.append(int(i))
         if len(chosen) >= options.max_clustered_points:
@@ -232,9 +239,17 @@ def _average_linkage(affinity: F32, weight: F32, options: InstanceOptions) -> I3
 
 
 def _neighbours_label(
-    points: FollowedPoints, chosen: np.ndarray, label: I32, rest: np.ndarray
+    points: FollowedPoints,
+    moving: F32,
+    chosen: np.ndarray,
+    label: I32,
+    rest: np.ndarray,
+    options: InstanceOptions,
 ) -> I32:
-    """[R] labels that the nearest clustered point has most often while a point is followed."""
+    """[R] labels that the nearest clustered point has most often while a point is followed.
+
+    Points of which one is seen moving and the other is not count as further apart than they are.
+    """
     votes = np.zeros((len(rest), int(label.max()) + 2), np.int32)
     votes[:, -1] = 1  # a new label, for all who never see a clustered point
     for xy, region in zip(points.xy, points.region, strict=True):
@@ -242,7 +257,8 @@ def _neighbours_label(
         if len(mine) == 0 or len(known) == 0:
             continue
         apart = xy[rest[mine], None] - xy[None, known]
-        distance = apart[..., 0] ** 2 + apart[..., 1] ** 2
+        differs = (moving[rest[mine], None] - moving[None, known]) / options.moving_change
+        distance = (apart[..., 0] ** 2 + apart[..., 1] ** 2) * np.exp(0.5 * differs**2)
         distance[region[rest[mine], None] != region[None, known]] = np.inf
         nearest = distance.argmin(axis=1)
         seen = np.isfinite(distance[np.arange(len(mine)), nearest])

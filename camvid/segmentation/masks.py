@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F32, I32, U8, Bool
 
@@ -35,8 +36,7 @@ def draw_mask(saliency: U8, motion: U8, rgb: U8, options: MaskOptions) -> U8:
     evidence = _joint(saliency, motion, options)
     mask = _without_specks(np.where(evidence >= options.threshold, 255, 0).astype(np.uint8))
     num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
-    level = (rgb // (256 // _BINS)).astype(np.int32)
-    colour = (level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2]
+    colour = colours(rgb)
     drawn = np.zeros_like(mask)
     for i in range(1, num):
         x, y, width, height = (int(v) for v in boxes[i, :4])
@@ -63,16 +63,27 @@ def _to_colours(inside: Bool, evidence: U8, colour: I32, options: MaskOptions) -
     sure, calm = inside & (evidence >= options.sure), evidence < options.calm
     if sure.sum() < options.min_sure_share * inside.sum() or calm.sum() < options.min_calm_px:
         return inside
-    here, around = _histogram(colour[sure]), _histogram(colour[calm])
-    odds = cv2.blur(np.log((here + _TINY) / (around + _TINY))[colour], (3, 3))
+    here, around = colour_histogram(colour[sure]), colour_histogram(colour[calm])
+    odds = cv2.blur(colour_odds(here, around)[colour], (3, 3))
     probability = np.clip(evidence.astype(np.float32) / 255, 0.02, 0.98)
     odds = np.log(probability / (1 - probability)) + options.colour_weight * odds
     near = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return np.asarray((odds > 0) & near, np.bool_)
 
 
-def _histogram(colours: I32) -> F32:
-    """[bins] shares of colours, each spread over its neighbours."""
+def colours(rgb: U8) -> I32:
+    """Number [h, w] of each pixel's colour."""
+    level = (rgb // (256 // _BINS)).astype(np.int32)
+    return (level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2]
+
+
+def colour_odds(here: F32, around: F32) -> F32:
+    """Log odds [bins] of each colour, from the histograms of a thing and of what is around it."""
+    return np.log((here + _TINY) / (around + _TINY))
+
+
+def colour_histogram(colours: NDArray[np.integer]) -> F32:
+    """[bins] shares of colours [n], each spread over its neighbours."""
     count = np.bincount(colours, minlength=_BINS**3).astype(np.float32)
     cube = count.reshape(_BINS, _BINS, _BINS)
     for axis in range(3):

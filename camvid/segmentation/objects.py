@@ -28,6 +28,9 @@ class ObjectOptions:
     max_masked_fraction: float = 0.5
     max_masked_with_movers: float = 0.75  # that salient movers may reach
     max_objects: int = 32
+    edge_reach: float = (
+        1.5  # pixels of the working size over which outlines seek the picture's edges
+    )
     masks: MaskOptions = field(default_factory=MaskOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)
     join: JoinOptions = field(default_factory=JoinOptions)
@@ -42,19 +45,37 @@ def find_objects(
     options: ObjectOptions,
 ) -> ObjectMasks:
     """Objects of pictures rgb [T, H, W, 3] from evidence [h, w] per frame, 0 to 255."""
+    labels = label_objects(saliency, motion, flow, fps, options)
+    return draw_objects(labels, saliency, motion, rgb, fps, options)
+
+
+def label_objects(
+    saliency: list[U8], motion: list[U8], flow: ClipFlow, fps: float, options: ObjectOptions
+) -> list[I32]:
+    """Per frame, [h, w] labels from 1 that persist over the clip, 0 off all objects."""
 
     def draw(t: int) -> U8:
         return draw_mask(saliency[t], motion[t], flow.small[t], options.masks)
 
     masks = map_threads(draw, range(len(motion)))
     parts = label_instances(masks, motion, flow, options.instances)
-    labels = join_broken(parts, motion, flow, fps, options.join)
-    del masks, parts  # as large as what is made next
+    return join_broken(parts, motion, flow, fps, options.join)
+
+
+def draw_objects(
+    labels: list[I32],
+    saliency: list[U8],
+    motion: list[U8],
+    rgb: U8,
+    fps: float,
+    options: ObjectOptions,
+) -> ObjectMasks:
+    """The labels that are worthy objects, at the size of the pictures rgb [T, H, W, 3]."""
     objects = keep_objects(labels, saliency, motion, fps, options)
     object_id = np.empty(rgb.shape[:3], np.uint16)
 
     def finish(t: int) -> None:
-        object_id[t] = _full_size(labels[t], objects, rgb[t])
+        object_id[t] = _full_size(labels[t], objects, rgb[t], options.edge_reach)
 
     map_threads(finish, range(len(object_id)))
     return ObjectMasks(object_id=object_id, objects=tuple(objects.values()))
@@ -116,7 +137,7 @@ def _word(share_salient: float, share_moving: float) -> str:
     return "moving"
 
 
-def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8) -> U16:
+def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8, edge_reach: float) -> U16:
     """Object ids at the size of the picture, their edges drawn to the picture's edges."""
     number = np.zeros(int(labels.max()) + 1, np.uint16)
     for label, item in objects.items():
@@ -128,7 +149,8 @@ def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8) -> U16:
         return np.zeros(size[::-1], np.uint16)
     coarse = cv2.resize((small > 0).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
-    fine = _guided(gray, np.asarray(coarse, np.float32), radius_px=6, softness=1e-3) >= 0.5
+    radius_px = max(1, round(edge_reach * rgb.shape[1] / labels.shape[1]))
+    fine = _guided(gray, np.asarray(coarse, np.float32), radius_px=radius_px, softness=1e-3) >= 0.5
     cell = cell_of_nearest_zero((small == 0).astype(np.uint8))
     name = np.zeros(int(cell.max()) + 1, np.uint16)
     name[cell[small > 0]] = small[small > 0]

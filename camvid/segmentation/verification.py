@@ -7,7 +7,7 @@ import numpy as np
 
 from camvid.artifacts import U8, U16, Bool, Clip, Frames, ObjectMasks, Reconstruction
 from camvid.parallel import map_threads
-from camvid.segmentation.flow import clip_flow, working_size
+from camvid.segmentation.flow import ClipFlow, clip_flow, working_size
 from camvid.segmentation.instances import InstanceOptions
 from camvid.segmentation.join import JoinOptions
 from camvid.segmentation.objects import CALM, UNNAMED, ObjectOptions, find_objects
@@ -22,7 +22,9 @@ class VerifyOptions:
     working_side_px: int = 320
     probe_every: int = 4  # frames; the others are looked at where these show something
     mask_margin_px: int = 4  # at the working size: so near a mask, flow is dragged along with it
-    half_moving: tuple[float, float] = (0.03, 0.5)  # share of an object's pixels seen moving
+    half_moving: tuple[float, float] = (0.03, 0.8)  # share of an object's pixels seen moving
+    max_apart: int = 3  # the largest of them, that are taken apart
+    min_part: float = 0.1  # of a thing that is two: so much of it moves, and so much does not
     memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
     rigidity: RigidityOptions = field(default_factory=RigidityOptions)
     objects: ObjectOptions = ObjectOptions(
@@ -63,18 +65,37 @@ def verify_masks(
     if not apart and not _worth_a_look(off_masks, options.objects):
         return masks.verified()
     evidence = look(range(len(gray)))
-    evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
     flow = clip_flow(frames.rgb, options.working_side_px)
+    verified = masks
+    for loose in [[object_id] for object_id in apart] or [[]]:  # together they would run into one
+        verified = _drawn_anew(clip, frames, verified, loose, evidence, flow, options)
+    return verified.verified()
+
+
+def _drawn_anew(
+    clip: Clip,
+    frames: Frames,
+    masks: ObjectMasks,
+    apart: list[int],
+    evidence: list[U8],
+    flow: ClipFlow,
+    options: VerifyOptions,
+) -> ObjectMasks:
+    """The masks, with what moves off them, and with those to take apart where they are two."""
+    size = (flow.width_px, flow.height_px)
+    small = map_threads(lambda ids: _shrink_ids(ids, size), masks.object_id)
+    whole = map_threads(lambda ids: _grown((ids > 0) & ~np.isin(ids, apart), options), small)
+    evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
     evidence = steady(evidence, flow, [True] * len(evidence), options.memory, 1.0)
     loose = [np.where(np.isin(ids, apart), np.uint8(255), np.uint8(0)) for ids in small]
     found = find_objects(loose, evidence, flow, frames.rgb, clip.fps, options.objects)
-    return _joined(masks, _truly_two(masks, apart, found), found)
+    return _joined(masks, _truly_two(masks, apart, found, options), found)
 
 
 def _half_moving(
     masks: ObjectMasks, small: list[U16], evidence: list[U8], options: VerifyOptions
 ) -> list[int]:
-    """Ids of objects without a class of which a part moves and a part does not."""
+    """Ids of objects without a class of which a part moves and a part does not, largest first."""
     num = max((o.object_id for o in masks.objects), default=0) + 1
     moving, total = np.zeros(num), np.zeros(num)
     for ids, seen in zip(small, evidence, strict=True):
@@ -83,9 +104,10 @@ def _half_moving(
         total += np.bincount(ids.ravel(), minlength=num)
     share = moving / np.maximum(total, 1)
     low, high = options.half_moving
-    return [
+    two = [
         o.object_id for o in masks.objects if o.label in UNNAMED and low < share[o.object_id] < high
     ]
+    return sorted(two, key=lambda i: -total[i])[: options.max_apart]
 
 
 def _shrink(rgb: U8, size: tuple[int, int]) -> U8:
@@ -112,17 +134,19 @@ def _worth_a_look(evidence: list[U8], options: ObjectOptions) -> bool:
     return any(np.count_nonzero(e >= 128) >= least for e in evidence)
 
 
-def _truly_two(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> list[int]:
+def _truly_two(
+    masks: ObjectMasks, apart: list[int], found: ObjectMasks, options: VerifyOptions
+) -> list[int]:
     """Those taken apart that fell into a mover and a thing that stands still; the rest stay."""
     num = max((o.object_id for o in masks.objects), default=0) + 1
     shared = np.zeros((len(found.objects) + 1, num), np.int64)
     for new, old in zip(found.object_id, masks.object_id, strict=True):
         pairs = new.astype(np.int64).ravel() * num + old.ravel()
         shared += np.bincount(pairs, minlength=shared.size).reshape(shared.shape)
-    owner = shared.argmax(axis=1)  # of each new object, the old one that most of it lies on
-    still = {int(owner[o.object_id]) for o in found.objects if o.label == CALM}
-    moves = {int(owner[o.object_id]) for o in found.objects if o.label != CALM}
-    return [object_id for object_id in apart if object_id in still & moves]
+    least = options.min_part * shared.sum(axis=0)
+    still = shared[[o.object_id for o in found.objects if o.label == CALM]].sum(axis=0)
+    moves = shared[[o.object_id for o in found.objects if o.label != CALM]].sum(axis=0)
+    return [i for i in apart if still[i] >= least[i] and moves[i] >= least[i]]
 
 
 def _joined(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> ObjectMasks:

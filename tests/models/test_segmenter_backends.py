@@ -293,7 +293,7 @@ def test_motion_shows_sam2_where_the_objects_are() -> None:
         boxes = {p.frame: _box(truth[p.frame] == number) for p in prompts}
         inside = [p for p in prompts if _at(truth, p) == number]
         assert inside
-        assert min(np.abs(np.array(p.box_px) - boxes[p.frame]).max() for p in inside) <= 6
+        assert min(np.abs(np.array(p.box_px) - boxes[p.frame]).max() for p in inside) <= 2
 
 
 def _at(truth: np.ndarray, prompt: Prompt) -> int:

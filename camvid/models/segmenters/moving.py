@@ -3,19 +3,23 @@
 import numpy as np
 
 from camvid.artifacts import U8, ObjectMasks
-from camvid.segmentation.evidence import EvidenceOptions, motion_evidence
+from camvid.segmentation.completion import CompletionOptions, complete_movers
+from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow
-from camvid.segmentation.objects import ObjectOptions, find_objects
+from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
 
 
-def evidence_alone(flow: ClipFlow, fps: float) -> list[U8]:
-    """Per frame, [h, w] evidence of motion, 128 at the threshold, with nothing known beforehand."""
+def evidence_alone(flow: ClipFlow, fps: float) -> MotionEvidence:
+    """Evidence of motion in every frame, with nothing known beforehand."""
     nothing = [np.zeros_like(picture) for picture in flow.gray]
     return motion_evidence(flow, nothing, fps, EvidenceOptions())
 
 
 def moving_objects(rgb: U8, fps: float, working_side_px: int) -> ObjectMasks:
-    """The objects of pictures rgb [T, H, W, 3] that move, outlined roughly."""
+    """The objects of pictures rgb [T, H, W, 3] that move."""
     flow = clip_flow(rgb, working_side_px)
+    motion, options = evidence_alone(flow, fps), ObjectOptions()
     nothing = [np.zeros_like(picture) for picture in flow.gray]
-    return find_objects(nothing, evidence_alone(flow, fps), flow, rgb, fps, ObjectOptions())
+    labels = label_objects(nothing, motion.strength, flow, fps, options)
+    labels = complete_movers(labels, motion, flow, fps, CompletionOptions())
+    return draw_objects(labels, nothing, motion.strength, rgb, fps, options)

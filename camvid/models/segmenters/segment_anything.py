@@ -48,7 +48,7 @@ class SegmentAnything:
         if len(frames.rgb) == 0:
             return ObjectMasks.none(*frames.rgb.shape[:3])
         flow = clip_flow(frames.rgb, self._options.link.working_side_px)
-        evidence = evidence_alone(flow, clip.fps)
+        evidence = evidence_alone(flow, clip.fps).strength
         size_px = (frames.rgb.shape[2], frames.rgb.shape[1])
         with inference():
             found = [

@@ -128,13 +128,13 @@ def test_masks_that_are_right_keep_id_and_outline(movers: SceneTruth) -> None:
     np.testing.assert_array_equal(found.object_id, masks.object_id)
 
 
-def stuck_together(movers: SceneTruth, label: str) -> tuple[ObjectMasks, U16]:
+def stuck_together(movers: SceneTruth, label: str, width_px: int = 90) -> tuple[ObjectMasks, U16]:
     """Mover 1 in one mask with a still part of the floor beside it, in every frame."""
     object_id = np.where(movers.object_id == 1, np.uint16(1), np.uint16(0))
     for ids, picture in zip(object_id, movers.object_id, strict=True):
         rows, columns = np.nonzero(ids)
-        beside = ids[rows.min() : rows.max() + 1, columns.max() : columns.max() + 90]
-        free = picture[rows.min() : rows.max() + 1, columns.max() : columns.max() + 90] == 0
+        beside = ids[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px]
+        free = picture[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px] == 0
         beside[free] = 1
     return ObjectMasks(object_id=object_id, objects=(MaskedObject(1, label, 0.9),)), object_id
 
@@ -145,6 +145,14 @@ def test_a_nameless_thing_that_moves_in_part_is_taken_apart(movers: SceneTruth) 
     before, after = best_iou(masks, mover), best_iou(verified(movers, masks), mover)
     assert before < 0.6
     assert after > before + 0.2
+
+
+def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
+    masks, _ = stuck_together(movers, "object", width_px=36)
+    mover = movers.object_id == 1
+    before, after = best_iou(masks, mover), best_iou(verified(movers, masks), mover)
+    assert before > 0.6
+    assert after > before + 0.1
 
 
 def test_a_person_whose_arm_moves_stays_one_person(movers: SceneTruth) -> None:

@@ -1,0 +1,168 @@
+"""Movers drawn anew: gaps filled, outlines sharpened, all else left alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from camvid.artifacts import I32, U8, Bool
+from camvid.models.saliency_motion import SaliencyMotionOptions
+from camvid.segmentation.completion import CompletionOptions, complete_movers
+from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
+from camvid.segmentation.flow import ClipFlow, clip_flow
+from camvid.segmentation.objects import label_objects
+
+FPS = 24.0
+NUM_FRAMES = 24
+SIDE = 40
+MOVER, STILL = 1, 2
+GAP = slice(9, 14)
+
+
+def texture(height_px: int, width_px: int, seed: int, low: int, high: int) -> U8:
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(low, high, (height_px // 6 + 2, width_px // 6 + 2, 3)).astype(np.float32)
+    smooth = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
+    return np.clip(smooth, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[U8, list[I32]]:
+    """rgb [T, H, W, 3] and true labels: a bright square crosses a panned ground; one lies still."""
+    ground = texture(180, 420, 0, 0, 160)
+    ground[110 : 110 + SIDE, 200 : 200 + SIDE] = texture(SIDE, SIDE, 1, 90, 255)
+    mover = texture(SIDE, SIDE, 2, 120, 255)
+    rgb = np.empty((NUM_FRAMES, 180, 320, 3), np.uint8)
+    truth: list[I32] = []
+    for t in range(NUM_FRAMES):
+        rgb[t] = ground[:, 3 * t : 3 * t + 320]
+        labels = np.zeros((180, 320), np.int32)
+        labels[110 : 110 + SIDE, 200 - 3 * t : 200 - 3 * t + SIDE] = STILL
+        place = (slice(40, 40 + SIDE), slice(60 + 4 * t, 60 + 4 * t + SIDE))
+        rgb[t][place], labels[place] = mover, MOVER
+        truth.append(labels)
+    return rgb, truth
+
+
+@pytest.fixture(scope="module")
+def seen(pictures: tuple[U8, list[I32]]) -> tuple[ClipFlow, MotionEvidence]:
+    flow = clip_flow(pictures[0], 320)
+    nothing = [np.zeros_like(picture) for picture in flow.gray]
+    return flow, motion_evidence(flow, nothing, FPS, EvidenceOptions())
+
+
+def completed(labels: list[I32], seen: tuple[ClipFlow, MotionEvidence]) -> list[I32]:
+    flow, motion = seen
+    return complete_movers(labels, motion, flow, FPS, CompletionOptions())
+
+
+def iou(found: list[I32], truth: list[I32], frames: slice = slice(None)) -> float:
+    """Of the mover, over the frames together."""
+    one = np.stack(found[frames]) == MOVER
+    other = np.stack(truth[frames]) == MOVER
+    return float((one & other).sum() / (one | other).sum())
+
+
+def test_a_mover_lost_for_some_frames_is_found_again(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    _, truth = pictures
+    broken = [x.copy() for x in truth]
+    for labels in broken[GAP]:
+        labels[labels == MOVER] = 0
+    found = completed(broken, seen)
+    assert iou(broken, truth, GAP) == 0
+    assert iou(found, truth, GAP) > 0.8
+    assert iou(found, truth) > 0.85
+
+
+def test_a_fat_mask_shrinks_to_the_outline(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    _, truth = pictures
+    fat: list[I32] = []
+    for labels in truth:
+        around = cv2.dilate((labels == MOVER).astype(np.uint8), np.ones((11, 11), np.uint8))
+        fat.append(np.where((around > 0) & (labels == 0), MOVER, labels).astype(np.int32))
+    assert iou(fat, truth) < 0.7
+    assert iou(completed(fat, seen), truth) > 0.85
+
+
+def test_what_does_not_move_stays_as_it_was(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    _, truth = pictures
+    found = completed(truth, seen)
+    assert all(np.array_equal(f == STILL, t == STILL) for f, t in zip(found, truth, strict=True))
+
+
+def test_a_mover_that_stops_keeps_its_mask(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    """Its mask lies on pixels that fit the background, as a waiting car's do."""
+    flow, motion = seen
+    halt = 14
+    truth = pictures[1]
+    still = MotionEvidence(
+        strength=[s if t < halt else np.zeros_like(s) for t, s in enumerate(motion.strength)],
+        error=[e if t < halt else np.zeros_like(e) for t, e in enumerate(motion.error)],
+        both_sides=motion.both_sides,
+    )
+    assert iou(completed(truth, (flow, still)), truth, slice(halt, None)) > 0.8
+
+
+def test_a_mover_that_leaves_is_not_carried_on(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    """Labels end where the pictures no longer bear them out: here they sit on still ground."""
+    _, truth = pictures
+    flow, motion = seen
+    nowhere = [np.zeros_like(e) for e in motion.error]
+    after = [*motion.error[:12], *nowhere[12:]]
+    calm = [*motion.strength[:12], *(np.zeros_like(s) for s in motion.strength[12:])]
+    ends = MotionEvidence(strength=calm, error=after, both_sides=motion.both_sides)
+    cut = [x if t < 12 else np.where(x == MOVER, 0, x) for t, x in enumerate(truth)]
+    found = completed([x.astype(np.int32) for x in cut], (flow, ends))
+    assert np.mean([np.count_nonzero(x == MOVER) for x in found[14:]]) < 0.1 * SIDE**2
+
+
+def test_the_number_of_threads_changes_nothing(
+    pictures: tuple[U8, list[I32]],
+    seen: tuple[ClipFlow, MotionEvidence],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[list[I32]] = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("CAMVID_THREADS", threads)
+        found.append(completed(pictures[1], seen))
+    assert all(np.array_equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def test_a_rider_behind_trees_is_followed_by_motion_alone(
+    real_clip: Callable[[str], Path],
+) -> None:
+    """A real rider, cut in two by trunks in a fast blurred pan, without any network."""
+    folder = real_clip("dyn_bmx_trees_masks")
+    rgb = np.stack([cv2.imread(str(f))[..., ::-1] for f in sorted((folder / "frames").iterdir())])
+    options = SaliencyMotionOptions()
+    flow = clip_flow(np.ascontiguousarray(rgb), options.working_side_px)
+    nothing = [np.zeros_like(picture) for picture in flow.gray]
+    motion = motion_evidence(flow, nothing, FPS, options.evidence)
+    labels = label_objects(nothing, motion.strength, flow, FPS, options.objects)
+    drawn = complete_movers(labels, motion, flow, FPS, options.completion)
+    size = (flow.width_px, flow.height_px)
+    truth = np.stack(
+        [
+            cv2.resize(cv2.imread(str(f), 0), size, interpolation=cv2.INTER_AREA) > 127
+            for f in sorted((folder / "masks").iterdir())
+        ]
+    )
+    before, after = overlap(np.stack(labels) > 0, truth), overlap(np.stack(drawn) > 0, truth)
+    assert after > 0.5
+    assert after > before + 0.05
+
+
+def overlap(found: Bool, truth: Bool) -> float:
+    return float((found & truth).sum() / (found | truth).sum())
