@@ -33,7 +33,7 @@ class CameraMotionOptions:
     max_fixed_flow_px: float = 0.5  # median flow of a fixed camera, at the widest spacing
     residual_quantile: float = 0.65  # of the tracks of a pair: the rest may be movers
     max_rotation_residual_to_noise: float = 5.0  # what a rotation may leave (lenses distort) ...
-    max_zoom_residual_to_noise: float = 3.0  # ... and what a zoom may: a walk ahead comes near
+    max_zoom_residual_to_noise: float = 2.4  # ... and what a zoom may: a walk ahead comes near
     min_noise_px: float = 0.1  # no tracker is surer than that
     max_noise_px: float = 1.5  # inliers of the epipolar geometry
     min_rotating_fraction: float = 0.8  # of the frame pairs, for a clip may pan and then walk
