@@ -7,9 +7,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, I32, Bool
-from camvid.depth.filling import FillOptions, ground_ratio
+from camvid.artifacts import F32, F64, I32, NAN, Bool
 from camvid.depth.fusion import FusionOptions, Measured, fuse
+from camvid.depth.grounding import GroundOptions, ground_ratio
 from camvid.depth.surface import SurfaceOptions, through
 from camvid.depth.two_view import TwoViewOptions, measure_inverse_depth
 from camvid.depth.views import Views
@@ -56,13 +56,13 @@ def see(
     partners: Sequence[int],
     objects: Sequence[Bool],
     options: StaticOptions,
-    fill: FillOptions,
+    ground: GroundOptions,
 ) -> Seen:
     """Measures one frame; `objects` [h, w] each are the masks of all that may move."""
     found = measure_inverse_depth(views, frame_index, partners, options.two_view)
     agreed = found.num_pairs >= min(2, len(partners))
     known, static = found.num_pairs >= 1, ~np.logical_or.reduce([np.zeros_like(agreed), *objects])
-    ratios = [ground_ratio(found.inv_depth, known, static, m, fill) for m in objects]
+    ratios = [ground_ratio(found.inv_depth, known, static, m, ground) for m in objects]
     return Seen(
         Measured(found.inv_depth, found.sigma).where(agreed & _inner(agreed, options.border_px)),
         np.array([np.count_nonzero(mask) for mask in objects], np.int32),
@@ -71,18 +71,19 @@ def see(
     )
 
 
-def find_movers(seen: Sequence[Seen], num_objects: int, fill: FillOptions) -> list[int]:
+def find_movers(seen: Sequence[Seen], num_objects: int, ground: GroundOptions) -> list[int]:
     """Which objects (as places in the list of objects) cannot be static.
 
     Every masked object may move; one whose pixels obey the epipolar geometry, pair after pair, and
-    that does not lie behind what it covers, does not, and keeps its measured depth.
+    that stands on the ground it covers, does not, and keeps its measured depth.
     """
     pixels = sum((s.object_pixels for s in seen), np.zeros(num_objects, np.int32))
     agreed = sum((s.agreed_pixels for s in seen), np.zeros(num_objects, np.int32))
     share = agreed / np.maximum(pixels, 1)
     ratios = np.array([s.ground_ratio for s in seen]).reshape(len(seen), num_objects)
-    behind = [_mostly_below(column, fill.min_ground_ratio) for column in ratios.T]
-    return np.flatnonzero((share < fill.min_static_share) | behind).tolist()
+    usual = np.array([_known_median(column) for column in ratios.T])
+    off_ground = (usual < ground.min_ground_ratio) | (usual > ground.max_ground_ratio)
+    return np.flatnonzero((share < ground.min_static_share) | off_ground).tolist()
 
 
 def away_from(measured: Measured, hidden: Bool, options: StaticOptions) -> Measured:
@@ -107,7 +108,7 @@ def _inner(like: Bool, border_px: int) -> Bool:
     return inner
 
 
-def _mostly_below(values: F64, limit: float) -> bool:
-    """Whether the median of the known values is below the limit; a quarter must be known."""
+def _known_median(values: F64) -> float:
+    """NaN unless a quarter of the values are known."""
     known = values[np.isfinite(values)]
-    return len(known) >= max(1, len(values) / 4) and float(np.median(known)) < limit
+    return float(np.median(known)) if len(known) >= max(1, len(values) / 4) else NAN

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
-from camvid.depth.filling import FillOptions
-from camvid.depth.movers import Mover, place_mover
+from camvid.depth.grounding import GroundOptions
+from camvid.depth.movers import Mover, place_movers
 from camvid.depth.static_scene import (
     Layer,
+    Seen,
     StaticOptions,
     away_from,
     find_movers,
@@ -40,7 +41,7 @@ class GeometricDepthOptions:
     confidence_falloff: float = 0.1  # expected relative error at which confidence is 1/e
     filled_confidence: int = 30
     static: StaticOptions = field(default_factory=StaticOptions)
-    fill: FillOptions = field(default_factory=FillOptions)
+    ground: GroundOptions = field(default_factory=GroundOptions)
     sway: SwayOptions = field(default_factory=SwayOptions)
 
 
@@ -87,9 +88,9 @@ class _ClipDepth:
         depth = np.zeros(shape, np.float32)
         confidence = np.zeros(shape, np.uint8)
         layers, movers = self._static_scene()
-        hidden = [self._hidden(t, movers) for t in range(shape[0])]
-        places = dict(
-            zip(movers, map_threads(lambda m: self._place(m, hidden, layers), movers), strict=True)
+        options = self._options
+        places = place_movers(
+            movers, self._object_ids, layers, self._views, options.ground, options.sway
         )
 
         def finish(t: int) -> float:
@@ -117,30 +118,27 @@ class _ClipDepth:
 
     def _static_scene(self) -> tuple[list[Layer], list[int]]:
         """(the static scene of every frame, the ids of the objects that are not part of it)."""
-        options = self._options.static
+        options, ground = self._options.static, self._options.ground
         width_px = self._masks.object_id.shape[2]
         partners = choose_partners(self._reconstruction, self._sparse, width_px, options.two_view)
         index = measured_frames(partners, options)
-        seen = map_threads(lambda t: see(
-            self._views, t, partners[t], [self._object_ids[t] == i for i in self._labels], options,
-            self._options.fill,
-        ), index)  # fmt: skip
-        movers = [self._labels[m] for m in find_movers(seen, len(self._labels), self._options.fill)]
+
+        def look(t: int) -> Seen:
+            objects = [self._object_ids[t] == label for label in self._labels]
+            return see(self._views, t, partners[t], objects, options, ground)
+
+        seen = map_threads(look, index)
+        movers = [self._labels[m] for m in find_movers(seen, len(self._labels), ground)]
         measured = {
             t: away_from(s.measured, self._hidden(t, movers), options)
             for t, s in zip(index, seen, strict=True)
         }
         every = range(len(self._object_ids))
-        return map_threads(lambda t: static_layer(self._views, measured, t, options), every), movers
+        layers = map_threads(lambda t: static_layer(self._views, measured, t, options), every)
+        return layers, movers
 
     def _hidden(self, frame_index: int, movers: list[int]) -> Bool:
         return np.asarray(np.isin(self._object_ids[frame_index], movers), np.bool_)
-
-    def _place(self, label: int, hidden: list[Bool], layers: list[Layer]) -> Mover:
-        options = self._options
-        return place_mover(
-            label, self._object_ids, hidden, layers, self._views, options.fill, options.sway
-        )
 
     def _enlarge(
         self, frame_index: int, layer: Layer, movers: Mapping[int, Mover]
