@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
+from camvid.depth.edges import EdgeOptions, snap
 from camvid.depth.grounding import GroundOptions
 from camvid.depth.movers import Mover, place_movers
 from camvid.depth.static_scene import (
@@ -41,6 +42,7 @@ class GeometricDepthOptions:
     confidence_falloff: float = 0.1  # expected relative error at which confidence is 1/e
     filled_confidence: int = 30
     static: StaticOptions = field(default_factory=StaticOptions)
+    edges: EdgeOptions = field(default_factory=EdgeOptions)
     ground: GroundOptions = field(default_factory=GroundOptions)
     sway: SwayOptions = field(default_factory=SwayOptions)
 
@@ -78,7 +80,8 @@ class _ClipDepth:
         every_K = [rescale_K(reconstruction.K_of(t), *scales) for t in range(num_frames)]
         self._masks, self._reconstruction, self._options = masks, reconstruction, options
         self._labels = [o.object_id for o in masks.objects]
-        gray = map_threads(self._shrink, frames.rgb)
+        self._rgb = map_threads(self._shrink, frames.rgb)
+        gray = [np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8) for rgb in self._rgb]
         self._views = Views(gray, np.stack(every_K), reconstruction.cam_from_world)
         self._object_ids = [self._shrink_ids(ids) for ids in masks.object_id]
         self._sparse = observed_depths(reconstruction)
@@ -109,8 +112,7 @@ class _ClipDepth:
         )
 
     def _shrink(self, rgb: U8) -> U8:
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        return np.asarray(cv2.resize(gray, self._size, interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(cv2.resize(rgb, self._size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _shrink_ids(self, object_id: U16) -> U16:
         small = cv2.resize(object_id, self._size, interpolation=cv2.INTER_NEAREST)
@@ -133,9 +135,12 @@ class _ClipDepth:
             t: away_from(s.measured, self._hidden(t, movers), options)
             for t, s in zip(index, seen, strict=True)
         }
-        every = range(len(self._object_ids))
-        layers = map_threads(lambda t: static_layer(self._views, measured, t, options), every)
-        return layers, movers
+
+        def layer(t: int) -> Layer:
+            found = static_layer(self._views, measured, t, options)
+            return snap(found, self._rgb[t], self._hidden(t, movers), self._options.edges)
+
+        return map_threads(layer, range(len(self._object_ids))), movers
 
     def _hidden(self, frame_index: int, movers: list[int]) -> Bool:
         return np.asarray(np.isin(self._object_ids[frame_index], movers), np.bool_)
