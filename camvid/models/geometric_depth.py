@@ -41,6 +41,7 @@ class GeometricDepthOptions:
     working_pixels: int = 320 * 180  # flow costs as much for every shape of picture
     confidence_falloff: float = 0.1  # expected relative error at which confidence is 1/e
     filled_confidence: int = 30
+    focal_weight: float = 2.0  # relative error of depth over the standard error of the focal length
     static: StaticOptions = field(default_factory=StaticOptions)
     edges: EdgeOptions = field(default_factory=EdgeOptions)
     ground: GroundOptions = field(default_factory=GroundOptions)
@@ -85,6 +86,8 @@ class _ClipDepth:
         self._views = Views(gray, np.stack(every_K), reconstruction.cam_from_world)
         self._object_ids = [self._shrink_ids(ids) for ids in masks.object_id]
         self._sparse = observed_depths(reconstruction)
+        focal_error = reconstruction.quality.focal_uncertainty
+        self._camera_sigma = options.focal_weight * (0 if np.isnan(focal_error) else focal_error)
 
     def solve(self) -> DepthMaps:
         shape = self._masks.object_id.shape
@@ -153,10 +156,11 @@ class _ClipDepth:
         if not self._reconstruction.registered[frame_index] or not layer.inv_depth.any():
             return np.zeros(object_id.shape, np.float32), np.zeros(object_id.shape, np.uint8)
         inv_depth = _resized(layer.inv_depth, object_id)
+        sigma = np.hypot(layer.sigma, np.float32(self._camera_sigma))
         level = np.where(
-            np.isfinite(layer.sigma), self._confidence(layer.sigma), self._options.filled_confidence
+            np.isfinite(sigma), self._confidence(sigma), np.float32(self._options.filled_confidence)
         )
-        confidence = np.asarray(_resized(level.astype(np.float32), object_id), np.uint8)
+        confidence = np.asarray(_resized(level, object_id), np.uint8)
         for label, mover in movers.items():
             own = object_id == label
             confidence[own] = self._confidence(np.float32(mover.sigma))

@@ -129,6 +129,12 @@ def test_confidence_predicts_the_error(rendered: Rendered, estimated: DepthMaps)
     assert error[unsure].mean() > 3 * error[sure].mean()
 
 
+def test_doubtful_cameras_make_no_sure_depth(rendered: Rendered) -> None:
+    doubtful = replace(rendered.cameras, quality=ReconstructionQuality(focal_uncertainty=0.05))
+    found = GeometricDepth().estimate(rendered.frames, rendered.masks, doubtful)
+    assert found.confidence.max() < 255 * np.exp(-0.1 / 0.1) + 1
+
+
 def test_a_masked_object_that_stands_still_is_measured(
     rendered: Rendered, estimated: DepthMaps
 ) -> None:
