@@ -29,7 +29,7 @@ def snap(layer: Layer, rgb: U8, hidden: Bool, options: EdgeOptions) -> Layer:
     """The layer [h, w] with its steps at the edges of the picture [h, w, 3].
 
     Every pixel near a step takes the mean of the likelier side, weighted by likeness of colour.
-    Where movers hide the layer (`hidden`, [h, w]), the colour is theirs: it is left as it is.
+    Where objects hide the layer (`hidden`, [h, w]), the colour is theirs: it is left as it is.
     """
     inv_depth = layer.inv_depth
     y, x, middle = _near_steps(inv_depth, hidden, options)

@@ -22,7 +22,7 @@ class GroundOptions:
     # depths; seen on generated scenes: 0.94 to 1.12 where static, 1.6 for a mover):
     min_ground_ratio: float = 0.95
     max_ground_ratio: float = 1.35
-    min_ground_rise: float = 1.1  # over what is seen beside its middle; else it may hang on a wall
+    min_ground_rise: float = 1.04  # half its height farther down: else it may hang before a wall
     ring_px: int = 3  # width of the border read around an object, at the working size
     foot_share: float = 0.15  # of an object's height: its lowest part, which touches the ground
     contact_share: float = 0.05  # of a mover's height: how even the line is on which it stands
@@ -58,25 +58,26 @@ def ground_ratio(
 
     A thing that stands on the ground is where the ground is. What moves along the epipolar lines
     is triangulated as if it were static, often to a place behind the very ground it covers or in
-    the air before it. NaN where either was not measured; at most 1 where there is no ground below
-    it but a wall behind it, before which a static thing may hang.
+    the air before it. NaN where either was not measured, and where a thing is before no ground but
+    a wall: a static thing may hang there.
     """
     if not mask.any():
         return NAN
     size = 2 * options.ring_px + 1
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
-    ring = np.where(grown & ~mask & known & static, inv_depth, np.float32(0))
-    rows = np.flatnonzero(mask.any(axis=1))
-    height = rows[-1] - rows[0]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), mask.any(axis=0)
+    height = int(rows[-1] - rows[0])
     foot = max(0, int(np.ceil(rows[-1] - options.foot_share * height)))
-    middle = ring[rows[0] + height // 3 : rows[-1] - height // 3 + 1]
-    ground = _median(ring[foot:][ring[foot:] > 0], options)
-    behind = _median(middle[middle > 0], options)
-    low = np.zeros_like(mask)
-    low[foot:] = mask[foot:] & known[foot:]
-    ratio = _median(inv_depth[low], options) / ground
-    is_ground = ground > options.min_ground_rise * behind
-    return ratio if is_ground else min(ratio, 1.0)
+    lowest = np.zeros_like(mask)
+    lowest[foot:] = True
+    ground = _median(inv_depth[grown & ~mask & known & static & lowest], options)
+    ratio = _median(inv_depth[mask & known & lowest], options) / ground
+    below = np.zeros_like(mask)
+    middle = int(rows[-1]) + height // 2
+    below[max(0, middle - options.ring_px) : middle + options.ring_px + 1, columns] = True
+    nearer = _median(inv_depth[below & known & static], options)
+    is_ground = nearer > options.min_ground_rise * ground
+    return ratio if is_ground or ratio < 1 else NAN
 
 
 def _median(values: F32, options: GroundOptions) -> float:

@@ -141,7 +141,8 @@ class _ClipDepth:
 
         def layer(t: int) -> Layer:
             found = static_layer(self._views, measured, t, options)
-            return snap(found, self._rgb[t], self._hidden(t, movers), self._options.edges)
+            # On objects depth goes with the flow: so do the tracks whose motion it is to explain.
+            return snap(found, self._rgb[t], self._object_ids[t] > 0, self._options.edges)
 
         return map_threads(layer, range(len(self._object_ids))), movers
 

@@ -34,6 +34,16 @@ def test_a_static_thing_is_where_its_ground_is(nearness: float, off_ground: bool
     assert within != off_ground
 
 
+def test_before_a_wall_a_static_thing_may_hang() -> None:
+    mask = standing(20, 40)
+    inv_depth = np.full(mask.shape, 0.2, np.float32)
+    inv_depth[mask] = 0.4
+    known = np.ones(mask.shape, bool)
+    assert np.isnan(ground_ratio(inv_depth, known, ~mask, mask, OPTIONS))
+    inv_depth[mask] = 0.1  # behind what it covers it cannot be anywhere
+    assert ground_ratio(inv_depth, known, ~mask, mask, OPTIONS) == pytest.approx(0.5)
+
+
 def test_without_ground_in_sight_there_is_no_ratio() -> None:
     mask = standing(20, 40)
     nothing = np.zeros(mask.shape, bool)
