@@ -1,1 +1,1 @@
-"""Dense depth: triangulated flow, filling, and alignment of relative inverse depth."""
+"""Dense depth: triangulated flow, fused; movers on the ground; aligned relative inverse depth."""

@@ -90,6 +90,8 @@ def nearness(
 ) -> Nearness:
     """The factor by which inverse depths [T] of a mover on path_px [T, 2] must be multiplied.
 
+    K [T, 3, 3] belongs to the pixels of the path.
+
     With the guessed depths z the mover is at C + z r / factor in the world, C being the camera
     and r the ray; the factor is the one that leaves the fast part of this least to do with C.
     """
@@ -100,7 +102,7 @@ def nearness(
         return UNTOLD
     poses = cam_from_world[frames]
     homogeneous = np.column_stack([path_px[frames], np.ones(len(frames))])
-    rays = np.einsum("tij,ti->tj", poses[..., :3], homogeneous @ np.linalg.inv(K).T)
+    rays = np.einsum("tij,tik,tk->tj", poses[..., :3], np.linalg.inv(K[frames]), homogeneous)
     depth = _smooth(1 / inv_depth[frames])
     slow = _slow_motions(len(frames), options.min_period_frames)
     if slow.shape[1] + 4 > len(frames):
@@ -109,7 +111,7 @@ def nearness(
     camera = _without(camera_centers(poses), slow) @ across
     mover = _without(depth[:, None] * rays, slow) @ across
     square = float((camera * camera).sum())
-    sway_px = K[0, 0] * np.sqrt(square / len(frames)) / float(np.median(depth))
+    sway_px = float(np.median(K[:, 0, 0])) * np.sqrt(square / len(frames)) / float(np.median(depth))
     factor = -float((camera * mover).sum()) / max(square, 1e-30)
     if factor <= 0 or sway_px < options.min_sway_px:
         return UNTOLD

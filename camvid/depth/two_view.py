@@ -13,7 +13,8 @@ import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Bool, Reconstruction
 from camvid.depth.alignment import SparseDepth
-from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
+from camvid.depth.views import PixelMap, Views, pixel_centres, relative_transform
+from camvid.geometry import cam_from_img, img_from_cam, transform_points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class TwoViewOptions:
     max_gap_frames: int = 24
     max_parallax_points: int = 100  # sparse points that say how much parallax a pair has
     max_epipolar_px: float = 1.0  # at the working size
-    flow_noise_px: float = 0.25  # expected error of the flow, at the working size
+    flow_noise_px: float = 0.25  # expected error of the flow where there is texture
+    faint_texture: float = 1.0  # grey levels a pixel, RMS: there the error is 1.4 times that
+    texture_px: int = 9  # side of the window over which texture is judged
     max_disagreement: float = 0.04  # of inverse depth, beside what flow noise explains
 
 
@@ -94,7 +97,7 @@ def _median_parallax_px(
 ) -> F64:
     """For each other frame, how far a finite depth moves the points from where infinity goes."""
     thin = np.s_[:: 1 + len(points.depth) // options.max_parallax_points]
-    K = reconstruction.K
+    K = reconstruction.K_of(frame_index)  # of both: what zoom there is does not matter here
     points_cam = cam_from_img(K, points.xy_px[thin].astype(np.float64), points.depth[thin])
     other_from_this = relative_transform(
         reconstruction.cam_from_world[others], reconstruction.cam_from_world[frame_index]
@@ -113,31 +116,39 @@ def _nearest_with_parallax(others: list[int], shift_px: F64, wanted_px: float) -
     return {others[place], others[place // 2]}
 
 
-def relative_transform(other_cam_from_world: F64, cam_from_world: F64) -> F64:
-    """other_cam_from_cam [..., 3, 4]."""
-    world_from_cam = invert_rigid(cam_from_world)
-    rotation = other_cam_from_world[..., :3] @ world_from_cam[..., :3]
-    moved = other_cam_from_world[..., :3] @ world_from_cam[..., 3:] + other_cam_from_world[..., 3:]
-    return np.concatenate([rotation, moved], axis=-1)
-
-
 def measure_inverse_depth(
-    gray: Sequence[U8],
-    K: F64,
-    cam_from_world: F64,
-    frame_index: int,
-    partners: Sequence[int],
-    options: TwoViewOptions,
+    views: Views, frame_index: int, partners: Sequence[int], options: TwoViewOptions
 ) -> InverseDepth:
-    """Inverse depth of one frame from its partners; gray: [h, w] pictures that K belongs to."""
+    """Inverse depth [h, w] of one frame from its partners."""
+    gray, maps = views.gray, [views.between(frame_index, other) for other in partners]
     opinions = [
-        _opinion(triangulate_flow(dense_flow(gray[frame_index], gray[other]), K, pose), options)
-        for other, pose in (
-            (other, relative_transform(cam_from_world[other], cam_from_world[frame_index]))
-            for other in partners
-        )
+        _opinion(triangulate_flow(dense_flow(gray[frame_index], gray[other]), seen), options)
+        for other, seen in zip(partners, maps, strict=True)
     ]
-    return _vote(opinions, gray[frame_index].shape, options)
+    found = _vote(opinions, gray[frame_index].shape, options)
+    return found._replace(sigma=found.sigma * _flow_error(gray[frame_index], maps, options))
+
+
+def _flow_error(gray: U8, maps: Sequence[PixelMap], options: TwoViewOptions) -> F32:
+    """[h, w] Error of the flow along the epipolar lines, over that where there is texture.
+
+    What has no texture in that direction is not matched, only carried along by its surroundings.
+    """
+    smooth = cv2.GaussianBlur(gray, (0, 0), 0.8).astype(np.float32)
+    gx, gy = (cv2.Sobel(smooth, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
+    window = (options.texture_px, options.texture_px)
+    xx, xy, yy = (cv2.boxFilter(p, -1, window) for p in (gx * gx, gx * gy, gy * gy))
+    x, y = pixel_centres(gray.shape)
+    texture = np.zeros(gray.shape, np.float32)
+    for seen in maps:
+        # The line through x leads to where the other camera stands, H^-1 e.
+        place = np.linalg.solve(seen.H, seen.e)
+        along_x, along_y = place[0] - x * place[2], place[1] - y * place[2]
+        square = along_x * along_x + along_y * along_y + np.float32(1e-20)
+        texture += (xx * along_x + 2 * xy * along_y) * along_x / square
+        texture += yy * along_y * along_y / square
+    texture = texture / np.float32(max(1, len(maps)))
+    return np.sqrt(1 + options.faint_texture**2 / np.maximum(texture, np.float32(1e-4)))
 
 
 def dense_flow(here: U8, there: U8) -> F32:
@@ -148,14 +159,12 @@ def dense_flow(here: U8, there: U8) -> F32:
     return np.asarray(flow.calc(here, there, found), np.float32)
 
 
-def triangulate_flow(flow_px: F32, K: F64, other_from_this: F64) -> Triangulated:
-    """Least squares on x' ~ H x + w e: `H` maps pixels at infinity, w is the inverse depth."""
+def triangulate_flow(flow_px: F32, seen: PixelMap) -> Triangulated:
+    """Least squares on x' ~ H x + w e, where x' is the end of the flow [h, w, 2]."""
     height, width = flow_px.shape[:2]
-    H = (K @ other_from_this[:, :3] @ np.linalg.inv(K)).astype(np.float32)
-    e = (K @ other_from_this[:, 3]).astype(np.float32)
-    x = np.arange(width, dtype=np.float32) + np.float32(0.5)
-    y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
-    far_x, far_y, far_z = (H[k, 0] * x + (H[k, 1] * y + H[k, 2]) for k in range(3))
+    x, y = pixel_centres(flow_px.shape)
+    far_x, far_y, far_z = seen.at_infinity(flow_px.shape)
+    e = seen.e
     to_x, to_y = x + flow_px[..., 0], y + flow_px[..., 1]
     # w a = b, in pixels times depth along the line:
     a_x, a_y = e[0] - to_x * e[2], e[1] - to_y * e[2]

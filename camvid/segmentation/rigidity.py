@@ -17,9 +17,9 @@ from camvid.depth.two_view import (
     TwoViewOptions,
     choose_partners,
     dense_flow,
-    relative_transform,
     triangulate_flow,
 )
+from camvid.depth.views import Views
 from camvid.geometry import rescale_K
 from camvid.parallel import map_threads
 
@@ -48,7 +48,8 @@ def rigid_evidence(
     covers the pixel there, and says nothing.
     """
     scale = gray[0].shape[1] / width_px
-    K = rescale_K(reconstruction.K, scale, scale)
+    every_K = [rescale_K(reconstruction.K_of(t), scale, scale) for t in range(len(gray))]
+    views = Views(gray, np.stack(every_K), reconstruction.cam_from_world)
     partners = choose_partners(
         reconstruction, observed_depths(reconstruction), width_px, options.two_view
     )
@@ -56,11 +57,8 @@ def rigid_evidence(
     def look(t: int) -> U8:
         sides: dict[bool, list[Triangulated]] = {True: [], False: []}
         for other in partners[t]:
-            pose = relative_transform(
-                reconstruction.cam_from_world[other], reconstruction.cam_from_world[t]
-            )
             flow = dense_flow(gray[t], gray[other])
-            found = triangulate_flow(flow, K, pose)
+            found = triangulate_flow(flow, views.between(t, other))
             seen = found.inside & (hidden[t] | ~_ends_on(hidden[other], flow))
             sides[other > t].append(found._replace(inside=seen))
         # What is covered on one side of the frame is seen on the other.

@@ -19,7 +19,6 @@ from camvid.artifacts import (
     Reconstruction,
     ReconstructionQuality,
 )
-from camvid.depth.filling import FillOptions, fill_holes, is_footed, is_whole, mover_inv_depths
 from camvid.geometry import cam_from_img
 from camvid.models.geometric_depth import GeometricDepth
 
@@ -130,6 +129,12 @@ def test_confidence_predicts_the_error(rendered: Rendered, estimated: DepthMaps)
     assert error[unsure].mean() > 3 * error[sure].mean()
 
 
+def test_doubtful_cameras_make_no_sure_depth(rendered: Rendered) -> None:
+    doubtful = replace(rendered.cameras, quality=ReconstructionQuality(focal_uncertainty=0.05))
+    found = GeometricDepth().estimate(rendered.frames, rendered.masks, doubtful)
+    assert found.confidence.max() < 255 * np.exp(-0.1 / 0.1) + 1
+
+
 def test_a_masked_object_that_stands_still_is_measured(
     rendered: Rendered, estimated: DepthMaps
 ) -> None:
@@ -181,37 +186,3 @@ def test_threads_do_not_change_the_result(
     again = GeometricDepth().estimate(rendered.frames, rendered.masks, rendered.cameras)
     np.testing.assert_array_equal(again.depth, estimated.depth)
     np.testing.assert_array_equal(again.confidence, estimated.confidence)
-
-
-def test_fill_holes_keeps_what_is_known_and_stays_within_it() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.uniform(1, 2, (37, 53)).astype(np.float32)
-    weight = (rng.random((37, 53)) < 0.1).astype(np.float32)
-    filled = fill_holes(values, weight)
-    np.testing.assert_array_equal(filled[weight > 0], values[weight > 0])
-    assert filled.min() >= values[weight > 0].min()
-    assert filled.max() <= values[weight > 0].max()
-
-
-def test_a_mover_in_the_air_is_as_near_as_its_size_says() -> None:
-    depth = np.array([4.0, 4.0, 4.0, 5.0, 5.0, 5.0])
-    in_the_air = np.array([0, 0, 1, 1, 0, 0], bool)
-    foot = 1 / np.where(in_the_air, depth * 1.5, depth)  # the ground below it lies farther off
-    num_pixels = (100 / depth) ** 2
-    yes = np.ones(6, bool)
-    found = mover_inv_depths(foot, num_pixels, yes, yes, FillOptions()).inv_depth
-    np.testing.assert_allclose(1 / found, depth, rtol=1e-6)
-
-
-def test_whole_objects_touch_little_of_the_edge_and_of_each_other() -> None:
-    ids = np.zeros((20, 20), np.uint16)
-    ids[5:8, 5:8], ids[4:9, 8:10], ids[18:, 3:6], ids[12:14, 12:14] = 1, 2, 3, 4
-    ids[11, 14:16] = 5  # touches 4 at a corner only
-    whole = [is_whole(ids, label, FillOptions()) for label in (1, 2, 3, 4)]
-    assert whole == [False, True, False, True]  # little of 2 is hidden
-
-
-def test_a_foot_is_seen_above_the_lower_edge_of_the_picture() -> None:
-    ids = np.zeros((20, 20), np.uint16)
-    ids[4:20, 3:9], ids[4:19, 12:18] = 1, 2
-    assert [is_footed(ids, label, FillOptions()) for label in (1, 2)] == [False, True]

@@ -8,7 +8,7 @@ from camvid.artifacts import F64
 from camvid.depth.sway import UNTOLD, Nearness, SwayOptions, combined, follow, nearness
 
 OPTIONS = SwayOptions()
-K = np.array([[256.0, 0, 160], [0, 256.0, 90], [0, 0, 1]])
+K = np.tile([[256.0, 0, 160], [0, 256.0, 90], [0, 0, 1]], (48, 1, 1))
 FRAMES = np.arange(48)
 DEPTH_M = 2.0
 
@@ -23,7 +23,7 @@ def seen(centres: F64, own_way_m: float) -> tuple[F64, F64]:
     """(path_px [T, 2], cam_from_world [T, 3, 4]) of a thing that swings slowly to its own beat."""
     own = own_way_m * np.cos(2 * np.pi * FRAMES / 40)
     place = np.stack([own, 0.005 * FRAMES, DEPTH_M + centres[:, 2]], axis=1)
-    rays = (place - centres) @ K.T
+    rays = (place - centres) @ K[0].T
     noise = np.random.default_rng(0).normal(0, 0.05, (len(FRAMES), 2))
     turn = np.tile(np.eye(3), (len(FRAMES), 1, 1))
     return rays[:, :2] / rays[:, 2:] + noise, np.concatenate([turn, -centres[..., None]], axis=2)

@@ -1,0 +1,127 @@
+"""Depth of movers from where they stand and how large they look."""
+
+import numpy as np
+import pytest
+
+from camvid.artifacts import F32, F64, U16, Bool
+from camvid.depth.grounding import Contact, GroundOptions, contact, ground_ratio, stand
+
+OPTIONS = GroundOptions()
+
+
+def floor(height: int = 60, width: int = 80) -> F32:
+    """Inverse depth of a floor seen from above: the lower in the picture the nearer."""
+    return np.repeat(np.linspace(0.1, 0.5, height, dtype=np.float32)[:, None], width, axis=1)
+
+
+def standing(top: int, bottom: int) -> Bool:
+    mask = np.zeros((60, 80), bool)
+    mask[top:bottom, 30:50] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("nearness", "off_ground"), [(1.0, False), (1.2, False), (0.8, True), (1.6, True)]
+)
+def test_a_static_thing_is_where_its_ground_is(nearness: float, off_ground: bool) -> None:
+    mask = standing(20, 40)
+    inv_depth = floor()
+    inv_depth[mask] = nearness * inv_depth[39, 40]
+    known = np.ones(mask.shape, bool)
+    ratio = ground_ratio(inv_depth, known, ~mask, mask, OPTIONS)
+    assert ratio == pytest.approx(nearness, rel=0.06)
+    within = OPTIONS.min_ground_ratio < ratio < OPTIONS.max_ground_ratio
+    assert within != off_ground
+
+
+def test_before_a_wall_a_static_thing_may_hang() -> None:
+    mask = standing(20, 40)
+    inv_depth = np.full(mask.shape, 0.2, np.float32)
+    inv_depth[mask] = 0.4
+    known = np.ones(mask.shape, bool)
+    assert np.isnan(ground_ratio(inv_depth, known, ~mask, mask, OPTIONS))
+    inv_depth[mask] = 0.1  # behind what it covers it cannot be anywhere
+    assert ground_ratio(inv_depth, known, ~mask, mask, OPTIONS) == pytest.approx(0.5)
+
+
+def test_without_ground_in_sight_there_is_no_ratio() -> None:
+    mask = standing(20, 40)
+    nothing = np.zeros(mask.shape, bool)
+    assert np.isnan(ground_ratio(floor(), nothing, ~mask, mask, OPTIONS))
+    assert np.isnan(ground_ratio(floor(), ~nothing, ~mask, nothing, OPTIONS))
+
+
+def test_contact_is_the_ground_at_the_lowest_pixels() -> None:
+    ids = np.where(standing(20, 40), 3, 0).astype(np.uint16)
+    found = contact(floor(), ids, 3, OPTIONS)
+    assert found.inv_depth == pytest.approx(floor()[39, 40])
+    assert (found.beneath, found.num_pixels) == (0, 400)
+    assert found.whole
+    assert found.footed
+    assert np.isnan(contact(floor(), ids, 4, OPTIONS).inv_depth)
+
+
+def test_what_is_below_hides_the_contact() -> None:
+    ids: U16 = np.where(standing(20, 40), 3, 0).astype(np.uint16)
+    ids[40:50, 25:55] = 7
+    assert contact(floor(), ids, 3, OPTIONS).beneath == 7
+    cut = np.where(standing(20, 60), 3, 0).astype(np.uint16)
+    assert not contact(floor(), cut, 3, OPTIONS).footed
+
+
+def test_whole_objects_touch_little_of_the_edge_and_of_each_other() -> None:
+    ids = np.zeros((20, 20), np.uint16)
+    ids[5:8, 5:8], ids[4:9, 8:10], ids[18:, 3:6], ids[12:15, 12:15] = 1, 2, 3, 4
+    ids[11, 15:17] = 5  # touches 4 at a corner only
+    flat = np.ones((20, 20), np.float32)
+    whole = [contact(flat, ids, label, GroundOptions(min_pixels=4)).whole for label in (1, 2, 3, 4)]
+    assert whole == [False, True, False, True]  # little of 2 is hidden
+
+
+def seen(
+    foot: F64, length: F64, *, beneath: int = 0, footed: bool = True, share: float = 0.05
+) -> list[Contact]:
+    return [
+        Contact(float(f), beneath, round(n * n), share, whole=True, footed=footed)
+        for f, n in zip(foot, length, strict=True)
+    ]
+
+
+def test_on_the_ground_contact_gives_the_scale_and_size_the_change() -> None:
+    true = np.linspace(0.2, 0.4, 20)
+    noise = np.random.default_rng(0).normal(1, 0.03, 20)
+    found = stand(seen(true * noise, 1000 * true), OPTIONS)
+    ratio = found.inv_depth / true
+    assert ratio.max() / ratio.min() < 1.01
+    assert ratio.mean() == pytest.approx(1, rel=0.08)
+    assert found.sigma == OPTIONS.grounded_sigma
+
+
+def test_in_the_air_only_contact_with_the_ground_counts() -> None:
+    frames = np.arange(40)
+    true = np.full(40, 0.3)
+    height = np.abs(np.sin(frames / 4))  # bounces: the ground seen below it is farther away
+    found = stand(seen(true * (1 - 0.5 * height), np.full(40, 30.0)), OPTIONS)
+    np.testing.assert_allclose(found.inv_depth, true, rtol=0.08)
+
+
+def test_while_mostly_covered_size_says_nothing() -> None:
+    true, length = np.full(20, 0.25), np.full(20, 20.0)
+    contacts = seen(true, length)
+    contacts[8:12] = seen(np.full(4, 0.5), np.full(4, 2.0))  # behind a post: the post's own foot
+    np.testing.assert_allclose(stand(contacts, OPTIONS).inv_depth[8:12], 0.25, rtol=1e-6)
+
+
+def test_where_size_contradicts_contact_only_contact_counts() -> None:
+    true = np.full(20, 0.25)
+    length = np.where(np.arange(20) % 2, 20.0, 45.0)  # its mask grasps other things every so often
+    found = stand(seen(true, length), OPTIONS)
+    np.testing.assert_allclose(found.inv_depth, true)
+
+
+@pytest.mark.parametrize("hidden", [{"footed": False}, {"beneath": 9}, {"share": 0.4}])
+def test_without_a_foot_in_sight_the_guess_is_unsure(hidden: dict[str, float]) -> None:
+    found = stand(seen(np.full(20, 0.25), np.full(20, 20.0), **hidden), OPTIONS)  # pyright: ignore[reportArgumentType]
+    nearer = 1.0 if "beneath" in hidden else OPTIONS.footless_nearness
+    np.testing.assert_allclose(found.inv_depth, 0.25 * nearer)
+    assert found.sigma == OPTIONS.footless_sigma
