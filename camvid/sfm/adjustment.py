@@ -92,9 +92,11 @@ def let_zoom(
     width_px: int,
     height_px: int,
     options: AdjustmentOptions,
+    *,
+    num_rounds: int,
 ) -> tuple[Cameras, Structure]:
     """The same cameras, each with a focal length of its own, which changes smoothly."""
-    for limit_px in options.zoom_errors_px:
+    for limit_px in options.zoom_errors_px[:num_rounds]:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
         iterations = options.max_iterations
         cameras = _adjusted(

@@ -276,8 +276,10 @@ def _with_all_frames(
     limit_px = options.max_zoom_error_ratio * held_out_error_px(found[0], unused, num_tracks)
     few = thinned(used, *size_px, options.zoom_probe_observations)
     zooming = found
-    for seen in (few, used):  # a quick look first: lenses seldom zoom
-        zooming = let_zoom(found[0], seen, num_tracks, *size_px, ways.adjustment)
+    for num_rounds, seen in ((1, few), (2, used)):  # a quick look first: lenses seldom zoom
+        zooming = let_zoom(
+            found[0], seen, num_tracks, *size_px, ways.adjustment, num_rounds=num_rounds
+        )
         if held_out_error_px(zooming[0], unused, num_tracks) > limit_px:
             return found
     return zooming

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,12 +100,16 @@ def map_keyframes(
             1, pycolmap.CameraModelId.SIMPLE_PINHOLE, long_side_px, width_px, height_px
         )
         _write_database(path, views, camera, options)
+        ways = (  # the quicker first
+            partial(_map_globally, path, options),
+            partial(_map_incrementally, path, len(views), options),
+        )
         for focal in (_calibrated_focal(path, options), *options.usual_focals):
             camera.focal_length = focal * long_side_px
             with pycolmap.Database.open(path) as database:
                 database.update_camera(camera)
-            incremental = _map_incrementally(path, len(views), options)
-            for model in (incremental, _map_globally(path, options)):
+            for way in ways:
+                model = way()
                 if model is not None:
                     yield _cameras_of(model, keyframes, num_frames)
 
