@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,10 +83,9 @@ def map_keyframes(
 ) -> Iterator[Cameras]:
     """Cameras of the keyframes, solved one way after the other for as long as the caller asks.
 
-    Incremental mapping adds view after view and may settle in a wrong valley early on; global
-    mapping takes all views at once, and errs in other cases. Both begin at the focal length that
-    suits the epipolar geometries best, then at some usual ones, and refine it. A way that leads
-    nowhere is left out.
+    Global mapping takes all views at once; incremental mapping adds view after view, takes longer
+    and errs in other cases. Both begin at the focal length that suits the epipolar geometries
+    best, then at usual ones far from it, and refine it. A way that leads nowhere is left out.
     """
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
     seen = observations.where(np.isin(observations.frame, keyframes))
@@ -100,18 +98,17 @@ def map_keyframes(
             1, pycolmap.CameraModelId.SIMPLE_PINHOLE, long_side_px, width_px, height_px
         )
         _write_database(path, views, camera, options)
-        ways = (  # the quicker first
-            partial(_map_globally, path, options),
-            partial(_map_incrementally, path, len(views), options),
-        )
-        for focal in (_calibrated_focal(path, options), *options.usual_focals):
+        first = _calibrated_focal(path, options)
+        second, *others = sorted(options.usual_focals, key=lambda f: -abs(np.log(f / first)))
+        tries = [(way, f) for way in (_map_globally, _map_incrementally) for f in (first, second)]
+        tries += [(way, f) for f in others for way in (_map_globally, _map_incrementally)]
+        for way, focal in tries:
             camera.focal_length = focal * long_side_px
             with pycolmap.Database.open(path) as database:
                 database.update_camera(camera)
-            for way in ways:
-                model = way()
-                if model is not None:
-                    yield _cameras_of(model, keyframes, num_frames)
+            model = way(path, options)
+            if model is not None:
+                yield _cameras_of(model, keyframes, num_frames)
 
 
 def _calibrated_focal(path: Path, options: MappingOptions) -> float:
@@ -180,10 +177,10 @@ def _pairs(views: list[Observations], options: MappingOptions) -> list[_Pair]:
     return pairs
 
 
-def _map_incrementally(
-    path: Path, num_views: int, options: MappingOptions
-) -> pycolmap.Reconstruction | None:
+def _map_incrementally(path: Path, options: MappingOptions) -> pycolmap.Reconstruction | None:
     """The largest model that view after view leads to, from a first pair with enough parallax."""
+    with pycolmap.Database.open(path) as database:
+        num_views = database.num_images()
     best: pycolmap.Reconstruction | None = None
     for angle_deg in options.init_min_tri_angle_deg:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
