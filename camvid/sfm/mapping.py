@@ -99,9 +99,9 @@ def map_keyframes(
         )
         _write_database(path, views, camera, options)
         first = _calibrated_focal(path, options)
-        second, *others = sorted(options.usual_focals, key=lambda f: -abs(np.log(f / first)))
-        tries = [(way, f) for way in (_map_globally, _map_incrementally) for f in (first, second)]
-        tries += [(way, f) for f in others for way in (_map_globally, _map_incrementally)]
+        focals = [first, *sorted(options.usual_focals, key=lambda f: -abs(np.log(f / first)))]
+        tries = [(way, f) for way in (_map_globally, _map_incrementally) for f in focals[:2]]
+        tries += [(way, f) for f in focals[2:] for way in (_map_globally, _map_incrementally)]
         for way, focal in tries:
             camera.focal_length = focal * long_side_px
             with pycolmap.Database.open(path) as database:

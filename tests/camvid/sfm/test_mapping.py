@@ -164,7 +164,7 @@ def test_every_way_of_mapping_finds_the_same_cameras(walk):
     observations = observations_of(walk.tracks, np.ones(len(walk.xyz_world), bool))
     keyframes = choose_keyframes(walk.tracks, 640, KEYFRAMES)
     ways = map_keyframes(observations, keyframes, 20, 640, 360, MappingOptions(usual_focals=()))
-    incremental, globally = ways
+    globally, incremental = ways
     for cameras in (incremental, globally):
         assert walk.position_error(cameras) < 0.01
         assert cameras.K[0, 0] == pytest.approx(500, rel=0.05)
