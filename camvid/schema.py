@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from camvid.errors import StoreError
 
-SCHEMA_VERSION = "1.2"  # 1.2: frame_crc32; provenance.stages a list, as not every reader has maps
+# 1.2: frame_crc32; provenance.stages a list, as not every reader has maps
+# 1.3: a camera that travels may zoom as well
+SCHEMA_VERSION = "1.3"
 
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 

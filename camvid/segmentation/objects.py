@@ -28,9 +28,7 @@ class ObjectOptions:
     max_masked_fraction: float = 0.5
     max_masked_with_movers: float = 0.75  # that salient movers may reach
     max_objects: int = 32
-    edge_reach: float = (
-        1.5  # pixels of the working size over which outlines seek the picture's edges
-    )
+    edge_reach: float = 1.5  # pixels of the working size in which outlines seek edges
     masks: MaskOptions = field(default_factory=MaskOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)
     join: JoinOptions = field(default_factory=JoinOptions)
