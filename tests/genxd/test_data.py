@@ -20,6 +20,7 @@ from camvid.genxd import data_shards
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
+from camvid.genxd.data_sample import camera_matrices
 from camvid.genxd.data_shards import FRAMES, TRAINING_COLUMNS, find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.schema import EVIDENCE_COLUMNS, SCHEMA_VERSION
@@ -295,3 +296,14 @@ def test_a_video_whose_camera_is_known_is_still_a_video(store: ClipStore) -> Non
     assert (sample.clip_id, sample.indicator, skipped) == (clip_id(5), 1, [])
     assert not sample.rays.any()
     assert np.isnan(sample.cam_from_world).all()
+
+
+def test_a_lens_that_zooms_has_a_matrix_per_frame() -> None:
+    K = {"fx": 30.0, "fy": 32.0, "cx": 16.0, "cy": 12.0}
+    row = {"kind": "4d", "num_frames": 2, "K": K, "zoom": [1.0, 1.5]}
+    found = camera_matrices(row)
+    np.testing.assert_array_equal(found[0], [[30, 0, 16], [0, 32, 12], [0, 0, 1]])
+    np.testing.assert_array_equal(found[1], [[45, 0, 16], [0, 48, 12], [0, 0, 1]])
+    older = {name: value for name, value in row.items() if name != "zoom"}
+    np.testing.assert_array_equal(camera_matrices(older)[1], found[0])
+    assert np.isnan(camera_matrices(row | {"kind": "video"})).all()
