@@ -18,10 +18,11 @@ from camvid.sfm.triangulation import triangulate
 class AdjustmentOptions:
     """Which sightings and points count, and how often cameras and points are refined in turn."""
 
-    keyframe_errors_px: tuple[float, ...] = (4.0, 2.0)  # of a sighting, in each keyframe round
+    # Of a sighting, in each round with the keyframes; a wrong focal length is far from its valley.
+    keyframe_errors_px: tuple[float, ...] = (8.0, 4.0, 2.0)
     max_error_px: float = 2.0  # of a sighting, from then on
     zoom_errors_px: tuple[float, ...] = (4.0, 2.0)  # and where the lens is let zoom
-    max_keyframe_iterations: int = 20
+    max_keyframe_iterations: int = 30
     max_iterations: int = 10  # with all frames: they start from a good solution
     max_adjusted_observations: int = 40_000  # more cost time and hardly add accuracy
     max_registration_rounds: int = 3

@@ -19,6 +19,7 @@ class StartOptions:
 
     same_path: float = 0.03  # largest distance over the path's extent
     same_error: float = 0.1  # of held-out tracks, relative
+    same_focal: float = 0.05  # relative: on a short way many focal lengths give one path
     min_held_out_keyframes: int = 3  # a shorter track agrees with any camera
 
 
@@ -55,10 +56,13 @@ def best_start(
 def _same(
     first: tuple[float, Cameras], second: tuple[float, Cameras], options: StartOptions
 ) -> bool:
-    """Whether two solutions, the better one first, agree in error and in the path."""
+    """Whether two solutions, the better one first, agree in error, lens and path."""
     (error_px, cameras), (other_px, other) = first, second
     both = cameras.registered & other.registered
-    if other_px > (1 + options.same_error) * error_px or 2 * both.sum() <= cameras.registered.sum():
+    focals_apart = abs(float(np.log(other.K[0, 0] / cameras.K[0, 0])))
+    if other_px > (1 + options.same_error) * error_px or focals_apart > options.same_focal:
+        return False
+    if 2 * both.sum() <= cameras.registered.sum():
         return False
     path, other_path = (camera_centers(c.cam_from_world[both]) for c in (cameras, other))
     scale, rotation, translation = align_sim3(other_path, path)
