@@ -6,12 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64
+from camvid.geometry import camera_centers
 from camvid.parallel import map_threads
 from camvid.sfm.bundle import adjust, focal_uncertainty
 from camvid.sfm.colmap import pycolmap
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 from camvid.sfm.triangulation import triangulate
+
+_MIN_PATH_FRAMES = 6  # fewer have no usual step
+_LEAST_STEP = 0.3  # of the median step: shorter ones are a camera at rest, or noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class AdjustmentOptions:
     min_inlier_fraction: float = 0.7  # of a track's sightings: else it is no static point
     max_registration_error_px: float = 4.0
     min_registration_inliers: int = 20
+    max_stray_steps: float = 5.0  # a frame so far off its neighbours has no pose
     seed: int = 0
 
 
@@ -83,7 +88,26 @@ def solve_all_frames(
     iterations = options.max_iterations
     zooms = cameras.zooms
     cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options, zooms=zooms)
+    cameras = without_strays(cameras, options.max_stray_steps)
     return cameras, structure_of(cameras)
+
+
+def without_strays(cameras: Cameras, max_steps: float) -> Cameras:
+    """The cameras without single frames far off the path, which their few points put anywhere.
+
+    A stray is further from both its neighbours than `max_steps` times the steps around it.
+    """
+    frames = np.flatnonzero(cameras.registered)
+    if len(frames) < _MIN_PATH_FRAMES:
+        return cameras
+    centers = camera_centers(cameras.cam_from_world[frames])
+    step = np.linalg.norm(np.diff(centers, axis=0), axis=1) / np.diff(frames)
+    around = np.array([np.median(step[max(k - 4, 0) : k + 5]) for k in range(len(step))])
+    jumps = step > max_steps * np.maximum(around, _LEAST_STEP * np.median(step) + 1e-12)
+    stray = np.append(jumps, True) & np.append(True, jumps)
+    cam_from_world = cameras.cam_from_world.copy()
+    cam_from_world[frames[stray]] = np.nan
+    return cameras._replace(cam_from_world=cam_from_world)
 
 
 def let_zoom(

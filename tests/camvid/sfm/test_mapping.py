@@ -17,6 +17,7 @@ from camvid.sfm.adjustment import (
     adjust_keyframes,
     solve_all_frames,
     uncertainty_of_focal,
+    without_strays,
 )
 from camvid.sfm.bundle import adjust
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
@@ -189,3 +190,14 @@ def test_the_best_start_is_the_one_that_unseen_tracks_agree_with(walk):
     one_lost[keyframes[1]] = np.nan
     lost = held_out_error_px(best._replace(cam_from_world=one_lost), test, len(held_out))
     assert lost > held_out_error_px(best, test, len(held_out)) + 0.1
+
+
+def test_a_frame_far_off_the_path_has_no_pose(walk):
+    strayed = walk.cameras.cam_from_world.copy()
+    strayed[[0, 9], 0, 3] += 5.0
+    kept = without_strays(walk.cameras._replace(cam_from_world=strayed), 5.0)
+    assert np.flatnonzero(~kept.registered).tolist() == [0, 9]
+    assert without_strays(walk.cameras, 5.0).registered.all()
+    turned = walk.cameras.cam_from_world.copy()
+    turned[10:, 0, 3] += 5.0  # one half against the other: which of them strays?
+    assert without_strays(walk.cameras._replace(cam_from_world=turned), 5.0).registered.all()
