@@ -17,8 +17,6 @@ from camvid.artifacts import (
 from camvid.errors import ConfigError
 from camvid.outcome import Kind, Reason
 
-DOUBTS = ("min_depth_confidence", "depth_tolerance")  # motion that depth alone shows: is it real?
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
@@ -121,14 +119,8 @@ def decide(
     doubt = _at_least("min_motion_confidence", measures.motion_confidence, policy)
     if turns and stillness:  # several views of a still scene need more than one place
         cameras = (Reason("camera_rotating"), *cameras)
-    # Where depth alone says that something moves, no one can tell that all stands still.
-    unsure = tuple(r for r in motion_reasons if r.name in DOUBTS) if stillness else ()
-    kind = _kind(
-        cameras_good=not cameras,
-        moves=not stillness or bool(unsure and not cameras),
-        sure=not doubt and not unsure,
-    )
-    reasons = (*cameras, *stillness, *unsure, *(doubt if not stillness else ()))
+    kind = _kind(cameras_good=not cameras, moves=not stillness, sure=not doubt)
+    reasons = (*cameras, *stillness, *(doubt if not stillness else ()))
     return Verdict(
         kind=kind,
         reasons=_each_once((*(upstream if cameras else ()), *reasons)),

@@ -125,14 +125,3 @@ def test_an_interval_across_the_threshold_is_named(
 def test_negative_thresholds_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"filter.min_motion_strength` must be at least 0"):
         Policy(min_motion_strength=-1)
-
-
-def test_what_moves_by_depth_alone_is_not_called_still() -> None:
-    doubt = Reason("min_depth_confidence", 50.0, 64.0)
-    still = replace(GOOD, motion_strength=0.001)
-    verdict = decide(still, Policy(), motion_reasons=(doubt,))
-    assert verdict.kind == "video"
-    assert [r.name for r in verdict.reasons] == ["min_motion_strength", "min_depth_confidence"]
-    assert decide(GOOD, Policy(), motion_reasons=(doubt,)).kind == "4d"
-    fixed = decide(replace(still, camera="fixed"), Policy(), motion_reasons=(doubt,))
-    assert fixed.kind == "none"
