@@ -95,7 +95,7 @@ def test_the_seed_decides_and_the_batch_does_not(unet: GenXDUNet, codec: PatchCo
     assert torch.equal(alone, make(unet, codec, [scene], [7]))
     assert (alone - make(unet, codec, [scene], [8])).abs()[:, 1:].mean() > 0.01
     both = make(unet, codec, [other, scene], [3, 7])
-    # A batch sums in another order, which the sampler's steps enlarge; by how much, the CPU decides.
+    # A batch sums in another order, and the sampler enlarges that; by how much, the CPU decides.
     assert (both[1:] - alone).abs().mean() < 1e-3
     torch.testing.assert_close(both[1:], alone, rtol=0, atol=2e-2)
     assert torch.equal(initial_noise([3, 7], (2, 4, 8, 8))[1:], initial_noise([7], (2, 4, 8, 8)))
