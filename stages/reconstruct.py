@@ -33,7 +33,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
 

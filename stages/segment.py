@@ -39,7 +39,7 @@ class Segment:
     """Clip, Frames -> MovableMasks."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames)
     writes: ClassVar[type] = MovableMasks
 

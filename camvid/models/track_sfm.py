@@ -255,7 +255,11 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
     Then a longer focal length and a shorter way look the same, too.
     """
     failed = {reason.name for reason in result.reasons}
-    depthless = {"min_median_triangulation_angle_deg", "max_focal_uncertainty"}
+    depthless = {
+        "min_median_triangulation_angle_deg",
+        "min_step_agreement",
+        "max_focal_uncertainty",
+    }
     return bool(failed) and failed <= depthless
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from camvid.artifacts import F32, F64, I32, U8, Bool
 from camvid.parallel import map_threads
@@ -22,6 +23,7 @@ class JoinOptions:
     min_handover: float = 0.3  # share of pixels handed on, times likeness of colour
     comeback_weight: float = 0.6  # of coming back where expected, against handing all pixels on
     max_gap_s: float = 1.2  # for which an object may be out of sight in whole or in part
+    usual_size_s: float = 0.5  # largest area so near in time is that of the whole label
     velocity_s: float = 0.25  # over which the way into and out of hiding is measured
     max_shared_time: float = 0.25  # of the shorter life, in which both labels may be seen
     min_side_by_side: float = 0.8  # of the longer life, in which parts of one object touch
@@ -62,11 +64,18 @@ def join_broken(
     parts = _side_by_side(labels, lives, colour, options)
     owner = _merge(parts, np.zeros_like(lives.seen), 0.5, 1.0)
     labels = [owner[x] for x in labels]
+    owner = join_in_time(labels, motion, flow, fps, options)
+    return map_threads(lambda x: _without_islands(owner[x]), labels)
+
+
+def join_in_time(
+    labels: list[I32], motion: list[U8], flow: ClipFlow, fps: float, options: JoinOptions
+) -> I32:
+    """The label that each label becomes, [num]: where one takes over from another, the lesser."""
     lives = _lives(labels, motion)
     linked = np.maximum(_handover(labels, lives.area, flow), _comeback(lives, flow, fps, options))
     likeness = linked * _colour_likeness(labels, flow.small, lives.area.shape[1])
-    owner = _merge(likeness, lives.seen, options.min_handover, options.max_shared_time)
-    return map_threads(lambda x: _without_islands(owner[x]), labels)
+    return _merge(likeness, lives.seen, options.min_handover, options.max_shared_time)
 
 
 def _without_islands(label: I32) -> I32:
@@ -178,7 +187,8 @@ def _comeback(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -
 
     Places count from the background, so that a shaking camera shakes no prediction.
     """
-    whole = lives.area > 0.7 * lives.area.max(axis=0)  # what is half hidden seems to slow down
+    usual = maximum_filter1d(lives.area, 2 * max(1, round(options.usual_size_s * fps)) + 1, axis=0)
+    whole = lives.area > 0.7 * usual  # what is half hidden seems to slow down
     num_frames, num = whole.shape
     place = lives.place - _background_path(flow.forward)[:, None]
     first, last = whole.argmax(axis=0), num_frames - 1 - whole[::-1].argmax(axis=0)

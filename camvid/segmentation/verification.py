@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from camvid.artifacts import U8, U16, Bool, Clip, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import F64, U8, U16, Bool, Clip, Frames, ObjectMasks, Reconstruction
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow, clip_flow, working_size
 from camvid.segmentation.instances import InstanceOptions
-from camvid.segmentation.join import JoinOptions
+from camvid.segmentation.join import JoinOptions, join_in_time
 from camvid.segmentation.objects import CALM, UNNAMED, ObjectOptions, find_objects
 from camvid.segmentation.rigidity import RigidityOptions, rigid_evidence
 from camvid.segmentation.steady import steady
@@ -23,6 +23,7 @@ class VerifyOptions:
     probe_every: int = 4  # frames; the others are looked at where these show something
     mask_margin_px: int = 4  # at the working size: so near a mask, flow is dragged along with it
     half_moving: tuple[float, float] = (0.03, 0.8)  # share of an object's pixels seen moving
+    min_moving: float = 0.5  # share of a mover's pixels seen moving
     max_apart: int = 3  # the largest of them, that are taken apart
     min_part: float = 0.1  # of a thing that is two: so much of it moves, and so much does not
     memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
@@ -69,7 +70,7 @@ def verify_masks(
     verified = masks
     for loose in [[object_id] for object_id in apart] or [[]]:  # together they would run into one
         verified = _drawn_anew(clip, frames, verified, loose, evidence, flow, options)
-    return verified.verified()
+    return _one_again(verified, evidence, flow, clip.fps, options).verified()
 
 
 def _drawn_anew(
@@ -92,22 +93,44 @@ def _drawn_anew(
     return _joined(masks, _truly_two(masks, apart, found, options), found)
 
 
-def _half_moving(
-    masks: ObjectMasks, small: list[U16], evidence: list[U8], options: VerifyOptions
-) -> list[int]:
-    """Ids of objects without a class of which a part moves and a part does not, largest first."""
+def _one_again(
+    masks: ObjectMasks, evidence: list[U8], flow: ClipFlow, fps: float, options: VerifyOptions
+) -> ObjectMasks:
+    """The masks, with one id for a mover that had run into something still and was cut in time."""
+    size = (flow.width_px, flow.height_px)
+    small = map_threads(lambda ids: _shrink_ids(ids, size), masks.object_id)
+    share, _ = _moving_share(small, evidence, masks)
+    movers = np.flatnonzero(share >= options.min_moving)
+    labels = [np.where(np.isin(ids, movers), ids, 0).astype(np.int32) for ids in small]
+    owner = np.arange(len(share), dtype=np.uint16)
+    joined = join_in_time(labels, evidence, flow, fps, options.objects.join)
+    owner[: len(joined)] = joined
+    object_id = np.stack(map_threads(lambda ids: owner[ids], masks.object_id))
+    kept = tuple(o for o in masks.objects if owner[o.object_id] == o.object_id)
+    return ObjectMasks(object_id=object_id, objects=kept)
+
+
+def _moving_share(small: list[U16], evidence: list[U8], masks: ObjectMasks) -> tuple[F64, F64]:
+    """[num] share of the pixels of each id seen moving, specks of motion apart; [num] pixels."""
     num = max((o.object_id for o in masks.objects), default=0) + 1
     moving, total = np.zeros(num), np.zeros(num)
     for ids, seen in zip(small, evidence, strict=True):
         solid = cv2.morphologyEx((seen >= 128).astype(np.uint8), cv2.MORPH_OPEN, _disc(2))
         moving += np.bincount(ids[solid > 0], minlength=num)
         total += np.bincount(ids.ravel(), minlength=num)
-    share = moving / np.maximum(total, 1)
+    return moving / np.maximum(total, 1), total
+
+
+def _half_moving(
+    masks: ObjectMasks, small: list[U16], evidence: list[U8], options: VerifyOptions
+) -> list[int]:
+    """Ids of objects without a class of which a part moves and a part does not, largest first."""
+    share, area = _moving_share(small, evidence, masks)
     low, high = options.half_moving
     two = [
         o.object_id for o in masks.objects if o.label in UNNAMED and low < share[o.object_id] < high
     ]
-    return sorted(two, key=lambda i: -total[i])[: options.max_apart]
+    return sorted(two, key=lambda i: -area[i])[: options.max_apart]
 
 
 def _shrink(rgb: U8, size: tuple[int, int]) -> U8:

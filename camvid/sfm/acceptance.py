@@ -13,6 +13,7 @@ from camvid.sfm.observations import Observations
 from camvid.sfm.triangulation import triangulate
 
 _UNEXPLAINED_PX = 3.0
+_MIN_STEPS = 8  # fewer agree by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,10 @@ class AcceptanceOptions:
     min_border_share: float = 0.5  # of the picture's rim must be explained: else a mover was solved
     min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
     max_trajectory_jump: float = 5.0  # step between frames against the steps around it
+    # Where depth hardly shows, a lens that shifts to calm the picture passes for a camera that
+    # does: its path has no direction. Photographs far apart need none.
+    min_step_agreement: float = 0.5  # correlation of a step with the next
+    sure_triangulation_angle_deg: float = 3.0  # median from which no agreement is asked
     min_parallax_to_error: float = 5.0  # what a rotation leaves of the flow, against the error
     held_out_error_px: float = 1.5
     min_held_out_frames: int = 5  # a shorter track agrees with any camera
@@ -81,6 +86,8 @@ def failed_tests(
         "min_inlier_fraction": quality.inlier_fraction,
         "min_parallax_to_error": quality.rotation_residual_px / quality.mean_reprojection_error_px,
     }
+    if quality.median_triangulation_angle_deg < options.sure_triangulation_angle_deg:
+        at_least["min_step_agreement"] = step_agreement(cameras)
     at_most = {
         "max_mean_reprojection_error_px": quality.mean_reprojection_error_px,
         "max_focal_ratio": focal,
@@ -117,6 +124,25 @@ def trajectory_jump(cameras: Cameras) -> float:
     floor = 0.01 * float(np.linalg.norm(np.ptp(centers, axis=0)))
     around = [np.median(step[max(k - 4, 0) : k + 5]) for k in range(len(step))]
     return float((step / np.maximum(around, floor + 1e-12)).max())
+
+
+def step_agreement(cameras: Cameras) -> float:
+    """Correlation of the steps of the path with the next ones, at the spacing where it is highest.
+
+    1 is a straight path, or one too short to tell; 0 is steps in any direction; noise about one
+    place comes to -0.5.
+    """
+    centers = camera_centers(cameras.cam_from_world[cameras.registered])
+    if len(centers) < _MIN_STEPS:
+        return 1.0
+    best, spacing = -1.0, 1
+    while spacing * _MIN_STEPS <= len(centers):
+        ways = [np.diff(centers[start::spacing], axis=0) for start in range(spacing)]
+        along = sum(float((step[1:] * step[:-1]).sum()) for step in ways)
+        length = sum(float((step * step).sum()) for step in ways)
+        best = max(best, along / max(length, 1e-30))
+        spacing *= 2
+    return best
 
 
 def _held_out_inliers(
