@@ -105,17 +105,16 @@ class _Follower:
 
     def seed(self, frame_index: int) -> None:
         """Puts tracks on corners, away from the live ones, up to each region's budget."""
-        for label in np.unique(self._region[frame_index]):
-            if label == NEVER_SEED:
-                continue
-            xy = self._new_corners(frame_index, int(label))
-            new = np.zeros(len(xy), _TRACK)
-            new["label"], new["alive"] = label, True
-            new["query_frame"], new["query_xy"] = frame_index, xy
-            index = len(self._state) + np.arange(len(xy))
-            self._state = np.concatenate([self._state, new])
-            self._hold(frame_index, index, xy)
-            self._see(frame_index, index, xy)
+        labels = [int(i) for i in np.unique(self._region[frame_index]) if i != NEVER_SEED]
+        corners = map_threads(lambda label: self._new_corners(frame_index, label), labels)
+        xy = np.concatenate([np.zeros((0, 2), np.float32), *corners])
+        new = np.zeros(len(xy), _TRACK)
+        new["label"], new["alive"] = np.repeat(labels, [len(c) for c in corners]), True
+        new["query_frame"], new["query_xy"] = frame_index, xy
+        index = len(self._state) + np.arange(len(xy))
+        self._state = np.concatenate([self._state, new])
+        self._hold(frame_index, index, xy)
+        self._see(frame_index, index, xy)
 
     def tracks(self) -> PointTracks:
         """Every track that was seen often enough, with our pixel centres."""

@@ -26,6 +26,7 @@ class FeatureTrackOptions:
     """Between which frames features are matched, and which matches count."""
 
     match_gaps: tuple[int, ...] = (1, 2, 4)  # frames
+    far_keyframes: int = 3  # one in so many is matched with those that are no nearer
     max_epipolar_error_px: float = 2.0
     min_pair_matches: int = 20
     min_track_frames: int = 3
@@ -45,12 +46,17 @@ def feature_tracks(
 def keyframe_tracks(
     rgb: U8, region: U16, keyframes: I32, matcher: FeatureMatcher, options: FeatureTrackOptions
 ) -> PointTracks:
-    """Tracks of features of some frames of rgb, each of which is matched with every other.
+    """Tracks of features of some frames of rgb, matched with those near and with some far away.
 
     They reach over what ends a corner's track: a blurred or covered stretch, a camera that leaves
     a place and comes back to it.
     """
-    pairs = list(combinations(keyframes.tolist(), 2))
+    far = options.far_keyframes
+    pairs = [
+        (first, second)
+        for (i, first), (j, second) in combinations(enumerate(keyframes.tolist()), 2)
+        if j - i < far or i % far == j % far == 0
+    ]
     return _tracks_over(pairs, rgb, region, matcher, options)
 
 

@@ -1,5 +1,6 @@
 """Masks verified by motion: once cameras are known, movers show that no segmenter had seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -55,7 +56,7 @@ def verify_masks(
     small = map_threads(lambda m: _shrink_ids(m, size), masks.object_id)
     hidden = map_threads(lambda ids: _grown(ids > 0, options), small)
 
-    def look(frames: range) -> list[U8]:
+    def look(frames: Sequence[int]) -> list[U8]:
         return rigid_evidence(gray, hidden, reconstruction, clip.width_px, frames, options.rigidity)
 
     probed = range(0, len(gray), options.probe_every)
@@ -65,7 +66,9 @@ def verify_masks(
     off_masks = [np.where(whole[t], np.uint8(0), e) for t, e in zip(probed, evidence, strict=True)]
     if not apart and not _worth_a_look(off_masks, options.objects):
         return masks.verified()
-    evidence = look(range(len(gray)))
+    rest = [t for t in range(len(gray)) if t % options.probe_every]
+    known = dict(zip([*probed, *rest], [*evidence, *look(rest)], strict=True))
+    evidence = [known[t] for t in range(len(gray))]
     flow = clip_flow(frames.rgb, options.working_side_px)
     verified = masks
     for loose in [[object_id] for object_id in apart] or [[]]:  # together they would run into one
@@ -175,11 +178,19 @@ def _truly_two(
 def _joined(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> ObjectMasks:
     """The masks without those taken apart, and what was found in their place and beside them."""
     start = max((o.object_id for o in masks.objects), default=0)
-    added = np.where(found.object_id > 0, found.object_id + np.uint16(start), np.uint16(0))
-    kept = np.where(np.isin(masks.object_id, apart), np.uint16(0), masks.object_id)
-    object_id = np.where(kept > 0, kept, added).astype(np.uint16)
-    seen = set(np.unique(object_id).tolist())
+    kept = np.arange(start + 1, dtype=np.uint16)
+    kept[apart] = 0
+    added = np.arange(len(found.objects) + 1, dtype=np.uint16) + np.uint16(start)
+    added[0] = 0
+
+    def join(pair: tuple[U16, U16]) -> U16:
+        old = kept[pair[0]]
+        return np.where(old > 0, old, added[pair[1]])
+
+    pairs = list(zip(masks.object_id, found.object_id, strict=True))
+    object_id = np.stack(map_threads(join, pairs))
+    seen = np.sum([np.bincount(m.ravel(), minlength=int(added.max()) + 1) for m in object_id], 0)
     objects = (*masks.objects, *(replace(o, object_id=o.object_id + start) for o in found.objects))
     return ObjectMasks(
-        object_id=object_id, objects=tuple(o for o in objects if o.object_id in seen)
+        object_id=object_id, objects=tuple(o for o in objects if seen[o.object_id] > 0)
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from camvid.artifacts import Bool, ReconstructionQuality
+from camvid.artifacts import ReconstructionQuality
 from camvid.geometry import camera_centers
 from camvid.outcome import Reason
 from camvid.sfm.adjustment import Structure
@@ -37,7 +37,7 @@ class AcceptanceOptions:
     sure_triangulation_angle_deg: float = 3.0  # median from which no agreement is asked
     min_parallax_to_error: float = 5.0  # what a rotation leaves of the flow, against the error
     held_out_error_px: float = 1.5
-    min_held_out_frames: int = 5  # a shorter track agrees with any camera
+    min_held_out_frames: int = 5  # of a track that may judge
 
 
 def measure_quality(
@@ -149,9 +149,7 @@ def _held_out_inliers(
     cameras: Cameras, held_out: Observations, num_tracks: int, options: AcceptanceOptions
 ) -> float:
     """Share of sightings, of tracks the solver has not seen, that one static point explains."""
-    seen = held_out.where(cameras.registered[held_out.frame])
-    long: Bool = np.bincount(seen.track, minlength=num_tracks) >= options.min_held_out_frames
-    seen = seen.where(long[seen.track])
+    seen = held_out.where(cameras.registered[held_out.frame]).lasting(options.min_held_out_frames)
     if not len(seen.track):
         return 0.0
     error_px = triangulate(cameras, seen, num_tracks).error_px

@@ -1,5 +1,6 @@
 """From the cameras of keyframes to the cameras of all frames: triangulate, register, adjust."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,13 +57,13 @@ def adjust_keyframes(
     width_px: int,
     height_px: int,
     options: AdjustmentOptions,
-) -> Cameras:
-    """Refines the cameras that there are, ever stricter about what they must explain."""
+) -> Iterator[Cameras]:
+    """The cameras refined, round after round, ever stricter about what they must explain."""
     for limit_px in options.keyframe_errors_px:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
         iterations = options.max_keyframe_iterations
         cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options)
-    return cameras
+        yield cameras
 
 
 def solve_all_frames(

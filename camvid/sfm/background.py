@@ -17,7 +17,7 @@ from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, let_zoom, solve_all_frames
 from camvid.sfm.dominance import Agreement, find_agreement, on_rim
 from camvid.sfm.mapping import Cameras, MappingOptions
-from camvid.sfm.observations import join_tracks, observations_of, thinned, tracks_of
+from camvid.sfm.observations import Observations, join_tracks, observations_of, thinned, tracks_of
 from camvid.sfm.starts import StartOptions, best_start
 
 _GRID = 6  # cells per side by which the cover of tracks is judged
@@ -273,13 +273,21 @@ def _with_all_frames(
     tests = held_out(start.tracks, options)
     used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
     found = solve_all_frames(start.cameras, used, num_tracks, *size_px, ways.adjustment)
-    limit_px = options.max_zoom_error_ratio * held_out_error_px(found[0], unused, num_tracks)
-    few = thinned(used, *size_px, options.zoom_probe_observations)
-    zooming = found
-    for num_rounds, seen in ((1, few), (2, used)):  # a quick look first: lenses seldom zoom
-        zooming = let_zoom(
-            found[0], seen, num_tracks, *size_px, ways.adjustment, num_rounds=num_rounds
+
+    def zooming(
+        cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
+    ) -> tuple[Cameras, Structure] | None:
+        limit_px = options.max_zoom_error_ratio * held_out_error_px(cameras, unused, num_tracks)
+        found = let_zoom(
+            cameras, used, num_tracks, *size_px, ways.adjustment, num_rounds=num_rounds
         )
-        if held_out_error_px(zooming[0], unused, num_tracks) > limit_px:
-            return found
-    return zooming
+        return found if held_out_error_px(found[0], unused, num_tracks) <= limit_px else None
+
+    # A quick look first, at the keyframes: lenses seldom zoom.
+    keyed = found[0].at(start.cameras.registered)
+    few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
+    few = thinned(few, *size_px, options.zoom_probe_observations)
+    tests = tests.lasting(ways.starts.min_held_out_keyframes)
+    if zooming(keyed, few, tests, num_rounds=1) is None:
+        return found
+    return zooming(found[0], used, unused, num_rounds=2) or found

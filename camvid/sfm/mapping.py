@@ -60,6 +60,12 @@ class Cameras(NamedTuple):
     def zooms(self) -> bool:
         return bool((self.zoom != 1).any())
 
+    def at(self, frames: Bool) -> "Cameras":
+        """Those of some frames [T]; the others have none."""
+        return self._replace(
+            cam_from_world=np.where(frames[:, None, None], self.cam_from_world, np.nan)
+        )
+
     def unzoomed(self, seen: Observations) -> Observations:
         """Sightings as a camera of the one K would have had them."""
         center_px = self.K[:2, 2]

@@ -20,6 +20,10 @@ class Observations(NamedTuple):
         """The sightings for which `keep` [O] holds."""
         return Observations(self.frame[keep], self.track[keep], self.xy_px[keep])
 
+    def lasting(self, min_sightings: int) -> "Observations":
+        """Those of tracks with so many: fewer agree with any cameras."""
+        return self.where(np.bincount(self.track, minlength=1)[self.track] >= min_sightings)
+
 
 def observations_of(tracks: PointTracks, use_track: Bool) -> Observations:
     """All sightings of the tracks chosen by `use_track` [N]."""

@@ -18,9 +18,8 @@ class StartOptions:
     """When two solutions are the same, so that no other need be looked for."""
 
     same_path: float = 0.03  # largest distance over the path's extent
-    same_error: float = 0.1  # of held-out tracks, relative
     same_focal: float = 0.05  # relative: on a short way many focal lengths give one path
-    min_held_out_keyframes: int = 3  # a shorter track agrees with any camera
+    min_held_out_keyframes: int = 3  # of a track that may judge
 
 
 def best_start(
@@ -38,29 +37,27 @@ def best_start(
 
     From a wrong beginning mapping may settle in a valley that looks well from inside: all
     registered, a third of a pixel of error. Two ways seldom settle in the same wrong one, so the
-    search ends when the best solution was found twice.
+    search ends as soon as another way comes to the best solution so far.
     """
     test = held_out.where(np.isin(held_out.frame, keyframes))
-    long = np.bincount(test.track, minlength=num_tracks) >= options.min_held_out_keyframes
-    test = test.where(long[test.track])
-    found: list[tuple[float, Cameras]] = []
+    test = test.lasting(options.min_held_out_keyframes)
+    best, least_px = None, np.inf
     for mapped in map_keyframes(used, keyframes, num_frames, *size_px, mapping):
-        cameras = adjust_keyframes(mapped, used, num_tracks, *size_px, adjustment)
-        found.append((held_out_error_px(cameras, test, num_tracks), cameras))
-        found.sort(key=lambda solution: solution[0])
-        if len(found) > 1 and _same(found[0], found[1], options):
-            break
-    return found[0][1] if found else None
+        cameras = mapped
+        for cameras in adjust_keyframes(mapped, used, num_tracks, *size_px, adjustment):
+            if best is not None and _same(best, cameras, options):
+                return best
+        error_px = held_out_error_px(cameras, test, num_tracks)
+        if error_px < least_px:
+            best, least_px = cameras, error_px
+    return best
 
 
-def _same(
-    first: tuple[float, Cameras], second: tuple[float, Cameras], options: StartOptions
-) -> bool:
-    """Whether two solutions, the better one first, agree in error, lens and path."""
-    (error_px, cameras), (other_px, other) = first, second
+def _same(cameras: Cameras, other: Cameras, options: StartOptions) -> bool:
+    """Whether the other solution, which poses no more frames, agrees in lens and path."""
     both = cameras.registered & other.registered
     focals_apart = abs(float(np.log(other.K[0, 0] / cameras.K[0, 0])))
-    if other_px > (1 + options.same_error) * error_px or focals_apart > options.same_focal:
+    if focals_apart > options.same_focal or (other.registered & ~cameras.registered).any():
         return False
     if 2 * both.sum() <= cameras.registered.sum():
         return False

@@ -1,11 +1,12 @@
 """Static points from many sightings each, all tracks at once, in numpy."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from camvid.artifacts import F64
+from camvid.artifacts import F64, I32
 from camvid.geometry import camera_centers
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
@@ -23,67 +24,89 @@ class Points(NamedTuple):
     angle_deg: F64  # [N] between rays far apart; 0 where there is no point
 
 
+class _Sightings(NamedTuple):
+    """What one round of steps needs, the sightings along the last axis: numpy is quickest so."""
+
+    track: I32  # [O]
+    rotation: F64  # [3, 3, O]
+    translation: F64  # [3, O]
+    ray: F64  # [2, O] at depth 1 in the camera
+    focal_px: float
+    by_track: csr_array  # [N, O] of ones: times values [O, ...] it sums them per track
+
+    def sum(self, values: F64) -> F64:
+        """[N, ...] of values [..., O]."""
+        shape = values.shape[:-1]
+        flat = self.by_track @ values.reshape(math.prod(shape), -1).T
+        return flat.reshape(-1, *shape)
+
+
 def triangulate(
     cameras: Cameras, observations: Observations, num_tracks: int, num_steps: int = 4
 ) -> Points:
     """The static point that best explains each track. All sightings must be of posed frames."""
     if cameras.zooms:
         observations = cameras.unzoomed(observations)
-    by_track = _sum_by_track(observations, num_tracks)
-    xyz_world = _nearest_to_rays(cameras, observations, by_track)
+    sightings = _sightings(cameras, observations, num_tracks)
+    xyz_world = _nearest_to_rays(sightings)
     for _ in range(num_steps):
-        xyz_world = _gauss_newton_step(cameras, observations, by_track, xyz_world)
-    xyz_world[by_track.sum(axis=1) < 2] = np.nan
-    error_px = np.linalg.norm(_residuals(cameras, observations, xyz_world)[0], axis=1)
+        xyz_world = _gauss_newton_step(sightings, xyz_world)
+    xyz_world[sightings.by_track.sum(axis=1) < 2] = np.nan
+    error_px = np.linalg.norm(_residuals_px(sightings, xyz_world)[0], axis=0)
     error_px = np.where(np.isfinite(error_px), error_px, np.inf)
     return Points(xyz_world, error_px, _widest_angle_deg(cameras, observations, xyz_world))
 
 
-def _sum_by_track(observations: Observations, num_tracks: int) -> csr_array:
-    """[N, O] of ones: times values [O, ...] it sums them per track."""
-    num = len(observations.track)
-    return csr_array((np.ones(num), (observations.track, np.arange(num))), shape=(num_tracks, num))
+def _sightings(cameras: Cameras, observations: Observations, num_tracks: int) -> _Sightings:
+    num, K = len(observations.track), cameras.K
+    pose = np.take(cameras.cam_from_world.transpose(1, 2, 0), observations.frame, axis=2)
+    ones = (np.ones(num), (observations.track, np.arange(num)))
+    return _Sightings(
+        track=observations.track,
+        rotation=np.ascontiguousarray(pose[:, :3]),
+        translation=np.ascontiguousarray(pose[:, 3]),
+        ray=np.ascontiguousarray(((observations.xy_px - K[:2, 2]) / K[0, 0]).T),
+        focal_px=float(K[0, 0]),
+        by_track=csr_array(ones, shape=(num_tracks, num)),
+    )
 
 
-def _nearest_to_rays(cameras: Cameras, observations: Observations, by_track: csr_array) -> F64:
+def _nearest_to_rays(sightings: _Sightings) -> F64:
     """Points [N, 3] nearest to their rays; at distance 1 where rays of one centre say nothing."""
-    K, pose = cameras.K, cameras.cam_from_world[observations.frame]
-    rays = (observations.xy_px - K[:2, 2]) / K[[0, 1], [0, 1]]
-    rays = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
-    rays = np.einsum("oji,oj->oi", pose[:, :, :3], rays / np.linalg.norm(rays, axis=1)[:, None])
-    across = np.eye(3) - rays[:, :, None] * rays[:, None, :]  # takes out what lies along the ray
-    center = camera_centers(pose)
-    normal = (by_track @ across.reshape(-1, 9)).reshape(-1, 3, 3)
-    right = by_track @ np.einsum("oij,oj->oi", across, center)
-    weak = by_track @ (center + rays) / np.maximum(by_track.sum(axis=1), 1)[:, None]
+    rotation, translation = sightings.rotation, sightings.translation
+    ray = np.concatenate([sightings.ray, np.ones((1, len(sightings.track)))])
+    ray = np.einsum("jio,jo->io", rotation, ray / np.linalg.norm(ray, axis=0))
+    center = -np.einsum("jio,jo->io", rotation, translation)
+    across = np.eye(3)[..., None] - ray[:, None] * ray  # takes out what lies along the ray
+    normal = sightings.sum(across)
+    right = sightings.sum(center - ray * (ray * center).sum(axis=0))
+    num = np.maximum(sightings.by_track.sum(axis=1), 1)
+    weak = sightings.sum(center + ray) / num[:, None]
     normal, right = normal + _WEAK * np.eye(3), right + _WEAK * weak
-    return np.linalg.solve(normal, right[..., None])[..., 0]
+    return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
 
 
-def _residuals(cameras: Cameras, observations: Observations, xyz_world: F64) -> tuple[F64, F64]:
-    """(residual px [O, 2], points in their cameras [O, 3]); NaN for points behind the camera."""
-    pose = cameras.cam_from_world[observations.frame]
-    point = xyz_world[observations.track]
-    seen = np.einsum("oij,oj->oi", pose[:, :, :3], point) + pose[:, :, 3]
-    seen[~(seen[:, 2] > _MIN_DEPTH)] = np.nan
-    projected = seen[:, :2] / seen[:, 2:] * cameras.K[[0, 1], [0, 1]] + cameras.K[:2, 2]
-    return projected - observations.xy_px, seen
+def _residuals_px(sightings: _Sightings, xyz_world: F64) -> tuple[F64, F64]:
+    """(residual px [2, O], points in their cameras [3, O]); NaN for points behind the camera."""
+    point = np.take(np.ascontiguousarray(xyz_world.T), sightings.track, axis=1)
+    seen = np.einsum("ijo,jo->io", sightings.rotation, point) + sightings.translation
+    seen[:, ~(seen[2] > _MIN_DEPTH)] = np.nan
+    return sightings.focal_px * (seen[:2] / seen[2] - sightings.ray), seen
 
 
-def _gauss_newton_step(
-    cameras: Cameras, observations: Observations, by_track: csr_array, xyz_world: F64
-) -> F64:
+def _gauss_newton_step(sightings: _Sightings, xyz_world: F64) -> F64:
     """Points moved to lessen the Huber cost of their reprojection errors."""
-    residual, seen = _residuals(cameras, observations, xyz_world)
-    rotation = cameras.cam_from_world[observations.frame][:, :, :3]
-    across = rotation[:, :2] - (seen[:, :2] / seen[:, 2:])[:, :, None] * rotation[:, 2:]
-    jacobian = np.diag(cameras.K)[:2, None] * across / seen[:, 2, None, None]
-    weight = np.minimum(1.0, _HUBER_PX / np.maximum(np.linalg.norm(residual, axis=1), 1e-9))
-    jacobian, residual, weight = (np.nan_to_num(a) for a in (jacobian, residual, weight))
-    weighted = jacobian * weight[:, None, None]
-    normal = by_track @ np.einsum("oki,okj->oij", weighted, jacobian).reshape(-1, 9)
-    gradient = by_track @ np.einsum("oki,ok->oi", weighted, residual)
-    normal = normal.reshape(-1, 3, 3)
+    residual, seen = _residuals_px(sightings, xyz_world)
+    rotation = sightings.rotation
+    jacobian = rotation[:2] - (seen[:2] / seen[2])[:, None] * rotation[2]
+    jacobian *= sightings.focal_px / seen[2]
+    length = np.sqrt(residual[0] ** 2 + residual[1] ** 2)
+    weight = np.minimum(1.0, _HUBER_PX / np.maximum(length, 1e-9))
+    behind = np.isnan(seen[2])
+    jacobian[..., behind], residual[:, behind], weight[behind] = 0, 0, 0
+    weighted = jacobian * weight
+    normal = sightings.sum(np.einsum("kio,kjo->ijo", weighted, jacobian))
+    gradient = sightings.sum(np.einsum("kio,ko->io", weighted, residual))
     damping = 1e-9 + 1e-6 * np.trace(normal, axis1=1, axis2=2)
     normal = normal + damping[:, None, None] * np.eye(3)
     return xyz_world - np.linalg.solve(normal, gradient[..., None])[..., 0]

@@ -35,7 +35,8 @@ def solve(scene, use=None):
     keyframes = choose_keyframes(scene.tracks, 640, KEYFRAMES)
     cameras = next(map_keyframes(observations, keyframes, num_frames, 640, 360, MappingOptions()))
     size = (num_tracks, 640, 360, AdjustmentOptions())
-    return solve_all_frames(adjust_keyframes(cameras, observations, *size), observations, *size)
+    *_, cameras = adjust_keyframes(cameras, observations, *size)
+    return solve_all_frames(cameras, observations, *size)
 
 
 def judge(scene, cameras, structure, held_out, border_share=1.0, uncertainty=0.01):
