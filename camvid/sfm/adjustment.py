@@ -29,7 +29,8 @@ class AdjustmentOptions:
     zoom_errors_px: tuple[float, ...] = (4.0, 2.0)  # and where the lens is let zoom
     max_keyframe_iterations: int = 30
     max_iterations: int = 10  # with all frames: they start from a good solution
-    max_adjusted_observations: int = 40_000  # more cost time and hardly add accuracy
+    max_keyframe_observations: int = 8_000  # more cost time, and all frames refine the rest
+    max_adjusted_observations: int = 40_000  # more hardly add accuracy
     max_registration_rounds: int = 3
     min_track_frames: int = 3  # two agree with nearly any cameras
     min_triangulation_angle_deg: float = 1.0
@@ -61,8 +62,14 @@ def adjust_keyframes(
     """The cameras refined, round after round, ever stricter about what they must explain."""
     for limit_px in options.keyframe_errors_px:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
-        iterations = options.max_keyframe_iterations
-        cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options)
+        cameras = _adjusted(
+            cameras,
+            structure,
+            width_px,
+            height_px,
+            options.max_keyframe_iterations,
+            options.max_keyframe_observations,
+        )
         yield cameras
 
 
@@ -86,9 +93,15 @@ def solve_all_frames(
         if cameras.registered.sum() == before:
             break
         structure = structure_of(cameras)
-    iterations = options.max_iterations
-    zooms = cameras.zooms
-    cameras = _adjusted(cameras, structure, width_px, height_px, iterations, options, zooms=zooms)
+    cameras = _adjusted(
+        cameras,
+        structure,
+        width_px,
+        height_px,
+        options.max_iterations,
+        options.max_adjusted_observations,
+        zooms=cameras.zooms,
+    )
     cameras = without_strays(cameras, options.max_stray_steps)
     return cameras, structure_of(cameras)
 
@@ -124,9 +137,14 @@ def let_zoom(
     """The same cameras, each with a focal length of its own, which changes smoothly."""
     for limit_px in options.zoom_errors_px[:num_rounds]:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
-        iterations = options.max_iterations
         cameras = _adjusted(
-            cameras, structure, width_px, height_px, iterations, options, zooms=True
+            cameras,
+            structure,
+            width_px,
+            height_px,
+            options.max_iterations,
+            options.max_adjusted_observations,
+            zooms=True,
         )
     limit_px = options.max_error_px
     return cameras, find_structure(cameras, observations, num_tracks, limit_px, options)
@@ -207,14 +225,13 @@ def _adjusted(
     width_px: int,
     height_px: int,
     max_iterations: int,
-    options: AdjustmentOptions,
+    max_observations: int,
     *,
     zooms: bool = False,
 ) -> Cameras:
     if not len(structure.error_px):
         return cameras
-    most = options.max_adjusted_observations
-    used = thinned(structure.observations, width_px, height_px, most)
+    used = thinned(structure.observations, width_px, height_px, max_observations)
     return adjust(
         cameras, used, structure.xyz_world, width_px, height_px, max_iterations, zooms=zooms
     )

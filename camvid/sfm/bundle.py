@@ -86,7 +86,7 @@ def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: 
     options.ceres.loss_function_scale = _LOSS_SCALE_PX
     options.ceres.solver_options.num_threads = 1  # more sum in another order: not the same bits
     options.ceres.solver_options.max_num_iterations = max_num_iterations
-    options.ceres.solver_options.function_tolerance = 1e-6
+    options.ceres.solver_options.function_tolerance = 1e-5
     adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
     return _Problem(adjuster, _add_beliefs(adjuster.problem, model, zooms=zooms))
 
