@@ -189,7 +189,8 @@ def _joined(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> ObjectM
 
     pairs = list(zip(masks.object_id, found.object_id, strict=True))
     object_id = np.stack(map_threads(join, pairs))
-    seen = np.sum([np.bincount(m.ravel(), minlength=int(added.max()) + 1) for m in object_id], 0)
+    num = start + len(found.objects) + 1
+    seen = np.sum([np.bincount(m.ravel(), minlength=num) for m in object_id], axis=0)
     objects = (*masks.objects, *(replace(o, object_id=o.object_id + start) for o in found.objects))
     return ObjectMasks(
         object_id=object_id, objects=tuple(o for o in objects if seen[o.object_id] > 0)

@@ -19,6 +19,7 @@ from camvid.geometry import cam_from_img, invert_rigid, transform_points
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
+from camvid.segmentation.objects import ObjectOptions
 from camvid.segmentation.verification import VerifyOptions, verify_masks
 from tests.factories import make_clip
 
@@ -153,6 +154,24 @@ def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
     before, after = best_iou(masks, mover), best_iou(verified(movers, masks), mover)
     assert before > 0.6
     assert after > before + 0.1
+
+
+def test_a_thing_in_which_no_object_is_found_stays_as_it_is(movers: SceneTruth) -> None:
+    masks, object_id = stuck_together(movers, "salient")
+    picky = VerifyOptions(objects=ObjectOptions(min_area_fraction=1.0))
+    frames = Frames(rgb=movers.rgb)
+    found = verify_masks(clip_of(movers), frames, masks, true_cameras(movers), picky)
+    assert found.objects == masks.objects
+    np.testing.assert_array_equal(found.object_id, object_id)
+
+
+def test_a_mover_cut_in_time_is_one_again(movers: SceneTruth) -> None:
+    late = (np.arange(NUM_FRAMES) >= NUM_FRAMES // 2)[:, None, None]
+    object_id = np.where(movers.object_id == 1, np.where(late, 7, 3), 0).astype(np.uint16)
+    objects = (MaskedObject(3, "moving", 0.9), MaskedObject(7, "moving", 0.8))
+    found = verified(movers, ObjectMasks(object_id=object_id, objects=objects))
+    np.testing.assert_array_equal(found.object_id[object_id > 0], 3)
+    assert 7 not in {o.object_id for o in found.objects}
 
 
 def test_a_person_whose_arm_moves_stays_one_person(movers: SceneTruth) -> None:
