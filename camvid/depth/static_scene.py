@@ -10,6 +10,7 @@ import numpy as np
 from camvid.artifacts import F32, F64, I32, NAN, Bool
 from camvid.depth.fusion import FusionOptions, Measured, fuse
 from camvid.depth.grounding import GroundOptions, ground_ratio
+from camvid.depth.planes import Plane, PlaneOptions, onto_planes
 from camvid.depth.surface import SurfaceOptions, through
 from camvid.depth.two_view import TwoViewOptions, measure_inverse_depth
 from camvid.depth.views import Views
@@ -26,6 +27,7 @@ class StaticOptions:
     # Near partners see more of the same things, and fusion makes up for their smaller parallax:
     two_view: TwoViewOptions = field(default_factory=lambda: TwoViewOptions(parallax_fraction=0.03))
     fusion: FusionOptions = field(default_factory=FusionOptions)
+    planes: PlaneOptions = field(default_factory=PlaneOptions)
     surface: SurfaceOptions = field(default_factory=SurfaceOptions)
 
 
@@ -94,12 +96,18 @@ def away_from(measured: Measured, hidden: Bool, options: StaticOptions) -> Measu
 
 
 def static_layer(
-    views: Views, measured: Mapping[int, Measured], frame_index: int, options: StaticOptions
+    views: Views,
+    measured: Mapping[int, Measured],
+    planes: Sequence[Plane],
+    frame_index: int,
+    options: StaticOptions,
 ) -> Layer:
     """One frame's static scene as all that was measured has it, by frame."""
     found = fuse(views, measured, frame_index, options.fusion)
+    found, on_plane = onto_planes(found, planes, views, frame_index, options.planes)
     trust = np.minimum(found.support / np.float32(options.full_support), 1) * found.agreement
-    return Layer(through(found.inv_depth, trust, options.surface), found.sigma)
+    surface = through(found.inv_depth, trust, options.surface)
+    return Layer(np.where(on_plane, found.inv_depth, surface), found.sigma)
 
 
 def _inner(like: Bool, border_px: int) -> Bool:

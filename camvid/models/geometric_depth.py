@@ -17,6 +17,7 @@ from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.edges import EdgeOptions, snap
 from camvid.depth.grounding import GroundOptions
 from camvid.depth.movers import Mover, place_movers
+from camvid.depth.planes import find_planes
 from camvid.depth.static_scene import (
     Layer,
     Seen,
@@ -139,8 +140,10 @@ class _ClipDepth:
             for t, s in zip(index, seen, strict=True)
         }
 
+        planes = find_planes(self._views, measured, options.planes)
+
         def layer(t: int) -> Layer:
-            found = static_layer(self._views, measured, t, options)
+            found = static_layer(self._views, measured, planes, t, options)
             # On objects depth goes with the flow: so do the tracks whose motion it is to explain.
             return snap(found, self._rgb[t], self._object_ids[t] > 0, self._options.edges)
 

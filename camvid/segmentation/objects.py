@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, I32, U8, U16, Bool, MaskedObject, ObjectMasks
+from camvid.artifacts import F64, I32, U8, U16, Bool, MaskedObject, ObjectMasks
+from camvid.guided import guided_filter
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow
 from camvid.segmentation.instances import InstanceOptions, cell_of_nearest_zero, label_instances
@@ -148,20 +149,12 @@ def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8, edge_reac
     coarse = cv2.resize((small > 0).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
     radius_px = max(1, round(edge_reach * rgb.shape[1] / labels.shape[1]))
-    fine = _guided(gray, np.asarray(coarse, np.float32), radius_px=radius_px, softness=1e-3) >= 0.5
+    fine = (
+        guided_filter(gray, np.asarray(coarse, np.float32), radius_px=radius_px, softness=1e-3)
+        >= 0.5
+    )
     cell = cell_of_nearest_zero((small == 0).astype(np.uint8))
     name = np.zeros(int(cell.max()) + 1, np.uint16)
     name[cell[small > 0]] = small[small > 0]
     nearest = cv2.resize(name[cell], size, interpolation=cv2.INTER_NEAREST)
     return np.where(fine, nearest, 0).astype(np.uint16)
-
-
-def _guided(guide: F32, picture: F32, *, radius_px: int, softness: float) -> F32:
-    """Guided filter (He, Sun, Tang 2010): `picture`, smoothed but for the edges of `guide`."""
-    size = (2 * radius_px + 1, 2 * radius_px + 1)
-    mean_g, mean_p = cv2.blur(guide, size), cv2.blur(picture, size)
-    variance = cv2.blur(guide * guide, size) - mean_g * mean_g
-    covariance = cv2.blur(guide * picture, size) - mean_g * mean_p
-    slope = covariance / (variance + softness)
-    offset = mean_p - slope * mean_g
-    return np.asarray(cv2.blur(slope, size) * guide + cv2.blur(offset, size), np.float32)
