@@ -17,6 +17,8 @@ from camvid.depth.views import Views
 from camvid.geometry import invert_rigid
 from camvid.guided import guided_filter
 
+_MIN_SAMPLES = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneOptions:
@@ -62,10 +64,10 @@ class _Samples(NamedTuple):
     xyz: F64  # [S, 3] world frame
     center: F64  # [S, 3] of the camera
 
-    def error(self, normal: F64, offset: float) -> F64:
+    def error(self, plane: Plane) -> F64:
         """[S] relative, of the inverse depth that the plane gives along each sample's ray."""
-        distance = offset - self.center @ normal
-        off = self.xyz @ normal - offset
+        distance = plane.offset - self.center @ plane.normal
+        off = self.xyz @ plane.normal - plane.offset
         return off / np.where(np.abs(distance) > 1e-12, distance, 1e-12)
 
     def where(self, keep: Bool) -> "_Samples":
@@ -77,17 +79,23 @@ def find_planes(
 ) -> list[Plane]:
     """The planes that most of what was measured lies on, by frame; the largest first."""
     rng = np.random.default_rng(0)
-    left = _samples(views, measured, options)
-    if len(left.xyz) > options.max_samples:
-        left = left.where(_drawn(len(left.xyz), options.max_samples, rng))
-    total = len(left.xyz)
-    planes: list[Plane] = []
+    every = _samples(views, measured, options)
+    if len(every.xyz) > options.max_samples:
+        every = every.where(_drawn(len(every.xyz), options.max_samples, rng))
+    left, planes = every, list[Plane]()
     while len(planes) < options.max_planes:
-        plane, own = _largest_plane(left, rng, options)
-        if plane is None or own.sum() < options.min_share * total:
+        plane = _largest_plane(left, rng, options)
+        if plane is None:
+            break
+        error = np.abs(left.error(plane))
+        if (error <= options.tolerance).sum() < options.min_share * len(every.xyz):
             break
         planes.append(plane)
-        left = left.where(~own)
+        left = left.where(error > 2 * options.tolerance)
+    for _ in range(options.num_refinements if planes else 0):  # where two meet, each had lost some
+        error = np.abs([every.error(plane) for plane in planes])
+        own = (error <= options.tolerance) & (error == error.min(axis=0))
+        planes = [_fitted(every.where(o), p, options) for o, p in zip(own, planes, strict=True)]
     return planes
 
 
@@ -132,9 +140,9 @@ def _samples(views: Views, measured: Mapping[int, Measured], options: PlaneOptio
     xyz, center = [np.zeros((0, 3))], [np.zeros((0, 3))]
     step = slice(options.sample_px // 2, None, options.sample_px)
     for t, (inv_depth, sigma) in measured.items():
-        row, column = np.nonzero(
-            (inv_depth > 0)[step, step] & (sigma <= options.max_sigma)[step, step]
-        )
+        good = (inv_depth > 0) & (sigma <= options.max_sigma)
+        good &= _texture_share(views.gray[t], options) >= options.min_believed
+        row, column = np.nonzero(good[step, step])
         row, column = (i * options.sample_px + options.sample_px // 2 for i in (row, column))
         pixel = np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
         ray = np.linalg.inv(views.K[t]) @ pixel
@@ -153,41 +161,42 @@ def _drawn(num: int, wanted: int, rng: np.random.Generator) -> Bool:
 
 def _largest_plane(
     samples: _Samples, rng: np.random.Generator, options: PlaneOptions
-) -> tuple[Plane | None, Bool]:
-    """(plane, [S] which samples are near it) by RANSAC, refined to all of its samples."""
-    best: tuple[F64, float] | None = None
+) -> Plane | None:
+    """The plane that most samples are near, by RANSAC, refined to all of these."""
+    best: Plane | None = None
     most, num = 0, len(samples.xyz)
-    for _ in range(options.num_hypotheses if num >= 3 else 0):
+    for _ in range(options.num_hypotheses if num >= _MIN_SAMPLES else 0):
         a, b, c = samples.xyz[rng.choice(num, 3, replace=False)]
         normal = np.cross(b - a, c - a)
         length = float(np.linalg.norm(normal))
         if length < 1e-12:
             continue
-        normal, offset = normal / length, float(normal @ a / length)
-        count = int((np.abs(samples.error(normal, offset)) <= options.tolerance).sum())
+        plane = Plane(normal / length, float(normal @ a) / length, options.tolerance)
+        count = int((np.abs(samples.error(plane)) <= options.tolerance).sum())
         if count > most:
-            best, most = (normal, offset), count
+            best, most = plane, count
     if best is None:
-        return None, np.zeros(num, np.bool_)
+        return None
     for _ in range(options.num_refinements):
-        own = np.abs(samples.error(*best)) <= options.tolerance
-        best = _fit(samples.where(own), *best)
-    error = np.abs(samples.error(*best))
-    own = error <= options.tolerance
-    sigma = (
-        max(1.4826 * float(np.median(error[own])) / 2, options.least_sigma) if own.any() else 1.0
-    )
-    return Plane(*best, sigma), error <= 2 * options.tolerance
+        own = np.abs(samples.error(best)) <= options.tolerance
+        best = _fitted(samples.where(own), best, options)
+    return best
 
 
-def _fit(samples: _Samples, normal: F64, offset: float) -> tuple[F64, float]:
-    """Least squares of the relative errors, whose denominators stay as they were."""
-    weight = 1 / np.maximum(np.abs(offset - samples.center @ normal), 1e-12)
+def _fitted(samples: _Samples, plane: Plane, options: PlaneOptions) -> Plane:
+    """Least squares of the samples' relative errors, whose denominators stay as they were."""
+    if len(samples.xyz) < _MIN_SAMPLES:
+        return plane
+    distance = np.abs(plane.offset - samples.center @ plane.normal)
+    weight = 1 / np.maximum(distance, 1e-12)
     middle = np.average(samples.xyz, axis=0, weights=weight**2)
     apart = (samples.xyz - middle) * weight[:, None]
-    fitted = np.linalg.eigh(apart.T @ apart)[1][:, 0]
-    fitted = fitted if fitted @ normal > 0 else -fitted
-    return fitted, float(fitted @ middle)
+    normal = np.linalg.eigh(apart.T @ apart)[1][:, 0]
+    normal = normal if normal @ plane.normal > 0 else -normal
+    found = Plane(normal, float(normal @ middle), plane.sigma)
+    # Errors of neighbours go together, so the mean of many is not much surer than one of them.
+    sigma = 1.4826 / 2 * float(np.median(np.abs(samples.error(found))))
+    return found._replace(sigma=max(sigma, options.least_sigma))
 
 
 def _texture_share(gray: U8, options: PlaneOptions) -> F32:

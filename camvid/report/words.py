@@ -44,6 +44,7 @@ _LABELS: Mapping[str, str] = {
     "background_tracks": "number of background tracks",
     "static_tracks": "number of static tracks",
     "trajectory_jump": "jump in the camera path",
+    "step_agreement": "agreement of the camera path's steps",
 }
 
 _SPELLED = {

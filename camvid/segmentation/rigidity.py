@@ -57,7 +57,7 @@ def rigid_evidence(
     def look(t: int) -> U8:
         sides: dict[bool, list[Triangulated]] = {True: [], False: []}
         for other in partners[t]:
-            flow = dense_flow(gray[t], gray[other], patch_stride=4)
+            flow = dense_flow(gray[t], gray[other])
             found = triangulate_flow(flow, views.between(t, other))
             seen = found.inside & (hidden[t] | ~_ends_on(hidden[other], flow))
             sides[other > t].append(found._replace(inside=seen))

@@ -34,6 +34,8 @@ class VerifyOptions:
         instances=InstanceOptions(moving_change=0.35),
         join=JoinOptions(max_moving_change=0.2),
     )
+    # Two movers that are seen together are two, or parts of one that something still is among.
+    takeover: JoinOptions = field(default_factory=lambda: JoinOptions(max_shared_time=0.05))
 
 
 def verify_masks(
@@ -106,7 +108,7 @@ def _one_again(
     movers = np.flatnonzero(share >= options.min_moving)
     labels = [np.where(np.isin(ids, movers), ids, 0).astype(np.int32) for ids in small]
     owner = np.arange(len(share), dtype=np.uint16)
-    joined = join_in_time(labels, evidence, flow, fps, options.objects.join)
+    joined = join_in_time(labels, evidence, flow, fps, options.takeover)
     owner[: len(joined)] = joined
     object_id = np.stack(map_threads(lambda ids: owner[ids], masks.object_id))
     kept = tuple(o for o in masks.objects if owner[o.object_id] == o.object_id)

@@ -1,5 +1,7 @@
 """From tracks alone to all the cameras of a known scene."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from camvid.sfm.acceptance import (
     failed_tests,
     held_out_error_px,
     measure_quality,
+    step_agreement,
     trajectory_jump,
 )
 from camvid.sfm.adjustment import (
@@ -160,6 +163,35 @@ def test_a_jump_stands_out_of_the_steps_around_it():
     assert trajectory_jump(Cameras(K, path, np.ones(len(path)))) == pytest.approx(1.0)
     path[15:, 0, 3] += 20
     assert trajectory_jump(Cameras(K, path, np.ones(len(path)))) == pytest.approx(21.0)
+
+
+def _path(centers: np.ndarray) -> Cameras:
+    pose = np.zeros((len(centers), 3, 4))
+    pose[:, :, :3], pose[:, :, 3] = np.eye(3), -centers
+    return Cameras(np.eye(3), pose, np.ones(len(centers)))
+
+
+def test_the_steps_of_a_path_agree_and_those_of_noise_do_not():
+    t = np.linspace(0, 1, 48)
+    rng = np.random.default_rng(0)
+    walk = np.column_stack([t, 0.1 * np.sin(9 * t), 0 * t])
+    assert step_agreement(_path(walk)) > 0.95
+    assert step_agreement(_path(walk + rng.normal(0, 0.004, walk.shape))) > 0.8  # at wide spacing
+    assert step_agreement(_path(rng.normal(0, 1, (48, 3)))) < 0
+    assert step_agreement(_path(np.cumsum(rng.normal(0, 1, (48, 3)), axis=0))) < 0.3
+    assert step_agreement(_path(walk[:5])) == 1.0
+
+
+def test_a_path_to_and_fro_is_refused_where_parallax_is_small(walk):
+    cameras, structure = solve(walk)
+    noise = np.random.default_rng(0).normal(0, 1, (cameras.registered.sum(), 3))
+    jumpy = _path(noise)._replace(K=cameras.K)
+    quality = ReconstructionQuality(median_triangulation_angle_deg=1.5, focal_px=500)
+    asked = (structure, 1.0, 640, AcceptanceOptions())
+    assert "min_step_agreement" in {r.name for r in failed_tests(quality, jumpy, *asked)}
+    assert "min_step_agreement" not in {r.name for r in failed_tests(quality, cameras, *asked)}
+    sure = replace(quality, median_triangulation_angle_deg=6.0)
+    assert "min_step_agreement" not in {r.name for r in failed_tests(sure, jumpy, *asked)}
 
 
 def test_every_way_of_mapping_finds_the_same_cameras(walk):
