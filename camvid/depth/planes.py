@@ -13,8 +13,8 @@ import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.depth.fusion import Fused, Measured
-from camvid.depth.views import Views
-from camvid.geometry import invert_rigid
+from camvid.depth.views import Views, pixel_centres
+from camvid.geometry import cam_from_img, camera_centers, invert_rigid, transform_points
 from camvid.guided import guided_filter
 
 _MIN_SAMPLES = 30
@@ -54,7 +54,7 @@ class Plane(NamedTuple):
         normal = cam_from_world[:, :3] @ self.normal
         along = normal @ np.linalg.inv(K)
         distance = self.offset + normal @ cam_from_world[:, 3]
-        x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
+        x, y = pixel_centres(shape)
         return np.asarray((along[0] * x + along[1] * y + along[2]) / distance, np.float32)
 
 
@@ -92,7 +92,8 @@ def find_planes(
             break
         planes.append(plane)
         left = left.where(error > 2 * options.tolerance)
-    for _ in range(options.num_refinements if planes else 0):  # where two meet, each had lost some
+    for _ in range(options.num_refinements if planes else 0):
+        # Where two planes meet, the later one had lost samples to the earlier one.
         error = np.abs([every.error(plane) for plane in planes])
         own = (error <= options.tolerance) & (error == error.min(axis=0))
         planes = [_fitted(every.where(o), p, options) for o, p in zip(own, planes, strict=True)]
@@ -144,12 +145,11 @@ def _samples(views: Views, measured: Mapping[int, Measured], options: PlaneOptio
         good &= _texture_share(views.gray[t], options) >= options.min_believed
         row, column = np.nonzero(good[step, step])
         row, column = (i * options.sample_px + options.sample_px // 2 for i in (row, column))
-        pixel = np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
-        ray = np.linalg.inv(views.K[t]) @ pixel
-        world_from_cam = invert_rigid(views.cam_from_world[t])
-        in_camera = ray / inv_depth[row, column]
-        xyz.append((world_from_cam[:, :3] @ in_camera).T + world_from_cam[:, 3])
-        center.append(np.broadcast_to(world_from_cam[:, 3], (len(row), 3)))
+        xy_px = np.column_stack([column, row]) + 0.5
+        in_camera = cam_from_img(views.K[t], xy_px, 1 / inv_depth[row, column].astype(np.float64))
+        pose = views.cam_from_world[t]
+        xyz.append(transform_points(invert_rigid(pose), in_camera))
+        center.append(np.broadcast_to(camera_centers(pose), (len(row), 3)))
     return _Samples(np.concatenate(xyz), np.concatenate(center))
 
 

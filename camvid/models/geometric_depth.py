@@ -139,7 +139,6 @@ class _ClipDepth:
             t: away_from(s.measured, self._hidden(t, movers), options)
             for t, s in zip(index, seen, strict=True)
         }
-
         planes = find_planes(self._views, measured, options.planes)
 
         def layer(t: int) -> Layer:

@@ -149,10 +149,8 @@ def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8, edge_reac
     coarse = cv2.resize((small > 0).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     gray = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
     radius_px = max(1, round(edge_reach * rgb.shape[1] / labels.shape[1]))
-    fine = (
-        guided_filter(gray, np.asarray(coarse, np.float32), radius_px=radius_px, softness=1e-3)
-        >= 0.5
-    )
+    soft = np.asarray(coarse, np.float32)
+    fine = guided_filter(gray, soft, radius_px=radius_px, softness=1e-3) >= 0.5
     cell = cell_of_nearest_zero((small == 0).astype(np.uint8))
     name = np.zeros(int(cell.max()) + 1, np.uint16)
     name[cell[small > 0]] = small[small > 0]

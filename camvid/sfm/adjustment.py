@@ -62,14 +62,8 @@ def adjust_keyframes(
     """The cameras refined, round after round, ever stricter about what they must explain."""
     for limit_px in options.keyframe_errors_px:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
-        cameras = _adjusted(
-            cameras,
-            structure,
-            width_px,
-            height_px,
-            options.max_keyframe_iterations,
-            options.max_keyframe_observations,
-        )
+        effort = options.max_keyframe_iterations, options.max_keyframe_observations
+        cameras = _adjusted(cameras, structure, width_px, height_px, *effort, zooms=False)
         yield cameras
 
 
@@ -93,15 +87,7 @@ def solve_all_frames(
         if cameras.registered.sum() == before:
             break
         structure = structure_of(cameras)
-    cameras = _adjusted(
-        cameras,
-        structure,
-        width_px,
-        height_px,
-        options.max_iterations,
-        options.max_adjusted_observations,
-        zooms=cameras.zooms,
-    )
+    cameras = _refined(cameras, structure, width_px, height_px, options, zooms=cameras.zooms)
     cameras = without_strays(cameras, options.max_stray_steps)
     return cameras, structure_of(cameras)
 
@@ -137,15 +123,7 @@ def let_zoom(
     """The same cameras, each with a focal length of its own, which changes smoothly."""
     for limit_px in options.zoom_errors_px[:num_rounds]:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
-        cameras = _adjusted(
-            cameras,
-            structure,
-            width_px,
-            height_px,
-            options.max_iterations,
-            options.max_adjusted_observations,
-            zooms=True,
-        )
+        cameras = _refined(cameras, structure, width_px, height_px, options, zooms=True)
     limit_px = options.max_error_px
     return cameras, find_structure(cameras, observations, num_tracks, limit_px, options)
 
@@ -219,6 +197,20 @@ def register_frames(
     return cameras._replace(cam_from_world=cam_from_world)
 
 
+def _refined(
+    cameras: Cameras,
+    structure: Structure,
+    width_px: int,
+    height_px: int,
+    options: AdjustmentOptions,
+    *,
+    zooms: bool,
+) -> Cameras:
+    """Adjusted with few iterations and many sightings."""
+    effort = options.max_iterations, options.max_adjusted_observations
+    return _adjusted(cameras, structure, width_px, height_px, *effort, zooms=zooms)
+
+
 def _adjusted(
     cameras: Cameras,
     structure: Structure,
@@ -227,7 +219,7 @@ def _adjusted(
     max_iterations: int,
     max_observations: int,
     *,
-    zooms: bool = False,
+    zooms: bool,
 ) -> Cameras:
     if not len(structure.error_px):
         return cameras
