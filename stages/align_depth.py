@@ -32,7 +32,7 @@ class AlignDepth:
     """Frames, ObjectMasks, Reconstruction -> DepthMaps (none where there is no trajectory)."""
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
     writes: ClassVar[type] = DepthMaps
 

@@ -27,15 +27,17 @@ class GroundOptions:
     foot_share: float = 0.15  # of an object's height: its lowest part, which touches the ground
     contact_share: float = 0.05  # of a mover's height: how even the line is on which it stands
     min_pixels: int = 8
-    min_length_share: float = 0.6  # of the median: a mover seen smaller is mostly covered
-    contact_quantile: float = 0.95  # over time: in the air or covered, contact seems farther away
-    max_cut_share: float = 0.3  # of a mover's border, lying on the picture's edge or other objects
+    contact_quantile: float = 0.9  # over time: in the air or covered, contact seems farther away
     min_telling_share: float = 0.3  # of the frames: those whose foot is seen
     edge_px: int = 2  # a foot so near the picture's lower edge is cut off by it
-    min_sized_share: float = 0.1  # and of those whose foot and size both are
-    max_size_spread: float = 0.25  # of the logarithm of contact over size: else size says nothing
-    looming_share: float = 0.25  # of the picture: what fills more is before the camera, in the air
-    footless_nearness: float = 1.4  # it, and what stands below the picture, are so much nearer
+    looming_share: float = (
+        0.25  # of the picture: what fills more may be in the air, near the camera
+    )
+    # Inverse depth over that of the ground seen lowest (medians on generated scenes, but for the
+    # first: what fills the picture with its foot in sight hangs in some and stands in real life):
+    looming_nearness: float = 1.4  # where the picture is filled
+    looming_footless_nearness: float = 2.2  # and the foot is below it
+    footless_nearness: float = 1.3  # where the foot alone is below it
     grounded_sigma: float = 0.15  # expected relative error where the ground contact is seen
     footless_sigma: float = 0.4  # and where it is not
 
@@ -45,9 +47,7 @@ class Contact(NamedTuple):
 
     inv_depth: float  # of the static scene at its lowest pixels; NaN where not known
     beneath: int  # id of what is seen right below these, 0 for the ground
-    num_pixels: int
     share: float  # of the picture
-    whole: bool  # next to nothing of it is cut off
     footed: bool  # its lowest part is above the lower edge of the picture
 
 
@@ -84,35 +84,25 @@ def _median(values: F32, options: GroundOptions) -> float:
     return float(np.median(values)) if len(values) >= options.min_pixels else NAN
 
 
-def contact(inv_depth: F32, object_id: U16, label: int, options: GroundOptions) -> Contact:
-    """Where `label` of the objects [h, w] stands in the static scene's inverse depth [h, w]."""
+def contact(ground: F32, object_id: U16, label: int, options: GroundOptions) -> Contact:
+    """Where `label` of the objects [h, w] stands on the ground's inverse depths [h, w]."""
     mask = object_id == label
     num_pixels = int(np.count_nonzero(mask))
     share = num_pixels / mask.size
     if num_pixels < options.min_pixels:
-        return Contact(NAN, 0, num_pixels, share, whole=False, footed=False)
+        return Contact(NAN, 0, share, footed=False)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     lowest = mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
     standing = lowest >= rows[-1] - options.contact_share * (rows[-1] - rows[0])
     y, x = lowest[standing], columns[standing]
     under = object_id[np.minimum(y + 2, mask.shape[0] - 1), x]
-    inv_depth_there = float(np.median(inv_depth[y, x]))
+    inv_depth_there = float(np.median(ground[y, x]))
     return Contact(
         inv_depth_there if inv_depth_there > 0 else NAN,
         int(np.bincount(under[under != label]).argmax()) if (under != label).any() else 0,
-        num_pixels,
         share,
-        _is_whole(object_id, mask, options),
         bool(rows[-1] < mask.shape[0] - options.edge_px),
     )
-
-
-def _is_whole(object_id: U16, mask: Bool, options: GroundOptions) -> bool:
-    """Whether the picture's edge and other objects cut next to nothing of `mask` off in [h, w]."""
-    padded = np.pad(object_id.astype(np.int32), 1, constant_values=-1)
-    own = np.pad(mask, 1)
-    around = (cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~own
-    return bool(around.any()) and float((padded[around] != 0).mean()) <= options.max_cut_share
 
 
 class Stand(NamedTuple):
@@ -123,31 +113,25 @@ class Stand(NamedTuple):
     grounded: bool  # False where nothing is known but what is seen below it
 
 
-def stand(contacts: Sequence[Contact], options: GroundOptions) -> Stand:
-    """Depth of one mover from its contact with the ground and its size in each frame.
+def stand(contacts: Sequence[Contact], growth: F64, options: GroundOptions) -> Stand:
+    """Depth of one mover from its contact with the ground and how its size changes, growth [T].
 
-    A body of one size looks larger in proportion to its inverse depth: its size tells how the
+    A body of one size looks larger in proportion to its inverse depth: its growth tells how the
     depth changes, and its ground contact tells the scale. In the air, or where its foot is
     covered, a mover is nearer than the ground seen below it, never farther: so the frames in which
-    it seems nearest count. Where it is cut off or covered, the frames around are interpolated.
+    it seems nearest count.
     """
     foot = np.array([c.inv_depth for c in contacts])
     footed = np.array([c.footed for c in contacts])
     on_ground = footed & np.array([c.beneath == 0 for c in contacts]) & np.isfinite(foot)
     looming = float(np.median([c.share for c in contacts])) > options.looming_share
-    if looming or on_ground.mean() < options.min_telling_share:
-        nearer = np.where(looming | ~footed, options.footless_nearness, 1.0)
-        return Stand(foot * nearer, options.footless_sigma, grounded=looming)
-    length = np.sqrt([c.num_pixels for c in contacts])
-    sized = np.array([c.whole for c in contacts])
-    sized &= length > options.min_length_share * float(np.median(length[length > 0]))
-    telling = on_ground & sized
-    per_length = foot[telling] / length[telling]
-    uneven = not len(per_length) or float(np.std(np.log(per_length))) > options.max_size_spread
-    if uneven or telling.mean() < options.min_sized_share:
-        nearest = np.quantile(foot[on_ground], options.contact_quantile)
-        return Stand(np.full(len(foot), nearest), options.grounded_sigma, grounded=True)
-    frames = np.flatnonzero(sized)
-    scale = np.quantile(per_length, options.contact_quantile)
-    inv_depth = np.interp(np.arange(len(foot)), frames, scale * length[frames])
-    return Stand(inv_depth, options.grounded_sigma, grounded=True)
+    if not looming and on_ground.mean() >= options.min_telling_share:
+        scale = np.quantile(foot[on_ground] / growth[on_ground], options.contact_quantile)
+        return Stand(scale * growth, options.grounded_sigma, grounded=True)
+    if looming:
+        nearer = np.where(footed, options.looming_nearness, options.looming_footless_nearness)
+    else:
+        nearer = np.where(footed, 1.0, options.footless_nearness)
+    known = np.isfinite(foot)
+    scale = np.median((foot * nearer / growth)[known]) if known.any() else NAN
+    return Stand(scale * growth, options.footless_sigma, grounded=looming)

@@ -1,16 +1,30 @@
 """Where each mover is in each frame: a guess, from all that tells."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, U16
+from camvid.depth.floor import FloorOptions, find_floor, ground
+from camvid.depth.following import FollowOptions, follow
 from camvid.depth.grounding import Contact, GroundOptions, contact, stand
+from camvid.depth.planes import Plane
 from camvid.depth.static_scene import Layer
-from camvid.depth.sway import SwayOptions, combined, follow, nearness
+from camvid.depth.sway import SwayOptions, combined, nearness
 from camvid.depth.views import Views
 from camvid.parallel import map_threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoverOptions:
+    """What tells where movers are."""
+
+    floor: FloorOptions = field(default_factory=FloorOptions)
+    ground: GroundOptions = field(default_factory=GroundOptions)
+    follow: FollowOptions = field(default_factory=FollowOptions)
+    sway: SwayOptions = field(default_factory=SwayOptions)
 
 
 class Mover(NamedTuple):
@@ -31,24 +45,26 @@ def place_movers(
     movers: list[int],
     object_ids: Sequence[U16],
     layers: Sequence[Layer],
+    planes: Sequence[Plane],
     views: Views,
-    ground: GroundOptions,
-    sway: SwayOptions,
+    options: MoverOptions,
 ) -> dict[int, Mover]:
     """By their ids, `movers` among the objects [h, w] of each frame, before the static `layers`.
 
     A mover of which no foot is ever seen because another mover is below it is mostly a part of
     that one, or just behind it: it is put where that one is.
     """
+    floor = find_floor(planes, views, options.floor)
+    grounds = [ground(layer, floor, views, t, options.floor) for t, layer in enumerate(layers)]
 
     def place(label: int) -> _Placed:
         contacts = [
-            contact(layer.inv_depth, ids, label, ground)
-            for layer, ids in zip(layers, object_ids, strict=True)
+            contact(below, ids, label, options.ground)
+            for below, ids in zip(grounds, object_ids, strict=True)
         ]
-        stands = stand(contacts, ground)
-        path_px = follow(views.gray, object_ids, label, sway)
-        told = nearness(path_px, stands.inv_depth, views.K, views.cam_from_world, sway)
+        path_px, growth = follow(views.gray, object_ids, label, options.follow)
+        stands = stand(contacts, growth, options.ground)
+        told = nearness(path_px, stands.inv_depth, views.K, views.cam_from_world, options.sway)
         factor, sigma = combined(told, stands.sigma)
         upon = 0 if stands.grounded else _mostly_upon(contacts, movers)
         return _Placed(Mover(factor * stands.inv_depth, sigma), upon)

@@ -6,14 +6,12 @@ way is slow, or has nothing to do with the camera's (triangulation of a trajecto
 slow ones, Park et al. 2010). Where the camera goes smoothly, nothing is told.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, NAN, U8, U16, Bool
+from camvid.artifacts import F64, NAN, Bool
 from camvid.geometry import camera_centers
 
 
@@ -25,9 +23,7 @@ class SwayOptions:
     min_frames: int = 16  # in a row, in which the mover is followed
     min_sway_px: float = 0.4  # RMS of what the sway must do to the mover
     model_error: float = 0.15  # relative error to expect at best: movers do not go evenly
-    max_corners: int = 80
-    min_corners: int = 6
-    max_round_trip_px: float = 0.3
+    max_sigma: float = 0.3  # standard error of the logarithm with which anything is told
 
 
 class Nearness(NamedTuple):
@@ -46,43 +42,6 @@ def combined(told: Nearness, sigma: float) -> Nearness:
         return Nearness(1.0, sigma)
     weight = sigma**2 / (sigma**2 + told.sigma**2)
     return Nearness(told.factor**weight, sigma * told.sigma / float(np.hypot(sigma, told.sigma)))
-
-
-def follow(gray: Sequence[U8], object_ids: Sequence[U16], label: int, options: SwayOptions) -> F64:
-    """Path [T, 2] in pixels of the middle of the object `label`; NaN where it is not followed.
-
-    Added up from the median motion of its corners, frame by frame: right from one frame to the
-    next, and free to drift slowly.
-    """
-    num_frames = len(gray)
-    path = np.full((num_frames, 2), np.nan)
-    seen = [np.argwhere(ids == label) for ids in object_ids]
-    for t in range(num_frames):
-        if len(seen[t]) and not np.isfinite(path[t]).all():
-            path[t] = seen[t].mean(axis=0)[::-1] + 0.5
-        if t + 1 < num_frames and np.isfinite(path[t]).all():
-            mask = object_ids[t] == label
-            path[t + 1] = path[t] + _median_step(gray[t], gray[t + 1], mask, options)
-    return path
-
-
-def _median_step(here: U8, there: U8, mask: Bool, options: SwayOptions) -> F64:
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    corners: Any = cv2.goodFeaturesToTrack(here, options.max_corners, 0.01, 3, mask=inner)
-    if corners is None or len(corners) < options.min_corners:
-        return np.full(2, np.nan)
-    there_xy, back_xy = (np.asarray(xy, np.float32) for xy in _there_and_back(here, there, corners))
-    held = np.linalg.norm(back_xy - corners, axis=2)[:, 0] < options.max_round_trip_px
-    if held.sum() < options.min_corners:
-        return np.full(2, np.nan)
-    return np.median((there_xy - corners)[held, 0], axis=0).astype(np.float64)
-
-
-def _there_and_back(here: U8, there: U8, corners: F32) -> tuple[F32, F32]:
-    nowhere: Any = None  # no first guess: the stubs do not know that it may be missing
-    there_xy, _, _ = cv2.calcOpticalFlowPyrLK(here, there, corners, nowhere, winSize=(13, 13))
-    back_xy, _, _ = cv2.calcOpticalFlowPyrLK(there, here, there_xy, nowhere, winSize=(13, 13))
-    return np.asarray(there_xy, np.float32), np.asarray(back_xy, np.float32)
 
 
 def nearness(
@@ -118,7 +77,8 @@ def nearness(
     left = mover + factor * camera
     freedom = 2 * (len(frames) - slow.shape[1]) - 1
     error = np.sqrt(float((left * left).sum()) / freedom / square)
-    return Nearness(factor, float(np.hypot(2 * error / factor, options.model_error)))
+    sigma = float(np.hypot(2 * error / factor, options.model_error))
+    return Nearness(factor, sigma) if sigma <= options.max_sigma else UNTOLD
 
 
 def _longest_run(known: Bool) -> np.ndarray:

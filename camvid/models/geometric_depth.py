@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.edges import EdgeOptions, snap
-from camvid.depth.grounding import GroundOptions
-from camvid.depth.movers import Mover, place_movers
-from camvid.depth.planes import find_planes
+from camvid.depth.movers import Mover, MoverOptions, place_movers
+from camvid.depth.planes import Plane, find_planes
 from camvid.depth.static_scene import (
     Layer,
     Seen,
@@ -28,7 +27,6 @@ from camvid.depth.static_scene import (
     see,
     static_layer,
 )
-from camvid.depth.sway import SwayOptions
 from camvid.depth.two_view import choose_partners
 from camvid.depth.views import Views
 from camvid.geometry import rescale_K
@@ -45,8 +43,7 @@ class GeometricDepthOptions:
     focal_weight: float = 2.0  # relative error of depth over the standard error of the focal length
     static: StaticOptions = field(default_factory=StaticOptions)
     edges: EdgeOptions = field(default_factory=EdgeOptions)
-    ground: GroundOptions = field(default_factory=GroundOptions)
-    sway: SwayOptions = field(default_factory=SwayOptions)
+    movers: MoverOptions = field(default_factory=MoverOptions)
 
 
 class GeometricDepth:
@@ -94,10 +91,9 @@ class _ClipDepth:
         shape = self._masks.object_id.shape
         depth = np.zeros(shape, np.float32)
         confidence = np.zeros(shape, np.uint8)
-        layers, movers = self._static_scene()
-        options = self._options
+        layers, planes, movers = self._static_scene()
         places = place_movers(
-            movers, self._object_ids, layers, self._views, options.ground, options.sway
+            movers, self._object_ids, layers, planes, self._views, self._options.movers
         )
 
         def finish(t: int) -> float:
@@ -122,9 +118,9 @@ class _ClipDepth:
         small = cv2.resize(object_id, self._size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(small, np.uint16)
 
-    def _static_scene(self) -> tuple[list[Layer], list[int]]:
-        """(the static scene of every frame, the ids of the objects that are not part of it)."""
-        options, ground = self._options.static, self._options.ground
+    def _static_scene(self) -> tuple[list[Layer], list[Plane], list[int]]:
+        """(the static scene of every frame, its planes, the ids of the objects not part of it)."""
+        options, ground = self._options.static, self._options.movers.ground
         width_px = self._masks.object_id.shape[2]
         partners = choose_partners(self._reconstruction, self._sparse, width_px, options.two_view)
         index = measured_frames(partners, options)
@@ -146,7 +142,7 @@ class _ClipDepth:
             # On objects depth goes with the flow: so do the tracks whose motion it is to explain.
             return snap(found, self._rgb[t], self._object_ids[t] > 0, self._options.edges)
 
-        return map_threads(layer, range(len(self._object_ids))), movers
+        return map_threads(layer, range(len(self._object_ids))), planes, movers
 
     def _hidden(self, frame_index: int, movers: list[int]) -> Bool:
         return np.asarray(np.isin(self._object_ids[frame_index], movers), np.bool_)
