@@ -33,11 +33,12 @@ class GroundOptions:
     looming_share: float = (
         0.25  # of the picture: what fills more may be in the air, near the camera
     )
-    # Inverse depth over that of the ground seen lowest (medians on generated scenes, but for the
-    # first: what fills the picture with its foot in sight hangs in some and stands in real life):
-    looming_nearness: float = 1.4  # where the picture is filled
-    looming_footless_nearness: float = 2.2  # and the foot is below it
-    footless_nearness: float = 1.3  # where the foot alone is below it
+    # Inverse depth over that of the ground seen lowest. What fills the picture with its foot in
+    # sight hangs there in some generated scenes, and stands in real life; without, it may be
+    # nearer still, but from a depth too small follows a motion that is none.
+    looming_nearness: float = 1.4
+    looming_footless_nearness: float = 1.8
+    footless_nearness: float = 1.3  # of what is smaller and cut off by the picture's lower edge
     grounded_sigma: float = 0.15  # expected relative error where the ground contact is seen
     footless_sigma: float = 0.4  # and where it is not
 

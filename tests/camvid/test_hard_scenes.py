@@ -167,6 +167,18 @@ def test_points_of_a_squeezed_body_lie_on_what_is_seen():
         np.testing.assert_allclose(truth.depth[frame, row, column][front], depth[front], rtol=0.02)
 
 
+def test_points_lie_evenly_on_boxes_and_ellipsoids_alike():
+    """Between bodies by their areas, and on an ellipsoid no denser at its tips."""
+    rest = RigidMotion(position_m=(0.0, 0.0, 0.5))
+    block = Body(name="thing/a", half_size_m=(0.3, 0.3, 0.3), texture=Texture(seed=3), motion=rest)
+    ball = replace(block, name="thing/b", shape="ellipsoid")
+    on_block, on_ball = scene(block, ball).surface_points
+    assert len(on_ball) / len(on_block) == pytest.approx(np.pi / 6, rel=0.03)
+    limb = replace(ball, half_size_m=(0.05, 0.05, 0.5))
+    along = np.abs(scene(limb).surface_points[0][:, 2]) / 0.5
+    assert along.mean() == pytest.approx(0.424, abs=0.06)  # 4 / (3 pi); evenly in z it is 0.5
+
+
 def test_a_zoom_changes_K_and_nothing_else():
     small = replace(box(), half_size_m=(0.3, 0.3, 0.3))
     raised = replace(small, motion=RigidMotion(position_m=(0.0, 0.0, 1.0)))
