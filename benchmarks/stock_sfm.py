@@ -21,7 +21,7 @@ from camvid.evaluation.maps import true_maps
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
 from camvid.evaluation.truth import ClipTruth, read_truth
-from camvid.models.track_sfm import TrackSfm
+from camvid.models.poses.track_sfm import TrackSfm
 from camvid.parallel import num_threads
 from camvid.sfm.colmap import pycolmap
 from camvid.store import ClipStore

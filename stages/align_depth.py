@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.models.depth.geometric import GeometricDepthOptions
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
-from camvid.models.geometric_depth import GeometricDepthOptions
 from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.stage import Resources

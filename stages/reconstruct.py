@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
+from camvid.models.poses.track_sfm import TrackSfmOptions
 from camvid.models.protocols import PoseSolver
 from camvid.models.registry import BackendConfig, build_backend, weights_of
-from camvid.models.track_sfm import TrackSfmOptions
 from camvid.stage import Resources
 from camvid.weights import Weight
 

@@ -6,13 +6,13 @@ from typing import ClassVar
 from camvid.artifacts import Clip, Frames, MovableMasks
 from camvid.models.protocols import Segmenter
 from camvid.models.registry import BackendConfig, build_backend, weights_of
-from camvid.models.saliency_motion import SaliencyMotionOptions
 from camvid.models.segmenters.options import (
     Mask2FormerOptions,
     RfDetrSegOptions,
     Sam2Options,
     SegmentAnythingOptions,
 )
+from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.stage import Resources
 from camvid.weights import Weight
 

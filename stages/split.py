@@ -15,9 +15,9 @@ from camvid.artifacts import Clip, Frames
 from camvid.errors import ClipError, ConfigError
 from camvid.memory import give_back
 from camvid.models.protocols import ShotDetector
-from camvid.models.pyscenedetect import PySceneDetectOptions
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
+from camvid.models.shots.pyscenedetect import PySceneDetectOptions
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import structure, unstructure

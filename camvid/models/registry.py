@@ -15,29 +15,29 @@ from camvid.weights import Weight
 BACKENDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "shot detector": {
-            "pyscenedetect": "camvid.models.pyscenedetect:PySceneDetect",
+            "pyscenedetect": "camvid.models.shots.pyscenedetect:PySceneDetect",
             "transnetv2": "camvid.models.shots.transnetv2:TransNetV2",
         },
         "segmenter": {
-            "saliency_motion": "camvid.models.saliency_motion:SaliencyMotion",
+            "saliency_motion": "camvid.models.segmenters.saliency_motion:SaliencyMotion",
             "segment_anything": "camvid.models.segmenters.segment_anything:SegmentAnything",
             "sam2": "camvid.models.segmenters.sam2:Sam2",
             "mask2former": "camvid.models.segmenters.mask2former:Mask2Former",
             "rf_detr_seg": "camvid.models.segmenters.rf_detr_seg:RfDetrSeg",
         },
-        "pose solver": {"track_sfm": "camvid.models.track_sfm:TrackSfm"},
+        "pose solver": {"track_sfm": "camvid.models.poses.track_sfm:TrackSfm"},
         "feature matcher": {
             "sift": "camvid.models.features.sift:Sift",
             "xfeat": "camvid.models.features.xfeat:XFeat",
             "aliked_lightglue": "camvid.models.features.aliked_lightglue:AlikedLightGlue",
         },
         "depth estimator": {
-            "geometric": "camvid.models.geometric_depth:GeometricDepth",
+            "geometric": "camvid.models.depth.geometric:GeometricDepth",
             "depth_anything": "camvid.models.depth.depth_anything:DepthAnything",
             "depth_pro": "camvid.models.depth.depth_pro:DepthPro",
         },
         "point tracker": {
-            "lucas_kanade": "camvid.models.lucas_kanade_tracker:LucasKanadeTracker",
+            "lucas_kanade": "camvid.models.trackers.lucas_kanade:LucasKanadeTracker",
             "cotracker": "camvid.models.trackers.cotracker:CoTracker",
             "tapir": "camvid.models.trackers.tapir:Tapir",
         },

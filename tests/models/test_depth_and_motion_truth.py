@@ -26,8 +26,8 @@ from camvid.artifacts import (
 )
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.geometric_depth import GeometricDepth
-from camvid.models.lucas_kanade_tracker import LucasKanadeTracker
+from camvid.models.depth.geometric import GeometricDepth
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.motion import MotionOptions, measure_motion
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render

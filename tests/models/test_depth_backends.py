@@ -11,8 +11,8 @@ import pytest
 from camvid.artifacts import F32, U8, Frames, ObjectMasks
 from camvid.depth.alignment import AlignmentOptions
 from camvid.errors import BackendUnavailable
+from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
-from camvid.models.geometric_depth import GeometricDepth
 from camvid.models.protocols import DepthEstimator
 from tests.models.backend_contracts import check_depth_estimator, seen_by_cameras
 

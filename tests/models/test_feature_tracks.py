@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from camvid.models.feature_tracks import (
+from camvid.models.features.sift import Sift
+from camvid.models.poses.feature_tracks import (
     FeatureTrackOptions,
     feature_tracks,
     keyframe_tracks,
 )
-from camvid.models.features.sift import Sift
 from camvid.sfm.observations import join_tracks
 
 SHIFT = np.array([41, 13])

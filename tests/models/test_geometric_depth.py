@@ -20,7 +20,7 @@ from camvid.artifacts import (
     ReconstructionQuality,
 )
 from camvid.geometry import cam_from_img
-from camvid.models.geometric_depth import GeometricDepth
+from camvid.models.depth.geometric import GeometricDepth
 
 WIDTH, HEIGHT, NUM_FRAMES, STEP = 240, 160, 8, 0.12
 K = np.array([[240.0, 0, WIDTH / 2], [0, 240.0, HEIGHT / 2], [0, 0, 1]])

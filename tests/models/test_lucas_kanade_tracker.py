@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import Frames, MaskedObject, ObjectMasks
-from camvid.models.lucas_kanade_tracker import LucasKanadeTracker
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 
 HEIGHT, WIDTH, SIDE = 120, 160, 48
 

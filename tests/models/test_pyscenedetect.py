@@ -8,7 +8,7 @@ import pytest
 
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
-from camvid.models.pyscenedetect import PySceneDetect, PySceneDetectOptions
+from camvid.models.shots.pyscenedetect import PySceneDetect, PySceneDetectOptions
 from tests.factories import CLIPS
 
 SINGLE_SHOTS = (

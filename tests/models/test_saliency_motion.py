@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import I32, U8, Bool, Clip, Frames, MaskedObject, ObjectMasks, Video
-from camvid.models.saliency_motion import SaliencyMotion, SaliencyMotionOptions
+from camvid.models.segmenters.saliency_motion import SaliencyMotion, SaliencyMotionOptions
 from camvid.segmentation.objects import ObjectOptions, keep_objects
 
 FPS = 24.0
@@ -179,7 +179,7 @@ def test_every_id_is_listed_once_from_one() -> None:
 
 
 def test_missing_weights_warn_once_and_are_not_recorded(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="camvid.models.saliency_motion"):
+    with caplog.at_level(logging.WARNING, logger="camvid.models.segmenters.saliency_motion"):
         segmenter = SaliencyMotion(SaliencyMotionOptions())
     assert segmenter.weights == ()
     assert "camvid models fetch u2netp" in caplog.text

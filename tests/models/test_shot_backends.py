@@ -9,8 +9,8 @@ import pytest
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.models.protocols import ShotDetector
-from camvid.models.pyscenedetect import PySceneDetect
 from camvid.models.shots.options import TransNetV2Options
+from camvid.models.shots.pyscenedetect import PySceneDetect
 from camvid.models.shots.spans import find_gaps, shots_between
 from camvid.video.decode import read_frames
 from tests.models.test_pyscenedetect import dissolve, scene

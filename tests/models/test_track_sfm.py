@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.track_sfm import TrackSfm, TrackSfmOptions
+from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions
 from tests.factories import CLIPS
 
 

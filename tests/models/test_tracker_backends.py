@@ -16,7 +16,7 @@ import pytest
 
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.lucas_kanade_tracker import LucasKanadeTracker
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.models.trackers.options import CoTrackerOptions, FollowOptions, TapirOptions
 from tests.models import tracker_contract as contract
 

@@ -1,1 +1,1 @@
-"""Segmenters with weights: masks of single frames, or of a whole clip from prompts."""
+"""Segmenters: masks of single frames, or of a whole clip."""

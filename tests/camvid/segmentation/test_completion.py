@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import I32, U8, Bool
-from camvid.models.saliency_motion import SaliencyMotionOptions
+from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.segmentation.completion import CompletionOptions, complete_movers
 from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow

@@ -14,7 +14,7 @@ import numpy as np
 from camvid import weights
 from camvid.artifacts import U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate_optional
-from camvid.models.u2netp import U2NetP
+from camvid.models.segmenters.u2netp import U2NetP
 from camvid.parallel import map_threads
 from camvid.segmentation.completion import CompletionOptions, complete_movers
 from camvid.segmentation.evidence import EvidenceOptions, motion_evidence

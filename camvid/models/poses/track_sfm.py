@@ -19,15 +19,15 @@ from camvid.artifacts import (
     ReconstructionQuality,
 )
 from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
-from camvid.models.feature_tracks import (
-    FeatureTrackOptions,
-    feature_tracks,
-    keyframe_tracks,
-)
 from camvid.models.features.options import (
     AlikedLightGlueOptions,
     SiftMatcherOptions,
     XFeatOptions,
+)
+from camvid.models.poses.feature_tracks import (
+    FeatureTrackOptions,
+    feature_tracks,
+    keyframe_tracks,
 )
 from camvid.models.protocols import FeatureMatcher
 from camvid.models.registry import BackendConfig, build_backend, weights_of
