@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,8 +139,8 @@ def _wait_for(root: Path, pattern: str, process: subprocess.Popen[bytes]) -> Non
 def test_new_thresholds_measure_nothing_again(
     run: ClipStore, videos: list[str], tmp_path: Path
 ) -> None:
-    curate(videos, str(tmp_path), CurateConfig(), in_process.run)
-    store = ClipStore(str(tmp_path))
+    store = ClipStore(str(tmp_path / "run"))
+    shutil.copytree(run.full_path("."), store.root)
     high = ["filter.min_motion_strength=0.9"]
     planned = refilter(store, high, dry_run=True)
     assert {(c.before, c.after) for c in planned} == {("4d", "3d"), ("video", "none")}
@@ -151,13 +152,13 @@ def test_new_thresholds_measure_nothing_again(
     refiltered = shard_hashes(store)
     assert list(refiltered) == ["3d-00000.parquet"]
     assert verify_shards(store) == []
-    curate(videos, str(tmp_path), config, in_process.run, seen.append)
+    curate(videos, store.root, config, in_process.run, seen.append)
     records = [r for row in seen if row.clip_id for r in row.records]
     assert all(r.reused for r in records), "refilter has left what curate would have made"
     assert shard_hashes(store) == refiltered
 
     seen.clear()
-    curate(videos, str(tmp_path), CurateConfig(), in_process.run, seen.append)
+    curate(videos, store.root, CurateConfig(), in_process.run, seen.append)
     again = {r.stage for row in seen if row.clip_id for r in row.records if not r.reused}
     assert again == {"filter"}
     assert shard_hashes(store) == shard_hashes(run)
@@ -189,10 +190,8 @@ def test_ray_gives_equal_rows_and_equal_artifacts(
             assert store.read_bytes(name) == run.read_bytes(name), kind.__name__
 
 
-def test_one_file_under_two_names_counts_once(
-    videos: list[str], run: ClipStore, tmp_path: Path
-) -> None:
-    original = next(v for v in videos if v.endswith("orbit.mp4"))
+def test_one_file_under_two_names_counts_once(videos: list[str], tmp_path: Path) -> None:
+    original = next(v for v in videos if v.endswith(HOSTILE))
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(Path(original).read_bytes())
     rows = curate([original, str(copy)], str(tmp_path / "run"), CurateConfig(), in_process.run)
