@@ -1,12 +1,14 @@
-"""The floor among the planes of a scene, and the ground that things stand on."""
+"""The floor of a scene, and the ground that things stand on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
-from camvid.artifacts import F32
-from camvid.depth.planes import Plane
+from camvid.artifacts import F32, NAN, Bool
+from camvid.depth.fusion import Measured
+from camvid.depth.planes import Plane, PlaneOptions, find_planes
 from camvid.depth.static_scene import Layer
 from camvid.depth.views import Views
 
@@ -16,16 +18,45 @@ class FloorOptions:
     """What a floor is, and what else the ground may be."""
 
     min_upright: float = 0.7  # cosine between the floor's normal and the pictures' upright axis
-    # What is measured nearer than the floor, by more than the first factor, is a table or a wall
-    # if its error is expected to be below the second; or else a shadow, or the colour of a thing
-    # that has run out over its border, if it is nearer by less than the third:
+    # Of planes, where those that the best spots lie on are no floor: all spots are asked then.
+    bare_tolerance: float = 0.06
+    bare_sigma: float = 0.15
+    # What is measured off the floor, by more than the first factor, is a table, a wall or a pit if
+    # its error is expected to be below the second; or else a shadow, or the colour of a thing that
+    # has run out over its border, if it is nearer by less than the third:
     raised: float = 1.1
     max_raised_sigma: float = 0.03
     max_error: float = 2.5
+    # Beside a thing's foot, so many pixels of the working size away, it is the floor that is seen
+    # if the larger share of what was measured there lies on it:
+    foot_share: float = 0.15  # of an object's height: its lowest part
+    beside_px: tuple[int, int] = (3, 12)
+    tolerance: float = 0.1
+    min_pixels: int = 8
 
 
-def find_floor(planes: Sequence[Plane], views: Views, options: FloorOptions) -> Plane | None:
-    """The most level of the planes that lie below the cameras."""
+def find_floor(
+    views: Views, measured: Mapping[int, Measured], planes: PlaneOptions, options: FloorOptions
+) -> Plane | None:
+    """The floor of what was measured off all objects, by frame.
+
+    Bare floors have few good spots, so where these show none, the others are asked too.
+    """
+    bare = replace(
+        planes,
+        min_believed=0.0,
+        max_sigma=options.bare_sigma,
+        tolerance=options.bare_tolerance,
+    )
+    for asked in (planes, bare):
+        floor = most_level(find_planes(views, measured, asked), views, options)
+        if floor is not None:
+            return floor
+    return None
+
+
+def most_level(planes: Sequence[Plane], views: Views, options: FloorOptions) -> Plane | None:
+    """Of the planes that lie below the cameras."""
     posed = np.flatnonzero(np.isfinite(views.cam_from_world).all(axis=(1, 2)))
     if not len(posed):
         return None
@@ -34,18 +65,50 @@ def find_floor(planes: Sequence[Plane], views: Views, options: FloorOptions) -> 
     middle = int(posed[len(posed) // 2])
 
     def is_below(plane: Plane) -> bool:
-        shape = views.gray[middle].shape
-        inv_depth = plane.inv_depth(views.K[middle], views.cam_from_world[middle], shape)
-        lowest = float(inv_depth[-1].mean())
-        return lowest > max(0.0, float(inv_depth[0].mean()))
+        inv_depth = seen_floor(plane, views, middle)
+        return float(inv_depth[-1].mean()) > max(0.0, float(inv_depth[0].mean()))
 
-    level = [abs(float(plane.normal @ down)) for plane in planes]
-    below = [
-        (upright, plane)
-        for upright, plane in zip(level, planes, strict=True)
-        if upright >= options.min_upright and is_below(plane)
-    ]
-    return max(below, key=lambda each: each[0])[1] if below else None
+    def uprightness(plane: Plane) -> float:
+        return abs(float(plane.normal @ down))
+
+    level = [p for p in planes if uprightness(p) >= options.min_upright and is_below(p)]
+    return max(level, key=uprightness, default=None)
+
+
+def seen_floor(floor: Plane, views: Views, frame_index: int) -> F32:
+    """The floor's inverse depth [h, w] in a frame; not above 0 above its horizon."""
+    shape = views.gray[frame_index].shape
+    return floor.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
+
+
+def floor_ratio(
+    inv_depth: F32, level: F32, static: Bool, mask: Bool, options: FloorOptions
+) -> float:
+    """Measured inverse depth of the lowest part of `mask` over the floor's there, all [h, w].
+
+    NaN where either is not known, or where it is not the floor that is `static` beside it. Below
+    1 a thing would be under the floor on which it is seen: it moves, and was measured wrong.
+    """
+    if not mask.any():
+        return NAN
+    rows = np.flatnonzero(mask.any(axis=1))
+    lowest = np.zeros_like(mask)
+    lowest[max(0, int(np.ceil(rows[-1] - options.foot_share * (rows[-1] - rows[0])))) :] = True
+    near, far = (_grown(mask, reach_px) for reach_px in options.beside_px)
+    beside = far & ~near & static & lowest & (inv_depth > 0) & (level > 0)
+    own = mask & lowest & (inv_depth > 0)
+    if min(np.count_nonzero(beside), np.count_nonzero(own)) < options.min_pixels:
+        return NAN
+    off_floor = np.abs(inv_depth[beside] / level[beside] - 1)
+    if np.mean(off_floor <= options.tolerance) <= 0.5:
+        return NAN
+    under = float(np.median(level[mask & lowest]))
+    return float(np.median(inv_depth[own])) / under if under > 0 else NAN
+
+
+def _grown(mask: Bool, reach_px: int) -> Bool:
+    size = 2 * reach_px + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
 
 
 def ground(
@@ -54,9 +117,9 @@ def ground(
     """Inverse depth [h, w] of what things stand on: the floor, or what is raised over it."""
     if floor is None or not np.isfinite(views.cam_from_world[frame_index]).all():
         return layer.inv_depth
-    shape = layer.inv_depth.shape
-    level = floor.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
-    raised = layer.inv_depth > options.raised * level
+    level = seen_floor(floor, views, frame_index)
+    nearer = layer.inv_depth / np.where(level > 0, level, np.float32(1))
+    off = (nearer > options.raised) | (nearer < 1 / options.raised)
     measured = layer.sigma < options.max_raised_sigma
-    far_off = layer.inv_depth > options.max_error * level
-    return np.where((level > 0) & ~(raised & (measured | far_off)), level, layer.inv_depth)
+    believed = (off & measured) | (nearer > options.max_error)
+    return np.where((level > 0) & ~believed, level, layer.inv_depth)

@@ -22,6 +22,8 @@ class GroundOptions:
     # depths; seen on generated scenes: 0.94 to 1.12 where static, 1.6 for a mover):
     min_ground_ratio: float = 0.95
     max_ground_ratio: float = 1.35
+    min_floor_ratio: float = 0.85  # of the floor, whose place may be known less well
+    max_floor_ratio: float = 1.5  # and over which parts of things hang
     min_ground_rise: float = 1.04  # half its height farther down: else it may hang before a wall
     ring_px: int = 3  # width of the border read around an object, at the working size
     foot_share: float = 0.15  # of an object's height: its lowest part, which touches the ground

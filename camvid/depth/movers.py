@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64, U16
-from camvid.depth.floor import FloorOptions, find_floor, ground
+from camvid.depth.floor import FloorOptions, ground
 from camvid.depth.following import FollowOptions, follow
 from camvid.depth.grounding import Contact, GroundOptions, contact, stand
 from camvid.depth.planes import Plane
@@ -45,16 +45,17 @@ def place_movers(
     movers: list[int],
     object_ids: Sequence[U16],
     layers: Sequence[Layer],
-    planes: Sequence[Plane],
+    floor: Plane | None,
     views: Views,
     options: MoverOptions,
 ) -> dict[int, Mover]:
     """By their ids, `movers` among the objects [h, w] of each frame, before the static `layers`.
 
+    They stand on the floor, where there is one.
+
     A mover of which no foot is ever seen because another mover is below it is mostly a part of
     that one, or just behind it: it is put where that one is.
     """
-    floor = find_floor(planes, views, options.floor)
     grounds = [ground(layer, floor, views, t, options.floor) for t, layer in enumerate(layers)]
 
     def place(label: int) -> _Placed:

@@ -73,11 +73,14 @@ def see(
     )
 
 
-def find_movers(seen: Sequence[Seen], num_objects: int, ground: GroundOptions) -> list[int]:
+def find_movers(
+    seen: Sequence[Seen], floor_ratios: F64, num_objects: int, ground: GroundOptions
+) -> list[int]:
     """Which objects (as places in the list of objects) cannot be static.
 
     Every masked object may move; one whose pixels obey the epipolar geometry, pair after pair, and
-    that stands on the ground it covers, does not, and keeps its measured depth.
+    that stands on the ground it covers, does not, and keeps its measured depth. `floor_ratios`
+    [n, M] say the same of the floor as `Seen.ground_ratio` does of the ground right beside it.
     """
     pixels = sum((s.object_pixels for s in seen), np.zeros(num_objects, np.int32))
     agreed = sum((s.agreed_pixels for s in seen), np.zeros(num_objects, np.int32))
@@ -85,7 +88,9 @@ def find_movers(seen: Sequence[Seen], num_objects: int, ground: GroundOptions) -
     ratios = np.array([s.ground_ratio for s in seen]).reshape(len(seen), num_objects)
     usual = np.array([_known_median(column) for column in ratios.T])
     off_ground = (usual < ground.min_ground_ratio) | (usual > ground.max_ground_ratio)
-    return np.flatnonzero((share < ground.min_static_share) | off_ground).tolist()
+    over = np.array([_known_median(column) for column in floor_ratios.T])
+    off_floor = (over < ground.min_floor_ratio) | (over > ground.max_floor_ratio)
+    return np.flatnonzero((share < ground.min_static_share) | off_ground | off_floor).tolist()
 
 
 def away_from(measured: Measured, hidden: Bool, options: StaticOptions) -> Measured:

@@ -4,7 +4,7 @@ What moves cannot be triangulated; it is given the depth of the ground it stands
 the epipolar lines at constant speed (towards the camera, say) looks like depth, and stays unseen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import F32, F64, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.edges import EdgeOptions, snap
+from camvid.depth.floor import find_floor, floor_ratio, seen_floor
 from camvid.depth.movers import Mover, MoverOptions, place_movers
 from camvid.depth.planes import Plane, find_planes
 from camvid.depth.static_scene import (
@@ -91,9 +92,9 @@ class _ClipDepth:
         shape = self._masks.object_id.shape
         depth = np.zeros(shape, np.float32)
         confidence = np.zeros(shape, np.uint8)
-        layers, planes, movers = self._static_scene()
+        layers, floor, movers = self._static_scene()
         places = place_movers(
-            movers, self._object_ids, layers, planes, self._views, self._options.movers
+            movers, self._object_ids, layers, floor, self._views, self._options.movers
         )
 
         def finish(t: int) -> float:
@@ -118,8 +119,8 @@ class _ClipDepth:
         small = cv2.resize(object_id, self._size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(small, np.uint16)
 
-    def _static_scene(self) -> tuple[list[Layer], list[Plane], list[int]]:
-        """(the static scene of every frame, its planes, the ids of the objects not part of it)."""
+    def _static_scene(self) -> tuple[list[Layer], Plane | None, list[int]]:
+        """(the static scene of every frame, its floor, the ids of the objects not part of it)."""
         options, ground = self._options.static, self._options.movers.ground
         width_px = self._masks.object_id.shape[2]
         partners = choose_partners(self._reconstruction, self._sparse, width_px, options.two_view)
@@ -130,7 +131,9 @@ class _ClipDepth:
             return see(self._views, t, partners[t], objects, options, ground)
 
         seen = map_threads(look, index)
-        movers = [self._labels[m] for m in find_movers(seen, len(self._labels), ground)]
+        floor = self._floor(index, seen)
+        ratios = self._floor_ratios(index, seen, floor)
+        movers = [self._labels[m] for m in find_movers(seen, ratios, len(self._labels), ground)]
         measured = {
             t: away_from(s.measured, self._hidden(t, movers), options)
             for t, s in zip(index, seen, strict=True)
@@ -142,7 +145,29 @@ class _ClipDepth:
             # On objects depth goes with the flow: so do the tracks whose motion it is to explain.
             return snap(found, self._rgb[t], self._object_ids[t] > 0, self._options.edges)
 
-        return map_threads(layer, range(len(self._object_ids))), planes, movers
+        return map_threads(layer, range(len(self._object_ids))), floor, movers
+
+    def _floor(self, index: Sequence[int], seen: Sequence[Seen]) -> Plane | None:
+        """Of what was measured in the frames `index` off all objects."""
+        options = self._options.static
+        around = {
+            t: away_from(s.measured, self._object_ids[t] > 0, options)
+            for t, s in zip(index, seen, strict=True)
+        }
+        return find_floor(self._views, around, options.planes, self._options.movers.floor)
+
+    def _floor_ratios(self, index: Sequence[int], seen: Sequence[Seen], floor: Plane | None) -> F64:
+        """Of every object in the frames `index`, [n, M]; NaN where it is not seen on the floor."""
+        ratios = np.full((len(seen), len(self._labels)), np.nan)
+        if floor is None:
+            return ratios
+        for row, t, s in zip(ratios, index, seen, strict=True):
+            ids, level = self._object_ids[t], seen_floor(floor, self._views, t)
+            for m, label in enumerate(self._labels):
+                row[m] = floor_ratio(
+                    s.measured.inv_depth, level, ids == 0, ids == label, self._options.movers.floor
+                )
+        return ratios
 
     def _hidden(self, frame_index: int, movers: list[int]) -> Bool:
         return np.asarray(np.isin(self._object_ids[frame_index], movers), np.bool_)

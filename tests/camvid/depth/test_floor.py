@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from camvid.artifacts import F32, F64
-from camvid.depth.floor import FloorOptions, find_floor, ground
-from camvid.depth.planes import Plane
+from camvid.artifacts import F32, F64, U8, Bool
+from camvid.depth.floor import FloorOptions, find_floor, floor_ratio, ground, most_level
+from camvid.depth.fusion import Measured
+from camvid.depth.planes import Plane, PlaneOptions
 from camvid.depth.static_scene import Layer
 from camvid.depth.views import Views
 
@@ -19,10 +20,10 @@ WALL = Plane(np.array([0.0, 0.0, 1.0]), 6.0, 0.005)
 RAMP = Plane(np.array([0.0, 0.8, 0.6]), 3.0, 0.005)
 
 
-def views(cam_from_world: F64 | None = None) -> Views:
+def views(cam_from_world: F64 | None = None, gray: U8 | None = None) -> Views:
     K = np.array([[80.0, 0, 40], [0, 80.0, 30], [0, 0, 1]])[None]
     pose = np.eye(3, 4) if cam_from_world is None else cam_from_world
-    return Views([np.zeros(SHAPE, np.uint8)], K, pose[None])
+    return Views([np.zeros(SHAPE, np.uint8) if gray is None else gray], K, pose[None])
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -30,19 +31,64 @@ def test_the_floor_is_the_most_level_plane_below(sign: int) -> None:
     planes = [
         Plane(sign * p.normal, sign * p.offset, p.sigma) for p in (WALL, CEILING, RAMP, FLOOR)
     ]
-    assert find_floor(planes, views(), OPTIONS) is planes[3]
-    assert find_floor(planes[:3], views(), OPTIONS) is planes[2]
-    assert find_floor(planes[:2], views(), OPTIONS) is None
+    assert most_level(planes, views(), OPTIONS) is planes[3]
+    assert most_level(planes[:3], views(), OPTIONS) is planes[2]
+    assert most_level(planes[:2], views(), OPTIONS) is None
 
 
 def test_without_a_camera_there_is_no_floor() -> None:
     unknown = views(np.full((3, 4), np.nan))
-    assert find_floor([FLOOR], unknown, OPTIONS) is None
+    assert most_level([FLOOR], unknown, OPTIONS) is None
 
 
 def floor_depth() -> F32:
     seen = views()
     return FLOOR.inv_depth(seen.K[0], seen.cam_from_world[0], SHAPE)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_bare_floor_is_found_too(bare: bool) -> None:
+    """From measurements that err by 4 %, as those of bare floors do."""
+    rng = np.random.default_rng(0)
+    texture = np.full(SHAPE, 90, np.uint8) if bare else rng.integers(0, 255, SHAPE, np.uint8)
+    inv_depth = floor_depth() * rng.normal(1, 0.02 if bare else 0.003, SHAPE).astype(np.float32)
+    inv_depth[inv_depth < 0.02] = 0
+    sigma = np.full(SHAPE, 0.1 if bare else 0.01, np.float32)
+    measured = {0: Measured(inv_depth, sigma)}
+    planes = PlaneOptions(sample_px=2)
+    found = find_floor(views(gray=texture), measured, planes, OPTIONS)
+    assert found is not None
+    assert abs(found.normal[1]) > 0.99
+    assert abs(found.offset) == pytest.approx(CAMERA_HEIGHT_M, rel=0.03)
+    walls = {0: Measured(np.where(inv_depth > 0, 1 / np.float32(6), 0).astype(np.float32), sigma)}
+    assert find_floor(views(gray=texture), walls, planes, OPTIONS) is None
+
+
+def standing() -> Bool:
+    mask = np.zeros(SHAPE, np.bool_)
+    mask[25:45, 30:50] = True
+    return mask
+
+
+@pytest.mark.parametrize("nearness", [0.5, 1.0, 1.8])
+def test_how_far_off_the_floor_a_thing_was_measured(nearness: float) -> None:
+    mask, level = standing(), floor_depth()
+    inv_depth = level.copy()
+    inv_depth[mask] = nearness * level[43, 40]
+    assert floor_ratio(inv_depth, level, ~mask, mask, OPTIONS) == pytest.approx(nearness, rel=0.05)
+
+
+def test_where_no_floor_is_seen_beside_a_thing_nothing_is_said() -> None:
+    mask, level = standing(), floor_depth()
+    on_a_table = np.full(SHAPE, 0.5, np.float32)
+    nowhere = np.zeros(SHAPE, np.bool_)
+    for inv_depth, static, own in (
+        (on_a_table, ~mask, mask),
+        (level, nowhere, mask),  # among other objects
+        (level, ~mask, nowhere),
+        (np.zeros(SHAPE, np.float32), ~mask, mask),
+    ):
+        assert np.isnan(floor_ratio(inv_depth, level, static, own, OPTIONS))
 
 
 def ground_with(nearer: float, sigma: float) -> float:
@@ -64,7 +110,8 @@ def ground_with(nearer: float, sigma: float) -> float:
         (1.8, 0.1, 1.0),  # a shadow
         (1.8, 0.01, 1.8),  # a table
         (4.0, 0.1, 4.0),  # a wall on which little is seen
-        (0.8, 0.01, 1.0),  # nothing is seen through a floor
+        (0.8, 0.01, 0.8),  # a pit
+        (0.8, 0.1, 1.0),
     ],
 )
 def test_what_lies_over_the_floor_is_believed_where_it_was_measured_well(

@@ -23,7 +23,7 @@ def placed(object_ids: list[U16]) -> dict[int, float]:
     cameras = np.repeat(np.eye(3, 4)[None], NUM_FRAMES, 0)
     K = np.tile(np.array([[80.0, 0, 40], [0, 80.0, 30], [0, 0, 1]]), (NUM_FRAMES, 1, 1))
     views = Views([np.zeros(SHAPE, np.uint8)] * NUM_FRAMES, K, cameras)
-    found = place_movers([1, 2], object_ids, layers, [], views, MoverOptions())
+    found = place_movers([1, 2], object_ids, layers, None, views, MoverOptions())
     return {label: float(mover.inv_depth[5]) for label, mover in found.items()}
 
 
