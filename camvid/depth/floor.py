@@ -18,6 +18,8 @@ class FloorOptions:
     """What a floor is, and what else the ground may be."""
 
     min_upright: float = 0.7  # cosine between the floor's normal and the pictures' upright axis
+    lowest_rows: float = 0.2  # of the pictures, of which a floor
+    min_share: float = 0.75  # explains so much (true ones on generated scenes: above 0.83)
     # Of planes, where those that the best spots lie on are no floor: all spots are asked then.
     bare_tolerance: float = 0.06
     bare_sigma: float = 0.15
@@ -49,30 +51,45 @@ def find_floor(
         tolerance=options.bare_tolerance,
     )
     for asked in (planes, bare):
-        floor = most_level(find_planes(views, measured, asked), views, options)
+        found = find_planes(views, measured, asked)
+        supported = [
+            p for p in found if low_share(p, views, measured, options) >= options.min_share
+        ]
+        floor = most_level(supported, views, options)
         if floor is not None:
             return floor
     return None
 
 
 def most_level(planes: Sequence[Plane], views: Views, options: FloorOptions) -> Plane | None:
-    """Of the planes that lie below the cameras."""
-    posed = np.flatnonzero(np.isfinite(views.cam_from_world).all(axis=(1, 2)))
-    if not len(posed):
+    """The one whose normal is nearest to the pictures' upright axis, if any is near enough."""
+    posed = np.isfinite(views.cam_from_world).all(axis=(1, 2))
+    if not posed.any():
         return None
     down = views.cam_from_world[posed, 1, :3].mean(axis=0)
     down = down / np.linalg.norm(down)
-    middle = int(posed[len(posed) // 2])
-
-    def is_below(plane: Plane) -> bool:
-        inv_depth = seen_floor(plane, views, middle)
-        return float(inv_depth[-1].mean()) > max(0.0, float(inv_depth[0].mean()))
 
     def uprightness(plane: Plane) -> float:
         return abs(float(plane.normal @ down))
 
-    level = [p for p in planes if uprightness(p) >= options.min_upright and is_below(p)]
+    level = [plane for plane in planes if uprightness(plane) >= options.min_upright]
     return max(level, key=uprightness, default=None)
+
+
+def low_share(
+    plane: Plane, views: Views, measured: Mapping[int, Measured], options: FloorOptions
+) -> float:
+    """Of all that was measured in the lowest rows of the pictures, the share on the plane."""
+    num = on_plane = 0
+    for t, (inv_depth, _) in measured.items():
+        low = slice(round((1 - options.lowest_rows) * len(inv_depth)), None)
+        level, there = seen_floor(plane, views, t)[low], inv_depth[low]
+        known = there > 0
+        num += np.count_nonzero(known)
+        on_plane += np.count_nonzero(
+            known & (level > 0) & (np.abs(there - level) <= options.tolerance * level)
+        )
+    return float(on_plane / max(num, 1))
 
 
 def seen_floor(floor: Plane, views: Views, frame_index: int) -> F32:

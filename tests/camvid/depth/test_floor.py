@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, F64, U8, Bool
-from camvid.depth.floor import FloorOptions, find_floor, floor_ratio, ground, most_level
+from camvid.depth.floor import FloorOptions, find_floor, floor_ratio, ground, low_share, most_level
 from camvid.depth.fusion import Measured
 from camvid.depth.planes import Plane, PlaneOptions
 from camvid.depth.static_scene import Layer
@@ -27,18 +27,32 @@ def views(cam_from_world: F64 | None = None, gray: U8 | None = None) -> Views:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_the_floor_is_the_most_level_plane_below(sign: int) -> None:
-    planes = [
-        Plane(sign * p.normal, sign * p.offset, p.sigma) for p in (WALL, CEILING, RAMP, FLOOR)
-    ]
-    assert most_level(planes, views(), OPTIONS) is planes[3]
-    assert most_level(planes[:3], views(), OPTIONS) is planes[2]
-    assert most_level(planes[:2], views(), OPTIONS) is None
+def test_the_floor_is_the_most_level_plane(sign: int) -> None:
+    planes = [Plane(sign * p.normal, sign * p.offset, p.sigma) for p in (WALL, RAMP, FLOOR)]
+    assert most_level(planes, views(), OPTIONS) is planes[2]
+    assert most_level(planes[:2], views(), OPTIONS) is planes[1]
+    assert most_level(planes[:1], views(), OPTIONS) is None
 
 
 def test_without_a_camera_there_is_no_floor() -> None:
     unknown = views(np.full((3, 4), np.nan))
     assert most_level([FLOOR], unknown, OPTIONS) is None
+
+
+def test_a_floor_is_what_the_lowest_rows_show() -> None:
+    """So neither a ceiling nor a table in the middle is one."""
+    inv_depth = floor_depth()
+    sigma = np.full(SHAPE, 0.01, np.float32)
+    share = {
+        name: low_share(plane, views(), {0: Measured(inv_depth, sigma)}, OPTIONS)
+        for name, plane in {"floor": FLOOR, "ceiling": CEILING, "wall": WALL}.items()
+    }
+    assert share["floor"] == pytest.approx(1)
+    assert share["ceiling"] == 0
+    assert share["wall"] < 0.5  # the floor runs through it
+    hidden = inv_depth.copy()
+    hidden[48:, :40] = 0.9  # half of these rows show something else
+    assert low_share(FLOOR, views(), {0: Measured(hidden, sigma)}, OPTIONS) == pytest.approx(0.5)
 
 
 def floor_depth() -> F32:
