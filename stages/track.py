@@ -22,6 +22,7 @@ class TrackConfig(BackendConfig):
     lucas_kanade: LucasKanadeOptions = LucasKanadeOptions(
         max_background_tracks=400,
         lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
+        seed_every_frames=2,  # limbs are thin, and fast ones soon lost
     )
     cotracker: CoTrackerOptions = CoTrackerOptions()
     tapir: TapirOptions = TapirOptions()
