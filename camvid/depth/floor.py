@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from camvid.artifacts import F32, NAN, Bool
+from camvid.artifacts import F32
 from camvid.depth.fusion import Measured
 from camvid.depth.planes import Plane, PlaneOptions, find_planes
 from camvid.depth.static_scene import Layer
@@ -20,6 +19,7 @@ class FloorOptions:
     min_upright: float = 0.7  # cosine between the floor's normal and the pictures' upright axis
     lowest_rows: float = 0.2  # of the pictures, of which a floor
     min_share: float = 0.75  # explains so much (true ones on generated scenes: above 0.83)
+    tolerance: float = 0.1  # of what it explains
     # Of planes, where those that the best spots lie on are no floor: all spots are asked then.
     bare_tolerance: float = 0.06
     bare_sigma: float = 0.15
@@ -29,12 +29,6 @@ class FloorOptions:
     raised: float = 1.1
     max_raised_sigma: float = 0.03
     max_error: float = 2.5
-    # Beside a thing's foot, so many pixels of the working size away, it is the floor that is seen
-    # if the larger share of what was measured there lies on it:
-    foot_share: float = 0.15  # of an object's height: its lowest part
-    beside_px: tuple[int, int] = (3, 12)
-    tolerance: float = 0.1
-    min_pixels: int = 8
 
 
 def find_floor(
@@ -96,36 +90,6 @@ def seen_floor(floor: Plane, views: Views, frame_index: int) -> F32:
     """The floor's inverse depth [h, w] in a frame; not above 0 above its horizon."""
     shape = views.gray[frame_index].shape
     return floor.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
-
-
-def floor_ratio(
-    inv_depth: F32, level: F32, static: Bool, mask: Bool, options: FloorOptions
-) -> float:
-    """Measured inverse depth of the lowest part of `mask` over the floor's there, all [h, w].
-
-    NaN where either is not known, or where it is not the floor that is `static` beside it. Below
-    1 a thing would be under the floor on which it is seen: it moves, and was measured wrong.
-    """
-    if not mask.any():
-        return NAN
-    rows = np.flatnonzero(mask.any(axis=1))
-    lowest = np.zeros_like(mask)
-    lowest[max(0, int(np.ceil(rows[-1] - options.foot_share * (rows[-1] - rows[0])))) :] = True
-    near, far = (_grown(mask, reach_px) for reach_px in options.beside_px)
-    beside = far & ~near & static & lowest & (inv_depth > 0) & (level > 0)
-    own = mask & lowest & (inv_depth > 0)
-    if min(np.count_nonzero(beside), np.count_nonzero(own)) < options.min_pixels:
-        return NAN
-    off_floor = np.abs(inv_depth[beside] / level[beside] - 1)
-    if np.mean(off_floor <= options.tolerance) <= 0.5:
-        return NAN
-    under = float(np.median(level[mask & lowest]))
-    return float(np.median(inv_depth[own])) / under if under > 0 else NAN
-
-
-def _grown(mask: Bool, reach_px: int) -> Bool:
-    size = 2 * reach_px + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
 
 
 def ground(

@@ -24,6 +24,10 @@ class GroundOptions:
     max_ground_ratio: float = 1.35
     min_floor_ratio: float = 0.85  # of the floor, whose place may be known less well
     max_floor_ratio: float = 1.5  # and over which parts of things hang
+    # Beside a thing's foot, so many pixels of the working size away, it is the floor that is seen
+    # if the larger share of what was measured there is so near to it:
+    beside_px: tuple[int, int] = (3, 12)
+    floor_tolerance: float = 0.1
     min_ground_rise: float = 1.04  # half its height farther down: else it may hang before a wall
     ring_px: int = 3  # width of the border read around an object, at the working size
     foot_share: float = 0.15  # of an object's height: its lowest part, which touches the ground
@@ -64,14 +68,11 @@ def ground_ratio(
     """
     if not mask.any():
         return NAN
-    size = 2 * options.ring_px + 1
-    grown = cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
     rows, columns = np.flatnonzero(mask.any(axis=1)), mask.any(axis=0)
     height = int(rows[-1] - rows[0])
-    foot = max(0, int(np.ceil(rows[-1] - options.foot_share * height)))
-    lowest = np.zeros_like(mask)
-    lowest[foot:] = True
-    ground = _median(inv_depth[grown & ~mask & known & static & lowest], options)
+    lowest = _lowest_rows(mask, options)
+    ring = grown(mask, options.ring_px) & ~mask
+    ground = _median(inv_depth[ring & known & static & lowest], options)
     ratio = _median(inv_depth[mask & known & lowest], options) / ground
     below = np.zeros_like(mask)
     middle = int(rows[-1]) + height // 2
@@ -79,6 +80,44 @@ def ground_ratio(
     nearer = _median(inv_depth[below & known & static], options)
     is_ground = nearer > options.min_ground_rise * ground
     return ratio if is_ground or ratio < 1 else NAN
+
+
+def floor_ratio(
+    inv_depth: F32, level: F32, static: Bool, mask: Bool, options: GroundOptions
+) -> float:
+    """Measured inverse depth of the lowest part of `mask` over the floor's there, all [h, w].
+
+    NaN where either is not known, or where it is not the floor that is `static` beside it. Below
+    1 a thing would be under the floor on which it is seen: it moves, and was measured wrong.
+    """
+    if not mask.any():
+        return NAN
+    lowest = _lowest_rows(mask, options)
+    near, far = (grown(mask, reach_px) for reach_px in options.beside_px)
+    beside = far & ~near & static & lowest & (inv_depth > 0) & (level > 0)
+    if np.count_nonzero(beside) < options.min_pixels:
+        return NAN
+    off_floor = np.abs(inv_depth[beside] / level[beside] - 1)
+    if np.mean(off_floor <= options.floor_tolerance) <= 0.5:
+        return NAN
+    under = float(np.median(level[mask & lowest]))
+    return (
+        _median(inv_depth[mask & lowest & (inv_depth > 0)], options) / under if under > 0 else NAN
+    )
+
+
+def grown(mask: Bool, reach_px: int) -> Bool:
+    """`mask` [h, w] and what is so near to it, along rows and columns."""
+    size = 2 * reach_px + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+
+
+def _lowest_rows(mask: Bool, options: GroundOptions) -> Bool:
+    """The rows [h, w] of the foot of `mask`, and all below."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    lowest = np.zeros_like(mask)
+    lowest[max(0, int(np.ceil(rows[-1] - options.foot_share * (rows[-1] - rows[0])))) :] = True
+    return lowest
 
 
 def _median(values: F32, options: GroundOptions) -> float:

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from camvid.artifacts import F32, F64, I32, NAN, Bool
 from camvid.depth.fusion import FusionOptions, Measured, fuse
-from camvid.depth.grounding import GroundOptions, ground_ratio
+from camvid.depth.grounding import GroundOptions, ground_ratio, grown
 from camvid.depth.planes import Plane, PlaneOptions, onto_planes
 from camvid.depth.surface import SurfaceOptions, through
 from camvid.depth.two_view import TwoViewOptions, measure_inverse_depth
@@ -95,9 +94,7 @@ def find_movers(
 
 def away_from(measured: Measured, hidden: Bool, options: StaticOptions) -> Measured:
     """What was measured off the movers `hidden` [h, w] and not near them."""
-    size = 2 * options.mover_margin_px + 1
-    grown = cv2.dilate(hidden.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
-    return measured.where(~grown)
+    return measured.where(~grown(hidden, options.mover_margin_px))
 
 
 def static_layer(

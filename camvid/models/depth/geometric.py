@@ -1,7 +1,8 @@
 """Depth without a network: dense flow between posed frames, triangulated where the scene is static.
 
 What moves cannot be triangulated; it is given the depth of the ground it stands on. Motion along
-the epipolar lines at constant speed (towards the camera, say) looks like depth, and stays unseen.
+the epipolar lines at constant speed (towards the camera, say) looks like depth, and stays unseen
+where no floor or ground contradicts it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, F64, U8, U16, Bool, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.edges import EdgeOptions, snap
-from camvid.depth.floor import find_floor, floor_ratio, seen_floor
+from camvid.depth.floor import find_floor, seen_floor
+from camvid.depth.grounding import floor_ratio
 from camvid.depth.movers import Mover, MoverOptions, place_movers
 from camvid.depth.planes import Plane, find_planes
 from camvid.depth.static_scene import (
@@ -165,7 +167,7 @@ class _ClipDepth:
             ids, level = self._object_ids[t], seen_floor(floor, self._views, t)
             for m, label in enumerate(self._labels):
                 row[m] = floor_ratio(
-                    s.measured.inv_depth, level, ids == 0, ids == label, self._options.movers.floor
+                    s.measured.inv_depth, level, ids == 0, ids == label, self._options.movers.ground
                 )
         return ratios
 

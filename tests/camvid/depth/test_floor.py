@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from camvid.artifacts import F32, F64, U8, Bool
-from camvid.depth.floor import FloorOptions, find_floor, floor_ratio, ground, low_share, most_level
+from camvid.artifacts import F32, F64, U8
+from camvid.depth.floor import FloorOptions, find_floor, ground, low_share, most_level
 from camvid.depth.fusion import Measured
 from camvid.depth.planes import Plane, PlaneOptions
 from camvid.depth.static_scene import Layer
@@ -76,33 +76,6 @@ def test_a_bare_floor_is_found_too(bare: bool) -> None:
     assert abs(found.offset) == pytest.approx(CAMERA_HEIGHT_M, rel=0.03)
     walls = {0: Measured(np.where(inv_depth > 0, 1 / np.float32(6), 0).astype(np.float32), sigma)}
     assert find_floor(views(gray=texture), walls, planes, OPTIONS) is None
-
-
-def standing() -> Bool:
-    mask = np.zeros(SHAPE, np.bool_)
-    mask[25:45, 30:50] = True
-    return mask
-
-
-@pytest.mark.parametrize("nearness", [0.5, 1.0, 1.8])
-def test_how_far_off_the_floor_a_thing_was_measured(nearness: float) -> None:
-    mask, level = standing(), floor_depth()
-    inv_depth = level.copy()
-    inv_depth[mask] = nearness * level[43, 40]
-    assert floor_ratio(inv_depth, level, ~mask, mask, OPTIONS) == pytest.approx(nearness, rel=0.05)
-
-
-def test_where_no_floor_is_seen_beside_a_thing_nothing_is_said() -> None:
-    mask, level = standing(), floor_depth()
-    on_a_table = np.full(SHAPE, 0.5, np.float32)
-    nowhere = np.zeros(SHAPE, np.bool_)
-    for inv_depth, static, own in (
-        (on_a_table, ~mask, mask),
-        (level, nowhere, mask),  # among other objects
-        (level, ~mask, nowhere),
-        (np.zeros(SHAPE, np.float32), ~mask, mask),
-    ):
-        assert np.isnan(floor_ratio(inv_depth, level, static, own, OPTIONS))
 
 
 def ground_with(nearer: float, sigma: float) -> float:

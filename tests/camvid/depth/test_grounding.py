@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, F64, U16, Bool
-from camvid.depth.grounding import Contact, GroundOptions, contact, ground_ratio, stand
+from camvid.depth.grounding import (
+    Contact,
+    GroundOptions,
+    contact,
+    floor_ratio,
+    ground_ratio,
+    stand,
+)
 
 OPTIONS = GroundOptions()
 
@@ -51,6 +58,27 @@ def test_without_ground_in_sight_there_is_no_ratio() -> None:
     nothing = np.zeros(mask.shape, bool)
     assert np.isnan(ground_ratio(floor(), nothing, ~mask, mask, OPTIONS))
     assert np.isnan(ground_ratio(floor(), ~nothing, ~mask, nothing, OPTIONS))
+
+
+@pytest.mark.parametrize("nearness", [0.5, 1.0, 1.8])
+def test_how_far_off_the_floor_a_thing_was_measured(nearness: float) -> None:
+    mask, level = standing(25, 45), floor()
+    inv_depth = level.copy()
+    inv_depth[mask] = nearness * level[43, 40]
+    assert floor_ratio(inv_depth, level, ~mask, mask, OPTIONS) == pytest.approx(nearness, rel=0.05)
+
+
+def test_where_no_floor_is_seen_beside_a_thing_nothing_is_said() -> None:
+    mask, level = standing(25, 45), floor()
+    on_a_table = np.full(mask.shape, 0.9, np.float32)
+    nowhere = np.zeros(mask.shape, np.bool_)
+    for inv_depth, static, own in (
+        (on_a_table, ~mask, mask),
+        (level, nowhere, mask),  # among other objects
+        (level, ~mask, nowhere),
+        (np.zeros(mask.shape, np.float32), ~mask, mask),
+    ):
+        assert np.isnan(floor_ratio(inv_depth, level, static, own, OPTIONS))
 
 
 def test_contact_is_the_ground_at_the_lowest_pixels() -> None:
