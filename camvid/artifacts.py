@@ -89,11 +89,16 @@ class Frames(Checked):
 
 @dataclass(frozen=True, slots=True)
 class MaskedObject:
-    """One object of the clip: an id above 0, a word for it, and how sure the segmenter is."""
+    """One object of the clip: an id above 0, a word for it, and how sure the segmenter is.
+
+    An `overlay` is fixed to the image (a logo, subtitles, the hood of the car that carries the
+    camera): it is no part of the scene, and no stage measures anything on it.
+    """
 
     object_id: int
     label: str
     score: float
+    kind: Literal["movable", "overlay"] = "movable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,6 +118,33 @@ class ObjectMasks(Checked):
     def none(cls, num_frames: int, height_px: int, width_px: int) -> "ObjectMasks":
         """No object at all."""
         return cls(object_id=np.zeros((num_frames, height_px, width_px), np.uint16), objects=())
+
+    @property
+    def overlay(self) -> Bool:
+        """[T, H, W] what is fixed to the image."""
+        ids = [o.object_id for o in self.objects if o.kind == "overlay"]
+        if not ids:
+            return np.broadcast_to(np.bool_(False), self.object_id.shape)
+        return np.asarray(np.isin(self.object_id, ids), np.bool_)
+
+    def with_overlay(self, overlay: Bool) -> "ObjectMasks":
+        """The same masks off the overlay [H, W], which becomes an object of its own."""
+        if not overlay.any():
+            return self
+        new = max((o.object_id for o in self.objects), default=0) + 1
+        object_id = np.where(overlay, np.uint16(new), self.object_id)
+        seen = np.bincount(object_id.ravel(), minlength=new + 1)
+        left = tuple(o for o in self.objects if seen[o.object_id])
+        item = MaskedObject(new, "overlay", 1.0, "overlay")
+        return type(self)(object_id=object_id, objects=(*left, item))
+
+    def without_overlay(self) -> "ObjectMasks":
+        """The masks of the scene alone."""
+        scene = tuple(o for o in self.objects if o.kind != "overlay")
+        if len(scene) == len(self.objects):
+            return self
+        object_id = np.where(self.overlay, np.uint16(0), self.object_id)
+        return type(self)(object_id=object_id, objects=scene)
 
     def verified(self) -> "ObjectMasks":
         """The same masks, as final ones."""
@@ -351,6 +383,7 @@ class MotionReport(Checked):
     interval_low: float = NAN  # of the object that decides; 90 %
     interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
+    overlay_fraction: float = 0.0  # of the image, on which nothing is measured
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

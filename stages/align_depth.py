@@ -8,6 +8,7 @@ from camvid.models.depth.geometric import GeometricDepthOptions
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.overlay.paint import painted_over, without_overlay_depth
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -32,7 +33,7 @@ class AlignDepth:
     """Frames, ObjectMasks, Reconstruction -> DepthMaps (none where there is no trajectory)."""
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
     writes: ClassVar[type] = DepthMaps
 
@@ -44,4 +45,6 @@ class AlignDepth:
     def __call__(
         self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
     ) -> DepthMaps:
-        return self._estimator.estimate(frames, masks, reconstruction)
+        scene = painted_over(frames, masks.overlay)
+        depth = self._estimator.estimate(scene, masks.without_overlay(), reconstruction)
+        return without_overlay_depth(depth, masks)

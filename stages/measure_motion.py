@@ -16,6 +16,7 @@ from camvid.artifacts import (
     Reconstruction,
 )
 from camvid.motion import MotionOptions, measure_motion
+from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -35,7 +36,7 @@ class MeasureMotion:
     """Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,
@@ -59,9 +60,12 @@ class MeasureMotion:
         depth: DepthMaps,
         tracks: PointTracks,
     ) -> MotionReport:
+        overlay, scene = masks.overlay, masks.without_overlay()
+        frames = painted_over(frames, overlay)
         report = measure_motion(
-            clip, masks, reconstruction, depth, tracks, self.config.options, frames
+            clip, scene, reconstruction, depth, tracks, self.config.options, frames
         )
         seen = depth.residual[np.isfinite(depth.residual)]
         residual = float(np.median(seen)) if len(seen) else NAN
-        return replace(report, depth_residual=residual)
+        hidden = float(overlay.mean())
+        return replace(report, depth_residual=residual, overlay_fraction=hidden)

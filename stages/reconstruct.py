@@ -7,6 +7,7 @@ from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
 from camvid.models.poses.track_sfm import TrackSfmOptions
 from camvid.models.protocols import PoseSolver
 from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -33,7 +34,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
 
@@ -43,4 +44,4 @@ class Reconstruct:
         self.weights: tuple[Weight, ...] = weights_of(self._solver)
 
     def __call__(self, clip: Clip, frames: Frames, masks: MovableMasks) -> Reconstruction:
-        return self._solver.solve(clip, frames, masks)
+        return self._solver.solve(clip, painted_over(frames, masks.overlay), masks)

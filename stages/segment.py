@@ -1,4 +1,8 @@
-"""Segment: everything that may move, as instances (greedy: a false mask costs SfM little)."""
+"""Segment: everything that may move, as instances (greedy: a false mask costs SfM little).
+
+What is fixed to the image comes first: it is no part of the scene, and the segmenter does not see
+it. An image that holds another video is two scenes, of which no camera can be known.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +17,9 @@ from camvid.models.segmenters.options import (
     SegmentAnythingOptions,
 )
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
+from camvid.outcome import Reason, Rejected
+from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -29,6 +36,8 @@ class SegmentConfig(BackendConfig):
     sam2: Sam2Options = Sam2Options()
     mask2former: Mask2FormerOptions = Mask2FormerOptions()
     rf_detr_seg: RfDetrSegOptions = RfDetrSegOptions()
+    overlay: OverlayOptions = OverlayOptions()
+    max_inset_fraction: float = 0.01  # of the image, by another video: inset or split screen
     resources: Resources = Resources()
 
     def build(self) -> "Segment":
@@ -36,10 +45,10 @@ class SegmentConfig(BackendConfig):
 
 
 class Segment:
-    """Clip, Frames -> MovableMasks."""
+    """Clip, Frames -> MovableMasks, with the overlay as an object of its own kind."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames)
     writes: ClassVar[type] = MovableMasks
 
@@ -48,6 +57,11 @@ class Segment:
         self._segmenter: Segmenter = build_backend(config)
         self.weights: tuple[Weight, ...] = weights_of(self._segmenter)
 
-    def __call__(self, clip: Clip, frames: Frames) -> MovableMasks:
-        masks = self._segmenter.segment(clip, frames)
+    def __call__(self, clip: Clip, frames: Frames) -> MovableMasks | Rejected:
+        overlay = find_overlay(frames.rgb, clip.fps, self.config.overlay)
+        inset, limit = float(overlay.inset.mean()), self.config.max_inset_fraction
+        if inset > limit:
+            return Rejected(Reason("max_inset_fraction", inset, limit), {"inset_fraction": inset})
+        masks = self._segmenter.segment(clip, painted_over(frames, overlay.fixed))
+        masks = masks.with_overlay(overlay.fixed)
         return MovableMasks(object_id=masks.object_id, objects=masks.objects)

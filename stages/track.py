@@ -8,6 +8,7 @@ from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.trackers.options import CoTrackerOptions, TapirOptions
+from camvid.overlay.paint import painted_over, without_overlay_tracks
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -36,7 +37,7 @@ class Track:
     """Frames, ObjectMasks -> PointTracks."""
 
     name: ClassVar[str] = "track"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks)
     writes: ClassVar[type] = PointTracks
 
@@ -46,4 +47,6 @@ class Track:
         self.weights: tuple[Weight, ...] = weights_of(self._tracker)
 
     def __call__(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
-        return self._tracker.track(frames, masks)
+        scene = painted_over(frames, masks.overlay)
+        tracks = self._tracker.track(scene, masks.without_overlay())
+        return without_overlay_tracks(tracks, masks)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, Reconstruction
+from camvid.overlay.paint import painted_over
 from camvid.segmentation.verification import VerifyOptions, verify_masks
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -24,7 +25,7 @@ class Verify:
     """Clip, Frames, MovableMasks, Reconstruction -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, Reconstruction)
     writes: ClassVar[type] = ObjectMasks
     weights: tuple[Weight, ...] = ()
@@ -35,4 +36,5 @@ class Verify:
     def __call__(
         self, clip: Clip, frames: Frames, masks: MovableMasks, reconstruction: Reconstruction
     ) -> ObjectMasks:
-        return verify_masks(clip, frames, masks, reconstruction, self.config.options)
+        scene = painted_over(frames, masks.overlay)
+        return verify_masks(clip, scene, masks, reconstruction, self.config.options)

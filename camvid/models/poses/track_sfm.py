@@ -268,7 +268,10 @@ def _gray(frames: Frames) -> U8:
 
 
 def _regions(masks: ObjectMasks, margin_px: int) -> U16:
-    """Regions for `track_regions` [T, H, W]: objects as they are, and nothing close about them."""
+    """Regions for `track_regions` [T, H, W]: objects as they are, and nothing close about them.
+
+    Nor on what is fixed to the image.
+    """
     size = 2 * margin_px + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
@@ -276,7 +279,9 @@ def _regions(masks: ObjectMasks, margin_px: int) -> U16:
         near = cv2.dilate((object_id > 0).astype(np.uint8), kernel) > 0
         return np.where(near & (object_id == 0), np.uint16(NEVER_SEED), object_id)
 
-    return np.stack(map_threads(surround, masks.object_id))
+    region = np.stack(map_threads(surround, masks.object_id))
+    region[masks.overlay] = NEVER_SEED
+    return region
 
 
 def _reconstruction(

@@ -1,0 +1,1 @@
+"""What is fixed to the image rather than to the world: logos, subtitles, clocks, hoods, insets."""
