@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, NAN, Clip, Frames, MovableMasks
+from camvid.artifacts import F64, NAN, Clip, Frames, MovableMasks, ObjectMasks
 from camvid.evaluation.maps import true_maps
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
@@ -52,8 +52,9 @@ def race(store: ClipStore, clip: ClipScores, truth_folder: Path, *, true_masks: 
     start = time.perf_counter()
     solved = TrackSfm().solve(span, frames, masks)
     seconds = time.perf_counter() - start
-    stock_seconds, cam_from_world = _stock(frames, masks)
-    true_cameras = truth.cam_from_world[span.source_frame_index]
+    stock_seconds, cam_from_world = solve_stock(frames, masks)
+    true_cameras = truth.cameras_at(span.source_frame_index)
+    assert true_cameras is not None
     found = np.asarray(np.isfinite(cam_from_world).all(axis=(1, 2)))
     return Race(
         name=clip.name,
@@ -122,7 +123,7 @@ def _moving_pixels(truth: ClipTruth, clip: Clip) -> np.ndarray:
     return np.isin(object_id, truth.scene.moving_ids).astype(np.uint16)
 
 
-def _stock(frames: Frames, masks: MovableMasks) -> tuple[float, F64]:
+def solve_stock(frames: Frames, masks: ObjectMasks) -> tuple[float, F64]:
     """Seconds, and cam_from_world [T, 3, 4] of the largest model; NaN where not registered."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -139,7 +140,7 @@ def _stock(frames: Frames, masks: MovableMasks) -> tuple[float, F64]:
     return seconds, cam_from_world
 
 
-def _write_pictures(frames: Frames, masks: MovableMasks, folder: Path) -> list[str]:
+def _write_pictures(frames: Frames, masks: ObjectMasks, folder: Path) -> list[str]:
     reach = np.ones((2 * _MARGIN_PX + 1, 2 * _MARGIN_PX + 1), np.uint8)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
