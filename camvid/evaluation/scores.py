@@ -57,6 +57,7 @@ class ClipScores:
 
     name: str
     clip_id: str
+    num_frames: int = 0  # 0 where it came to no verdict
     ingredients: tuple[str, ...] = ()  # what makes the scene hard
     observable: Observable = _ALL_TOLD  # what the pictures can tell
     kind: str  # "failed" where the pipeline did
@@ -94,18 +95,16 @@ def score_clip(truth: ClipTruth, found: ClipResults) -> ClipScores:
         scores = replace(
             scores, trajectory=trajectory_error(*solved), pairs=pairwise_scores(*solved)
         )
-    focal_px, true_px = _focal_lengths(truth, clip, reconstruction)
     scores = replace(
         scores,
+        num_frames=clip.num_frames,
         camera=reconstruction.camera,
         invented_path=reconstruction.has_trajectory and scores.true_camera in _STANDS,
-        focal_px=_median(focal_px),
-        true_focal_px=_median(true_px),
-        focal_error=_focal_error(truth, focal_px, true_px),
         regions=region_scores(found.masks, found.moving_ids, clip, truth.masks),
         joints=_joints(truth, found),
         motion_strength=found.motion.motion_strength,
     )
+    scores = _with_focal(scores, truth, found)
     return scores if truth.scene is None else _with_scene(scores, truth.scene, found)
 
 
@@ -170,23 +169,22 @@ def _true_camera(truth: ClipTruth) -> CameraKind | Literal[""]:
     return "moving" if travels else "rotating"
 
 
-def _focal_lengths(truth: ClipTruth, clip: Clip, reconstruction: Reconstruction) -> tuple[F64, F64]:
-    """Found and true ones [T] in pixels of the clip, of the frames with a camera; NaN unknown."""
-    known = np.flatnonzero(reconstruction.registered)
-    focal_px = reconstruction.K_per_frame[known, 0, 0]
+def _with_focal(scores: ClipScores, truth: ClipTruth, found: ClipResults) -> ClipScores:
+    """Adds focal lengths in pixels of the clip; the error is over the frames with a camera."""
+    clip, known = found.clip, found.reconstruction.registered
+    focal_px = found.reconstruction.K_per_frame[known, 0, 0]
+    scores = replace(scores, focal_px=_median(focal_px))
     true_px = truth.focal_px_at(clip.source_frame_index)
     if true_px is None:
-        return focal_px, np.full(len(known), NAN)
+        return scores
     true_px = true_px * clip.width_px / clip.crop_px[2]
-    return focal_px, true_px[known]
-
-
-def _focal_error(truth: ClipTruth, focal_px: F64, true_px: F64) -> float:
+    scores = replace(scores, true_focal_px=_median(true_px))
     if not len(focal_px):
-        return NAN
+        return scores
     poses = truth.cam_from_world
     stays = poses is not None and bool(np.ptp(poses, axis=0).max() < NO_TRAVEL)
-    return focal_error(focal_px, true_px, up_to_scale=stays)
+    error = focal_error(focal_px, true_px[known], up_to_scale=stays)
+    return replace(scores, focal_error=error)
 
 
 def focal_error(focal_px: F64, true_px: F64, *, up_to_scale: bool) -> float:
