@@ -172,7 +172,7 @@ def poses_table(lines: "Sequence[Line]") -> str:
     header = "clip,half,solver,reg %,ATE m,ATE %,RPE m,RPE deg,AUC@3,AUC@30,focal px,true"
     rows: list[list[str]] = []
     for line in _ordered(lines):
-        if line.scores.trajectory.path_length == line.scores.trajectory.path_length:
+        if line.scores.trajectory.known:
             rows += _pose_rows(line)
     return table(header.split(","), rows)
 
@@ -220,7 +220,7 @@ def stock_table(lines: "Sequence[Line]") -> str:
             _says(line),
         ]
         for line in _ordered(lines)
-        if line.scores.trajectory.path_length != line.scores.trajectory.path_length
+        if not line.scores.trajectory.known
     ]
     return table(header, rows)
 

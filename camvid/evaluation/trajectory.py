@@ -28,6 +28,11 @@ class TrajectoryError:
     scale: float = NAN  # truth units per scene unit
     ate_percent: float = NAN  # of the true path's length
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a true path at all."""
+        return self.path_length == self.path_length
+
 
 def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:
     """Scale s, rotation R [3, 3], translation t [3] minimising |target - (s R source + t)|^2.

@@ -25,6 +25,7 @@ JOINTS = "badja_joints.json"
 LABELS = "labels.json"
 _TRUTHS = (SCENE, TRAJECTORY, MASKS, JOINTS, LABELS)
 _PICTURES = "frames"
+_NO_CLIPS = (MASKS, "mask", "depth")  # folders of a truth that a curator may take for videos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def find_truths(folder: Path) -> dict[str, Path]:
 def match_truth(source_uri: str, truths: Mapping[str, Path]) -> Path | None:
     """The truth of a source: named as the video, or as the folder that the video lies in."""
     path = Path(source_uri)
-    if path.name == MASKS:  # pictures of the truth, curated along with the video
+    if path.name in _NO_CLIPS:
         return None
     return truths.get(path.stem) or truths.get(path.parent.name) or truths.get(path.name)
 

@@ -59,7 +59,7 @@ def _line(clip: "ClipScores") -> list[str]:
         clip.camera,
         clip.true_camera or "-",
         number(path.registered_fraction, 0, 100),
-        number(path.ate_rmse, 5) if path.travels or path.path_length != path.path_length else "no path",
+        "no path" if path.known and not path.travels else number(path.ate_rmse, 5),
         number(path.ate_percent, 3),
         number(path.rpe_translation, 5),
         number(path.rpe_rotation_deg, 3),
