@@ -42,8 +42,8 @@ def page(lines: "Sequence[Line]", curated_s: float, total_s: float, jobs: int) -
             took=took,
         ),
         _section("In short", in_short(lines)),
-        _section("Clip by clip: what was found", found_table(lines)),
-        _section("Clip by clip: why", reasons_list(lines)),
+        _section("Clip by clip", found_table(lines)),
+        _section("Why", reasons_list(lines)),
         _section("Masks", masks_table(lines)),
         _section("Published on DAVIS-2016", anchor_table(lines)),
         _section("Joints", joints_table(lines)),
@@ -85,8 +85,11 @@ def _summary(name: str, lines: "Sequence[Line]") -> list[str]:
 
 
 def found_table(lines: "Sequence[Line]") -> str:
-    """Kind, camera and motion."""
-    header = ["clip", "half", "kind", "true", "", "camera", "true", "motion x100"]
+    """Everything of a clip in one row."""
+    header = (
+        "clip,half,kind,true,,camera,true,motion x100,J moving,J all,F moving,PCK %,ATE %,AUC@3"
+    )
+    header += ",AUC@30,focal px,true"
     rows = [
         [
             line.scores.name,
@@ -97,10 +100,19 @@ def found_table(lines: "Sequence[Line]") -> str:
             line.scores.camera,
             line.scores.true_camera or "-",
             number(line.scores.motion_strength, 2, 100),
+            number(line.scores.regions.j_moving, 3),
+            number(line.scores.regions.j_all, 3),
+            number(line.scores.regions.f_moving, 3),
+            number(line.scores.joints.pck, 1, 100),
+            number(line.scores.trajectory.ate_percent, 2),
+            number(line.scores.pairs.auc_3, 1, 100),
+            number(line.scores.pairs.auc_30, 1, 100),
+            number(line.scores.focal_px, 1),
+            number(line.scores.true_focal_px, 1),
         ]
         for line in _ordered(lines)
     ]
-    return table(header, rows)
+    return table(header.split(","), rows)
 
 
 def reasons_list(lines: "Sequence[Line]") -> str:

@@ -15,6 +15,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.errors import ConfigError
 from camvid.evaluation.calibration_plot import calibration_plot
 from camvid.evaluation.scores import ClipResults, ClipScores, score_clip, score_stopped
 from camvid.evaluation.summary import RunScores, score_run
@@ -35,6 +36,7 @@ def evaluate(
     """Scores every clip of the run that has a truth.
 
     Writes them to RUN/evaluation.json, and depth's error by confidence to RUN/depth_confidence.svg.
+    ConfigError where no truth is of this run, or one cannot be read.
 
     Args:
         store: the run.
@@ -50,6 +52,11 @@ def evaluate(
             if truth.labels == Labels():
                 truth = replace(truth, labels=labels.get(truth.name, Labels()))
             clips.append(_score(store, row, truth))
+    if not clips:
+        raise ConfigError(
+            f"a folder in {truth_folder} must be named like a video of the run, or like the folder"
+            f" it lies in; none is among {', '.join(sorted(truths))}"
+        )
     scores = score_run(clips)
     store.write_bytes(EVALUATION, json.dumps(unstructure(scores), indent=1).encode())
     if scores.depth_by_confidence:

@@ -1,6 +1,6 @@
 """Point tracks against hand-marked joints of animals (BADJA): PCK within 0.2 sqrt(mask area).
 
-Biggs et al., "Creatures Great and SMAL", ACCV 2018, for the data and the threshold. What is
+Biggs et al., ACCV 2018 (benjiebob/BADJA), for the data and the threshold. What is
 measured is the tracks as the dataset holds them: a joint is carried from the first frame in which
 it was marked by the track of an object that is nearest to it, and by the next nearest once that
 one ends. A joint that no track carries on is lost, and counts as wrong from then on.

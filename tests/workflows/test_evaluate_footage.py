@@ -16,6 +16,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.evaluation.truth import Labels
@@ -156,3 +157,13 @@ def test_tables_have_a_dash_where_nothing_is_known(scores: RunScores) -> None:
     assert "no path" not in goat
     assert "1.000" in next(ln for ln in footage_table(scores).splitlines() if "goat" in ln)
     assert "nan" not in clip_table(scores) + footage_table(scores) + run_lines(scores)
+
+
+def test_truths_of_other_videos_are_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "truth" / "goat").mkdir(parents=True)
+    (tmp_path / "truth" / "goat" / "labels.json").write_text("{}")
+    store = ClipStore(str(tmp_path / "run"))
+    row = ClipRow(clip_id="", video_uri="sheep.mp4", status="failed", stopped_at="split")
+    write_index(store, [stopped_row(row, None)])
+    with pytest.raises(ConfigError, match=r"must be named like a video of the run.* among goat"):
+        evaluate(store, tmp_path / "truth")
