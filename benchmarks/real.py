@@ -11,6 +11,7 @@ DATA holds a folder for each clip: video.* or frames/, beside what is known of i
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -54,7 +55,7 @@ class Line:
 def main() -> None:
     asked = parse()
     start = time.perf_counter()
-    data, store = Path(asked.data), ClipStore(str(Path(asked.out) / "run"))
+    data, store = Path(asked.data), fresh_store(Path(asked.out) / "run")
     videos = sources(data, asked.only)
     config = CurateConfig(split=SplitConfig(picture_fps=PICTURE_FPS))
     with progress(len(videos)) as on_row:
@@ -90,6 +91,13 @@ def parse() -> argparse.Namespace:
 
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
+
+
+def fresh_store(run: Path) -> ClipStore:
+    """An empty run: what an earlier method left must not be scored as this one's."""
+    if (run / "run.toml").exists():
+        shutil.rmtree(run)
+    return ClipStore(str(run))
 
 
 def sources(data: Path, only: Sequence[str]) -> list[str]:

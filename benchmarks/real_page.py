@@ -59,7 +59,7 @@ def _section(title: str, text: str) -> str:
 
 def in_short(lines: "Sequence[Line]") -> str:
     """A line per half, and one for all."""
-    header = "half,clips,right,refused,wrong,J moving,F moving,J all,F all,U2-Net-P J,PCK %,AUC@3"
+    header = "half,clips,right,refused,wrong,made up,J moving,F moving,J all,F all,U2-Net-P J,PCK %,AUC@3"
     header += ",AUC@30"
     groups = [(half, [line for line in lines if line.half == half]) for half in HALF_ORDER]
     groups.append(("all", list(lines)))
@@ -73,6 +73,7 @@ def _summary(name: str, lines: "Sequence[Line]") -> list[str]:
         name,
         str(len(lines)),
         *(str(judged.count(judgement)) for judgement in ("right", "refused", "wrong")),
+        str(sum(line.scores.invented_path for line in lines)),
         number(_mean([m.j_moving for m in masked]), 3),
         number(_mean([m.f_moving for m in masked]), 3),
         number(_mean([m.j_all for m in masked]), 3),
@@ -286,7 +287,7 @@ both halves when the list was made. A clip *not seen* was not there when the met
 - *Kinds*: `right`; `refused` where the clip claims less than could be had (`video` or `none` for
   `4d`); `wrong` where it claims what is not so: `4d` or `3d` against the truth. The truth is what
   one sees (benchmarks/real_facts.py). The DAVIS cameras called `moving` travel or nearly so: a
-  refusal among them may be right.
+  refusal among them may be right. *made up*: paths given to cameras that stand in one place.
 - *J, F*: region similarity and boundary measure by the DAVIS-2016 protocol, at the masks' size,
   first and last frame left out, a frame that no clip holds counted as found empty. *moving* is the
   union of the objects judged to move, *all* the union of all masks.

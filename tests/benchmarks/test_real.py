@@ -57,7 +57,7 @@ CLIPS = (
         regions=RegionScores(num_frames=38, j_moving=0.5, f_moving=0.4, j_all=0.3, f_all=0.2),
         joints=JointScores(num_joints=9, pck=0.7, pck_at_rest=0.1),
     ),
-    scores_of("davis_kite_surf", kind="4d", true_kind="video", true_camera="rotating"),
+    scores_of("davis_kite_surf", true_kind="video", true_camera="rotating", invented_path=True),
     scores_of(
         "gt_kitti_street",
         kind="none",
@@ -100,8 +100,8 @@ def row(text: str, section: str, *starts: str) -> list[str]:
 
 
 def test_the_page_sums_up_each_half(text: str) -> None:
-    assert row(text, "In short", "development")[1:6] == ["2", "1", "1", "0", "0.500"]
-    assert row(text, "In short", "published")[1:5] == ["1", "0", "0", "1"]
+    assert row(text, "In short", "development")[1:7] == ["2", "1", "1", "0", "0", "0.500"]
+    assert row(text, "In short", "published")[1:6] == ["1", "0", "0", "1", "1"]
     assert row(text, "In short", "all")[1:5] == ["3", "1", "1", "1"]
     assert "not seen" not in text.split("## In short")[1].split("##")[0]
     assert "nan" not in text
@@ -134,6 +134,15 @@ def test_every_known_clip_has_a_half_and_labels(module: ModuleType) -> None:
         pytest.skip("needs ../shared/real")
     assert {path.name for path in REAL.iterdir() if path.is_dir()} == set(facts.HALVES)
     assert len(module.sources(REAL, [])) == 12
+
+
+def test_what_an_earlier_method_left_is_not_scored(module: ModuleType, tmp_path: Path) -> None:
+    for name in ("run", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").touch()
+    (tmp_path / "run" / "run.toml").touch()
+    assert not module.fresh_store(tmp_path / "run").exists("notes.txt")
+    assert module.fresh_store(tmp_path / "mine").exists("notes.txt")  # no run: not ours to delete
 
 
 def test_sources_are_videos_or_else_frames_and_never_masks(
