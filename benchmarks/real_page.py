@@ -59,8 +59,8 @@ def _section(title: str, text: str) -> str:
 
 def in_short(lines: "Sequence[Line]") -> str:
     """A line per half, and one for all."""
-    header = "half,clips,right,refused,wrong,made up,J moving,F moving,J all,F all,U2-Net-P J,PCK %,AUC@3"
-    header += ",AUC@30"
+    header = "half,clips,right,refused,wrong,made up,J moving,F moving,J all,F all,U2-Net-P J,PCK %"
+    header += ",AUC@3,AUC@30"
     groups = [(half, [line for line in lines if line.half == half]) for half in HALF_ORDER]
     groups.append(("all", list(lines)))
     return table(header.split(","), [_summary(*group) for group in groups if group[1]])
