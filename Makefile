@@ -4,7 +4,9 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt check test demo bench evaluate train-demo bench-train clean
+DATA ?= ../shared/real
+
+.PHONY: setup fmt check test demo bench evaluate evaluate-real train-demo bench-train clean
 
 setup: $(DONE)
 
@@ -42,6 +44,10 @@ bench: $(DONE)
 
 evaluate: $(DONE)
 	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md
+
+# DATA holds clips with known masks or poses that are no part of the project.
+evaluate-real: $(DONE)
+	$(BIN)/python benchmarks/real.py $(DATA) --write docs/REAL.md
 
 train-demo: $(DONE)-torch
 	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, NAN, Clip, Frames, MovableMasks
+from camvid.artifacts import F64, NAN, Clip, Frames, MovableMasks, ObjectMasks
 from camvid.evaluation.maps import true_maps
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
@@ -29,6 +29,15 @@ from workflows.cli.console import number, table
 
 MIN_REGISTERED = 0.8
 _MARGIN_PX = 4  # a mover's outline reaches beyond its mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StockSolution:
+    """What stock pycolmap makes of a clip."""
+
+    seconds: float
+    cam_from_world: F64  # [T, 3, 4]; NaN where not registered
+    focal_px: float  # NaN where nothing was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +61,16 @@ def race(store: ClipStore, clip: ClipScores, truth_folder: Path, *, true_masks: 
     start = time.perf_counter()
     solved = TrackSfm().solve(span, frames, masks)
     seconds = time.perf_counter() - start
-    stock_seconds, cam_from_world = _stock(frames, masks)
-    true_cameras = truth.cam_from_world[span.source_frame_index]
-    found = np.asarray(np.isfinite(cam_from_world).all(axis=(1, 2)))
+    stock = solve_stock(frames, masks)
+    true_cameras = truth.cameras_at(span.source_frame_index)
+    assert true_cameras is not None
+    found = np.asarray(np.isfinite(stock.cam_from_world).all(axis=(1, 2)))
     return Race(
         name=clip.name,
         seconds=seconds,
-        stock_seconds=stock_seconds,
+        stock_seconds=stock.seconds,
         error=trajectory_error(solved.cam_from_world, solved.registered, true_cameras),
-        stock_error=trajectory_error(cam_from_world, found, true_cameras),
+        stock_error=trajectory_error(stock.cam_from_world, found, true_cameras),
     )
 
 
@@ -122,24 +132,25 @@ def _moving_pixels(truth: ClipTruth, clip: Clip) -> np.ndarray:
     return np.isin(object_id, truth.scene.moving_ids).astype(np.uint16)
 
 
-def _stock(frames: Frames, masks: MovableMasks) -> tuple[float, F64]:
-    """Seconds, and cam_from_world [T, 3, 4] of the largest model; NaN where not registered."""
+def solve_stock(frames: Frames, masks: ObjectMasks) -> StockSolution:
+    """The largest model that stock pycolmap makes of the frames where no mask lies."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         names = _write_pictures(frames, masks, folder)
         start = time.perf_counter()
         models = _map(folder)
         seconds = time.perf_counter() - start
-    cam_from_world = np.full((len(names), 3, 4), NAN)
+    cam_from_world, focal_px = np.full((len(names), 3, 4), NAN), NAN
     if models:
         largest = max(models.values(), key=lambda model: model.num_reg_images())
         for image in largest.images.values():
             if image.has_pose:
                 cam_from_world[names.index(image.name)] = image.cam_from_world().matrix()
-    return seconds, cam_from_world
+                focal_px = float(image.camera.mean_focal_length())
+    return StockSolution(seconds=seconds, cam_from_world=cam_from_world, focal_px=focal_px)
 
 
-def _write_pictures(frames: Frames, masks: MovableMasks, folder: Path) -> list[str]:
+def _write_pictures(frames: Frames, masks: ObjectMasks, folder: Path) -> list[str]:
     reach = np.ones((2 * _MARGIN_PX + 1, 2 * _MARGIN_PX + 1), np.uint8)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()

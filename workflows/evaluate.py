@@ -1,20 +1,25 @@
 """A run against known truth: `camvid evaluate`."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from camvid.artifacts import (
     Clip,
     DepthMaps,
     MotionReport,
     ObjectMasks,
+    PointTracks,
     Reconstruction,
     Verdict,
 )
+from camvid.errors import ConfigError
 from camvid.evaluation.calibration_plot import calibration_plot
-from camvid.evaluation.scores import ClipScores, score_clip, score_stopped
+from camvid.evaluation.scores import ClipResults, ClipScores, score_clip, score_stopped
 from camvid.evaluation.summary import RunScores, score_run
-from camvid.evaluation.truth import find_truths, match_truth, read_truth
+from camvid.evaluation.truth import ClipTruth, Labels, find_truths, match_truth, read_truth
 from camvid.index import IndexRow, read_index
 from camvid.store import ClipStore
 from camvid.structure import unstructure
@@ -23,17 +28,35 @@ EVALUATION = "evaluation.json"
 CALIBRATION = "depth_confidence.svg"
 
 
-def evaluate(store: ClipStore, truth_folder: Path) -> RunScores:
+def evaluate(
+    store: ClipStore,
+    truth_folder: Path,
+    labels: Mapping[str, Labels] = MappingProxyType({}),
+) -> RunScores:
     """Scores every clip of the run that has a truth.
 
     Writes them to RUN/evaluation.json, and depth's error by confidence to RUN/depth_confidence.svg.
+    ConfigError where no truth is of this run, or one cannot be read.
+
+    Args:
+        store: the run.
+        truth_folder: holds a folder for each source, named like it.
+        labels: kind and camera by the name of that folder, where it has no labels.json.
     """
     truths = find_truths(truth_folder)
     clips: list[ClipScores] = []
     for row in read_index(store):
         folder = match_truth(row["source_uri"], truths)
         if folder is not None:
-            clips.append(_score(store, row, folder))
+            truth = read_truth(folder)
+            if truth.labels == Labels():
+                truth = replace(truth, labels=labels.get(truth.name, Labels()))
+            clips.append(_score(store, row, truth))
+    if not clips:
+        raise ConfigError(
+            f"a folder in {truth_folder} must be named like a video of the run, or like the folder"
+            f" it lies in; none is among {', '.join(sorted(truths))}"
+        )
     scores = score_run(clips)
     store.write_bytes(EVALUATION, json.dumps(unstructure(scores), indent=1).encode())
     if scores.depth_by_confidence:
@@ -41,16 +64,17 @@ def evaluate(store: ClipStore, truth_folder: Path) -> RunScores:
     return scores
 
 
-def _score(store: ClipStore, row: IndexRow, folder: Path) -> ClipScores:
-    truth, clip_id = read_truth(folder), row["clip_id"]
+def _score(store: ClipStore, row: IndexRow, truth: ClipTruth) -> ClipScores:
+    clip_id = row["clip_id"]
     if row["status"] == "failed" or row["stopped_at"] not in ("", "filter"):
         return score_stopped(truth, clip_id, row["kind"] or "failed")
-    return score_clip(
-        truth,
-        store.load(clip_id, Clip),
-        store.load(clip_id, Reconstruction),
-        store.load(clip_id, DepthMaps),
-        store.load(clip_id, ObjectMasks),
-        store.load(clip_id, MotionReport),
-        store.load(clip_id, Verdict),
+    found = ClipResults(
+        clip=store.load(clip_id, Clip),
+        reconstruction=store.load(clip_id, Reconstruction),
+        depth=store.load(clip_id, DepthMaps),
+        masks=store.load(clip_id, ObjectMasks),
+        tracks=store.load(clip_id, PointTracks) if truth.joints else None,
+        motion=store.load(clip_id, MotionReport),
+        verdict=store.load(clip_id, Verdict),
     )
+    return score_clip(truth, found)

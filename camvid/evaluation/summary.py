@@ -36,6 +36,8 @@ class Summary:
     median_rpe_rotation_deg: float = NAN
     pan_rotation_deg: float = NAN  # median over cameras that turn or zoom in place
     worst_pan_rotation_deg: float = NAN
+    auc_3: float = NAN  # means, of clips with known poses
+    auc_30: float = NAN
     median_focal_error: float = NAN
     depth_abs_rel_static: float = NAN
     depth_delta_static: float = NAN
@@ -44,6 +46,11 @@ class Summary:
     mask_iou: float = NAN
     mask_precision: float = NAN
     mask_recall: float = NAN
+    j_moving: float = NAN  # means over clips with tight masks of the source
+    f_moving: float = NAN
+    j_all: float = NAN
+    f_all: float = NAN
+    joints_pck: float = NAN
     motion_median_error: float = NAN
     motion_rank_correlation: float = NAN  # Spearman, over the clips where something moves
     still_moving_auc: float = NAN  # of motion strength
@@ -91,7 +98,7 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         num_observable=sum(c.observable.kind for c in clips),
         right_kind=_mean([float(c.kind == c.true_kind) for c in told]),
         confusion=_counted([f"{c.true_kind} -> {c.kind}" for c in told]),
-        cameras=_counted([f"{c.true_camera} -> {c.camera}" for c in known]),
+        cameras=_counted([f"{c.true_camera} -> {c.camera}" for c in known if c.true_camera]),
         num_failed=sum(c.kind == "failed" for c in clips),
         num_invented_paths=sum(c.invented_path for c in clips),
         num_wrong_paths=len(wrong),
@@ -101,6 +108,8 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         median_rpe_rotation_deg=_median([c.trajectory.rpe_rotation_deg for c in travelling]),
         pan_rotation_deg=_median(turning),
         worst_pan_rotation_deg=max((e for e in turning if e == e), default=NAN),
+        auc_3=_mean([c.pairs.auc_3 for c in clips]),
+        auc_30=_mean([c.pairs.auc_30 for c in clips]),
         median_focal_error=_median([c.focal_error for c in clips]),
         depth_abs_rel_static=_mean([c.depth.abs_rel_static for c in clips]),
         depth_delta_static=_mean([c.depth.delta_static for c in clips]),
@@ -109,6 +118,11 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         mask_iou=_mean([c.masks.iou for c in clips]),
         mask_precision=_mean([c.masks.precision for c in clips]),
         mask_recall=_mean([c.masks.recall for c in clips]),
+        j_moving=_mean([c.regions.j_moving for c in clips]),
+        f_moving=_mean([c.regions.f_moving for c in clips]),
+        j_all=_mean([c.regions.j_all for c in clips]),
+        f_all=_mean([c.regions.f_all for c in clips]),
+        joints_pck=_mean([c.joints.pck for c in clips]),
         motion_median_error=_median([c.motion_error for c in known]),
         motion_rank_correlation=rank_correlation(strength[true > 0], true[true > 0]),
         still_moving_auc=area_under_curve(

@@ -22,11 +22,16 @@ class TrajectoryError:
     rpe_translation: float = NAN  # RMSE over all pairs of neighbouring frames
     rpe_rotation_deg: float = NAN
     rotation_rmse_deg: float = NAN  # of the directions, after the best turn of the world
-    path_length: float  # of the true path
-    travels: bool  # whether the true camera leaves its place
-    registered_fraction: float
+    path_length: float = NAN  # of the true path; NaN where no pose is known
+    travels: bool = False  # whether the true camera leaves its place
+    registered_fraction: float = NAN
     scale: float = NAN  # truth units per scene unit
     ate_percent: float = NAN  # of the true path's length
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a true path at all."""
+        return self.path_length == self.path_length
 
 
 def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:

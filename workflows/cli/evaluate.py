@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 def command(
     run: RunArgument,
     truth: Annotated[
-        str, typer.Option("--truth", metavar="DIR", help="Folders with groundtruth_tum.txt.")
+        str,
+        typer.Option(
+            "--truth",
+            metavar="DIR",
+            help="Folders named like the videos: groundtruth_tum.txt, K.json, masks/, labels.json.",
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -30,6 +35,8 @@ def command(
         print_json(scores)
         return
     print(clip_table(scores))
+    if any(clip.regions.num_frames or clip.joints.num_joints for clip in scores.clips):
+        print(footage_table(scores))
     if scores.by_ingredient:
         print(ingredient_table(scores))
     print(run_lines(scores))
@@ -38,7 +45,7 @@ def command(
 
 def clip_table(scores: "RunScores") -> str:
     """A line per clip; ATE and RPE in the units of the truth, and as a share of its path."""
-    header = "clip,kind,true,camera,true,reg %,ATE,ATE %,RPE,RPE deg,turn deg,focal %"
+    header = "clip,kind,true,camera,true,reg %,ATE,ATE %,RPE,RPE deg,AUC@3,AUC@30,turn deg,focal %"
     header += ",depth,<1.25 %,movers,<1.25 %,mask IoU,prec.,recall,motion x100,true,ingredients"
     return table(header.split(","), [_line(clip) for clip in scores.clips])
 
@@ -50,12 +57,14 @@ def _line(clip: "ClipScores") -> list[str]:
         clip.kind,
         (clip.true_kind or "-") + ("" if clip.observable.kind else "?"),
         clip.camera,
-        clip.true_camera,
+        clip.true_camera or "-",
         number(path.registered_fraction, 0, 100),
-        number(path.ate_rmse, 5) if path.travels else "no path",
+        "no path" if path.known and not path.travels else number(path.ate_rmse, 5),
         number(path.ate_percent, 3),
         number(path.rpe_translation, 5),
         number(path.rpe_rotation_deg, 3),
+        number(clip.pairs.auc_3, 1, 100),
+        number(clip.pairs.auc_30, 1, 100),
         number(path.rotation_rmse_deg, 3),
         number(clip.focal_error, 2, 100),
         number(depth.abs_rel_static, 3),
@@ -69,6 +78,26 @@ def _line(clip: "ClipScores") -> list[str]:
         number(clip.true_motion_strength, 3, 100),
         " ".join(clip.ingredients),
     ]
+
+
+def footage_table(scores: "RunScores") -> str:
+    """A line per clip with tight masks or joints of its source: J and F as DAVIS, PCK as BADJA."""
+    header = "clip,frames,J moving,F moving,J all,F all,joints,PCK %,at rest %"
+    lines = [
+        [
+            clip.name,
+            str(clip.regions.num_frames),
+            number(clip.regions.j_moving, 3),
+            number(clip.regions.f_moving, 3),
+            number(clip.regions.j_all, 3),
+            number(clip.regions.f_all, 3),
+            str(clip.joints.num_joints),
+            number(clip.joints.pck, 1, 100),
+            number(clip.joints.pck_at_rest, 1, 100),
+        ]
+        for clip in scores.clips
+    ]
+    return table(header.split(","), lines)
 
 
 def ingredient_table(scores: "RunScores") -> str:
@@ -131,11 +160,15 @@ def run_lines(scores: "RunScores") -> str:
         ("wrong paths accepted", str(run.num_wrong_paths)),
         ("turns in place", number(run.pan_rotation_deg, 3) + " deg RMSE in the median"),
         ("", number(run.worst_pan_rotation_deg, 3) + " deg at worst"),
+        ("pose AUC@3, @30", f"{number(run.auc_3, 1, 100)} %, {number(run.auc_30, 1, 100)} %"),
         ("focal error", number(run.median_focal_error, 2, 100) + " % in the median"),
         ("depth static", _depth(run.depth_abs_rel_static, run.depth_delta_static)),
         ("depth movers", _depth(run.depth_abs_rel_movers, run.depth_delta_movers)),
         ("mask IoU", number(run.mask_iou)),
         ("mask precision, recall", f"{number(run.mask_precision)}, {number(run.mask_recall)}"),
+        ("J, F of movers", f"{number(run.j_moving, 3)}, {number(run.f_moving, 3)}"),
+        ("J, F of all masks", f"{number(run.j_all, 3)}, {number(run.f_all, 3)}"),
+        ("joints", f"{number(run.joints_pck, 1, 100)} % within reach"),
         ("motion error", number(run.motion_median_error, 1, 100) + " % in the median"),
         ("motion rank corr.", number(run.motion_rank_correlation, 3)),
         ("still/moving AUC", number(run.still_moving_auc, 4) + " of clips"),
