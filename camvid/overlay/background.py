@@ -3,12 +3,14 @@
 Only what moves is asked: a hood over a quarter of the image must not outvote the street.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, U8
+from camvid.artifacts import F32, F64, U8, Bool
+from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
 _MAX_CORNERS = 300
 _MIN_DISTANCE_PX = 12
@@ -16,6 +18,8 @@ _MAX_ROUND_TRIP_PX = 0.5
 _MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
 _MIN_MOVING = 30
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
+_PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
+_MIN_NOISE_PX = 0.15
 _CELL_PX = 8  # the homography's flow is smooth: computed on a grid, interpolated between
 
 
@@ -24,6 +28,8 @@ class Passage(NamedTuple):
 
     frame_index: int
     homography: F64  # [3, 3], from frame_index to frame_index + step
+    epipolar: F64 | None  # [3, 3] fundamental matrix where depth shows, so that points may differ
+    noise_px: float  # median distance of the background's corners from what it says
 
 
 def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]:
@@ -55,23 +61,57 @@ def at_pixels(nodes: F32, width_px: int, height_px: int) -> F32:
 
 def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     """That of most corners that move; None where too few do."""
-    corners = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
-    if corners is None:
+    found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
+    if found is None:
         return None
-    nothing: Any = None
-    window = {"winSize": (15, 15), "maxLevel": 3}
-    moved, forth, _ = cv2.calcOpticalFlowPyrLK(here, there, corners, nothing, **window)
-    again, back, _ = cv2.calcOpticalFlowPyrLK(there, here, moved, nothing, **window)
-    followed = (np.ravel(forth) > 0) & (np.ravel(back) > 0)
+    corners = np.asarray(found, np.float32)
+    moved, forth = _followed(here, there, corners)
+    again, back = _followed(there, here, moved)
+    followed = forth & back
     followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
     shift_px = np.linalg.norm((moved - corners)[:, 0], axis=1)
     moving = followed & (shift_px >= _MIN_MOVING_PX)
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * followed.sum()):
         return None
     tolerance = 2 + 0.05 * float(np.median(shift_px[moving]))
-    found, _ = cv2.findHomography(
-        corners[moving], moved[moving], cv2.USAC_FAST, tolerance, maxIters=500
-    )
-    if np.shape(found) != (3, 3):
+    start, end = corners[moving, 0], moved[moving, 0]
+    homography, inlier = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
+    if np.shape(homography) != (3, 3):
         return None
-    return Passage(frame_index, np.asarray(found, np.float64))
+    plane = np.asarray(homography, np.float64)
+    explained = np.ravel(inlier) > 0
+    if explained.mean() >= _PLANE_SHARE:
+        return Passage(frame_index, plane, None, tolerance)
+    found = fundamental_matrix(start, end, 1.0, 500)
+    if found is None:
+        return Passage(frame_index, plane, None, tolerance)
+    distance = sampson_px(found[0], start[found[1]], end[found[1]])
+    noise_px = max(float(np.median(distance)), _MIN_NOISE_PX)
+    return Passage(frame_index, plane, found[0], noise_px)
+
+
+def unlike_static(passages: Sequence[Passage], xy_px: F32) -> float:
+    """How far points [n, 2] that stay in the image are from any static point of the scene.
+
+    In multiples of the noise, over the passages in the median: a point at which the camera keeps
+    looking, or far ahead of it, may stay in the image though it is part of the scene.
+    """
+    values = [_unlike_static(passage, xy_px) for passage in passages]
+    return float(np.median(values))
+
+
+def _unlike_static(passage: Passage, xy_px: F32) -> float:
+    if passage.epipolar is None:
+        there = cv2.perspectiveTransform(xy_px[:, None], passage.homography)[:, 0]
+        distance = np.linalg.norm(there - xy_px, axis=1)
+    else:
+        distance = sampson_px(passage.epipolar, xy_px, xy_px)
+    return float(np.median(distance)) / passage.noise_px
+
+
+def _followed(here: U8, there: U8, corners: F32) -> tuple[F32, Bool]:
+    """Where the corners [n, 1, 2] went, and which [n] were found."""
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(
+        here, there, corners, corners.copy(), None, None, (15, 15), 3
+    )
+    return np.asarray(moved, np.float32), np.ravel(status) > 0

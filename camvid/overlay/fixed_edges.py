@@ -65,6 +65,7 @@ class FixedEdges(NamedTuple):
 
     sure: Bool  # [H, W]
     probable: Bool  # [H, W], the sure ones among them
+    gradient: F32  # [H, W] mean over time, in grey levels a pixel
 
 
 def look_at(
@@ -94,20 +95,20 @@ def look_at(
     return map_threads(look, list(zip(passages, until_next.tolist(), strict=True)))
 
 
-def way_of(looks: Sequence[Look], width_px: int, height_px: int) -> F32:
+def way_of(looks: Sequence[Look]) -> F32:
     """How far [H, W] the background went: the length over which its positions are spread."""
     place = np.cumsum([look.shift_px for look in looks], axis=0)
     spread = np.sqrt(12 * place.var(axis=0).sum(axis=-1))  # an even motion's whole length
+    height_px, width_px = looks[0].judged.shape
     return at_pixels(spread.astype(np.float32), width_px, height_px)
 
 
 def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
     count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way_px = way_of(looks, *count.shape[::-1])
-    along, whole = (
-        np.sum([look[k] for look in looks], axis=0) / np.maximum(count, 1) for k in (1, 2)
-    )
+    way_px = way_of(looks)
+    along = np.sum([look.along for look in looks], axis=0) / np.maximum(count, 1)
+    whole = np.sum([look.whole for look in looks], axis=0) / np.maximum(count, 1)
     judged = count >= _MIN_LOOKS
     patches = np.maximum(np.minimum(way_px / _PATCH_PX, count), 1e-3)
     margin = options.min_sigmas * _DEVIATION / np.sqrt(patches)
@@ -117,21 +118,18 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     point = _contrast(along) - 1
     sure = strong & ((point > limit) | (_line_contrast(along) - 1 > line_limit))
     corners = _Corners.of(gray, looks)
-    sure |= judged & corners.persist(
-        way_px, options.min_persistence, options.min_corner_strength
-    )
+    sure |= judged & corners.persist(way_px, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
-    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)))
+    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), whole)
 
 
-def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
+def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
     """Strong corners that stay for the short time of the looks: subtitles, titles."""
     count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way_px = way_of(looks, *count.shape[::-1])
-    found = (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
+    way_px = way_of(looks)
+    return (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
         way_px, options.min_text_persistence, options.min_text_strength
     )
-    return FixedEdges(found, found)
 
 
 def _gradient(gray: U8) -> tuple[F32, F32]:
@@ -152,7 +150,9 @@ def _line_contrast(mean: F32) -> F32:
     best = np.zeros_like(mean)
     for k in range(_NUM_ORIENTATIONS):
         angle = np.pi * k / _NUM_ORIENTATIONS
-        line = cv2.filter2D(mean, -1, _line(angle), borderType=cv2.BORDER_REFLECT)
+        line = np.asarray(
+            cv2.filter2D(mean, -1, _line(angle), borderType=cv2.BORDER_REFLECT), np.float32
+        )
         normal = np.array([-np.sin(angle), np.cos(angle)]) * _BESIDE_PX
         sides = [_shifted(line, normal), _shifted(line, -normal)]
         best = np.maximum(best, line / (np.maximum(*sides) + 0.5))
@@ -188,7 +188,8 @@ class _Corners(NamedTuple):
             image = _detail(gray[look.frame_index])
             mean += image / len(looks)
             strength += _corner_strength(image) / len(looks)
-        return cls(strength, _corner_strength(mean) / np.maximum(strength, 1e-6), len(looks))
+        kept = np.asarray(_corner_strength(mean) / np.maximum(strength, 1e-6), np.float32)
+        return cls(strength, kept, len(looks))
 
     def persist(self, way_px: F32, min_persistence: float, min_strength: float) -> Bool:
         by_chance = np.maximum(

@@ -75,7 +75,7 @@ def _painted(rgb: U8, hidden: Bool) -> U8:
 
 def _filled(weighted: F32, weight: F32) -> F32:
     """Colours [h, w, 3], where there is no weight those of the next coarser level."""
-    colour = weighted / np.maximum(weight, 1e-6)[..., None]
+    colour = np.asarray(weighted / np.maximum(weight, 1e-6)[..., None], np.float32)
     if min(weight.shape) < 4 or (weight > 0.5).all():
         return colour
     coarser = _filled(

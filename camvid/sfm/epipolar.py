@@ -23,3 +23,12 @@ def fundamental_matrix(
     if found is None or np.shape(found) != (3, 3):
         return None
     return np.asarray(found, np.float64), np.asarray(inlier).ravel() > 0
+
+
+def sampson_px(fundamental: F64, first_px: Floats, second_px: Floats) -> F64:
+    """First-order distance [n] in px of matches [n, 2] from their epipolar lines."""
+    ones = np.ones((len(first_px), 1))
+    first, second = np.hstack([first_px, ones]), np.hstack([second_px, ones])
+    line_second, line_first = first @ fundamental.T, second @ fundamental
+    slope = np.sqrt((line_second[:, :2] ** 2).sum(axis=1) + (line_first[:, :2] ** 2).sum(axis=1))
+    return np.abs((second * line_second).sum(axis=1)) / np.maximum(slope, 1e-12)
