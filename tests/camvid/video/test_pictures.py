@@ -223,7 +223,7 @@ def test_a_damaged_picture_is_a_hole_in_time(
 ) -> None:
     path = jpegs(tmp_path, NUM)[5]
     data = path.read_bytes()
-    middle = len(data) // 2
+    middle, noise = len(data) // 2, np.random.default_rng(0).bytes(400)
     path.unlink()
     if damage == "gone":
         path.symlink_to("nowhere.jpg")
@@ -233,7 +233,7 @@ def test_a_damaged_picture_is_a_hole_in_time(
                 "empty": b"",
                 "garbage": b"hello " * 99,
                 "truncated": data[:middle],
-                "smeared": data[:middle] + data[middle + 400 :],
+                "smeared": data[:middle] + noise + data[middle + 400 :],
             }[damage]
         )
     kept = [*range(5), *range(6, NUM)]
