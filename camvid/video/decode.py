@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 from camvid.artifacts import U8
 from camvid.errors import VideoError
 from camvid.video.names import is_remote, local_path, writable
-from camvid.video.pictures import is_picture_source, picture_series, read_pictures
+from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def read_frames(
     name = name or writable(uri)
     with local_copy(uri) as local:
         if is_picture_source(local):
-            frames = _read_pictures(local, name, picture_fps, max_side_px)
+            frames = _read_pictures(picture_series(local, picture_fps, name), name, max_side_px)
         else:
             frames = _read_file(local, name, start_s, max_side_px)
         index, last_s, last_taken_s = 0, -np.inf, -np.inf
@@ -202,9 +202,9 @@ def _decode(container: InputContainer, stream: VideoStream, uri: str) -> Iterato
 
 
 def _read_pictures(
-    path: str, uri: str, fps: float, max_side_px: int | None
+    series: PictureSeries, uri: str, max_side_px: int | None
 ) -> Iterator[tuple[float, Picture]]:
-    for time_s, rgb in read_pictures(picture_series(path, fps, uri), uri):
+    for time_s, rgb in read_pictures(series, uri):
         yield time_s, partial(_scaled, rgb, max_side_px)
 
 

@@ -50,7 +50,7 @@ def _each_once(videos: Iterable[str]) -> list[str]:
     """The videos by name; of several names of one file, one that is no link."""
     names: dict[_Identity, set[str]] = defaultdict(set)
     for video in videos:
-        names[_identity(video)].add(video)
+        names[_identity(video)].add(video if is_remote(video) else str(Path(video)))
     kept = [min(same, key=_preference) if len(same) > 1 else same.pop() for same in names.values()]
     return sorted(video if is_remote(video) else name_of(video) for video in kept)
 
@@ -83,7 +83,10 @@ class _Search:
         if item.startswith("@") and not os.path.exists(path):
             yield from self._expand_list(_resolved(item[1:], base))
         elif os.path.isdir(path) and item:
-            yield from self.scan.below(path)
+            inside = list(self.scan.below(path))
+            if not inside:
+                log.warning("%s: a folder without videos", writable(path))
+            yield from inside
         elif os.path.exists(path) and item:  # named on purpose, so kept whatever its suffix
             yield from self._expand_list(path) if path.lower().endswith(".txt") else [path]
         elif glob.has_magic(path):

@@ -78,6 +78,12 @@ def test_nothing_found_is_one_clear_line(tmp_path: Path) -> None:
         find_videos([str(tmp_path / "missing.mp4")])
 
 
+def test_the_folder_one_stands_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "deep")
+    Path("two\nlines.mp4").touch()
+    assert find_videos(["."]) == ["c.webm", f"file://{folder}/deep/two%0Alines.mp4"]
+
+
 def test_an_empty_name_is_not_the_folder_one_stands_in(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
