@@ -38,8 +38,8 @@ def find_videos(inputs: Sequence[str]) -> list[str]:
     single = [name for name in found if is_picture(os.path.basename(name)) and "*" not in name]
     if single:
         log.warning(
-            "%d inputs are pictures, each a video of one frame (%s); to read them as one video,"
-            " name their folder, or a glob of them in quotes",
+            "inputs that are pictures, each a video of one frame, %d in all: %s; to read them as"
+            " one video, name their folder, or a glob of them in quotes",
             len(single),
             single[0],
         )

@@ -20,13 +20,14 @@ _CLOCK = re.compile(
 )
 _EPOCH_UNITS = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}  # digits of a Unix time in s to ns
 _EPOCH_RANGE_S = (946_684_800, 4_102_444_800)  # the years 2000 to 2100: no counter starts there
+_UNITS = {"ms": 10**3, "msec": 10**3, "us": 10**6, "usec": 10**6, "ns": 10**9, "nsec": 10**9}
 _SAME_STEP = 0.1  # whole milliseconds at 30 Hz step by 33 and 34
 _JUMP = 10  # in usual steps: a count that starts anew with each second jumps, decimals do not
 
 
 def seconds_in_names(names: Sequence[Parts]) -> list[float] | None:
-    """Seconds of every name from the first, where all hold a date, a decimal or a Unix time."""
-    for reading in (_date_times, _decimals, _unix_times):
+    """Seconds from the first, where all names hold a date, a unit, a decimal or a Unix time."""
+    for reading in (_date_times, _with_units, _decimals, _unix_times):
         seconds = reading(names)
         if seconds and len(set(seconds)) == len(seconds):
             return [float(value - min(seconds)) for value in seconds]
@@ -82,6 +83,16 @@ def _date_times(names: Sequence[Parts]) -> list[Decimal] | None:
         whole.append(int(midnight) + int(hour) * 3600 + int(minute) * 60 + int(second))
         decimals.append(rest)
     return _with_decimals(whole, decimals)
+
+
+def _with_units(names: Sequence[Parts]) -> list[Decimal] | None:
+    """Whole numbers that a unit follows: `frame_000033ms`."""
+    for i in range(1, len(names[0]), 2):
+        word = re.match("[a-z]*", names[0][i + 1].lower())
+        unit = _UNITS.get(word.group() if word else "")
+        if unit and len({parts[i] for parts in names}) == len(names):
+            return [Decimal(parts[i]) / unit for parts in names]
+    return None
 
 
 def _decimals(names: Sequence[Parts]) -> list[Decimal] | None:

@@ -94,8 +94,10 @@ def _sha256(path: Path) -> str:
 
 def _sha256_of_pictures(series: PictureSeries) -> str:
     """Of the pictures and their times: the same pictures at another pace are another video."""
-    spelled = "".join(
-        f"{_sha256(path) if path.exists() else ''}{time_s:.6f}"
-        for path, time_s in zip(series.paths, series.times_s, strict=True)
-    )
-    return hashlib.sha256(spelled.encode()).hexdigest()
+    spelled: list[str] = []
+    for path, time_s in zip(series.paths, series.times_s, strict=True):
+        try:
+            spelled.append(f"{_sha256(path)}{time_s:.6f}")
+        except OSError:  # left out as damaged
+            spelled.append(f"{time_s:.6f}")
+    return hashlib.sha256("".join(spelled).encode()).hexdigest()

@@ -40,6 +40,7 @@ _SIGNATURES = re.compile(
     re.DOTALL,
 )
 _SIGNATURE_BYTES = 600
+_RUN_FILES = frozenset({"run.toml", "clips"})  # of a run's folder
 
 
 class Scan:
@@ -48,32 +49,22 @@ class Scan:
     def __init__(self) -> None:
         self._unread: list[str] = []
         self._maps: list[str] = []
+        self._runs: list[str] = []
 
     def below(self, root: str, *, named: bool = True) -> Iterator[str]:
         """Known video files below the folder; a folder of numbered pictures is one video.
 
-        Each folder is entered once, by its own name before any link to it. Folders of depth or
-        masks are passed over, unless this one was `named` itself.
+        Each folder is entered once, by its own name before any link to it. Runs of ours are passed
+        over, since their reports hold videos, and so are folders of depth or masks, unless this
+        one was `named` itself.
         """
         seen: set[tuple[int, int]] = set()
         folders = deque([(root, not named and names_maps(os.path.basename(root)))])
         links: deque[tuple[str, bool]] = deque()
         while folders or links:
             folder, maps = (folders or links).popleft()
-            try:
-                stat = os.stat(folder)
-                if (stat.st_dev, stat.st_ino) in seen:
-                    continue
-                seen.add((stat.st_dev, stat.st_ino))
-                with os.scandir(folder) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
-            except OSError as error:
-                log.warning("%s: passed over, %s", writable(folder), error.strerror)
-                continue
             files: list[str] = []
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
+            for entry in self._entries(folder, seen):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, maps or names_maps(entry.name)))
                 elif os.path.isdir(entry.path):
@@ -83,15 +74,33 @@ class Scan:
             yield from self._videos_among(files)
             yield from self._pictures_among(folder, files, maps, named and folder == root)
 
+    def _entries(self, folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+        """What the folder shows, sorted; nothing the second time, and nothing of a run."""
+        try:
+            stat = os.stat(folder)
+            if (stat.st_dev, stat.st_ino) in seen:
+                return []
+            seen.add((stat.st_dev, stat.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            log.warning("%s: passed over, %s", writable(folder), error.strerror)
+            return []
+        if {entry.name for entry in entries} >= _RUN_FILES:
+            self._runs.append(folder)
+            return []
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
     def tell(self) -> None:
-        """Two lines at most on what was passed over."""
+        """One line on each kind of what was passed over."""
         for found, what in (
-            (self._unread, "files that may be videos were passed over in folders"),
-            (self._maps, "folders of masks, depth maps or thumbnails were passed over"),
+            (self._unread, "files that may be videos (name one itself to have it read)"),
+            (self._maps, "folders of masks, depth or thumbnails (name one itself to have it read)"),
+            (self._runs, "folders that camvid wrote itself"),
         ):
             if found:
                 named = writable(", ".join(found[:3])) + (", ..." if len(found) > 3 else "")
-                log.warning("%d %s; name one itself to have it read: %s", len(found), what, named)
+                log.warning("passed over %s, %d in all: %s", what, len(found), named)
 
     def _videos_among(self, files: list[str]) -> Iterator[str]:
         for path in files:

@@ -172,11 +172,13 @@ def test_a_glob_of_pictures_is_one_video_in_each_folder(folder: Path) -> None:
     assert names(find_videos([str(folder / "davis/**/left_*.jpg")]), folder) == [
         "davis/bear/left_*.jpg",
     ]
+    (folder / "davis/left_3.png").touch()
+    assert names(find_videos([str(folder / "davis/left_*.*")]), folder) == ["davis/left_*.*"]
 
 
 def test_pictures_named_one_by_one_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert len(find_videos([str(folder / f"davis/bear/{i}.jpg") for i in (1, 2)])) == 2
-    assert "2 inputs are pictures" in caplog.text
+    assert "inputs that are pictures, each a video of one frame, 2 in all" in caplog.text
 
 
 def test_twenty_thousand_files_are_found_quickly(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ SECONDS = [98.175304, 98.2113, 98.75, 99.0, 99.05, 99.1, 100.000001]  # a hole w
         lambda s: f"{int(1403636500e9 + round(s * 1e6) * 1e3)}.png",  # EuRoC: ns
         lambda s: f"n015-2018-07-24-11-22-45+0800__CAM__{1532402800_000000 + round(s * 1e6)}.jpg",
         lambda s: f"{1305031100 + int(s)}_{round(s % 1 * 1e9):09d}.png",  # ROS
+        lambda s: f"frame_{round(s * 1e6):012d}us.png",
         lambda s: f"IMG_20240101_12{int(s) // 60:02d}{int(s) % 60:02d}_{s % 1 * 1e6:06.0f}.jpg",
         lambda s: f"2024-01-01T12-{int(s) // 60:02d}-{s % 60:09.6f}Z.jpg",
         lambda s: f"clip_00_{int(s) // 60:02d}_{int(s) % 60:02d}_{s % 1 * 1e6:06.0f}.png",
@@ -170,6 +171,19 @@ def test_series_that_tie_are_named(tmp_path: Path, names: tuple[str, str], label
     assert "\n" not in str(caught.value)
 
 
+def test_of_one_series_in_two_sizes_the_larger_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, "frame_{:04d}_96x64.png", moving(NUM))
+    write(tmp_path, "frame_{:04d}_192x128.png", moving(NUM, 192, 128))
+    assert chosen(tmp_path) == ("frame_0000_192x128.png", NUM)
+
+
+def test_decimals_that_are_regular(tmp_path: Path) -> None:
+    for fps in (2, 25, 100):
+        folder = tmp_path / str(fps)
+        folder.mkdir()
+        check_times(folder, [f"{i / fps:.2f}.png" for i in range(250)], np.arange(250) / fps, fps)
+
+
 def test_a_glob_chooses_between_series(tmp_path: Path) -> None:
     write(tmp_path, "left_{}.png", moving(NUM))
     write(tmp_path, "right_{}.JPG", [quadrants()] * NUM)
@@ -178,6 +192,7 @@ def test_a_glob_chooses_between_series(tmp_path: Path) -> None:
     for frame, rgb in zip(read_frames(source), moving(NUM), strict=True):
         np.testing.assert_array_equal(frame.rgb, rgb)
     assert probe(str(tmp_path / "right_*.jpg")).num_frames == NUM
+    assert probe(str(tmp_path / "right_*.*")).num_frames == NUM
 
 
 def test_what_is_left_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -217,7 +232,7 @@ def jpegs(folder: Path, num: int) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "smeared", "gone"])
+@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "smeared", "gone", "folder"])
 def test_a_damaged_picture_is_a_hole_in_time(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,6 +242,8 @@ def test_a_damaged_picture_is_a_hole_in_time(
     path.unlink()
     if damage == "gone":
         path.symlink_to("nowhere.jpg")
+    elif damage == "folder":
+        path.mkdir()
     else:
         path.write_bytes(
             {
@@ -239,7 +256,7 @@ def test_a_damaged_picture_is_a_hole_in_time(
     kept = [*range(5), *range(6, NUM)]
     frames = list(read_frames(str(tmp_path)))
     np.testing.assert_allclose([f.timestamp_s for f in frames], np.array(kept) / 24)
-    assert "1 pictures that cannot be decoded left out: 0005.jpg" in caplog.text
+    assert f"1 of {NUM} pictures left out, not decodable: 0005.jpg" in caplog.text
     video = probe(str(tmp_path))
     assert (video.num_frames, video.duration_s) == (NUM - 1, pytest.approx(NUM / 24))
 
@@ -252,7 +269,7 @@ def test_a_few_pictures_of_another_size_are_left_out(
     cv2.imwrite(str(paths[first]), quadrants(64, 36))
     assert probe(str(tmp_path)).num_frames == 19
     assert probe(str(tmp_path)).width_px == 320
-    assert f"1 pictures of another size left out: 64x36 ({paths[first].name})" in caplog.text
+    assert f"1 of 20 pictures left out, of another size: 64x36 ({paths[first].name})" in caplog.text
 
 
 def test_a_mix_of_sizes_is_an_error(tmp_path: Path) -> None:
@@ -300,6 +317,11 @@ def test_other_kinds_of_png(tmp_path: Path, depth: str) -> None:
         if depth == "alpha":
             wanted[:, :48] = 0
         np.testing.assert_array_equal(frame.rgb, wanted)
+
+
+def test_a_glob_in_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="must be a folder that can be read, No such file"):
+        probe(str(tmp_path / "gone/left_*.png"))
 
 
 def test_no_numbered_picture_is_one_line(tmp_path: Path) -> None:

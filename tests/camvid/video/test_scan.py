@@ -45,7 +45,7 @@ def test_a_video_under_another_name_is_told(
     made.rename(tmp_path / "dQw4w9WgXcQ.part")
     (tmp_path / "notes.doc").write_text("GIF and ftyp are words of this text")
     assert find_videos([str(tmp_path)]) == [str(tmp_path / "good.mp4")]
-    assert "1 files that may be videos were passed over" in caplog.text
+    assert "files that may be videos (name one itself to have it read), 1 in all" in caplog.text
     assert "dQw4w9WgXcQ.part" in caplog.text
 
 
@@ -70,7 +70,7 @@ def test_masks_and_depth_beside_the_pictures_are_no_videos(
     write_pictures(tmp_path / "scene/out", "depth_{:04d}.png")
     found = [str(Path(path).relative_to(tmp_path)) for path in find_videos([str(tmp_path)])]
     assert found == ["JPEGImages/480p/bear", "tum/rgb"]
-    assert "3 folders of masks, depth maps or thumbnails were passed over" in caplog.text
+    assert "have it read), 3 in all" in caplog.text
     depth = str(tmp_path / "tum/depth")
     assert find_videos([depth]) == [depth]  # named on purpose
 
@@ -91,3 +91,13 @@ def test_a_folder_that_may_not_be_read_is_told(
     (tmp_path / "closed").mkdir(mode=0)
     assert find_videos([str(tmp_path)]) == [str(tmp_path / "a.mp4")]
     assert "closed: passed over" in caplog.text
+
+
+def test_the_videos_of_our_own_reports_are_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.mp4", "runs/1/report/clips/b.mp4", "runs/1/run.toml", "runs/1/clips/00/c.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_videos([str(tmp_path)]) == [str(tmp_path / "a.mp4")]
+    assert "passed over folders that camvid wrote itself, 1 in all" in caplog.text
