@@ -19,7 +19,7 @@ VIDEO_SUFFIXES = frozenset(
     " .mkv .mk3d .webm .avi .divx .flv .kux .asf .wmv .wtv .rm .rmvb .ogv .ogm .nut .mxf .gxf"
     " .mpg .mpeg .mpe .mpv .m1v .m2v .vob .evo .ts .mts .m2ts .m2t .trp .tod .ty .ty+"  # MPEG
     " .264 .avc .h264 .h26l .265 .h265 .hevc .266 .h266 .vvc .h261 .h263 .evc .apv .obu .av1 .ivf"
-    " .avs2 .avs3 .cavs .vc1 .rcv .drc .dv .dif .y4m .mjpeg .mjpg .ser"  # elementary streams
+    " .avs2 .avs3 .cavs .vc1 .rcv .drc .dv .dif .y4m .mjpeg .mjpg"  # elementary streams
     " .gif .dav .ifv .ivr .usm .viv .xmv .moflex .bik .nsv .roq .smk".split()
 )
 # Video and frames that FFmpeg or OpenCV do not read here: told, since they are passed over.

@@ -15,7 +15,7 @@ from tests.camvid.video.test_decode import moving, write_video
 # FFmpeg's demuxers of moving pictures, and those of their suffixes that are sound or pictures.
 DEMUXERS = (
     "mov matroska avi flv asf mpegts mpeg rm ogg nut mxf gif dv h264 hevc vvc m4v h261 obu mjpeg"
-    " vc1 vc1test cavsvideo avs2 avs3 yuv4mpegpipe dhav ifv ivr usm vivo xmv moflex ty ser kux"
+    " vc1 vc1test cavsvideo avs2 avs3 yuv4mpegpipe dhav ifv ivr usm vivo xmv moflex ty kux"
 )
 NOT_VIDEO = frozenset("m4a m4b isma heic heif avif mka mks ogg avs mpo".split())
 
