@@ -19,6 +19,7 @@ from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_
 from camvid.outcome import Rejected, Status
 from camvid.store import ClipStore, StageRecord
 from camvid.structure import unstructure
+from camvid.video.names import writable
 from camvid.weights import Weight
 
 logger = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
 
 def failure(error: Exception) -> dict[str, Any]:
     cause = type(error).__name__
-    line = " ".join(str(error).split()) or cause
+    line = writable(" ".join(str(error).split())) or cause
     return {
         "status": "failed",
         "error": line if isinstance(error, ClipError) else f"{cause}: {line}",

@@ -24,7 +24,8 @@ from av.video.stream import VideoStream
 
 from camvid.artifacts import U8
 from camvid.errors import VideoError
-from camvid.video.find import is_remote, numbered_pictures
+from camvid.video.names import is_remote, local_path, writable
+from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +62,10 @@ def read_frames(
     there. `max_side_px` scales down quickly: for looking, not for keeping.
     `name` is what messages call the video, where `uri` is a temporary copy.
     """
-    name = name or uri
+    name = name or writable(uri)
     with local_copy(uri) as local:
-        if Path(local).is_dir():
-            frames = _read_pictures(Path(local), name, picture_fps, max_side_px)
+        if is_picture_source(local):
+            frames = _read_pictures(picture_series(local, picture_fps, name), name, max_side_px)
         else:
             frames = _read_file(local, name, start_s, max_side_px)
         index, last_s, last_taken_s = 0, -np.inf, -np.inf
@@ -81,9 +82,12 @@ def read_frames(
 
 @contextmanager
 def local_copy(uri: str) -> Generator[str]:
-    """A local path of the video: its own, or a temporary copy of a remote file."""
+    """A local absolute path of the video: its own, or a temporary copy of a remote file."""
     if not is_remote(uri):
-        yield uri.removeprefix("file://")
+        path = local_path(uri)
+        if Path(path).is_fifo():  # opening it would wait for a writer
+            raise unusable(uri, "a pipe")
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="camvid-") as folder:
         path = Path(folder, "video" + Path(uri.split("?")[0]).suffix)
@@ -198,21 +202,10 @@ def _decode(container: InputContainer, stream: VideoStream, uri: str) -> Iterato
 
 
 def _read_pictures(
-    folder: Path, uri: str, fps: float, max_side_px: int | None
+    series: PictureSeries, uri: str, max_side_px: int | None
 ) -> Iterator[tuple[float, Picture]]:
-    shape: tuple[int, ...] = ()
-    for i, path in enumerate(numbered_pictures(folder)):
-        bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        if bgr is None:
-            log.warning("%s: %s cannot be decoded, left out", uri, path.name)
-            continue
-        shape = shape or bgr.shape
-        if bgr.shape != shape:
-            raise VideoError(
-                f"{uri}: all pictures must have one size, found {shape[1]}x{shape[0]} and"
-                f" {bgr.shape[1]}x{bgr.shape[0]} ({path.name}); keep one video per folder"
-            )
-        yield i / fps, partial(_scaled, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), max_side_px)
+    for time_s, rgb in read_pictures(series, uri):
+        yield time_s, partial(_scaled, rgb, max_side_px)
 
 
 # --- how a picture is displayed ---

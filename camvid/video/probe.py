@@ -1,6 +1,7 @@
 """Probing: what a source video is, before anything is decoded for keeps."""
 
 import hashlib
+import logging
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,9 @@ from camvid.video.decode import (
     read_packets,
     unusable,
 )
-from camvid.video.find import numbered_pictures
+from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
+
+log = logging.getLogger(__name__)
 
 
 class _Timing(NamedTuple):
@@ -33,16 +36,13 @@ def probe(uri: str, *, picture_fps: float = PICTURE_FPS, local: str = "") -> Vid
     if not (math.isfinite(picture_fps) and picture_fps > 0):
         raise ConfigError(f"picture_fps must be above 0, got {picture_fps}")
     with local_copy(local or uri) as found:
-        path = Path(found)
-        if path.is_dir():
-            pictures = numbered_pictures(path)
-            if not pictures:
-                raise unusable(uri, "a folder without numbered pictures")
-            timing = _Timing(picture_fps, len(pictures), len(pictures) / picture_fps)
-            sha256 = _sha256_of_pictures(pictures)
+        if is_picture_source(found):
+            series = picture_series(found, picture_fps, uri)
+            timing = _time_pictures(series, uri)
+            sha256 = _sha256_of_pictures(series)
         else:
             timing = _time_file(found, uri)
-            sha256 = _sha256(path)
+            sha256 = _sha256(Path(found))
         height_px, width_px = next(read_frames(found, name=uri)).rgb.shape[:2]
     return Video(
         video_id=sha256[:16],
@@ -77,11 +77,27 @@ def _time_file(local: str, uri: str) -> _Timing:
     return _Timing(fps, len(spans_s), length_s + (last_duration_s or 1 / fps))
 
 
+def _time_pictures(series: PictureSeries, uri: str) -> _Timing:
+    """Reads them all: names promise pictures that cannot be decoded, or are of another size."""
+    if series.left_out:
+        log.warning("%s: pictures left out: %s", uri, "; ".join(series.left_out))
+    times_s = [time_s for time_s, _ in read_pictures(series, uri)]
+    if not times_s:
+        raise unusable(uri, "not one picture that can be decoded")
+    return _Timing(series.fps, len(times_s), times_s[-1] - times_s[0] + 1 / series.fps)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sha256_of_pictures(pictures: list[Path]) -> str:
-    digests = "".join(_sha256(path) for path in pictures)
-    return hashlib.sha256(digests.encode()).hexdigest()
+def _sha256_of_pictures(series: PictureSeries) -> str:
+    """Of the pictures and their times: the same pictures at another pace are another video."""
+    spelled: list[str] = []
+    for path, time_s in zip(series.paths, series.times_s, strict=True):
+        try:
+            spelled.append(f"{_sha256(path)}{time_s:.6f}")
+        except OSError:  # left out as damaged
+            spelled.append(f"{time_s:.6f}")
+    return hashlib.sha256("".join(spelled).encode()).hexdigest()

@@ -1,24 +1,32 @@
 """Has this video changed since we last saw it? Answered without reading it."""
 
+import os
+import zlib
+
 import fsspec
 
-from camvid.video.find import is_remote
+from camvid.video.names import is_remote, local_path
+from camvid.video.pictures import is_picture_source, pictures_at
 
 
 def stat_key(uri: str) -> str:
-    """Size and time of change of a file, or of all files of a folder; "" where nothing is."""
+    """Size and time of change of a file, or of all pictures of a folder; "" where nothing is."""
     if is_remote(uri):
-        filesystem, path = fsspec.core.url_to_fs(uri)
         try:
+            filesystem, path = fsspec.core.url_to_fs(uri)
             info = filesystem.info(path)
-        except OSError:
+        except (OSError, ImportError, ValueError):  # reading it will say what is wrong
             return ""
         return f"{info.get('size')}:{info.get('mtime') or info.get('LastModified') or ''}"
-    filesystem = fsspec.filesystem("file")
+    path = local_path(uri)
     try:
-        listing = filesystem.find(uri.removeprefix("file://"), detail=True, maxdepth=1)
+        if not is_picture_source(path):
+            stat = os.stat(path)
+            return f"1:{stat.st_size}:{stat.st_mtime}"
+        pictures = pictures_at(path)
+        stats = [picture.stat() for picture in pictures]
     except OSError:
         return ""
-    return f"{len(listing)}:{sum(i['size'] for i in listing.values())}:" + str(
-        max((i["mtime"] for i in listing.values()), default=0)
-    )
+    names = zlib.crc32(b"\0".join(os.fsencode(picture.name) for picture in pictures))
+    latest = max((stat.st_mtime for stat in stats), default=0)
+    return f"{len(stats)}:{sum(stat.st_size for stat in stats)}:{latest}:{names:08x}"
