@@ -54,6 +54,8 @@ class Clip(Checked):
     width_px: int
     height_px: int
     crop_px: tuple[int, int, int, int]  # x, y, width, height kept of the source (letterbox gone)
+    processing: tuple[str, ...] = ()  # what decoding did to the frames, in words: "deinterlaced"
+    num_lost: int = 0  # frames of the source within the span that damage left out
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}

@@ -20,13 +20,15 @@ class QualityOptions:
     """The least a clip must have; the name of an option is the reason of the rejection."""
 
     min_clip_s: float = 1.5
+    min_fps: float = 2.0  # a hand-held camera turns out of the picture between slower frames
     min_side_px: int = 128  # of the source's shorter side, black bars off
     min_brightness: float = 24.0  # grey level that a hundredth of the picture exceeds
     min_corner_count: int = 40
     min_frame_change: float = 4.0  # grey levels; sensor noise alone makes more
+    max_lost_share: float = 0.1  # of the frames, to damage; ten whole frames carry a track over one
 
     def __post_init__(self) -> None:
-        for name in ("min_clip_s", "min_side_px"):
+        for name in ("min_clip_s", "min_fps", "min_side_px"):
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
@@ -34,6 +36,8 @@ class QualityOptions:
             value = getattr(self, name)
             if not value >= 0:
                 raise ConfigError(f"{name} must be 0 (no test) or more, got {value}")
+        if not 0 <= self.max_lost_share <= 1:
+            raise ConfigError(f"max_lost_share must be in 0 to 1, got {self.max_lost_share}")
 
 
 class Looks:
@@ -76,14 +80,23 @@ class Looks:
 
 
 def find_fault(
-    options: QualityOptions, *, clip_s: float, side_px: int, looks: dict[str, float]
+    options: QualityOptions,
+    *,
+    clip_s: float,
+    fps: float,
+    side_px: int,
+    looks: dict[str, float],
+    lost_share: float,
 ) -> Rejected | None:
     """The first test that the clip fails, if any."""
-    measured = {"clip_s": clip_s, "side_px": float(side_px), **looks}
+    measured = {"clip_s": clip_s, "fps": fps, "side_px": float(side_px), **looks}
+    everything = {**measured, "lost_share": lost_share}
     for name, value in measured.items():
         limit = float(getattr(options, f"min_{name}"))
         if value < limit:
-            return Rejected(Reason(f"min_{name}", value, limit), measured)
+            return Rejected(Reason(f"min_{name}", value, limit), everything)
+    if lost_share > options.max_lost_share:
+        return Rejected(Reason("max_lost_share", lost_share, options.max_lost_share), everything)
     return None
 
 

@@ -117,7 +117,7 @@ def test_the_schema_is_pinned() -> None:
     assert set(EVIDENCE_COLUMNS) < set(names)
     assert len(names) == 39
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.3"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.4"
 
 
 def test_shards_open_everywhere(store: ClipStore) -> None:

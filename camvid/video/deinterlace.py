@@ -1,0 +1,77 @@
+"""Interlaced frames, whose odd and even lines are two instants, made whole by FFmpeg's bwdif."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import av.filter
+from av.video.frame import VideoFrame
+
+
+class Placed(NamedTuple):
+    """A decoded frame with its place in time."""
+
+    frame: VideoFrame
+    timestamp_s: float
+    stretch: int  # unbroken stretches of the video, counted
+    num_lost: int  # frames lost right before this one
+    turn: tuple[int, int, int, int]  # the display matrix: a, b, c, d
+    deinterlaced: bool = False
+
+
+def deinterlace(frames: Iterable[Placed]) -> Iterator[Placed]:
+    """The same frames at the same times; those flagged as interlaced have one instant each.
+
+    The upper or lower field first shown stays and the other is interpolated from its neighbours
+    in space and time, never across a break. Streams without such frames pass untouched.
+    """
+    graph: av.filter.Graph | None = None
+    waiting: deque[Placed] = deque()
+    of_graph: tuple[object, ...] = ()
+    for placed in frames:
+        frame = placed.frame
+        layout = (placed.stretch, frame.width, frame.height, frame.format.name)
+        if graph is not None and layout != of_graph:
+            yield from _drain(graph, waiting)
+            graph = None
+        if graph is None and not frame.interlaced_frame:
+            yield placed
+            continue
+        if graph is None:
+            graph, of_graph = _bwdif_graph(frame), layout
+        waiting.append(placed)
+        graph.vpush(frame)
+        yield from _pull(graph, waiting)
+    if graph is not None:
+        yield from _drain(graph, waiting)
+
+
+def _bwdif_graph(template: VideoFrame) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    graph.threads = 1
+    source: Any = graph.add_buffer(
+        width=template.width,
+        height=template.height,
+        format=template.format,
+        time_base=template.time_base,
+    )
+    bwdif = graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+    graph.link_nodes(source, bwdif, graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _drain(graph: av.filter.Graph, waiting: deque[Placed]) -> Iterator[Placed]:
+    graph.vpush(None)
+    yield from _pull(graph, waiting)
+
+
+def _pull(graph: av.filter.Graph, waiting: deque[Placed]) -> Iterator[Placed]:
+    """What the filter has ready: one frame for each that went in, in the same order."""
+    while waiting:
+        try:
+            frame = graph.vpull()
+        except (BlockingIOError, EOFError):  # wants more first, has given all
+            return
+        placed = waiting.popleft()
+        yield placed._replace(frame=frame, deinterlaced=placed.frame.interlaced_frame)
