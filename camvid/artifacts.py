@@ -74,9 +74,15 @@ class Clip(Checked):
 
     @property
     def fps(self) -> float:
-        """Median frame rate of the clip in hertz (frames may be unevenly spaced)."""
+        """Usual frame rate of the clip in hertz (frames may be unevenly spaced).
+
+        Rounding and jitter of timestamps average out; gaps far off the median do not count.
+        """
         gaps = np.diff(self.timestamps_s)
-        return float(1.0 / np.median(gaps)) if len(gaps) else self.video.fps
+        if not len(gaps):
+            return self.video.fps
+        median = np.median(gaps)
+        return float(1.0 / gaps[np.abs(gaps - median) <= median / 2].mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from camvid.artifacts import F64, U8
+from camvid.memory import reuse_blocks
 
 _SD_MAX_PX = (1024, 576)  # larger pictures without a tag are BT.709, as every player takes them
 _UNTAGGED = (0, 2)  # 0 is RGB, and what nobody set
@@ -42,6 +43,7 @@ class Rgb:
     def __init__(self) -> None:
         self._direct = VideoReformatter()
         self._deep = VideoReformatter()
+        self._size = (0, 0)
         self._graph: av.filter.Graph | None = None
         self._shape: tuple[int, ...] = ()
 
@@ -49,6 +51,9 @@ class Rgb:
         """The frame [height, width, 3], scaled by area averaging."""
         if frame.color_trc in HDR_NAMES:
             frame = self._tone_mapped(frame, width, height)
+        if self._size != (width, height):
+            self._size = (width, height)
+            reuse_blocks(3 * width * height)
         matrix = _assumed_matrix(frame)
         rgb: Any = self._direct.reformat(
             frame,
@@ -60,7 +65,7 @@ class Rgb:
             interpolation=Interpolation.AREA,
             threads=1,
         )
-        return rgb.to_ndarray()
+        return _view(rgb)
 
     def _tone_mapped(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         """The frame as SDR, 16-bit RGB of the size wanted (10-bit takes twice as long)."""
@@ -73,6 +78,13 @@ class Rgb:
             self._graph, self._shape = _lut_graph(deep, _tone_map_lut(transfer, primaries)), shape
         self._graph.vpush(deep)
         return self._graph.vpull()
+
+
+def _view(rgb: VideoFrame) -> U8:
+    """The frame's own memory as [H, W, 3]; a copy would double what a large frame takes."""
+    plane: Any = rgb.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return lines[: rgb.height, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3)
 
 
 def _assumed_matrix(frame: VideoFrame) -> Colorspace | None:

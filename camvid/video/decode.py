@@ -90,11 +90,13 @@ def read_frames(
             frames = _paced(_placed(pictures, 1 / picture_fps), max_fps, 1 / picture_fps)
         else:
             frames = _read_file(local, name, start_s, max_side_px, max_fps)
-        for frame in frames:
-            found = True
-            yield frame
-    if not found and start_s <= 0:
-        raise unusable(name, "not one frame that can be decoded")
+        first = next(frames, None)
+        if first is None and start_s <= 0:
+            raise unusable(name, "not one frame that can be decoded")
+        if first is not None:
+            yield first
+            del first  # held no longer than the caller wants it
+            yield from frames
 
 
 def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[SourceFrame]:
@@ -107,9 +109,9 @@ def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[
         else:
             num_lost += frame.num_lost
         if pacer.takes(frame.timestamp_s, stretch):
-            rgb = frame.picture()
-            yield SourceFrame(index, frame.timestamp_s, rgb, stretch, num_lost, frame.processing)
-            num_lost = 0
+            lost, num_lost = num_lost, 0
+            at, done = frame.timestamp_s, frame.processing
+            yield SourceFrame(index, at, frame.picture(), stretch, lost, done)
 
 
 @contextmanager

@@ -84,7 +84,8 @@ def _time_file(local: str, uri: str) -> _Timing:
     whole_s = gaps_s[(gaps_s > 0) & ~is_hole(gaps_s, frame_s)]  # a hole says nothing of the rate
     measured = len(whole_s) / whole_s.sum() if len(whole_s) else 1 / frame_s
     # The header's rate is exact where it holds; some containers state their clock's instead.
-    fps = stated if abs(stated / measured - 1) < 0.05 else float(measured)
+    holds = len(gaps_s) and abs(stated / measured - 1) < 0.05  # of raw streams it is made up
+    fps = stated if holds else float(measured)
     num_ends = len(packets) - len(gaps_s)  # frames that no other follows, or that have no time
     last_s = packets[-1].duration * base or 1 / fps
     return _Timing(fps, len(packets), float(gaps_s.sum()) + num_ends * last_s)
@@ -93,16 +94,16 @@ def _time_file(local: str, uri: str) -> _Timing:
 def _runs(packets: list[_Packet]) -> list[list[int]]:
     """Timestamps, where there are any, from one restart of the container's clock to the next."""
     runs: list[list[int]] = []
-    last_dts = None
+    last_dts: int | None = None
     for packet in packets:
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is None:
             continue
-        dts = stamp if packet.dts is None else packet.dts
-        if last_dts is None or dts < last_dts:
+        restarted = last_dts is not None and packet.dts is not None and packet.dts < last_dts
+        if restarted or not runs:
             runs.append([])
         runs[-1].append(stamp)
-        last_dts = dts
+        last_dts = last_dts if packet.dts is None else packet.dts
     return runs
 
 
