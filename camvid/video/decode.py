@@ -83,7 +83,6 @@ def read_frames(
     `name` is what messages call the video, where `uri` is a temporary copy.
     """
     name = name or uri
-    found = False
     with local_copy(uri) as local:
         if Path(local).is_dir():
             pictures = _read_pictures(Path(local), name, picture_fps, max_side_px)
@@ -203,6 +202,8 @@ def read_packets(
         yield from container.demux(stream)
     except FFmpegError as error:
         log.warning("%s: damaged, read up to there: %s", uri, one_line(error))
+    except IndexError:
+        return  # PyAV, after the last packet, where damage looked like the start of more streams
 
 
 def start_of(container: InputContainer) -> float:
@@ -224,7 +225,9 @@ def _read_file(
             packets = read_packets(container, stream, uri)
         else:
             packets = itertools.chain(head, packets)
-        placed = deinterlace(_place(packets, clock, frame_s, start_of(container), uri))
+        codec: Any = stream.codec_context
+        placed = _place(packets, clock, frame_s, start_of(container), uri)
+        placed = deinterlace(placed, codec.field_order)
         shown = _shown(placed, float(stream.sample_aspect_ratio or 1), max_side_px)
         yield from _paced(shown, max_fps, frame_s)
 

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import av.filter
 from av.video.frame import VideoFrame
 
+# AVFieldOrder: coded first and shown first, top and bottom.
+_PARITY = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+
 
 class Placed(NamedTuple):
     """A decoded frame with its place in time."""
@@ -19,11 +22,12 @@ class Placed(NamedTuple):
     deinterlaced: bool = False
 
 
-def deinterlace(frames: Iterable[Placed]) -> Iterator[Placed]:
+def deinterlace(frames: Iterable[Placed], field_order: int = 0) -> Iterator[Placed]:
     """The same frames at the same times; those flagged as interlaced have one instant each.
 
-    The upper or lower field first shown stays and the other is interpolated from its neighbours
-    in space and time, never across a break. Streams without such frames pass untouched.
+    The field shown first stays and the other is interpolated from its neighbours in space and
+    time, never across a break. Streams without such frames pass untouched. `field_order` is
+    FFmpeg's, from the header: some decoders mark frames as interlaced and leave open how.
     """
     graph: av.filter.Graph | None = None
     waiting: deque[Placed] = deque()
@@ -38,7 +42,7 @@ def deinterlace(frames: Iterable[Placed]) -> Iterator[Placed]:
             yield placed
             continue
         if graph is None:
-            graph, of_graph = _bwdif_graph(frame), layout
+            graph, of_graph = _bwdif_graph(frame, field_order), layout
         waiting.append(placed)
         graph.vpush(frame)
         yield from _pull(graph, waiting)
@@ -46,7 +50,7 @@ def deinterlace(frames: Iterable[Placed]) -> Iterator[Placed]:
         yield from _drain(graph, waiting)
 
 
-def _bwdif_graph(template: VideoFrame) -> av.filter.Graph:
+def _bwdif_graph(template: VideoFrame, field_order: int) -> av.filter.Graph:
     graph = av.filter.Graph()
     graph.threads = 1
     source: Any = graph.add_buffer(
@@ -55,7 +59,8 @@ def _bwdif_graph(template: VideoFrame) -> av.filter.Graph:
         format=template.format,
         time_base=template.time_base,
     )
-    bwdif = graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+    parity = _PARITY.get(field_order, "auto")
+    bwdif = graph.add("bwdif", mode="send_frame", parity=parity, deint="interlaced")
     graph.link_nodes(source, bwdif, graph.add("buffersink"))
     graph.configure()
     return graph

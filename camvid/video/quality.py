@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, U8
+from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.outcome import Reason, Rejected
 
@@ -101,22 +101,27 @@ def find_fault(
 
 
 class BlackBars:
-    """Finds letterbox and pillarbox bars: black in every frame, alike on both sides, sharp.
+    """Finds letterbox and pillarbox bars: black in every frame, straight, with a sharp edge.
 
-    Black corners, night skies and vignettes fail one of the three, so they stay.
+    Bars alike on both sides may be as light as lossy coding makes them, and their edge need be lit
+    in one place. A single bar, or one wider than its opposite, could be a night sky or a dark
+    floor: it must be truly black, but for text or a logo on it, and lit along most of its edge.
+    Black corners and vignettes are neither.
     """
 
     MAX_LEVEL = 20  # grey level: black after lossy coding
+    TRUE_BLACK = 2  # median grey level of a bar at its brightest; coding leaves 0 or 1
     MIN_EDGE_LEVEL = 48  # reached right beside the bar at some time in the clip
     EDGE_PX = 6  # how far the bar's edge may be smeared
     INSET_PX = 2  # half-black pixels at the edge go with the bar
-    MAX_ASYMMETRY = 0.02  # of the side, between the two bars
+    MAX_ASYMMETRY = 0.02  # of the side, between two bars that are alike
     MIN_SHARE = 0.01  # of the side, both bars together: less is not worth a crop
+    MIN_EDGE_SHARE = 0.6  # of a single bar's edge, lit on one side and black on the other
     _STRIP_PX = 8  # averaged along the bar, so that coding noise does not lighten it
 
     def __init__(self) -> None:
-        self._rows: F64 = np.zeros(0)
-        self._columns: F64 = np.zeros(0)
+        self._rows: U8 = np.zeros((0, 0), np.uint8)  # [H, strips] brightest so far
+        self._columns: U8 = np.zeros((0, 0), np.uint8)  # [W, strips]
 
     def add(self, grey: U8) -> None:
         """Notes one frame at source size, [H, W]."""
@@ -125,9 +130,10 @@ class BlackBars:
         along_rows = cv2.resize(grey, (strips[0], height), interpolation=cv2.INTER_AREA)
         along_columns = cv2.resize(grey, (width, strips[1]), interpolation=cv2.INTER_AREA)
         if not len(self._rows):
-            self._rows, self._columns = np.zeros(int(height)), np.zeros(int(width))
-        np.maximum(self._rows, along_rows.max(axis=1), out=self._rows)
-        np.maximum(self._columns, along_columns.max(axis=0), out=self._columns)
+            self._rows = np.zeros((height, strips[0]), np.uint8)
+            self._columns = np.zeros((width, strips[1]), np.uint8)
+        np.maximum(self._rows, along_rows, out=self._rows)
+        np.maximum(self._columns, along_columns.T, out=self._columns)
 
     def picture(self) -> Rect:
         """What the bars leave of the frame."""
@@ -135,17 +141,36 @@ class BlackBars:
         left, right = self._bars(self._columns)
         return left, top, len(self._columns) - left - right, len(self._rows) - top - bottom
 
-    def _bars(self, brightest: F64) -> tuple[int, int]:
-        """Widths of the two bars along one axis, from the brightest value seen at each place."""
+    def _bars(self, brightest: U8) -> tuple[int, int]:
+        """Widths of the two bars along one axis, from the brightest values seen, [side, strips]."""
         size = len(brightest)
-        bars = self._bar(brightest), self._bar(brightest[::-1])
-        alike = abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size
-        return bars if alike and sum(bars) >= self.MIN_SHARE * size else (0, 0)
+        profile = brightest.max(axis=1)
+        bars = self._bar(profile), self._bar(profile[::-1])
+        if abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size:
+            return bars if sum(bars) >= self.MIN_SHARE * size else (0, 0)
+        return self._single_bar(brightest), self._single_bar(brightest[::-1])
 
-    def _bar(self, brightest: F64) -> int:
+    def _bar(self, brightest: U8) -> int:
         lit = np.flatnonzero(brightest > self.MAX_LEVEL)
         if not len(lit) or lit[0] == 0:
             return 0
         edge = int(lit[0])
         sharp = brightest[edge : edge + self.EDGE_PX].max() >= self.MIN_EDGE_LEVEL
         return edge + self.INSET_PX if sharp else 0
+
+    def _single_bar(self, brightest: U8) -> int:
+        """The innermost edge that passes: text on the bar has edges of its own further out."""
+        lit = brightest > self.MAX_LEVEL
+        across = lit.mean(axis=0) > self.MIN_SHARE  # else the strip runs along another bar
+        share = lit[:, across].mean(axis=1) if across.any() else np.zeros(len(lit))
+        enough = share >= self.MIN_EDGE_SHARE / 2
+        edges = np.flatnonzero(enough[1:] & ~enough[:-1]) + 1
+        least = max(self.INSET_PX + 1, self.MIN_SHARE * len(brightest))
+        for edge in edges[(edges >= least) & (edges < len(brightest) / 2)][::-1].tolist():
+            beside = brightest[edge : edge + self.EDGE_PX].max(axis=0) >= self.MIN_EDGE_LEVEL
+            outside = brightest[max(0, edge - self.EDGE_PX) : edge - self.INSET_PX].max(axis=0)
+            sharp = beside & (outside <= self.MAX_LEVEL)
+            truly_black = np.median(brightest[: edge - self.INSET_PX]) <= self.TRUE_BLACK
+            if truly_black and sharp.sum() >= self.MIN_EDGE_SHARE * across.sum():
+                return edge + self.INSET_PX
+        return 0
