@@ -16,7 +16,6 @@ import numpy as np
 from camvid.errors import ConfigError
 
 T = TypeVar("T")
-_EMPTY_SHAPE = "empty_shape"
 
 
 def unstructure(value: Any) -> Any:
@@ -25,8 +24,6 @@ def unstructure(value: Any) -> Any:
         return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): unstructure(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and value.ndim > 1 and not value.size:
-        return {_EMPTY_SHAPE: list(value.shape)}  # a list of nothing has no columns
     if isinstance(value, np.ndarray | np.generic):
         return unstructure(value.tolist())
     if isinstance(value, list | tuple):
@@ -58,7 +55,7 @@ def _structure(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType,):
         return _union(get_args(hint), value, where)
     if origin is np.ndarray:
-        return _array(hint, value, where)
+        return _array(hint, value)
     if origin is tuple:
         return _tuple(get_args(hint), value, where)
     if origin is dict:
@@ -130,10 +127,8 @@ def _tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
     )
 
 
-def _array(hint: Any, value: Any, where: str) -> Any:
+def _array(hint: Any, value: Any) -> Any:
     dtype = get_args(get_args(hint)[1])[0]
-    if isinstance(value, Mapping):
-        return np.zeros(structure(tuple[int, ...], value.get(_EMPTY_SHAPE), where), dtype)
     if np.dtype(dtype).kind == "f":  # None stands for NaN; np.array turns it into NaN as float64
         return np.array(value, dtype=np.float64).astype(dtype)
     return np.array(value, dtype=dtype)

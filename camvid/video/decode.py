@@ -17,7 +17,6 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -27,6 +26,7 @@ from camvid.errors import VideoError
 from camvid.video.colour import HDR_NAMES, Rgb
 from camvid.video.damage import Damage
 from camvid.video.deinterlace import Placed, deinterlace
+from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.find import is_remote, numbered_pictures
 from camvid.video.timing import FrameClock, Pacer, Timeline, frame_duration
 
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 PICTURE_FPS = 24.0
 _HEAD_PACKETS = 64  # looked at before decoding: two seconds tell a rate and the order of times
-_IGNORED_STRETCH = 0.01  # encoders round the pixel aspect; resampling for that only blurs
-_MAX_STRETCH = 4.0  # lenses squeeze by 2, halved lines and half-width DVD by 2.2; more is a slip
 
 
 Picture = Callable[[], U8]  # converted to RGB only when it is wanted
@@ -219,9 +217,7 @@ def _read_file(
         packets = read_packets(container, stream, uri)
         head = list(itertools.islice(packets, _HEAD_PACKETS))
         clock, frame_s = clock_of(stream, head)
-        if start_s > 0 and clock.seekable:
-            origin_s = start_of(container)
-            container.seek(int((start_s + origin_s) * av.time_base), backward=True)
+        if start_s > 0 and clock.seekable and _seek(container, start_s):
             packets = read_packets(container, stream, uri)
         else:
             packets = itertools.chain(head, packets)
@@ -230,6 +226,16 @@ def _read_file(
         placed = deinterlace(placed, codec.field_order)
         shown = _shown(placed, float(stream.sample_aspect_ratio or 1), max_side_px)
         yield from _paced(shown, max_fps, frame_s)
+
+
+def _seek(container: InputContainer, start_s: float) -> bool:
+    """Goes to the key frame before `start_s`; False, and nowhere, where the format cannot."""
+    try:
+        offset = int((start_s + start_of(container)) * av.time_base)
+        container.seek(offset, backward=True)
+    except FFmpegError:
+        return False
+    return True
 
 
 def clock_of(stream: VideoStream, head: "list[Packet[VideoStream]]") -> tuple[FrameClock, float]:
@@ -251,7 +257,8 @@ def _place(
     """The frames that decode whole, in display order, on one clock that rises."""
     timeline, damage = Timeline(frame_s), Damage()
     num_lost, num_unseen, restarted = 0, 0, False
-    turn, rotation = (1, 0, 0, 1), None
+    turn: Turn = (1, 0, 0, 1)
+    rotation: int | None = None
     for packet in packets:
         clock.feed(packet)
         try:
@@ -268,7 +275,7 @@ def _place(
                 num_lost += 1
                 continue
             if frame.rotation != rotation:
-                turn, rotation = _display_matrix(frame), frame.rotation
+                turn, rotation = display_matrix(frame), frame.rotation
             size = (frame.width, frame.height)
             on_clock_s = timeline.place(time_s - origin_s, size, restarted=restarted)
             if on_clock_s is None:
@@ -320,9 +327,7 @@ def _placed(pictures: Iterable[tuple[float, Picture]], frame_s: float) -> Iterat
 
 def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> Iterator[_Shown]:
     rgb = Rgb()
-    notes: tuple[str, ...] = ()
-    if not 1 / _MAX_STRETCH <= aspect <= _MAX_STRETCH:
-        notes, aspect = (f"pixel aspect {aspect:.4g}:1 ignored",), 1.0
+    aspect, notes = usable_aspect(aspect)
     for frame in placed:
         processing = notes
         if frame.deinterlaced:
@@ -336,13 +341,12 @@ def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> 
 def _displayed(
     rgb: Rgb,
     frame: VideoFrame,
-    turn: tuple[int, int, int, int],
+    turn: Turn,
     aspect: float,
     max_side_px: int | None,
 ) -> U8:
-    stretched = frame.width if abs(aspect - 1) < _IGNORED_STRETCH else round(frame.width * aspect)
-    width, height = fit(stretched, frame.height, max_side_px)
-    return np.ascontiguousarray(_turned(rgb.convert(frame, width, height), turn))
+    width, height = fit(round(frame.width * aspect), frame.height, max_side_px)
+    return np.ascontiguousarray(turned(rgb.convert(frame, width, height), turn))
 
 
 def _scaled(rgb: Any, max_side_px: int | None) -> U8:
@@ -357,24 +361,3 @@ def fit(width_px: int, height_px: int, max_side_px: int | None) -> tuple[int, in
     """Width and height scaled down, never up, until the longer side fits."""
     scale = min(1.0, max_side_px / max(width_px, height_px)) if max_side_px else 1.0
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """a, b, c, d of x' = a x + c y, y' = b x + d y: quarter turns and mirrors.
-
-    Not for every frame: PyAV ties a frame whose side data was looked at to itself, so that its
-    memory waits for the garbage collector. A change of rotation is seen without.
-    """
-    side_data: Any = frame.side_data
-    matrix = next((d for d in side_data if d.type is SideDataType.DISPLAYMATRIX), None)
-    if matrix is None:
-        return (1, 0, 0, 1)
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    return a, b, c, d
-
-
-def _turned(rgb: U8, turn: tuple[int, int, int, int]) -> U8:
-    a, b, c, d = turn
-    if abs(a) + abs(d) < abs(b) + abs(c):
-        rgb, a, d = rgb.transpose(1, 0, 2), c, b
-    return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import av.filter
 from av.video.frame import VideoFrame
 
+from camvid.video.display import Turn
+
 # AVFieldOrder: coded first and shown first, top and bottom.
 _PARITY = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 
@@ -18,7 +20,7 @@ class Placed(NamedTuple):
     timestamp_s: float
     stretch: int  # unbroken stretches of the video, counted
     num_lost: int  # frames lost right before this one
-    turn: tuple[int, int, int, int]  # the display matrix: a, b, c, d
+    turn: Turn
     deinterlaced: bool = False
 
 
