@@ -5,6 +5,7 @@ reference white (203 cd/m2, BT.2408) rolled off with their hue kept, and a BT.18
 """
 
 import tempfile
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _WHITE_NITS = 203.0
 _HLG_PEAK_NITS, _HLG_SYSTEM_GAMMA = 1000.0, 1.2  # BT.2100, the reference display
 _KNEE = 0.75  # of white: what is darker stays as it is; white itself becomes 0.875, 241 of 255
 _DISPLAY_GAMMA = 2.4
+_ANY_CLOCK = Fraction(1, 1000)  # filters want one
 _LUT_SIZE = 33  # per axis, as colourists use; greys are off by three levels at most, at the knee
 
 _BT2020 = np.array(
@@ -107,7 +109,7 @@ def _lut_graph(template: VideoFrame, lut: F64) -> av.filter.Graph:
             width=template.width,
             height=template.height,
             format=template.format,
-            time_base=template.time_base,
+            time_base=template.time_base or _ANY_CLOCK,
         )
         graph.link_nodes(source, graph.add("lut3d", file=str(path)), graph.add("buffersink"))
         graph.configure()

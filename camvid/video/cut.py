@@ -16,6 +16,7 @@ from camvid.errors import ConfigError
 from camvid.outcome import Rejected
 from camvid.video.decode import SourceFrame, fit, read_frames
 from camvid.video.quality import BlackBars, Looks, QualityOptions, Rect, find_fault
+from camvid.video.timing import is_hole
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,12 @@ def cut(
     crop = _whole(video.width_px, video.height_px)
     for span, of_span in _by_span(frames, spans):
         draft: _Draft | None = None
+        start_s: float | None = span[0]
         for _, stretch in itertools.groupby(of_span, key=lambda frame: frame.stretch):
             if draft:
-                yield draft.finish(video, draft.shown_until_s)
-            draft = _Draft(span[0] if draft is None else None, crop, options)
+                yield draft.finish(video, draft.within(start_s, draft.shown_until_s))
+                start_s = None  # with its first frame
+            draft = _Draft(crop, options)
             for frame in stretch:
                 draft.add(frame)
             if draft.picture() != draft.crop.kept:
@@ -86,7 +89,7 @@ def cut(
                 draft = _again(draft, source, video)
             crop = draft.crop
         if draft:
-            yield draft.finish(video, span[1])
+            yield draft.finish(video, draft.within(start_s, span[1]))
         else:
             log.warning("%s: no frame from %.3f to %.3f s", video.uri, *span)
 
@@ -130,8 +133,7 @@ def _whole(width: int, height: int) -> _Crop:
 class _Draft:
     """A clip in the making: takes frames of the source, keeps JPEGs and measures."""
 
-    def __init__(self, start_s: float | None, crop: _Crop, options: CutOptions) -> None:
-        self.start_s = start_s  # None: with the first frame
+    def __init__(self, crop: _Crop, options: CutOptions) -> None:
         self.crop = crop
         self.options = options
         self.times_s: list[float] = []
@@ -166,14 +168,22 @@ class _Draft:
         """What black bars leave of the frame, by all frames so far."""
         return self._bars.picture() if self.options.remove_black_bars else self.crop.kept
 
+    def within(self, start_s: float | None, end_s: float) -> Span:
+        """The span, less holes that lie between its ends and the first and last frame."""
+        usual_s = self.shown_until_s - self.times_s[-1]
+        start_s = self.times_s[0] if start_s is None else start_s
+        ends_s = np.array([self.times_s[0] - start_s, end_s - self.times_s[-1]])
+        late, early = is_hole(ends_s, usual_s)
+        return self.times_s[0] if late else start_s, self.shown_until_s if early else end_s
+
     @property
     def shown_until_s(self) -> float:
         """The end, where no shot says it: the last frame stays as long as the others."""
         usual_s = np.median(np.diff(self.times_s)) if len(self.times_s) > 1 else 0.0
         return self.times_s[-1] + float(usual_s)
 
-    def finish(self, video: Video, end_s: float) -> CutClip:
-        start_s = self.times_s[0] if self.start_s is None else self.start_s
+    def finish(self, video: Video, span: Span) -> CutClip:
+        start_s, end_s = span
         width_px, height_px = fit(*self.crop.kept[2:], self.options.max_side_px)
         clip = Clip(
             clip_id=clip_id_of(video, start_s, end_s),
@@ -213,7 +223,7 @@ def _again(draft: _Draft, source: str, video: Video) -> _Draft:
     crop = _Crop(draft.crop.size, draft.picture())
     second = draft
     for start_s in (draft.times_s[0], 0.0):  # from the beginning where seeking goes wrong
-        second = _Draft(draft.start_s, crop, draft.options)
+        second = _Draft(crop, draft.options)
         for frame in read_frames(source, start_s=start_s, picture_fps=video.fps, name=video.uri):
             if frame.timestamp_s in index_of:  # indices count from where the file was entered
                 second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from camvid.artifacts import U8
 from camvid.errors import VideoError
 from camvid.video.colour import HDR_NAMES, Rgb
-from camvid.video.damage import Damage
+from camvid.video.damage import Damage, with_doubts
 from camvid.video.deinterlace import Placed, deinterlace
 from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.find import is_remote, numbered_pictures
@@ -256,38 +256,42 @@ def _place(
 ) -> Iterator[Placed]:
     """The frames that decode whole, in display order, on one clock that rises."""
     timeline, damage = Timeline(frame_s), Damage()
-    num_lost, num_unseen, restarted = 0, 0, False
+    num_lost = num_damaged = num_unseen = 0
+    doubtful: set[int] = set()
     turn: Turn = (1, 0, 0, 1)
     rotation: int | None = None
-    for packet in packets:
+    for packet, is_doubtful in with_doubts(packets):
         clock.feed(packet)
+        if is_doubtful:
+            damage.lose(packet)
+            if packet.pts is not None:
+                doubtful.add(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError:
             clock.fail(packet)
-            damage.refused(packet)
-            num_lost += 1
+            damage.lose(packet)
+            num_lost, num_damaged = num_lost + 1, num_damaged + 1
             continue
         for frame in frames:
-            time_s, again = clock.time_of(frame.pts, frame.duration, frame.time_base)
-            restarted |= again
-            if damage.hides(frame):
-                num_lost += 1
+            if damage.hides(frame, doubtful=frame.pts in doubtful):
+                clock.skip(frame.duration, frame.time_base)
+                num_lost, num_damaged = num_lost + 1, num_damaged + 1
                 continue
             if frame.rotation != rotation:
                 turn, rotation = display_matrix(frame), frame.rotation
-            size = (frame.width, frame.height)
-            on_clock_s = timeline.place(time_s - origin_s, size, restarted=restarted)
+            time_s, restarts = clock.time_of(frame.pts, frame.duration, frame.time_base)
+            on_clock_s = timeline.place(time_s - origin_s, (frame.width, frame.height), restarts)
             if on_clock_s is None:
                 num_lost, num_unseen = num_lost + 1, num_unseen + 1
                 continue
             yield Placed(frame, on_clock_s, timeline.stretch, num_lost, turn)
-            num_lost, restarted = 0, False
-    if damage.count or num_unseen:
+            num_lost = 0
+    if num_damaged or num_unseen:
         log.warning(
             "%s: %d damaged frames and %d at the time of another left out, %d breaks",
             uri,
-            damage.count,
+            num_damaged,
             num_unseen,
             timeline.stretch,
         )
@@ -317,7 +321,7 @@ def _read_pictures(
 def _placed(pictures: Iterable[tuple[float, Picture]], frame_s: float) -> Iterator[_Shown]:
     timeline = Timeline(frame_s)
     for time_s, picture in pictures:
-        on_clock_s = timeline.place(time_s, (0, 0), restarted=False)
+        on_clock_s = timeline.place(time_s, (0, 0))
         if on_clock_s is not None:
             yield _Shown(on_clock_s, timeline.stretch, 0, picture)
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av.filter
@@ -59,7 +60,7 @@ def _bwdif_graph(template: VideoFrame, field_order: int) -> av.filter.Graph:
         width=template.width,
         height=template.height,
         format=template.format,
-        time_base=template.time_base,
+        time_base=template.time_base or Fraction(1, 1000),
     )
     parity = _PARITY.get(field_order, "auto")
     bwdif = graph.add("bwdif", mode="send_frame", parity=parity, deint="interlaced")

@@ -53,7 +53,7 @@ class FrameClock:
         self._sorts = len(known) > 1 and rising and (reorders or guessed)
         self._frame_s = frame_s
         self._pending: list[tuple[int, int]] = []  # (restarts before it, stamp)
-        self._restarts, self._seen_restarts = 0, 0
+        self._restarts = 0
         self._last_dts: int | None = None
         self._last_s = -frame_s
 
@@ -82,25 +82,20 @@ class FrameClock:
 
     def time_of(
         self, pts: int | None, duration: int, time_base: Fraction | None
-    ) -> tuple[float, bool]:
-        """Seconds on the container's clock of the next frame, and whether that clock restarted."""
-        base = time_base or Fraction(0)
+    ) -> tuple[float, int]:
+        """Seconds on the container's clock of the next frame, and that clock's restarts so far."""
+        base, restarts = time_base or Fraction(0), self._restarts
         if self._sorts and self._pending:
             restarts, pts = heapq.heappop(self._pending)
-            restarted = restarts > self._seen_restarts
-            self._seen_restarts = restarts
-        else:
-            back = pts is not None and pts * base <= self._last_s
-            restarted = back and self._restarts > self._seen_restarts
-            if restarted:
-                self._seen_restarts = self._restarts
         if pts is None:
             self._last_s += float(duration * base) or self._frame_s
-        elif restarted or float(pts * base) > self._last_s:
-            self._last_s = float(pts * base)
         else:
-            return float(pts * base), False
-        return self._last_s, restarted
+            self._last_s = float(pts * base)
+        return self._last_s, restarts
+
+    def skip(self, duration: int, time_base: Fraction | None) -> None:
+        """Passes over a damaged frame, whose timestamp may be damaged too."""
+        self.time_of(None, duration, time_base)
 
 
 def _stamp(packet: PacketTimes) -> int | None:
@@ -118,23 +113,31 @@ class Timeline:
         self._offset_s = 0.0
         self._last_s = -math.inf
         self._size: tuple[int, int] | None = None
+        self._restarts, self._frames_since = 0, _REORDER_LIMIT
         self.stretch = 0
 
-    def place(self, time_s: float, size: tuple[int, int], *, restarted: bool) -> float | None:
-        """The frame's time on the one clock; None for a frame that is never on the screen."""
+    def place(self, time_s: float, size: tuple[int, int], restarts: int = 0) -> float | None:
+        """The frame's time on the one clock; None for a frame that is never on the screen.
+
+        `restarts` counts those of the container's clock, which packets tell some frames ahead.
+        """
+        if restarts > self._restarts:
+            self._restarts, self._frames_since = restarts, 0
         typical_s = float(np.median(self._gaps))
+        gap_s = time_s + self._offset_s - self._last_s
+        restarted = gap_s <= 0 and self._frames_since < _REORDER_LIMIT
         if restarted:
-            self._offset_s = self._last_s + typical_s - time_s
-        time_s += self._offset_s
-        gap_s = time_s - self._last_s
+            self._offset_s, gap_s = self._last_s + typical_s - time_s, typical_s
+            self._frames_since = _REORDER_LIMIT
         if gap_s <= 0:
             return None
         if self._size is not None:
             hole = bool(is_hole(np.array(gap_s), typical_s))
             self.stretch += hole or restarted or size != self._size
             self._gaps.append(gap_s)
-        self._size, self._last_s = size, time_s
-        return time_s
+        self._size, self._last_s = size, time_s + self._offset_s
+        self._frames_since += 1
+        return self._last_s
 
 
 def frame_duration(head: Sequence[PacketTimes], time_base: Fraction | None, stated: float) -> float:
@@ -169,24 +172,29 @@ class Pacer:
         if stretch != self._stretch:
             self._stretch, self._slot_s = stretch, time_s
             self._times.clear()
-        self._learn(time_s)
+        late = self._learn(time_s)
         every = max(1, math.ceil((1 - _RATE_SLACK) / (self._gap_s * self._max_fps)))
-        if every > 1 and time_s < self._slot_s - self._gap_s / 2:
+        if every > 1 and not late and time_s < self._slot_s - self._gap_s / 2:
             return False
         missed_s = time_s - self._slot_s
         even = every > 1 and abs(missed_s) <= self._gap_s
         self._slot_s = (self._slot_s + _PULL * missed_s if even else time_s) + every * self._gap_s
         return True
 
-    def _learn(self, time_s: float) -> None:
-        """Follows the source's mean gap, and at once where it changes for good."""
+    def _learn(self, time_s: float) -> bool:
+        """Follows the source's mean gap, and soon where it changes for good.
+
+        Returns whether the frame comes so late after the one before that the rate allows both.
+        """
         times = self._times
         times.append(time_s)
+        late = len(times) > 1 and times[-1] - times[-2] >= (1 - _RATE_SLACK) / self._max_fps
         if len(times) <= _FEW_GAPS:
-            return
+            return late
         self._gap_s = (times[-1] - times[0]) / (len(times) - 1)
         latest_s = (times[-1] - times[-1 - _FEW_GAPS]) / _FEW_GAPS
         if not 1 / _NEW_RATE < latest_s / self._gap_s < _NEW_RATE:
             for _ in range(len(times) - 1 - _FEW_GAPS):
                 times.popleft()
             self._gap_s = latest_s
+        return late
