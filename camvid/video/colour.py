@@ -72,8 +72,16 @@ class Rgb:
     def _tone_mapped(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         """The frame as SDR, 16-bit RGB of the size wanted (10-bit takes twice as long)."""
         transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
+        matrix = Colorspace.BT2020 if int(frame.colorspace) in _UNTAGGED else None
         deep: Any = self._deep.reformat(
-            frame, width, height, "gbrp16le", interpolation=Interpolation.AREA, threads=1
+            frame,
+            width,
+            height,
+            "gbrp16le",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            interpolation=Interpolation.AREA,
+            threads=1,
         )
         shape = (transfer, primaries, width, height)
         if self._graph is None or self._shape != shape:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 PICTURE_FPS = 24.0
 _HEAD_PACKETS = 64  # looked at before decoding: two seconds tell a rate and the order of times
+_PREVIEW_SHARE = 0.25  # of the pixels of the largest stream
 
 
 Picture = Callable[[], U8]  # converted to RGB only when it is wanted
@@ -176,10 +177,14 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
 
 
 def _main_stream(container: InputContainer) -> VideoStream | None:
-    """The stream a player would show: the default one, else the largest; never a cover picture."""
+    """The film: the default stream, but no preview of a larger one, and never a cover picture."""
     streams = [s for s in container.streams.video if not _is_cover(s)]
-    chosen = [s for s in streams if s.disposition & Disposition.default]
-    return max(chosen or streams, key=_num_pixels, default=None)
+    largest = max(streams, key=_num_pixels, default=None)
+    default = [s for s in streams if s.disposition & Disposition.default]
+    chosen = max(default, key=_num_pixels, default=largest)
+    if chosen and largest and _num_pixels(chosen) < _PREVIEW_SHARE * _num_pixels(largest):
+        return largest  # some containers mark the first stream as the default, whatever it is
+    return chosen
 
 
 def _num_pixels(stream: VideoStream) -> int:

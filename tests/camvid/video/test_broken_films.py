@@ -195,10 +195,11 @@ def test_a_change_of_size_is_a_cut(tmp_path: Path) -> None:
 
 
 def test_two_streams(tmp_path: Path) -> None:
-    """The default one is the film; where none is marked, the largest."""
-    large, small = moving(24, 192, 128), [np.zeros((48, 64, 3), np.uint8)] * 24
+    """The default one is the film; where none is marked, or a preview is, the largest."""
+    large = moving(24, 192, 128)
+    preview, other = ([np.zeros((*size, 3), np.uint8)] * 24 for size in ((48, 64), (96, 128)))
 
-    def write(name: str, default: int | None) -> str:
+    def write(name: str, small: list[U8], default: int | None) -> str:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             streams: list[Any] = []
@@ -216,9 +217,14 @@ def test_two_streams(tmp_path: Path) -> None:
                 container.mux(stream.encode(None))
         return str(path)
 
-    for name, default, size in (("a.mkv", 1, (192, 128)), ("b.mkv", None, (192, 128)),
-                                ("c.mkv", 0, (64, 48))):  # fmt: skip
-        path = write(name, default)
+    for name, small, default, size in (
+        ("marked.mkv", preview, 1, (192, 128)),
+        ("unmarked.mkv", preview, None, (192, 128)),
+        ("marked_preview.mkv", preview, 0, (192, 128)),
+        ("marked_smaller.mkv", other, 0, (128, 96)),
+        ("first_track.mp4", preview, 0, (192, 128)),
+    ):
+        path = write(name, small, default)
         video = probe(path)
         assert (video.width_px, video.height_px, video.num_frames) == (*size, 24), name
         assert frames_of(path)[0].rgb.shape[:2] == size[::-1], name

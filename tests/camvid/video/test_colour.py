@@ -85,6 +85,14 @@ def test_hdr_greys_are_those_of_an_sdr_grade_and_highlights_keep_their_order() -
     assert hlg[3] == pytest.approx(greys[6], abs=2)  # 75 % HLG is reference white
 
 
+def test_hdr_without_a_matrix_is_bt2020() -> None:
+    frames = [hdr_grey(0.5, PQ) for _ in range(2)]
+    for frame in frames:
+        frame.planes[2].update(np.full(frame.planes[2].buffer_size // 2, 600, np.uint16).tobytes())
+    frames[1].colorspace = TAG["none"]
+    np.testing.assert_array_equal(colour_of(frames[1]), colour_of(frames[0]))
+
+
 def test_highlights_keep_their_hue() -> None:
     signal = np.array([pq(900), pq(300), pq(90)])
     red, green, blue = tone_map(signal, PQ, primaries=1) ** 2.4
