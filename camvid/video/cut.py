@@ -15,7 +15,7 @@ from camvid.artifacts import U8, Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
 from camvid.video.decode import SourceFrame, fit, read_frames
-from camvid.video.quality import BlackBars, Looks, QualityOptions, Rect, find_fault
+from camvid.video.quality import BlackBars, Combing, Looks, QualityOptions, Rect, find_fault
 from camvid.video.timing import is_hole
 
 log = logging.getLogger(__name__)
@@ -144,13 +144,16 @@ class _Draft:
         self._jpegs: list[bytes] = []
         self._looks = Looks()
         self._bars = BlackBars()
+        self._combing = Combing()
 
     def add(self, frame: SourceFrame) -> None:
         height, width = frame.rgb.shape[:2]
         if not self.times_s and (width, height) != self.crop.size:
             self.crop = _whole(width, height)
+        grey = _grey(frame.rgb)
+        self._combing.add(grey)
         if self.options.remove_black_bars:
-            self._bars.add(_grey(frame.rgb))
+            self._bars.add(grey)
         x, y, width, height = self.crop.kept
         rgb = frame.rgb[y : y + height, x : x + width]
         size = fit(width, height, self.options.max_side_px)
@@ -207,6 +210,7 @@ class _Draft:
             fps=clip.fps,
             side_px=min(self.crop.kept[2:]),
             looks=self._looks.measured(),
+            combing=self._combing.measured(),
             lost_share=self.num_lost / (self.num_lost + num_source),
         )
         return CutClip(clip=clip, jpegs=tuple(self._jpegs), rejected=rejected)

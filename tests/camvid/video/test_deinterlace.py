@@ -97,3 +97,16 @@ def test_only_the_marked_part_of_a_film_is_changed_and_no_frame_is_lost(tmp_path
     alone = list(read_frames(parts[0]))
     for part in (found[:24], found[48:]):
         assert all(np.array_equal(f.rgb, g.rgb) for f, g in zip(part, alone, strict=True))
+
+
+def test_woven_fields_that_no_header_tells_of_are_refused(tmp_path: Path) -> None:
+    fields = moving(96, 192, 128)
+    woven = [weave(a, b, 0) for a, b in zip(fields[0::2], fields[1::2], strict=True)]
+    options = CutOptions(min_side_px=32, min_clip_s=1)
+    path = write_video(tmp_path / "a.mp4", woven, rate=25, options=X264)
+    (piece,) = cut(probe(path), [(0.0, 2.0)], options)
+    assert piece.rejected is not None
+    assert piece.rejected.reason.name == "max_combing"
+    whole = write_video(tmp_path / "b.mp4", fields[::2], rate=25, options=X264)
+    (piece,) = cut(probe(whole), [(0.0, 2.0)], options)
+    assert piece.rejected is None
