@@ -54,6 +54,8 @@ class Clip(Checked):
     width_px: int
     height_px: int
     crop_px: tuple[int, int, int, int]  # x, y, width, height kept of the source (letterbox gone)
+    processing: tuple[str, ...] = ()  # what decoding did to the frames, in words: "deinterlaced"
+    num_lost: int = 0  # frames of the source within the span that damage left out
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
@@ -72,9 +74,15 @@ class Clip(Checked):
 
     @property
     def fps(self) -> float:
-        """Median frame rate of the clip in hertz (frames may be unevenly spaced)."""
+        """Usual frame rate of the clip in hertz (frames may be unevenly spaced).
+
+        Rounding and jitter of timestamps average out; gaps far off the median do not count.
+        """
         gaps = np.diff(self.timestamps_s)
-        return float(1.0 / np.median(gaps)) if len(gaps) else self.video.fps
+        if not len(gaps):
+            return self.video.fps
+        median = np.median(gaps)
+        return float(1.0 / gaps[np.abs(gaps - median) <= median / 2].mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

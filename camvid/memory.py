@@ -6,6 +6,10 @@ import sys
 from functools import cache
 from typing import Any
 
+import numpy as np
+
+_LARGEST_KEPT_BYTES = (32 << 20) - (64 << 10)  # glibc's own limit, less what it adds to a block
+
 
 def peak_rss_bytes() -> int:
     """The most memory this process ever held."""
@@ -42,6 +46,15 @@ def give_back() -> None:
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
+
+
+def reuse_blocks(num_bytes: int) -> None:
+    """Lets glibc keep a freed block of this size for the next one of its kind.
+
+    It returns larger blocks than any freed so far to the system, and every new one is then mapped
+    page by page: a third of the time of decoding. The limit rises to 32 MiB at most.
+    """
+    np.empty(min(2 * num_bytes, _LARGEST_KEPT_BYTES), np.uint8)
 
 
 @cache

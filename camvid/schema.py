@@ -9,7 +9,8 @@ from camvid.errors import StoreError
 
 # 1.2: frame_crc32; provenance.stages a list, as not every reader has maps
 # 1.3: a camera that travels may zoom as well
-SCHEMA_VERSION = "1.3"
+# 1.4: provenance says what decoding did to the frames, and how many it lost
+SCHEMA_VERSION = "1.4"
 
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 
@@ -31,6 +32,8 @@ CONVENTIONS = {
     " motion_low and motion_high of an object bound it over all depths that it may have",
     "tracks": "xy_px little-endian float32 [num_frames, num_tracks, 2], visible uint8 of the same"
     " leading shape, object_id and query_frame one per track",
+    "provenance": "processing is what decoding did to the frames (deinterlaced, tone-mapped from PQ"
+    " or HLG); num_lost_frames of the source lie in the span but were damaged",
     "kind": "4d: cameras and motion; 3d: cameras, nothing moves; video: motion, no camera",
     "indicator": "GenXD's: 4d = 2, 3d = 0, video = 1",
 }
@@ -80,6 +83,8 @@ _PROVENANCE = pa.struct(
         ("camvid_version", pa.string()),
         ("stages", pa.list_(_STAGE)),
         ("weights", pa.list_(pa.string())),  # as str(Weight)
+        ("processing", pa.list_(pa.string())),
+        ("num_lost_frames", pa.int32()),
     ]
 )
 

@@ -53,6 +53,8 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
                 if r.fingerprint
             ],
             "weights": weights,
+            "processing": list(clip.processing),
+            "num_lost_frames": clip.num_lost,
         },
         "masks": mask_pngs,
         "depth": depth[0] if depth else None,

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from camvid.artifacts import U8, Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
 from camvid.video.decode import SourceFrame, fit, read_frames
-from camvid.video.quality import BlackBars, Looks, QualityOptions, Rect, find_fault
+from camvid.video.quality import BlackBars, Combing, Looks, QualityOptions, Rect, find_fault
+from camvid.video.timing import is_hole
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ def cut(
 ) -> Iterator[CutClip]:
     """The clips of the shots, in order of time; those that fail a test come with the reason.
 
+    A shot that runs over a hole or a change of size becomes one clip before it and one after.
+
     Args:
         shots: (start_s, end_s) on the video's clock, apart.
         path: a local copy of `video.uri`, where there is one.
@@ -68,20 +72,26 @@ def cut(
     source = path or video.uri
     spans = [piece for shot in sorted(shots) for piece in _pieces(shot, options.max_clip_s)]
     frames = read_frames(source, max_fps=options.max_fps, picture_fps=video.fps, name=video.uri)
-    crop: Rect = (0, 0, video.width_px, video.height_px)
+    crop = _whole(video.width_px, video.height_px)
     for span, of_span in _by_span(frames, spans):
-        draft = _Draft(span, crop, options)
-        for frame in of_span:
-            draft.add(frame)
-        if not draft.times_s:
+        draft: _Draft | None = None
+        start_s: float | None = span[0]
+        for _, stretch in itertools.groupby(of_span, key=lambda frame: frame.stretch):
+            if draft:
+                yield draft.finish(video, draft.within(start_s, draft.shown_until_s))
+                start_s = None  # with its first frame
+            draft = _Draft(crop, options)
+            for frame in stretch:
+                draft.add(frame)
+            if draft.picture() != draft.crop.kept:
+                # Bars are known only once the whole clip was seen: go back, with the right crop.
+                # It holds for the next clip too, so a letterboxed film goes back just once.
+                draft = _again(draft, source, video)
+            crop = draft.crop
+        if draft:
+            yield draft.finish(video, draft.within(start_s, span[1]))
+        else:
             log.warning("%s: no frame from %.3f to %.3f s", video.uri, *span)
-            continue
-        if draft.picture() != crop:
-            # Bars are known only once the whole clip was seen: go back, with the right crop.
-            # It holds for the next clip too, so a letterboxed film goes back just once.
-            crop = draft.picture()
-            draft = _again(draft, crop, source, video)
-        yield draft.finish(video)
 
 
 def _pieces(shot: Span, max_clip_s: float) -> list[Span]:
@@ -109,39 +119,75 @@ def _by_span(
         yield (start_s, end_s), take(start_s, end_s)
 
 
+class _Crop(NamedTuple):
+    """What is kept of frames of one size."""
+
+    size: tuple[int, int]
+    kept: Rect
+
+
+def _whole(width: int, height: int) -> _Crop:
+    return _Crop((width, height), (0, 0, width, height))
+
+
 class _Draft:
     """A clip in the making: takes frames of the source, keeps JPEGs and measures."""
 
-    def __init__(self, span: Span, crop: Rect, options: CutOptions) -> None:
-        self.span = span
+    def __init__(self, crop: _Crop, options: CutOptions) -> None:
+        self.crop = crop
         self.options = options
         self.times_s: list[float] = []
         self.indices: list[int] = []
-        self._crop = crop
+        self.num_lost = 0
+        self.processing: dict[str, None] = {}  # in order of appearance
+        self.last_rgb: U8 = np.zeros((0, 0, 3), np.uint8)
         self._jpegs: list[bytes] = []
         self._looks = Looks()
         self._bars = BlackBars()
+        self._combing = Combing()
 
     def add(self, frame: SourceFrame) -> None:
+        height, width = frame.rgb.shape[:2]
+        if not self.times_s and (width, height) != self.crop.size:
+            self.crop = _whole(width, height)
+        grey = _grey(frame.rgb)
+        self._combing.add(grey)
         if self.options.remove_black_bars:
-            self._bars.add(_grey(frame.rgb))
-        x, y, width, height = self._crop
+            self._bars.add(grey)
+        x, y, width, height = self.crop.kept
         rgb = frame.rgb[y : y + height, x : x + width]
         size = fit(width, height, self.options.max_side_px)
         if size != (width, height):
             rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
         self._looks.add(_grey(rgb))
         self._jpegs.append(_encode(rgb, self.options.jpeg_quality))
+        self.num_lost += frame.num_lost if self.times_s else 0
+        self.processing |= dict.fromkeys(frame.processing)
         self.times_s.append(frame.timestamp_s)
         self.indices.append(frame.source_frame_index)
+        self.last_rgb = frame.rgb
 
     def picture(self) -> Rect:
         """What black bars leave of the frame, by all frames so far."""
-        return self._bars.picture() if self.options.remove_black_bars else self._crop
+        return self._bars.picture() if self.options.remove_black_bars else self.crop.kept
 
-    def finish(self, video: Video) -> CutClip:
-        start_s, end_s = self.span
-        width_px, height_px = fit(*self._crop[2:], self.options.max_side_px)
+    def within(self, start_s: float | None, end_s: float) -> Span:
+        """The span, less holes that lie between its ends and the first and last frame."""
+        usual_s = self.shown_until_s - self.times_s[-1]
+        start_s = self.times_s[0] if start_s is None else start_s
+        ends_s = np.array([self.times_s[0] - start_s, end_s - self.times_s[-1]])
+        late, early = is_hole(ends_s, usual_s)
+        return self.times_s[0] if late else start_s, self.shown_until_s if early else end_s
+
+    @property
+    def shown_until_s(self) -> float:
+        """The end, where no shot says it: the last frame stays as long as the others."""
+        usual_s = np.median(np.diff(self.times_s)) if len(self.times_s) > 1 else 0.0
+        return self.times_s[-1] + float(usual_s)
+
+    def finish(self, video: Video, span: Span) -> CutClip:
+        start_s, end_s = span
+        width_px, height_px = fit(*self.crop.kept[2:], self.options.max_side_px)
         clip = Clip(
             clip_id=clip_id_of(video, start_s, end_s),
             video=video,
@@ -151,15 +197,21 @@ class _Draft:
             source_frame_index=np.array(self.indices, np.int32),
             width_px=width_px,
             height_px=height_px,
-            crop_px=self._crop,
+            crop_px=self.crop.kept,
+            processing=tuple(self.processing),
+            num_lost=self.num_lost,
         )
         # The last frame stays on the screen too; thousandths, because clocks are rounded.
         shown_s = round(self.times_s[-1] - self.times_s[0] + 1 / clip.fps, 3)
+        num_source = self.indices[-1] - self.indices[0] + 1
         rejected = find_fault(
             self.options,
             clip_s=shown_s,
-            side_px=min(self._crop[2:]),
+            fps=clip.fps,
+            side_px=min(self.crop.kept[2:]),
             looks=self._looks.measured(),
+            combing=self._combing.measured(),
+            lost_share=self.num_lost / (self.num_lost + num_source),
         )
         return CutClip(clip=clip, jpegs=tuple(self._jpegs), rejected=rejected)
 
@@ -169,19 +221,23 @@ def clip_id_of(video: Video, start_s: float, end_s: float) -> str:
     return hashlib.sha256(f"{video.sha256}:{start_s:.3f}:{end_s:.3f}".encode()).hexdigest()[:16]
 
 
-def _again(draft: _Draft, crop: Rect, source: str, video: Video) -> _Draft:
-    """The same clip with another crop: the same frames, read once more."""
+def _again(draft: _Draft, source: str, video: Video) -> _Draft:
+    """The same clip without its bars: the same frames, read once more."""
     index_of = dict(zip(draft.times_s, draft.indices, strict=True))
+    crop = _Crop(draft.crop.size, draft.picture())
     second = draft
     for start_s in (draft.times_s[0], 0.0):  # from the beginning where seeking goes wrong
-        second = _Draft(draft.span, crop, draft.options)
+        second = _Draft(crop, draft.options)
         for frame in read_frames(source, start_s=start_s, picture_fps=video.fps, name=video.uri):
             if frame.timestamp_s in index_of:  # indices count from where the file was entered
                 second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))
             if frame.timestamp_s >= draft.times_s[-1]:
                 break
-        if second.times_s == draft.times_s:
+        # Where a clock restarts, another frame may have the same time on it.
+        same = second.times_s == draft.times_s
+        if same and np.array_equal(second.last_rgb, draft.last_rgb):
             break
+    second.num_lost, second.processing = draft.num_lost, draft.processing
     return second
 
 

@@ -1,9 +1,10 @@
 """Decoding: every picture as it is meant to be seen, with its exact presentation time."""
 
+import itertools
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,22 +17,25 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from camvid.artifacts import U8
 from camvid.errors import VideoError
+from camvid.video.colour import HDR_NAMES, Rgb
+from camvid.video.damage import Damage, with_doubts
+from camvid.video.deinterlace import Placed, deinterlace
+from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.names import is_remote, local_path, writable
 from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
+from camvid.video.timing import FrameClock, Pacer, Timeline, frame_duration
 
 log = logging.getLogger(__name__)
 
 PICTURE_FPS = 24.0
-_FRAME_GAP_SLACK = 0.98  # timestamps are rounded to the container's clock
-_IGNORED_STRETCH = 0.01  # encoders round the pixel aspect; resampling for that only blurs
+_HEAD_PACKETS = 64  # looked at before decoding: two seconds tell a rate and the order of times
+_PREVIEW_SHARE = 0.25  # of the pixels of the largest stream
 
 
 Picture = Callable[[], U8]  # converted to RGB only when it is wanted
@@ -43,6 +47,19 @@ class SourceFrame(NamedTuple):
     source_frame_index: int
     timestamp_s: float  # on the player's clock
     rgb: U8  # [H, W, 3]
+    stretch: int = 0  # unbroken stretches, counted; frames of two do not belong together
+    num_lost: int = 0  # frames of the stretch lost to damage since the one before
+    processing: tuple[str, ...] = ()  # what was done beyond decoding, in words
+
+
+class _Shown(NamedTuple):
+    """A frame of the source before it is known whether it is wanted."""
+
+    timestamp_s: float
+    stretch: int
+    num_lost: int
+    picture: Picture
+    processing: tuple[str, ...] = ()
 
 
 def read_frames(
@@ -56,28 +73,45 @@ def read_frames(
 ) -> Iterator[SourceFrame]:
     """The frames of a video, or of a folder of numbered pictures, in display order.
 
-    Damaged parts are left out with a warning; VideoError if nothing can be decoded.
-    `max_fps` leaves out frames that follow too closely and never doubles one; indices count all.
-    With `start_s` above 0 a file is entered at the key frame before it and indices count from
-    there. `max_side_px` scales down quickly: for looking, not for keeping.
+    Damaged parts are left out with a warning; VideoError if nothing can be decoded. Where that
+    leaves a hole, where the container's clock jumps or restarts, and where the size changes, a new
+    `stretch` begins; times rise all the same. HDR is mapped to SDR, interlaced frames are made
+    whole, and each frame says so.
+    `max_fps` leaves out frames that follow too closely, evenly, and never doubles one; indices
+    count all. With `start_s` above 0 a file is entered at the key frame before it and indices
+    count from there. `max_side_px` scales down quickly: for looking, not for keeping.
     `name` is what messages call the video, where `uri` is a temporary copy.
     """
     name = name or writable(uri)
     with local_copy(uri) as local:
         if is_picture_source(local):
-            frames = _read_pictures(picture_series(local, picture_fps, name), name, max_side_px)
+            series = picture_series(local, picture_fps, name)
+            shown = _placed(_read_pictures(series, name, max_side_px), 1 / series.fps)
+            frames = _paced(shown, max_fps, 1 / series.fps)
         else:
-            frames = _read_file(local, name, start_s, max_side_px)
-        index, last_s, last_taken_s = 0, -np.inf, -np.inf
-        for timestamp_s, picture in frames:
-            if timestamp_s <= last_s:  # a frame that is never on the screen is no frame
-                continue
-            if timestamp_s - last_taken_s >= _FRAME_GAP_SLACK / max_fps:
-                yield SourceFrame(index, timestamp_s, picture())
-                last_taken_s = timestamp_s
-            index, last_s = index + 1, timestamp_s
-        if not index and start_s <= 0:
+            frames = _read_file(local, name, start_s, max_side_px, max_fps)
+        first = next(frames, None)
+        if first is None and start_s <= 0:
             raise unusable(name, "not one frame that can be decoded")
+        if first is not None:
+            yield first
+            del first  # held no longer than the caller wants it
+            yield from frames
+
+
+def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[SourceFrame]:
+    """The frames that the working rate keeps, converted to RGB."""
+    pacer = Pacer(max_fps, frame_s)
+    num_lost, stretch = 0, -1
+    for index, frame in enumerate(shown):
+        if frame.stretch != stretch:  # what the hole swallowed belongs to neither side
+            num_lost, stretch = 0, frame.stretch
+        else:
+            num_lost += frame.num_lost
+        if pacer.takes(frame.timestamp_s, stretch):
+            lost, num_lost = num_lost, 0
+            at, done = frame.timestamp_s, frame.processing
+            yield SourceFrame(index, at, frame.picture(), stretch, lost, done)
 
 
 @contextmanager
@@ -132,7 +166,7 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
         raise unusable(
             uri, f"{size} bytes that are no video, or a truncated one ({one_line(error)})"
         ) from error
-    stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+    stream = _main_stream(container)
     if stream is None:
         kinds = sorted({stream.type for stream in container.streams})
         container.close()
@@ -145,6 +179,22 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
     # pictures on the next run. Videos side by side, one thread each, keep the cores as busy.
     codec.thread_count = 1
     return container, stream
+
+
+def _main_stream(container: InputContainer) -> VideoStream | None:
+    """The film: the default stream, but no preview of a larger one, and never a cover picture."""
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    largest = max(streams, key=_num_pixels, default=None)
+    default = [s for s in streams if s.disposition & Disposition.default]
+    chosen = max(default, key=_num_pixels, default=largest)
+    if chosen and largest and _num_pixels(chosen) < _PREVIEW_SHARE * _num_pixels(largest):
+        return largest  # some containers mark the first stream as the default, whatever it is
+    return chosen
+
+
+def _num_pixels(stream: VideoStream) -> int:
+    codec: Any = stream.codec_context
+    return codec.width * codec.height if codec else 0
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -160,6 +210,8 @@ def read_packets(
         yield from container.demux(stream)
     except FFmpegError as error:
         log.warning("%s: damaged, read up to there: %s", uri, one_line(error))
+    except IndexError:
+        return  # PyAV, after the last packet, where damage looked like the start of more streams
 
 
 def start_of(container: InputContainer) -> float:
@@ -168,34 +220,91 @@ def start_of(container: InputContainer) -> float:
 
 
 def _read_file(
-    local: str, uri: str, start_s: float, max_side_px: int | None
-) -> Iterator[tuple[float, Picture]]:
+    local: str, uri: str, start_s: float, max_side_px: int | None, max_fps: float
+) -> Iterator[SourceFrame]:
     container, stream = open_video(local, uri)
     with container:
-        origin_s = start_of(container)
-        aspect = float(stream.sample_aspect_ratio or 1)
-        rate = float(stream.average_rate or PICTURE_FPS)
-        if start_s > 0:
-            container.seek(int((start_s + origin_s) * av.time_base), backward=True)
-        last_s = -1 / rate
-        for frame in _decode(container, stream, uri):
-            last_s = last_s + 1 / rate if frame.pts is None else frame.time - origin_s
-            yield last_s, partial(_displayed, frame, aspect, max_side_px)
+        packets = read_packets(container, stream, uri)
+        head = list(itertools.islice(packets, _HEAD_PACKETS))
+        clock, frame_s = clock_of(stream, head)
+        if start_s > 0 and clock.seekable and _seek(container, start_s):
+            packets = read_packets(container, stream, uri)
+        else:
+            packets = itertools.chain(head, packets)
+        codec: Any = stream.codec_context
+        placed = _place(packets, clock, frame_s, start_of(container), uri)
+        placed = deinterlace(placed, codec.field_order)
+        shown = _shown(placed, float(stream.sample_aspect_ratio or 1), max_side_px)
+        yield from _paced(shown, max_fps, frame_s)
 
 
-def _decode(container: InputContainer, stream: VideoStream, uri: str) -> Iterator[VideoFrame]:
-    num_damaged = 0
-    for packet in read_packets(container, stream, uri):
+def _seek(container: InputContainer, start_s: float) -> bool:
+    """Goes to the key frame before `start_s`; False, and nowhere, where the format cannot."""
+    try:
+        offset = int((start_s + start_of(container)) * av.time_base)
+        container.seek(offset, backward=True)
+    except FFmpegError:
+        return False
+    return True
+
+
+def clock_of(stream: VideoStream, head: "list[Packet[VideoStream]]") -> tuple[FrameClock, float]:
+    """The clock of the stream's frames, and the usual seconds between two, by its first packets."""
+    full = [packet for packet in head if packet.size]
+    stated = float(stream.average_rate or stream.guessed_rate or PICTURE_FPS)
+    codec: Any = stream.codec_context
+    frame_s = frame_duration(full, stream.time_base, stated)
+    return FrameClock(full, reorders=codec.has_b_frames, frame_s=frame_s), frame_s
+
+
+def _place(
+    packets: "Iterable[Packet[VideoStream]]",
+    clock: FrameClock,
+    frame_s: float,
+    origin_s: float,
+    uri: str,
+) -> Iterator[Placed]:
+    """The frames that decode whole, in display order, on one clock that rises."""
+    timeline, damage = Timeline(frame_s), Damage()
+    num_lost = num_damaged = num_unseen = 0
+    doubtful: set[int] = set()
+    turn: Turn = (1, 0, 0, 1)
+    rotation: int | None = None
+    for packet, is_doubtful in with_doubts(packets):
+        clock.feed(packet)
+        if is_doubtful:
+            damage.lose(packet)
+            if packet.pts is not None:
+                doubtful.add(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError:
-            num_damaged += 1
+            clock.fail(packet)
+            damage.lose(packet)
+            num_lost, num_damaged = num_lost + 1, num_damaged + 1
             continue
         for frame in frames:
-            if not frame.is_corrupt:
-                yield frame
-    if num_damaged:
-        log.warning("%s: %d damaged packets left out", uri, num_damaged)
+            if damage.hides(frame, doubtful=frame.pts in doubtful):
+                clock.skip(frame.duration, frame.time_base)
+                num_lost, num_damaged = num_lost + 1, num_damaged + 1
+                continue
+            if frame.rotation != rotation:
+                turn, rotation = display_matrix(frame), frame.rotation
+            time_s, restarts = clock.time_of(frame.pts, frame.duration, frame.time_base)
+            on_clock_s = timeline.place(time_s - origin_s, (frame.width, frame.height), restarts)
+            if on_clock_s is None:
+                num_lost, num_unseen = num_lost + 1, num_unseen + 1
+                continue
+            yield Placed(frame, on_clock_s, timeline.stretch, num_lost, turn)
+            num_lost = 0
+    if num_damaged or num_unseen:
+        log.warning(
+            "%s: %d damaged frames and %d at the time of another left out, %d breaks",
+            uri,
+            num_damaged,
+            num_unseen,
+            timeline.stretch,
+        )
 
 
 # --- folders of pictures ---
@@ -208,18 +317,39 @@ def _read_pictures(
         yield time_s, partial(_scaled, rgb, max_side_px)
 
 
+def _placed(pictures: Iterable[tuple[float, Picture]], frame_s: float) -> Iterator[_Shown]:
+    timeline = Timeline(frame_s)
+    for time_s, picture in pictures:
+        on_clock_s = timeline.place(time_s, (0, 0))
+        if on_clock_s is not None:
+            yield _Shown(on_clock_s, timeline.stretch, 0, picture)
+
+
 # --- how a picture is displayed ---
 
 
-def _displayed(frame: VideoFrame, aspect: float, max_side_px: int | None) -> U8:
-    stretched = frame.width if abs(aspect - 1) < _IGNORED_STRETCH else round(frame.width * aspect)
-    width, height = fit(stretched, frame.height, max_side_px)
-    rgb: Any = (
-        VideoReformatter()
-        .reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
-        .to_ndarray()
-    )
-    return np.ascontiguousarray(_turned(rgb, frame))
+def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> Iterator[_Shown]:
+    rgb = Rgb()
+    aspect, notes = usable_aspect(aspect)
+    for frame in placed:
+        processing = notes
+        if frame.deinterlaced:
+            processing += ("deinterlaced",)
+        if frame.frame.color_trc in HDR_NAMES:
+            processing += (f"tone-mapped from {HDR_NAMES[frame.frame.color_trc]}",)
+        picture = partial(_displayed, rgb, frame.frame, frame.turn, aspect, max_side_px)
+        yield _Shown(frame.timestamp_s, frame.stretch, frame.num_lost, picture, processing)
+
+
+def _displayed(
+    rgb: Rgb,
+    frame: VideoFrame,
+    turn: Turn,
+    aspect: float,
+    max_side_px: int | None,
+) -> U8:
+    width, height = fit(round(frame.width * aspect), frame.height, max_side_px)
+    return np.ascontiguousarray(turned(rgb.convert(frame, width, height), turn))
 
 
 def _scaled(rgb: Any, max_side_px: int | None) -> U8:
@@ -234,15 +364,3 @@ def fit(width_px: int, height_px: int, max_side_px: int | None) -> tuple[int, in
     """Width and height scaled down, never up, until the longer side fits."""
     scale = min(1.0, max_side_px / max(width_px, height_px)) if max_side_px else 1.0
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))
-
-
-def _turned(rgb: U8, frame: VideoFrame) -> U8:
-    """Applies the display matrix: quarter turns and mirrors (x' = a x + c y, y' = b x + d y)."""
-    side_data: Any = frame.side_data
-    matrix = next((d for d in side_data if d.type is SideDataType.DISPLAYMATRIX), None)
-    if matrix is None:
-        return rgb
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(a) + abs(d) < abs(b) + abs(c):
-        rgb, a, d = rgb.transpose(1, 0, 2), c, b
-    return rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from camvid.artifacts import Video
 from camvid.errors import ConfigError
 from camvid.video.decode import (
@@ -17,8 +19,15 @@ from camvid.video.decode import (
     unusable,
 )
 from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
+from camvid.video.timing import frame_duration, is_hole
 
 log = logging.getLogger(__name__)
+
+
+class _Packet(NamedTuple):
+    pts: int | None
+    dts: int | None
+    duration: int
 
 
 class _Timing(NamedTuple):
@@ -60,21 +69,42 @@ def _time_file(local: str, uri: str) -> _Timing:
     """Counts packets: headers lie about frame counts, and variable rates have no one rate."""
     container, stream = open_video(local, uri)
     with container:
-        spans_s = sorted(
-            (float(pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+        packets = [
+            _Packet(packet.pts, packet.dts, packet.duration or 0)
             for packet in read_packets(container, stream, uri)
-            if (pts := packet.dts if packet.pts is None else packet.pts) is not None
-            and not packet.is_discard
-        )
-        stated = float(stream.average_rate or PICTURE_FPS)
-    if not spans_s:
+            if packet.size and not packet.is_discard
+        ]
+        stated = float(stream.average_rate or stream.guessed_rate or PICTURE_FPS)
+        frame_s = frame_duration(packets, stream.time_base, stated)
+        base = float(stream.time_base or 0)
+    if not packets:
         raise unusable(uri, "a video stream without frames")
-    last_s, last_duration_s = spans_s[-1]
-    length_s = last_s - spans_s[0][0]
-    measured = (len(spans_s) - 1) / length_s if length_s > 0 else stated
+    runs = [np.diff(np.array(sorted(stamps), np.float64)) * base for stamps in _runs(packets)]
+    gaps_s = np.concatenate([np.zeros(0), *runs])
+    whole_s = gaps_s[(gaps_s > 0) & ~is_hole(gaps_s, frame_s)]  # a hole says nothing of the rate
+    measured = len(whole_s) / whole_s.sum() if len(whole_s) else 1 / frame_s
     # The header's rate is exact where it holds; some containers state their clock's instead.
-    fps = stated if abs(stated / measured - 1) < 0.05 else measured
-    return _Timing(fps, len(spans_s), length_s + (last_duration_s or 1 / fps))
+    holds = len(gaps_s) and abs(stated / measured - 1) < 0.05  # of raw streams it is made up
+    fps = stated if holds else float(measured)
+    num_ends = len(packets) - len(gaps_s)  # frames that no other follows, or that have no time
+    last_s = packets[-1].duration * base or 1 / fps
+    return _Timing(fps, len(packets), float(gaps_s.sum()) + num_ends * last_s)
+
+
+def _runs(packets: list[_Packet]) -> list[list[int]]:
+    """Timestamps, where there are any, from one restart of the container's clock to the next."""
+    runs: list[list[int]] = []
+    last_dts: int | None = None
+    for packet in packets:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None:
+            continue
+        restarted = last_dts is not None and packet.dts is not None and packet.dts < last_dts
+        if restarted or not runs:
+            runs.append([])
+        runs[-1].append(stamp)
+        last_dts = last_dts if packet.dts is None else packet.dts
+    return runs
 
 
 def _time_pictures(series: PictureSeries, uri: str) -> _Timing:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, U8
+from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.outcome import Reason, Rejected
 
 Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 _CORNER_CONTRAST = 12  # grey levels, absolute: a relative test finds corners in fog
-_CORNERS_EVERY = 10  # frames
+_LOOK_EVERY = 10  # frames
+_COMB_CONTRAST = 10  # grey levels between lines
+_COMB_COLUMNS = 8  # one in so many is looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +22,17 @@ class QualityOptions:
     """The least a clip must have; the name of an option is the reason of the rejection."""
 
     min_clip_s: float = 1.5
+    min_fps: float = 2.0  # slower: no two frames within the half second that motion is sought in
     min_side_px: int = 128  # of the source's shorter side, black bars off
     min_brightness: float = 24.0  # grey level that a hundredth of the picture exceeds
     min_corner_count: int = 40
     min_frame_change: float = 4.0  # grey levels; sensor noise alone makes more
+    # Share of pixels in alternating lines: woven fields 0.12; of 60 whole clips 0.03 at most
+    max_combing: float = 0.06
+    max_lost_share: float = 0.1  # of the frames, to damage; more is a hole in any half second
 
     def __post_init__(self) -> None:
-        for name in ("min_clip_s", "min_side_px"):
+        for name in ("min_clip_s", "min_fps", "min_side_px"):
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
@@ -34,6 +40,10 @@ class QualityOptions:
             value = getattr(self, name)
             if not value >= 0:
                 raise ConfigError(f"{name} must be 0 (no test) or more, got {value}")
+        for name in ("max_combing", "max_lost_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must be in 0 to 1 (no test), got {value}")
 
 
 class Looks:
@@ -48,7 +58,7 @@ class Looks:
 
     def add(self, grey: U8) -> None:
         """Measures one frame, [H, W]."""
-        if len(self._brightness) % _CORNERS_EVERY == 0:
+        if len(self._brightness) % _LOOK_EVERY == 0:
             self._corner_count.append(len(self._corners.detect(grey)))
         self._brightness.append(float(np.percentile(grey[::4, ::4], 99)))
         if self._last is not None and self._last.shape == grey.shape:
@@ -75,35 +85,76 @@ class Looks:
         return float(max(np.percentile(change, 90), change.max() / 10))
 
 
+class Combing:
+    """How many lines of a clip stand out against both neighbours in turn, as woven fields do.
+
+    Films that were interlaced are made whole where their headers say so; this finds the others.
+    """
+
+    def __init__(self) -> None:
+        self._num_frames = 0
+        self._shares: list[float] = []
+
+    def add(self, grey: U8) -> None:
+        """Notes one frame at source size, [H, W]: scaling hides the lines."""
+        if self._num_frames % _LOOK_EVERY == 0 and len(grey) > 4:
+            step = np.diff(grey[:, ::_COMB_COLUMNS].astype(np.int16), axis=0)
+            up, down = step > _COMB_CONTRAST, step < -_COMB_CONTRAST
+            turns = up[:-1] & down[1:] | down[:-1] & up[1:]
+            self._shares.append(float((turns[:-2] & turns[1:-1] & turns[2:]).mean()))
+        self._num_frames += 1
+
+    def measured(self) -> float:
+        """The median share of pixels."""
+        return float(np.median(self._shares)) if self._shares else 0.0
+
+
 def find_fault(
-    options: QualityOptions, *, clip_s: float, side_px: int, looks: dict[str, float]
+    options: QualityOptions,
+    *,
+    clip_s: float,
+    fps: float,
+    side_px: int,
+    looks: dict[str, float],
+    combing: float,
+    lost_share: float,
 ) -> Rejected | None:
     """The first test that the clip fails, if any."""
-    measured = {"clip_s": clip_s, "side_px": float(side_px), **looks}
-    for name, value in measured.items():
+    least = {"clip_s": clip_s, "fps": fps, "side_px": float(side_px), **looks}
+    most = {"combing": combing, "lost_share": lost_share}
+    for name, value in least.items():
         limit = float(getattr(options, f"min_{name}"))
         if value < limit:
-            return Rejected(Reason(f"min_{name}", value, limit), measured)
+            return Rejected(Reason(f"min_{name}", value, limit), least | most)
+    for name, value in most.items():
+        limit = float(getattr(options, f"max_{name}"))
+        if value > limit:
+            return Rejected(Reason(f"max_{name}", value, limit), least | most)
     return None
 
 
 class BlackBars:
-    """Finds letterbox and pillarbox bars: black in every frame, alike on both sides, sharp.
+    """Finds letterbox and pillarbox bars: black in every frame, straight, with a sharp edge.
 
-    Black corners, night skies and vignettes fail one of the three, so they stay.
+    Bars alike on both sides may be as light as lossy coding makes them, and their edge need be lit
+    in one place. A single bar, or one wider than its opposite, could be a night sky or a dark
+    floor: it must be truly black, but for text or a logo on it, and lit along most of its edge.
+    Black corners and vignettes are neither.
     """
 
     MAX_LEVEL = 20  # grey level: black after lossy coding
+    TRUE_BLACK = 2  # median grey level of a bar at its brightest; coding leaves 0 or 1
     MIN_EDGE_LEVEL = 48  # reached right beside the bar at some time in the clip
     EDGE_PX = 6  # how far the bar's edge may be smeared
     INSET_PX = 2  # half-black pixels at the edge go with the bar
-    MAX_ASYMMETRY = 0.02  # of the side, between the two bars
+    MAX_ASYMMETRY = 0.02  # of the side, between two bars that are alike
     MIN_SHARE = 0.01  # of the side, both bars together: less is not worth a crop
+    MIN_EDGE_SHARE = 0.6  # of a single bar's edge, lit on one side and black on the other
     _STRIP_PX = 8  # averaged along the bar, so that coding noise does not lighten it
 
     def __init__(self) -> None:
-        self._rows: F64 = np.zeros(0)
-        self._columns: F64 = np.zeros(0)
+        self._rows: U8 = np.zeros((0, 0), np.uint8)  # [H, strips] brightest so far
+        self._columns: U8 = np.zeros((0, 0), np.uint8)  # [W, strips]
 
     def add(self, grey: U8) -> None:
         """Notes one frame at source size, [H, W]."""
@@ -112,9 +163,10 @@ class BlackBars:
         along_rows = cv2.resize(grey, (strips[0], height), interpolation=cv2.INTER_AREA)
         along_columns = cv2.resize(grey, (width, strips[1]), interpolation=cv2.INTER_AREA)
         if not len(self._rows):
-            self._rows, self._columns = np.zeros(int(height)), np.zeros(int(width))
-        np.maximum(self._rows, along_rows.max(axis=1), out=self._rows)
-        np.maximum(self._columns, along_columns.max(axis=0), out=self._columns)
+            self._rows = np.zeros((height, strips[0]), np.uint8)
+            self._columns = np.zeros((width, strips[1]), np.uint8)
+        np.maximum(self._rows, along_rows, out=self._rows)
+        np.maximum(self._columns, along_columns.T, out=self._columns)
 
     def picture(self) -> Rect:
         """What the bars leave of the frame."""
@@ -122,17 +174,36 @@ class BlackBars:
         left, right = self._bars(self._columns)
         return left, top, len(self._columns) - left - right, len(self._rows) - top - bottom
 
-    def _bars(self, brightest: F64) -> tuple[int, int]:
-        """Widths of the two bars along one axis, from the brightest value seen at each place."""
+    def _bars(self, brightest: U8) -> tuple[int, int]:
+        """Widths of the two bars along one axis, from the brightest values seen, [side, strips]."""
         size = len(brightest)
-        bars = self._bar(brightest), self._bar(brightest[::-1])
-        alike = abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size
-        return bars if alike and sum(bars) >= self.MIN_SHARE * size else (0, 0)
+        profile = brightest.max(axis=1)
+        bars = self._bar(profile), self._bar(profile[::-1])
+        if abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size:
+            return bars if sum(bars) >= self.MIN_SHARE * size else (0, 0)
+        return self._single_bar(brightest), self._single_bar(brightest[::-1])
 
-    def _bar(self, brightest: F64) -> int:
+    def _bar(self, brightest: U8) -> int:
         lit = np.flatnonzero(brightest > self.MAX_LEVEL)
         if not len(lit) or lit[0] == 0:
             return 0
         edge = int(lit[0])
         sharp = brightest[edge : edge + self.EDGE_PX].max() >= self.MIN_EDGE_LEVEL
         return edge + self.INSET_PX if sharp else 0
+
+    def _single_bar(self, brightest: U8) -> int:
+        """The innermost edge that passes: text on the bar has edges of its own further out."""
+        lit = brightest > self.MAX_LEVEL
+        across = lit.mean(axis=0) > self.MIN_SHARE  # else the strip runs along another bar
+        share = lit[:, across].mean(axis=1) if across.any() else np.zeros(len(lit))
+        enough = share >= self.MIN_EDGE_SHARE / 2
+        edges = np.flatnonzero(enough[1:] & ~enough[:-1]) + 1
+        least = max(self.INSET_PX + 1, self.MIN_SHARE * len(brightest))
+        for edge in edges[(edges >= least) & (edges < len(brightest) / 2)][::-1].tolist():
+            beside = brightest[edge : edge + self.EDGE_PX].max(axis=0) >= self.MIN_EDGE_LEVEL
+            outside = brightest[max(0, edge - self.EDGE_PX) : edge - self.INSET_PX].max(axis=0)
+            sharp = beside & (outside <= self.MAX_LEVEL)
+            truly_black = np.median(brightest[: edge - self.INSET_PX]) <= self.TRUE_BLACK
+            if truly_black and sharp.sum() >= self.MIN_EDGE_SHARE * across.sum():
+                return edge + self.INSET_PX
+        return 0

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,17 @@ def test_what_goes_in_comes_out(
     assert row["timestamps_s"] == clip.timestamps_s.tolist()
 
 
+def test_what_decoding_did_is_told(store: ClipStore) -> None:
+    plain, treated = "0" * 16, f"{1:016x}"
+    clip = replace(make_clip(treated), processing=("deinterlaced",), num_lost=2)
+    store.save(treated, clip)
+    assert store.load(treated, Clip).processing == ("deinterlaced",)
+    write(store)
+    told = {row["clip_id"]: row["provenance"] for row in rows_of(store, "4d-00000.parquet")}
+    assert (told[plain]["processing"], told[plain]["num_lost_frames"]) == ([], 0)
+    assert (told[treated]["processing"], told[treated]["num_lost_frames"]) == (["deinterlaced"], 2)
+
+
 def test_the_schema_is_pinned() -> None:
     """A change here is a change of contract: raise the version with it."""
     names = shard_schema().names
@@ -117,7 +129,7 @@ def test_the_schema_is_pinned() -> None:
     assert set(EVIDENCE_COLUMNS) < set(names)
     assert len(names) == 39
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.3"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.4"
 
 
 def test_shards_open_everywhere(store: ClipStore) -> None:

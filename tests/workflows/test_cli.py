@@ -101,6 +101,8 @@ def test_inspect(run: Path) -> None:
     assert found["motion"]["per_object"]
     text = camvid("inspect", str(run), clip_id).stdout
     assert "because camera_fixed" in text
+    assert found["processing"] == []
+    assert found["num_lost_frames"] == 0
     assert camvid("inspect", str(run), "zz").returncode == 4
 
 

@@ -13,7 +13,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """One clip: verdict, reasons, measures, and what each stage did."""
-    from camvid.artifacts import MotionReport, Verdict
+    from camvid.artifacts import Clip, MotionReport, Verdict
     from camvid.index import find_row, read_index
     from camvid.store import ClipStore
     from camvid.structure import unstructure
@@ -23,8 +23,11 @@ def command(
     row = find_row(read_index(store), clip)
     clip_id = row["clip_id"]
     records = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
+    source = store.load(clip_id, Clip) if store.has(clip_id, Clip) else None
     found: dict[str, Any] = {
         "clip": row,
+        "processing": list(source.processing) if source else [],
+        "num_lost_frames": source.num_lost if source else 0,
         "verdict": unstructure(store.load(clip_id, Verdict))
         if store.has(clip_id, Verdict)
         else None,
@@ -47,6 +50,10 @@ def _print_text(found: dict[str, Any]) -> None:
     print(f"kind {row['kind'] or 'failed'}  camera {row['camera']}  status {row['status']}")
     for reason in [*row["reasons"], *([row["error"]] if row["error"] else [])]:
         print(f"  because {reason}")
+    for done in found["processing"]:
+        print(f"  frames {done}")
+    if found["num_lost_frames"]:
+        print(f"  {found['num_lost_frames']} damaged frames left out")
     if found["verdict"]:
         limits = found["verdict"]["limits"]
         measured = found["verdict"]["measured"].items()

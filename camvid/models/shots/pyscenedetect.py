@@ -1,5 +1,7 @@
 """Shots by PySceneDetect's adaptive detector (hard cuts) and a blend test (fades, dissolves)."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +10,8 @@ from scenedetect import FrameTimecode  # pyright: ignore[reportMissingTypeStubs]
 from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMissingTypeStubs]
 
 from camvid.errors import ConfigError
-from camvid.models.shots.spans import shots_between
-from camvid.video.decode import PICTURE_FPS, read_frames
+from camvid.models.shots.spans import apart, shots_between
+from camvid.video.decode import PICTURE_FPS, SourceFrame, read_frames
 from camvid.video.dissolves import DissolveDetector, DissolveOptions
 
 _DETECTION_SIDE_PX = 256
@@ -39,18 +41,22 @@ class PySceneDetect:
 
     def detect(self, path: str, *, picture_fps: float = PICTURE_FPS) -> list[tuple[float, float]]:
         """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
+        frames = read_frames(path, max_side_px=_DETECTION_SIDE_PX, picture_fps=picture_fps)
+        stretches = itertools.groupby(frames, key=lambda frame: frame.stretch)
+        return apart(shot for _, stretch in stretches for shot in self._within(stretch))
+
+    def _within(self, stretch: Iterable[SourceFrame]) -> list[tuple[float, float]]:
+        """Shots of an unbroken stretch of the video."""
         cuts = self._hard_cut_detector()
         dissolves = DissolveDetector(self._options)
         times_s: list[float] = []
         gaps: list[tuple[int, int]] = []  # first frame not in the shot before, first in the next
-        for index, (_, timestamp_s, rgb) in enumerate(
-            read_frames(path, max_side_px=_DETECTION_SIDE_PX, picture_fps=picture_fps)
-        ):
-            bgr: Any = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        for index, frame in enumerate(stretch):
+            bgr: Any = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR)
             found: Any = cuts.process_frame(FrameTimecode(index, _NOMINAL_FPS), bgr)
             gaps += [(cut.frame_num, cut.frame_num) for cut in found]
-            dissolves.add(timestamp_s, rgb)
-            times_s.append(timestamp_s)
+            dissolves.add(frame.timestamp_s, frame.rgb)
+            times_s.append(frame.timestamp_s)
         fades = dissolves.find()
         gaps = [cut for cut in gaps if not any(a <= cut[0] <= b for a, b in fades)] + fades
         return shots_between(times_s, sorted(gaps))

@@ -1,5 +1,7 @@
 """From scores per frame to the places where a video changes, and from those to its shots."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from camvid.artifacts import F32, Bool
@@ -9,7 +11,7 @@ _NOMINAL_FPS = 30.0  # of a video of one frame
 
 
 def shots_between(times_s: list[float], gaps: list[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Shots (start_s, end_s) of a video with a frame at each of `times_s`.
+    """Shots (start_s, end_s) of an unbroken stretch of a video with a frame at each of `times_s`.
 
     A gap is (first frame not in the shot before, first frame of the next shot), in order. The last
     frame stays on the screen for as long as the others.
@@ -19,6 +21,16 @@ def shots_between(times_s: list[float], gaps: list[tuple[int, int]]) -> list[tup
     starts = [0, *(resume for _, resume in gaps)]
     ends = [*(stop for stop, _ in gaps), len(times_s)]
     return [(edges_s[a], edges_s[b]) for a, b in zip(starts, ends, strict=True) if a < b]
+
+
+def apart(shots: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The shots of all stretches of a video, each ending where the next begins at the latest."""
+    found = list(shots)
+    starts = [start_s for start_s, _ in found[1:]] + [np.inf]
+    return [
+        (start_s, min(end_s, next_s))
+        for (start_s, end_s), next_s in zip(found, starts, strict=True)
+    ]
 
 
 def find_gaps(cut: F32, fade: F32, options: TransNetV2Options) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """TransNetV2: a network that looks at 100 small frames at once and says where they change."""
 
-from collections.abc import Generator, Sequence
+import itertools
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from camvid.artifacts import F32, U8
 from camvid.errors import BackendUnavailable
 from camvid.models.checkpoints import locate
 from camvid.models.shots.options import TransNetV2Options
-from camvid.models.shots.spans import find_gaps, shots_between
+from camvid.models.shots.spans import apart, find_gaps, shots_between
 from camvid.models.torch_runtime import (
     BatchSize,
     device,
@@ -22,7 +23,7 @@ from camvid.models.torch_runtime import (
     inference,
     read_state,
 )
-from camvid.video.decode import PICTURE_FPS, read_frames
+from camvid.video.decode import PICTURE_FPS, SourceFrame, read_frames
 from camvid.weights import Weight
 
 _SIZE_PX = (48, 27)  # width, height of the pictures that the network takes
@@ -46,13 +47,17 @@ class TransNetV2:
 
     def detect(self, path: str, *, picture_fps: float = PICTURE_FPS) -> list[tuple[float, float]]:
         """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
+        frames = read_frames(path, max_side_px=_DECODE_SIDE_PX, picture_fps=picture_fps)
+        stretches = itertools.groupby(frames, key=lambda frame: frame.stretch)
+        return apart(shot for _, stretch in stretches for shot in self._within(stretch))
+
+    def _within(self, stretch: Iterable[SourceFrame]) -> list[tuple[float, float]]:
+        """Shots of an unbroken stretch of the video."""
         times_s: list[float] = []
         pixels = bytearray()  # 14 MB a minute; a list of arrays would be held twice
-        for _, timestamp_s, rgb in read_frames(
-            path, max_side_px=_DECODE_SIDE_PX, picture_fps=picture_fps
-        ):
-            pixels += cv2.resize(rgb, _SIZE_PX, interpolation=cv2.INTER_AREA).tobytes()
-            times_s.append(timestamp_s)
+        for frame in stretch:
+            pixels += cv2.resize(frame.rgb, _SIZE_PX, interpolation=cv2.INTER_AREA).tobytes()
+            times_s.append(frame.timestamp_s)
         small = np.frombuffer(pixels, np.uint8).reshape(-1, *_SIZE_PX[::-1], 3)
         with inference():
             cut, fade = self._scores(small)

@@ -126,6 +126,37 @@ def test_black_bars_are_cut_off(tmp_path: Path, rows: int, columns: int) -> None
     assert min(decoded[0].max(), decoded[-1].max(), decoded[:, 0].max(), decoded[:, -1].max()) > 60
 
 
+@pytest.mark.parametrize(
+    ("top", "bottom", "left", "right"),
+    [(30, 0, 0, 0), (0, 0, 24, 0), (10, 40, 0, 0), (16, 0, 0, 40), (8, 30, 12, 40), (0, 0, 0, 6)],
+)
+def test_bars_of_any_width_are_cut_off(
+    tmp_path: Path, top: int, bottom: int, left: int, right: int
+) -> None:
+    frames = [np.pad(rgb, ((top, bottom), (left, right), (0, 0))) for rgb in moving(60)]
+    piece = cut_whole(write_video(tmp_path / "a.mp4", frames, crf=28))[0]
+    x, y, width, height = piece.clip.crop_px
+    for start, size, bars, side in (
+        (x, width, (left, right), 192),
+        (y, height, (top, bottom), 128),
+    ):
+        assert bars[0] <= start <= bars[0] + 4
+        assert side - 8 <= size <= side + bars[0] - start
+
+
+@pytest.mark.parametrize("opposite", [0, 40])
+def test_text_on_a_bar_goes_with_it(tmp_path: Path, opposite: int) -> None:
+    frames = [np.pad(rgb, ((opposite, 40), (0, 0), (0, 0))) for rgb in moving(60)]
+    for i, rgb in enumerate(frames):
+        if 10 < i < 50:
+            place = (20, opposite + 128 + 26)
+            cv2.putText(rgb, "a subtitle", place, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
+    piece = cut_whole(write_video(tmp_path / "a.mp4", frames))[0]
+    _, y, _, height = piece.clip.crop_px
+    assert opposite <= y <= opposite + 4
+    assert opposite + 120 <= y + height <= opposite + 128
+
+
 def test_bars_of_one_clip_say_nothing_of_another(tmp_path: Path) -> None:
     frames = padded(moving(48), rows=24) + moving(48, height=176)
     path = write_video(tmp_path / "a.mp4", frames)
@@ -147,7 +178,11 @@ def test_dark_scenes_and_black_corners_are_not_bars(tmp_path: Path) -> None:
     sky = [rgb.copy() for rgb in moving(48)]
     for rgb in sky:
         rgb[:50] = 4
-    for name, frames in (("night", night), ("corners", corners), ("sky", sky)):
+    floor = [rgb.copy() for rgb in moving(48)]
+    for rgb in floor:  # truly black, with an uneven edge
+        for x in range(0, 192, 16):
+            rgb[96 - x * 7 % 24 :, x : x + 16] = 0
+    for name, frames in (("night", night), ("corners", corners), ("sky", sky), ("floor", floor)):
         piece = cut_whole(write_video(tmp_path / f"{name}.mp4", frames))[0]
         assert piece.clip.crop_px == (0, 0, 192, 128), name
 
