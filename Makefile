@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt check test demo bench evaluate train-demo bench-train clean
+.PHONY: setup fmt check test demo bench evaluate evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
 
@@ -41,7 +41,12 @@ bench: $(DONE)
 	$(BIN)/python benchmarks/pipeline.py
 
 evaluate: $(DONE)
-	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md
+	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md --readme README.md
+
+# Real footage with masks, cameras and depth is not part of the project: DATA is where it lies.
+evaluate-semi-real: DATA ?= ../shared
+evaluate-semi-real: $(DONE)
+	$(BIN)/python benchmarks/semi_real.py --data $(DATA) --write docs/SEMI_REAL.md
 
 train-demo: $(DONE)-torch
 	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo

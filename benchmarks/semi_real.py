@@ -32,11 +32,7 @@ def main() -> None:
     asked = parse()
     out, data = Path(asked.out), Path(asked.data)
     truth = Path(asked.keep) if asked.keep else out / "truth"
-    with progress(len(seeds_of(asked.seeds))) as on_scene:
-        videos = []
-        for seed in seeds_of(asked.seeds):
-            videos.append(write_video_with_truth(seed, data, truth))
-            on_scene(None)
+    videos = [write_video_with_truth(seed, data, truth) for seed in seeds_of(asked.seeds)]
     if asked.only_truth:
         print("\n".join(videos))
         return

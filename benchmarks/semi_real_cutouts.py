@@ -90,14 +90,19 @@ def read_cutout(
     folder: Path, actor: Actor, shown: Sequence[int] | np.ndarray, height_m: float, *, mirror: bool
 ) -> Cutout:
     """The actor as `height_m` tall, in the frames `shown`; `folder` holds its sequence."""
-    indices = np.arange(actor.first, actor.last + 1)
-    pictures = [_read(folder / "frames", "jpg", int(i), cv2.IMREAD_COLOR) for i in indices]
-    masks = [_read(folder / "masks", "png", int(i), cv2.IMREAD_GRAYSCALE) > 0 for i in indices]
-    feet, zoom, height_px = _stand([largest(mask) for mask in masks])
+    masks = [
+        largest(_read(folder / "masks", "png", i, cv2.IMREAD_GRAYSCALE) > 0)
+        for i in range(actor.first, actor.last + 1)
+    ]
+    feet, zoom, height_px = _stand(masks)
     wanted = {int(i): int(i) - actor.first for i in np.unique(shown)}
-    drawn = {i: soften(pictures[k], largest(masks[k])) for i, k in wanted.items()}
-    size, foot = _canvas([(drawn[i], feet[k], zoom[k]) for i, k in wanted.items()])
-    placed = {i: _place(drawn[i], feet[k], zoom[k], size, foot) for i, k in wanted.items()}
+    drawn: dict[int, tuple[F32, F64, float]] = {}
+    for i, k in wanted.items():
+        window, corner = _window(masks[k])
+        picture = _read(folder / "frames", "jpg", i, cv2.IMREAD_COLOR)
+        drawn[i] = soften(picture[window], masks[k][window]), feet[k] - corner, float(zoom[k])
+    size, foot = _canvas(list(drawn.values()))
+    placed = {i: _place(*each, size, foot) for i, each in drawn.items()}
     rgba = np.stack([placed[int(i)] for i in shown])
     foot_px = (size[0] - foot[0], foot[1]) if mirror else foot
     return Cutout(
@@ -114,6 +119,14 @@ def _read(folder: Path, suffix: str, index: int, how: int) -> np.ndarray:
     if picture is None:
         raise FileNotFoundError(f"{path}: no readable picture")
     return picture[..., ::-1] if picture.ndim == 3 else picture
+
+
+def _window(mask: Bool) -> tuple[tuple[slice, slice], F64]:
+    """What of an image holds the mover and a border, and its first corner (x, y)."""
+    rows, columns = np.nonzero(mask)
+    top, left = max(0, rows.min() - _BORDER_PX), max(0, columns.min() - _BORDER_PX)
+    window = slice(top, rows.max() + 1 + _BORDER_PX), slice(left, columns.max() + 1 + _BORDER_PX)
+    return window, np.array([left, top], np.float64)
 
 
 def largest(mask: Bool) -> Bool:

@@ -9,6 +9,8 @@ each other. The colour camera delivered 24 of 30 frames a second: each repeat is
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,13 @@ _TOLERANCES = (0.03, 0.01)  # of depth, relative at 1 m: coarse first
 _STEP = 0.01  # of the search: radians, metres, and logarithm of scale
 
 
-def read_kitchen(folder: Path, cache: Path, *, floor: bool) -> World:
-    """The whole clip, undistorted; its ground is the table, or the floor under it.
+@lru_cache(maxsize=1)
+def read_kitchen(folder: Path, cache: Path) -> World:
+    """The whole clip, undistorted; its ground is the table.
 
     Args:
         folder: the clip with frames/, depth/ and camera.json.
         cache: file that keeps the solved cameras from one call to the next.
-        floor: stand on the floor.
     """
     names, rgb = _distinct_frames(folder)
     if not cache.exists():
@@ -53,20 +55,24 @@ def read_kitchen(folder: Path, cache: Path, *, floor: bool) -> World:
     K_depth = np.array(json.loads((folder / "camera.json").read_text())["K_depth"], np.float64)
     depth = [seen_by(_depth(folder, name), K_depth, K, depth_from_cam) for name in names]
     lens = np.array([radial, 0, 0, 0])
-    ground = table.copy()
-    if floor:
-        ground[:3, 3] -= FLOOR_BELOW_TABLE_M * table[:3, 2]
     return World(
         name="kitchen",
         rgb=np.stack([cv2.undistort(picture, _opencv(K), lens) for picture in rgb]),
         depth=np.stack(depth),
         K=K,
         cam_from_world=cam_from_world,
-        world_from_ground=ground,
+        world_from_ground=table,
         fps=_FPS,
         hides=True,
         softness_px=_SOFTNESS_PX,
     )
+
+
+def on_floor(kitchen: World) -> World:
+    """The same with the floor as its ground."""
+    ground = kitchen.world_from_ground.copy()
+    ground[:3, 3] -= FLOOR_BELOW_TABLE_M * ground[:3, 2]
+    return replace(kitchen, world_from_ground=ground)
 
 
 def seen_by(depth: F32, K_depth: F64, K: F64, depth_from_cam: F64) -> F32:

@@ -12,7 +12,7 @@ import numpy as np
 from semi_real_cutouts import Cutout
 from semi_real_worlds import World, image_from_plane, plane_points
 
-from camvid.artifacts import F32, F64, U8, U16, Bool
+from camvid.artifacts import F32, F64, U8, U16
 from camvid.geometry import invert_rigid
 from camvid.scenes.truth import SceneTruth
 
@@ -88,7 +88,7 @@ def _compose_frame(world: World, boards: Sequence[Board], t: int) -> tuple[U8, F
     depth, ids = world.depth[t].copy(), np.zeros(world.size, np.uint16)
     barrier = nearest_where_unknown(world.depth[t]) if world.hides else None
     for board in boards:
-        light *= (1 - _shadow(world, board, t))[..., None]
+        light *= (1 - _shadow(world, board, t, barrier))[..., None]
     for number in _far_to_near(world, boards, t):
         rgba, at = _draw(world, boards[number], t)
         if barrier is not None:
@@ -132,8 +132,11 @@ def _draw(world: World, board: Board, t: int) -> tuple[F32, F32]:
     return rgba, depth.astype(np.float32)
 
 
-def _shadow(world: World, board: Board, t: int) -> F32:
-    """How much darker [H, W] the ground is under the board: a soft ellipse where it stands."""
+def _shadow(world: World, board: Board, t: int, barrier: F32 | None) -> F32:
+    """How much darker [H, W] the ground is under the board: a soft ellipse where it stands.
+
+    Where depth is dense, its `barrier` says what of the ground is seen.
+    """
     matrix = image_from_plane(world.K, world.cam_from_world[t], world.world_from_ground)
     x, y, depth = plane_points(matrix, world.size)
     ground_from_world = invert_rigid(world.world_from_ground[:3])
@@ -145,11 +148,10 @@ def _shadow(world: World, board: Board, t: int) -> F32:
     along = (x * right[0] + y * right[1]) / half_width
     across = (y * right[0] - x * right[1]) / (_SHADOW_DEPTH * half_width)
     dark = _SHADOW_DARKNESS * np.exp(-1.5 * (along**2 + across**2))
-    return np.where((depth > 0) & _on_ground(world.depth[t], depth), dark, 0).astype(np.float32)
-
-
-def _on_ground(found: F32, ground: F64) -> Bool:
-    return (found == 0) | (np.abs(found - ground) < _ON_GROUND_M)
+    seen = depth > 0
+    if barrier is not None:
+        seen &= np.abs(barrier - depth) < _ON_GROUND_M
+    return np.where(seen, dark, 0).astype(np.float32)
 
 
 def _width_m(cutout: Cutout, t: int) -> float:

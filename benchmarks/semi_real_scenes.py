@@ -4,13 +4,14 @@ Worlds and routes take turns over the seeds, so that any twelve in a row hold ev
 drawn. What is drawn is kept where it can be seen, stands on free ground and moves enough to tell.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from semi_real_cutouts import ACTORS, Actor, Cutout, frames_shown, read_cutout
-from semi_real_kitchen import FLOOR_BELOW_TABLE_M, read_kitchen
+from semi_real_kitchen import FLOOR_BELOW_TABLE_M, on_floor, read_kitchen
 from semi_real_render import Board, compose
 from semi_real_worlds import World, ground_places, read_drive
 
@@ -35,7 +36,7 @@ _ARC_DEG_PER_S = (15.0, 30.0)
 _DRIVEN_AHEAD_M, _DRIVEN_SPEED = (9.0, 14.0), (0.75, 1.1)  # who drives along; over the camera's
 _MIN_STRENGTH = 0.007  # over 1/12 s, in image sides: motion that nobody can call still
 _PAIR_S = 1 / 12
-_TRIES = 600
+_TRIES, _SPANS = 300, 20
 _GAIN = (0.5, 1.3)  # of a cut-out, to look as light as its world
 
 
@@ -59,7 +60,7 @@ STAGES: dict[Place, Stage] = {
         sequences=("camel", "car_roundabout", "dance_twirl", "dog", "goat", "blackswan"),
     ),
     "floor": Stage(
-        heights_m=None,
+        heights_m=(1.0, 1.3),
         speeds_m_per_s=(0.5, 1.2),
         ahead_m=(1.75, 2.3),
         beside_m=0.8,
@@ -69,7 +70,7 @@ STAGES: dict[Place, Stage] = {
         heights_m=None,
         speeds_m_per_s=(1.8, 3.2),
         ahead_m=(18.0, 22.0),
-        beside_m=2.0,
+        beside_m=2.5,
         sequences=("camel", "car_roundabout", "dance_twirl", "parkour"),
     ),
 }
@@ -86,11 +87,22 @@ def semi_real_scene(seed: int, data: Path, cache: Path) -> SceneTruth:
     """
     rng = np.random.default_rng([VERSION, seed])
     place, route = TURNS[seed % len(TURNS)]
-    world = _draw_world(rng, place, data, cache)
-    boards = _draw_boards(rng, place, route, world, data / "real")
+    world, boards = _draw(rng, place, route, data, cache)
     name = f"semi_{seed:03d}_{place}_{route}"
     controls = ("still_control",) if any("still" in b.name for b in boards) else ()
     return compose(world, boards, name, (place, route, *controls), seed)
+
+
+def _draw(
+    rng: np.random.Generator, place: Place, route: Route, data: Path, cache: Path
+) -> tuple[World, list[Board]]:
+    """A span of a world in which there is room, and what goes into it."""
+    for _ in range(_SPANS):
+        world = _draw_world(rng, place, data, cache)
+        boards = _draw_boards(rng, place, route, world, data / "real")
+        if boards:
+            return world, boards
+    raise ValueError(f"no free place on the {place} for a board ({route}) in {_SPANS} spans")
 
 
 def _draw_world(rng: np.random.Generator, place: Place, data: Path, cache: Path) -> World:
@@ -98,26 +110,24 @@ def _draw_world(rng: np.random.Generator, place: Place, data: Path, cache: Path)
         first = int(rng.integers(*_DRIVE_FIRST[place]))
         return read_drive(data / "real" / f"gt_kitti_{place}", first, _DRIVE_FRAMES)
     folder = data / "clips" / "gt_7scenes_redkitchen_translate"
-    kitchen = read_kitchen(folder, cache / "kitchen.npz", floor=place == "floor")
+    kitchen = read_kitchen(folder, cache / "kitchen.npz")
     first = int(rng.integers(0, kitchen.num_frames - _KITCHEN_FRAMES + 1))
-    return kitchen.span(first, _KITCHEN_FRAMES)
+    span = kitchen.span(first, _KITCHEN_FRAMES)
+    return on_floor(span) if place == "floor" else span
 
 
 def _draw_boards(
     rng: np.random.Generator, place: Place, route: Route, world: World, real: Path
 ) -> list[Board]:
-    """The mover first, where there is one, then what stands still."""
+    """The mover, where there is one, then what stands still; none where the first has no room."""
     num_still = int(rng.integers(1, 3)) if route == "still" else int(rng.random() < 0.6)
     routes: list[Route] = [*([] if route == "still" else [route]), *["still"] * num_still]
     boards: list[Board] = []
-    used: list[str] = []
     for each in routes:
-        board = _draw_board(rng, place, each, world, real, boards, used)
-        if board is not None:  # else the place is full: the scene has one thing fewer
-            boards.append(board)
-            used.append(board.cutout.name)
-    if not boards or (route != "still" and "mover" not in boards[0].name):
-        raise ValueError(f"no free place on the {place} of {world.name} for a board ({route})")
+        board = _draw_board(rng, place, each, world, real, boards)
+        if board is None:  # the place is full
+            break
+        boards.append(board)
     return boards
 
 
@@ -128,17 +138,17 @@ def _draw_board(
     world: World,
     real: Path,
     others: list[Board],
-    used: list[str],
 ) -> Board | None:
     """A board that fits; none where none of many draws does."""
     stage = STAGES[place]
-    fitting = fitting_actors(place, route, used)
+    fitting = fitting_actors(place, route, [b.cutout.name for b in others])
+    rivals = [(b.world_from_board[:, :3, 3], b.cutout.size_m[0]) for b in others]
     for _ in range(_TRIES):
         actor = fitting[int(rng.integers(len(fitting)))]
         drawn_m = rng.uniform(*stage.heights_m) if stage.heights_m else actor.height_m
         height_m = float(drawn_m * rng.uniform(0.93, 1.07))
         motion = _draw_motion(rng, place, route, world)
-        if not _fits(motion, (actor.aspect * height_m, height_m), place, route, world, others):
+        if not _fits(motion, (actor.aspect * height_m, height_m), place, route, world, rivals):
             continue
         shown = frames_shown(
             actor,
@@ -175,10 +185,12 @@ def _draw_motion(rng: np.random.Generator, place: Place, route: Route, world: Wo
     gaze = invert_rigid(world.world_from_ground[:3])[:, :3] @ world.cam_from_world[middle, 2, :3]
     gaze = gaze[:2] / np.linalg.norm(gaze[:2])
     right = np.array([gaze[1], -gaze[0]])
-    drives = route == "along" and not world.hides
-    centre = cameras[middle, :2] + gaze * rng.uniform(
-        *(_DRIVEN_AHEAD_M if drives else stage.ahead_m)
-    )
+    on_road = place in ("street", "highway")
+    drives = route == "along" and on_road
+    ahead_m = rng.uniform(*(_DRIVEN_AHEAD_M if drives else stage.ahead_m))
+    centre = cameras[middle, :2] + gaze * ahead_m
+    if on_road:
+        centre[0] = _path(cameras)(centre[1])
     centre = centre + right * rng.uniform(-stage.beside_m, stage.beside_m)
     speed = 0.0 if route == "still" else float(rng.uniform(*stage.speeds_m_per_s))
     to_camera = cameras[middle, :2] - centre
@@ -245,9 +257,12 @@ def _fits(
     place: Place,
     route: Route,
     world: World,
-    others: list[Board],
+    rivals: Sequence[tuple[F64, float]],
 ) -> bool:
-    """Whether a board that moves so is in the image, moves enough, and stands on free ground."""
+    """Whether a board that moves so is in the image, moves enough, and stands on free ground.
+
+    `rivals` are the feet [T, 3] and widths of the boards that stand already.
+    """
     feet = motion[:, :3, 3]
     bodies = feet + 0.5 * size_m[1] * motion[:, :3, 1]
     frames = np.arange(world.num_frames)
@@ -255,9 +270,8 @@ def _fits(
     nearest_m = 0.55 if world.hides else 6.0
     if depth_m.min() < nearest_m or _inside(xy_px, world).mean() < 0.85:
         return False
-    for other in others:
-        apart = np.linalg.norm(feet - other.world_from_board[:, :3, 3], axis=1).min()
-        if apart < 0.5 * (size_m[0] + other.cutout.size_m[0]):
+    for place_m, width_m in rivals:
+        if np.linalg.norm(feet - place_m, axis=1).min() < 0.5 * (size_m[0] + width_m):
             return False
     if route != "still" and _strength(world, bodies) < _MIN_STRENGTH:
         return False
