@@ -27,7 +27,7 @@ Route = Literal["line", "arc", "approach", "along", "still"]
 TURNS: tuple[tuple[Place, Route], ...] = (
     ("table", "line"), ("street", "line"), ("table", "still"), ("floor", "line"),
     ("highway", "along"), ("street", "still"), ("table", "arc"), ("street", "along"),
-    ("floor", "still"), ("highway", "line"), ("floor", "along"), ("table", "approach"),
+    ("floor", "still"), ("street", "arc"), ("floor", "along"), ("table", "approach"),
 )  # fmt: skip
 _KITCHEN_FRAMES, _DRIVE_FRAMES = 56, 21  # 2.3 s at 24 fps, 2.1 s at 10 fps and 43 km/h
 _DRIVE_FIRST = {"street": (0, 30), "highway": (24, 30)}  # first frames to draw from
