@@ -9,7 +9,8 @@ from semi_real import SETS, seeds_of
 from semi_real_cutouts import ACTORS, Cutout, frames_shown, soften
 from semi_real_kitchen import plane_of, seen_by
 from semi_real_render import Board, compose, nearest_where_unknown
-from semi_real_scenes import TURNS, matched, on_ground, semi_real_scene
+from semi_real_routes import on_ground
+from semi_real_scenes import TURNS, matched, semi_real_scene
 from semi_real_worlds import World, frame_of, ground_under
 
 from camvid.artifacts import F64
