@@ -243,7 +243,7 @@ _PREFACE = """# Accuracy on generated scenes
 Scenes are seeded: the same command measures the same scenes. Generated pictures are cleaner than
 real ones; what holds here is a floor under the method, not a promise for every video.
 
-Made by `{command} --write docs/ACCURACY.md`.
+Made by `{command} --write docs/ACCURACY.md --readme README.md`.
 
 ## Which seeds
 

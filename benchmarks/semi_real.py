@@ -125,10 +125,15 @@ def moving_controls(clip: ClipScores, limit: float) -> int:
     )
 
 
+def judges_controls(clip: ClipScores) -> bool:
+    """Whether it has controls, and cameras without which nothing is judged of them."""
+    return "still_control" in clip.ingredients and clip.camera == clip.true_camera
+
+
 def _controls(clip: ClipScores, limit: float) -> str:
     if "still_control" not in clip.ingredients:
         return "none"
-    if clip.motion_strength != clip.motion_strength:
+    if not judges_controls(clip):
         return "-"
     wrong = moving_controls(clip, limit)
     return f"no: {wrong} moving" if wrong else "yes"
@@ -136,18 +141,16 @@ def _controls(clip: ClipScores, limit: float) -> str:
 
 def control_lines(clips: Sequence[ClipScores], limit: float) -> str:
     """What stands still, and what is judged of it."""
-    judged = [
-        clip
-        for clip in clips
-        if "still_control" in clip.ingredients and clip.motion_strength == clip.motion_strength
-    ]
+    judged = [clip for clip in clips if judges_controls(clip)]
     calm = sum(moving_controls(clip, limit) == 0 for clip in judged)
+    with_some = sum("still_control" in clip.ingredients for clip in clips)
     still = [clip for clip in clips if clip.true_kind == "3d"]
     labelled = sum(clip.kind in ("4d", "video") for clip in still)
     return "\n".join(
         [
-            f"{'controls judged still':24}in {calm} of {len(judged)} scenes that have some",
-            f"{'still scenes with motion':24}{labelled} of {len(still)}",
+            f"{'controls judged still':24}in {calm} of {len(judged)} scenes with cameras"
+            f" ({with_some} have controls)",
+            f"{'said to move, is still':24}{labelled} of {len(still)} scenes",
         ]
     )
 
@@ -169,8 +172,10 @@ kitchen of 7-Scenes, two KITTI drives.
   the depth maps (published poses are those of the depth camera, and 1-3 cm off); depth maps hide
   boards behind real things. *ATE* there says how near masked SfM on the small clip with movers
   comes to that. Drives: published poses; a ground 1.65 m under the path; nothing hides a board;
-  depth is known in the lane driven alone. On the highway real cars move too, far away and
-  unlabelled, so no scene there counts as still.
+  depth is known in the lane driven alone. By the pixels (each frame warped onto the next over
+  that plane, correlation of detail) the street's plane is best at 1.65 m, that of the highway's
+  bend at 1.75 to 1.8: depth of the road is 6 to 9 % off there, a board's own is not. On the
+  highway real cars move too, far away and unlabelled, so no scene there counts as still.
 - Decisions are taken on seeds 0 to 11 (`--seeds dev`). Seeds 100 to 111 are looked at once per
   change of method and stand as they come.
 - A kind with "?" is not decidable from the pictures, as in [ACCURACY.md](ACCURACY.md).

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from semi_real import SETS, seeds_of
+from semi_real import SETS, control_lines, scene_table, seeds_of
 from semi_real_cutouts import ACTORS, Cutout, frames_shown, soften
 from semi_real_kitchen import plane_of, seen_by
 from semi_real_render import Board, compose, nearest_where_unknown
@@ -14,8 +14,12 @@ from semi_real_scenes import TURNS, matched, semi_real_scene
 from semi_real_worlds import World, frame_of, ground_under
 
 from camvid.artifacts import F64
+from camvid.evaluation.objects import ObjectScores
+from camvid.evaluation.scores import ClipScores
+from camvid.evaluation.trajectory import TrajectoryError
 from camvid.evaluation.truth import find_truths, read_truth
 from camvid.geometry import camera_centers
+from camvid.scenes.fairness import Observable
 from camvid.scenes.files import load_truth, write_scene
 from camvid.scenes.truth import SceneTruth, true_motion_strength
 
@@ -237,6 +241,38 @@ def test_seeds_are_24_and_hold_every_turn_in_both_halves() -> None:
     for half in (dev, published):
         assert {seed % len(TURNS) for seed in half} == set(range(len(TURNS)))
     assert {route for _, route in TURNS} == {"line", "arc", "approach", "along", "still"}
+
+
+def test_a_control_counts_as_judged_still_only_where_cameras_were_found() -> None:
+    path = TrajectoryError(path_length=1.0, travels=True, registered_fraction=1.0)
+    on_control = ObjectScores(
+        object_id=1,
+        true_name="still_dog_0",
+        share=0.9,
+        motion_strength=0.01,
+        true_motion_strength=0,
+    )
+    moving = ClipScores(
+        name="moving",
+        clip_id="a",
+        ingredients=("table", "still_control"),
+        observable=Observable(camera=True, motion=True),
+        kind="4d",
+        true_kind="3d",
+        camera="moving",
+        true_camera="moving",
+        trajectory=path,
+        motion_strength=0.01,
+        objects=(on_control,),
+    )
+    calm = replace(moving, name="calm", kind="3d", objects=())
+    refused = replace(calm, name="refused", kind="none", camera="unknown", motion_strength=0.0)
+    clips = [moving, calm, refused]
+    ends = [line.split()[-1] for line in scene_table(clips, 0.003).splitlines()[2:]]
+    assert ends == ["moving", "yes", "-"]
+    lines = control_lines(clips, 0.003)
+    assert "in 1 of 2 scenes with cameras (3 have controls)" in lines
+    assert "1 of 3 scenes" in lines
 
 
 @pytest.fixture
