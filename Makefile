@@ -4,9 +4,8 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-DATA ?= ../shared/real
-
-.PHONY: setup fmt check test demo bench evaluate evaluate-real train-demo bench-train clean
+.PHONY: setup fmt check test demo bench evaluate evaluate-real evaluate-semi-real train-demo \
+	bench-train clean
 
 setup: $(DONE)
 
@@ -43,9 +42,14 @@ bench: $(DONE)
 	$(BIN)/python benchmarks/pipeline.py
 
 evaluate: $(DONE)
-	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md
+	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md --readme README.md
 
-# DATA holds clips with known masks or poses that are no part of the project.
+# Real footage with known masks, cameras and depth is no part of the project: DATA is where it lies.
+evaluate-semi-real: DATA ?= ../shared
+evaluate-semi-real: $(DONE)
+	$(BIN)/python benchmarks/semi_real.py --data $(DATA) --write docs/SEMI_REAL.md
+
+evaluate-real: DATA ?= ../shared/real
 evaluate-real: $(DONE)
 	$(BIN)/python benchmarks/real.py $(DATA) --write docs/REAL.md
 

@@ -56,7 +56,7 @@ def _alpha(path: Path) -> Any:
 def _is_torn(path: str, _mtime_ns: int) -> bool:
     """Whether a JPEG is damaged inside: OpenCV would hand out its smear as a picture.
 
-    FFmpeg notices 9 in 10 of JPEGs with 400 bytes lost or overwritten, and takes no whole one
+    FFmpeg notices some 8 in 10 of JPEGs with 400 bytes lost or overwritten, and takes no whole one
     (progressive, grey, CMYK, restart markers, trailing data) for damaged.
     """
     data = Path(path).read_bytes()
