@@ -33,7 +33,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
 

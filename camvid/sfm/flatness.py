@@ -6,6 +6,8 @@ walks past, seen at a slant or over a wide angle, obeys homographies but no simi
 focal length shows, so that one plane in the scene is no reason against its cameras.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -43,9 +45,10 @@ def seen_static(tracks: PointTracks, sightings: Observations) -> PointTracks:
 def _share_off_similarity(pair: Pair, options: CameraMotionOptions) -> float:
     limit_px = _SIGMAS * noise_px(pair, options)
     first, second = (np.ascontiguousarray(places) for places in (pair.first, pair.second))
-    found = cv2.estimateAffinePartial2D(
+    found: Any  # None where there is no model, whatever the stubs say
+    found, _ = cv2.estimateAffinePartial2D(
         first, second, method=cv2.RANSAC, ransacReprojThreshold=limit_px
-    )[0]
+    )
     if found is None:
         return 1.0
     similarity = np.asarray(found, np.float64)

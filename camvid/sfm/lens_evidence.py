@@ -19,15 +19,14 @@ from scipy.sparse.linalg import splu
 
 from camvid.artifacts import F64, I32, Bool
 from camvid.sfm.adjustment import Structure
+from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
 from camvid.sfm.lens import FOCAL_SPREAD
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 
-_LOSS_SCALE_PX = 0.5  # as in the adjustment
 _DISTORTION_SPREAD = 0.3  # of k1 among the lenses of unmodified video
 _WANDER_SPREAD = 0.05  # of the longer side: stabilisers crop about a tenth
-_MAX_OBSERVATIONS = 12_000  # 40,000 tell the same, at three times the cost
-_SHARED_ERROR = 2.0  # sightings of a track err together
+_MAX_OBSERVATIONS = 12_000  # 40,000 tell the same within a deviation, at five times the cost
 _DAMPING = 1e-9  # of the diagonal: holds the world's place, turn and scale
 _CELLS = 4, 3  # tracks of one of these cells of the image err together, too
 
@@ -63,12 +62,13 @@ class _Linearised(NamedTuple):
     by_point: sparse.csr_array  # [2 O, 3 N]
     cell: I32  # [O] of the image, that the sighting's track lies in, in the mean
     focal_at: int  # the first parameter that is not of a pose
+    num_points: int
 
     @property
     def variance_px2(self) -> float:
         """Of a sighting along one axis, as if each told a fraction of what it does."""
-        freedom = len(self.residual_px) - self.focal_at - self.by_point.shape[1]
-        return _SHARED_ERROR**2 * float(self.residual_px @ self.residual_px) / max(freedom, 1)
+        freedom = len(self.residual_px) - self.focal_at - 3 * self.num_points
+        return SHARED_ERROR**2 * float(self.residual_px @ self.residual_px) / max(freedom, 1)
 
 
 class _Reduced(NamedTuple):
@@ -127,7 +127,7 @@ def _linearise(
     in_camera = turned + pose[:, :, 3]
     ray = in_camera[:, :2] / in_camera[:, 2:]
     residual = focal * ray + cameras.K[:2, 2] - seen.xy_px
-    root = (1 + (residual**2).sum(axis=1) / _LOSS_SCALE_PX**2) ** -0.25  # of the soft L1 weight
+    root = (1 + (residual**2).sum(axis=1) / LOSS_SCALE_PX**2) ** -0.25  # of the soft L1 weight
     by_place = np.zeros((len(ray), 2, 3))
     by_place[:, 0, 0] = by_place[:, 1, 1] = (focal / in_camera[:, 2:])[:, 0]
     by_place[:, :, 2] = -focal * ray / in_camera[:, 2:]
@@ -149,6 +149,7 @@ def _linearise(
         _sparse(by_point, of_point, 3 * len(tracks)),
         (column * _CELLS[1] + row)[point].astype(np.int32),
         focal_at,
+        len(tracks),
     )
 
 
