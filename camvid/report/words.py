@@ -44,6 +44,10 @@ _LABELS: Mapping[str, str] = {
     "background_tracks": "number of background tracks",
     "static_tracks": "number of static tracks",
     "trajectory_jump": "jump in the camera path",
+    "off_flat_image_fraction": "share of tracks that a flat image sliding does not explain",
+    "radial_distortion": "shift of the image's corner by the lens's distortion",
+    "distortion_focal_error": "relative error of the focal length for the lens's distortion",
+    "center_wander_fraction": "share of the error that an image shifted on its sensor explains",
     "step_agreement": "agreement of the camera path's steps",
 }
 
@@ -77,8 +81,8 @@ def unit_of(metric: str) -> Unit:
     """The unit in which people are shown a measure, from the suffix of its name."""
     if metric.startswith("motion_") and not metric.endswith(("_s", "confidence", "ratio")):
         return "x100"
-    if metric == "depth_residual":
-        return "%"  # a relative error
+    if metric in ("depth_residual", "radial_distortion", "distortion_focal_error"):
+        return "%"  # relative errors
     if metric.startswith("num_"):
         return "count"
     return _SUFFIX_UNIT.get(metric.rsplit("_", 1)[-1], "")

@@ -10,8 +10,8 @@ from camvid.sfm.lens import FocalPrior, SmoothZoom
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
-_LOSS_SCALE_PX = 0.5  # about the noise of a track: what is off by more pulls less
-_SHARED_ERROR = 2.0  # sightings of a track err together, so they say less than as many apart
+LOSS_SCALE_PX = 0.5  # about the noise of a track: what is off by more pulls less
+SHARED_ERROR = 2.0  # sightings of a track err together, so they say less than as many apart
 
 
 def adjust(
@@ -66,7 +66,7 @@ def focal_uncertainty(
     variance: Any = found and found.get_other_params_cov(camera.params)
     if variance is None:
         return float("inf")
-    return float(_SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / camera.focal_length)
+    return float(SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / camera.focal_length)
 
 
 class _Problem(NamedTuple):
@@ -83,7 +83,7 @@ def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: 
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
-    options.ceres.loss_function_scale = _LOSS_SCALE_PX
+    options.ceres.loss_function_scale = LOSS_SCALE_PX
     options.ceres.solver_options.num_threads = 1  # more sum in another order: not the same bits
     options.ceres.solver_options.max_num_iterations = max_num_iterations
     options.ceres.solver_options.function_tolerance = 1e-5

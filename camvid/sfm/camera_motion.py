@@ -61,7 +61,9 @@ class CameraMotion(NamedTuple):
         return self.residual_px / self.flow_px
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
+    """Tracks that two frames share."""
+
     i: int
     j: int
     first: F64  # [n, 2] px from the principal point, in frame i
@@ -72,14 +74,14 @@ def classify_camera(
     tracks: PointTracks, width_px: int, height_px: int, options: CameraMotionOptions
 ) -> CameraMotion:
     """Names the camera's motion from tracks of (mostly) static points; movers may be < half."""
-    pairs = _widest_pairs(tracks, width_px, height_px, options)
+    pairs = widest_pairs(tracks, width_px, height_px, options)
     if not pairs:
         return CameraMotion("unknown", np.nan, np.nan, np.nan, None)
     flow = np.array([np.median(np.linalg.norm(p.second - p.first, axis=1)) for p in pairs])
     flow_px = float(flow.max())
     if flow_px <= options.max_fixed_flow_px:
         return CameraMotion("fixed", flow_px, np.nan, np.nan, None)
-    noise = np.array([_noise_px(pair, options) for pair in pairs])
+    noise = np.array([noise_px(pair, options) for pair in pairs])
     limit = options.max_rotation_residual_to_noise * noise
     nearest: TurningCamera | None = None
     residual, focal_px = _best_rotations(pairs, max(width_px, height_px), options)
@@ -114,15 +116,15 @@ def _explained(residual: F64, limit: F64, options: CameraMotionOptions) -> bool:
     return float(np.mean(residual <= limit)) >= options.min_rotating_fraction
 
 
-def _widest_pairs(
+def widest_pairs(
     tracks: PointTracks, width_px: int, height_px: int, options: CameraMotionOptions
-) -> list[_Pair]:
+) -> list[Pair]:
     """Frame pairs over the whole clip, each as far apart as enough tracks, well spread, reach."""
     visible = tracks.visible
     center = np.array([width_px, height_px]) / 2
     rng = np.random.default_rng(0)
     last = len(visible) - 1
-    pairs: dict[tuple[int, int], _Pair] = {}
+    pairs: dict[tuple[int, int], Pair] = {}
     for start in np.unique(np.linspace(0, last, options.num_pairs + 1).astype(int)):
         cell = np.floor(tracks.xy_px[start] * _GRID / [width_px, height_px]).astype(int)
         cell = cell[:, 0] * _GRID + cell[:, 1]
@@ -135,12 +137,12 @@ def _widest_pairs(
                 i, j = min(start, other), max(start, other)
                 drawn = rng.permutation(common)[: options.max_pair_tracks]
                 both = tracks.xy_px[[i, j]][:, drawn].astype(np.float64) - center
-                pairs[i, j] = _Pair(int(i), int(j), both[0], both[1])
+                pairs[i, j] = Pair(int(i), int(j), both[0], both[1])
                 break
     return list(pairs.values())
 
 
-def _noise_px(pair: _Pair, options: CameraMotionOptions) -> float:
+def noise_px(pair: Pair, options: CameraMotionOptions) -> float:
     """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
     found = fundamental_matrix(pair.first, pair.second, options.max_noise_px, 2000)
     if found is None:
@@ -154,7 +156,7 @@ def _noise_px(pair: _Pair, options: CameraMotionOptions) -> float:
 
 
 def _best_rotations(
-    pairs: list[_Pair], long_side_px: int, options: CameraMotionOptions
+    pairs: list[Pair], long_side_px: int, options: CameraMotionOptions
 ) -> tuple[F64, float]:
     """Residual [pairs] in px under the one focal length that suits all pairs best."""
     coarse = long_side_px * np.geomspace(0.35, 4.0, 10)
@@ -163,12 +165,12 @@ def _best_rotations(
     return np.array([_rotation_residual(p, focal, options) for p in pairs]), focal
 
 
-def _best_focal(pairs: list[_Pair], focals: F64, options: CameraMotionOptions) -> float:
+def _best_focal(pairs: list[Pair], focals: F64, options: CameraMotionOptions) -> float:
     costs = [np.mean([_rotation_residual(p, float(f), options) for p in pairs]) for f in focals]
     return float(focals[int(np.argmin(costs))])
 
 
-def _rotation_residual(pair: _Pair, focal_px: float, options: CameraMotionOptions) -> float:
+def _rotation_residual(pair: Pair, focal_px: float, options: CameraMotionOptions) -> float:
     """Quantile of the residuals in px under the rotation that makes it least."""
     first = bearings(pair.first, focal_px)
     rotation = best_rotation(
@@ -183,7 +185,7 @@ def _rotation_residual(pair: _Pair, focal_px: float, options: CameraMotionOption
 
 
 def _turning_residuals(
-    pairs: list[_Pair], found: TurningCamera | None, options: CameraMotionOptions
+    pairs: list[Pair], found: TurningCamera | None, options: CameraMotionOptions
 ) -> F64:
     """The same quantile [pairs] under cameras solved over the whole clip; inf where they are not.
 

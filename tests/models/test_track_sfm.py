@@ -206,6 +206,45 @@ def test_a_rendered_pan_is_rotating():
     assert solve(rgb, object_id).camera == "rotating"
 
 
+def through_lens(rgb: np.ndarray, focal_px: float, k1: float) -> np.ndarray:
+    """What a lens makes of frames: x_d = x (1 + k1 r^2); for k1 < 0 nothing of them is missing."""
+    height, width = rgb.shape[1:3]
+    lens = np.array([[focal_px, 0, width / 2 - 0.5], [0, focal_px, height / 2 - 0.5], [0, 0, 1]])
+    xy = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 1, 2)
+    coefficients = np.array([k1, 0, 0, 0, 0])
+    where = cv2.undistortPoints(xy.astype(np.float64), lens, coefficients, P=lens)
+    at = where.reshape(height, width, 2).astype(np.float32)
+    bent = [cv2.remap(frame, at, None, cv2.INTER_LINEAR) for frame in rgb]
+    rows, columns = height // 10, width // 10  # what lay beyond the frames is black
+    return np.ascontiguousarray(np.stack(bent)[:, rows:-rows, columns:-columns])
+
+
+def test_a_lens_that_distorts_is_refused_by_name():
+    rgb, _, object_id = load_clip("syn_orbit_movers", 30)
+    assert object_id is not None
+    masks = (object_id > 0).astype(np.uint8) * 255
+    bent = through_lens(masks, 266.7, -0.2) > 0
+    result = solve(through_lens(rgb, 266.7, -0.2), bent.astype(np.uint16))
+    assert result.camera == "unknown"
+    assert "max_radial_distortion" in {reason.name for reason in result.reasons}
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.4])
+def test_a_flat_image_that_slides_has_no_camera_even_with_something_moving_on_it(growth: float):
+    photo = picture(600, 900)
+    frames: list[np.ndarray] = []
+    for t in np.linspace(0, 1, 24):
+        warp = np.array([[1 + growth * t, 0, -260 * t - 10], [0, 1 + growth * t, -90 * t]])
+        frame = cv2.warpAffine(photo, warp, (320, 240))
+        at = int(40 + 150 * t)
+        frame[100:150, at : at + 50] = photo[500:550, 800:850]
+        frames.append(frame)
+    result = solve(np.stack(frames))
+    assert result.camera == "unknown"
+    assert not result.registered.any()
+    assert [reason.name for reason in result.reasons] == ["min_off_flat_image_fraction"]
+
+
 def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
     rgb, _, object_id = load_clip("syn_orbit_movers", 12)
     monkeypatch.setenv("CAMVID_THREADS", "1")

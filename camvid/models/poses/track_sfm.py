@@ -34,7 +34,7 @@ from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.outcome import Reason
 from camvid.parallel import map_threads
 from camvid.segmentation.objects import CALM
-from camvid.sfm.acceptance import AcceptanceOptions, failed_tests, measure_quality
+from camvid.sfm.acceptance import AcceptanceOptions, Evidence, failed_tests, measure_quality
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, uncertainty_of_focal
 from camvid.sfm.background import (
     BackgroundOptions,
@@ -46,8 +46,10 @@ from camvid.sfm.background import (
 )
 from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify_camera
 from camvid.sfm.dominance import on_rim
+from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
+from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import join_tracks, observations_of, tracks_of
 from camvid.sfm.starts import StartOptions
@@ -160,6 +162,11 @@ class TrackSfm:
             solver=solver,
         )
         reasons = self._degenerate(telling, motion)
+        flat = () if reasons else self._flat(telling, width_px, height_px)
+        if flat:
+            return Reconstruction.without_trajectory(
+                "unknown", len(tracks.visible), quality=quality, reasons=flat
+            )
         if not reasons:
             mapped = self._mapped(frames, region, calm, tracks, quality, joins=joins)
             if _lacks_depth_alone(mapped) and motion.left_share <= self._options.max_left_share:
@@ -201,6 +208,12 @@ class TrackSfm:
             return (Reason("min_static_tracks", alive, self._options.min_static_tracks),)
         return ()
 
+    def _flat(self, tracks: PointTracks, width_px: int, height_px: int) -> tuple[Reason, ...]:
+        """The reason against cameras of one flat image that slides; empty if there is depth."""
+        limit = self._options.acceptance.min_off_flat_image_fraction
+        share = off_flat_image(tracks, width_px, height_px, self._options.camera_motion)
+        return () if share >= limit else (Reason("min_off_flat_image_fraction", share, limit),)
+
     def _mapped(
         self,
         frames: Frames,
@@ -235,9 +248,14 @@ class TrackSfm:
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
         uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
         quality = replace(quality, focal_uncertainty=uncertainty)
-        reasons = failed_tests(
-            quality, cameras, structure, found.border_share, max(size_px), limits
+        evidence = Evidence(
+            border_share=found.border_share,
+            off_flat_image=off_flat_image(
+                seen_static(found.tracks, structure.observations), *size_px, options.camera_motion
+            ),
+            lens=find_lens_evidence(cameras, structure, *size_px),
         )
+        reasons = failed_tests(quality, cameras, structure, evidence, max(size_px), limits)
         if reasons:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons

@@ -9,6 +9,7 @@ from camvid.artifacts import ReconstructionQuality
 from camvid.geometry import camera_centers
 from camvid.sfm.acceptance import (
     AcceptanceOptions,
+    Evidence,
     failed_tests,
     held_out_error_px,
     measure_quality,
@@ -24,11 +25,15 @@ from camvid.sfm.adjustment import (
 )
 from camvid.sfm.bundle import adjust
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
+from camvid.sfm.lens_evidence import Estimate, LensEvidence
 from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
 from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import StartOptions, best_start
 
 KEYFRAMES = KeyframeOptions(min_keyframes=8)
+SURE_NONE = Estimate(0.0, 0.01)
+PINHOLE = LensEvidence(SURE_NONE, SURE_NONE, 0.0, 0.0)
+GOOD = Evidence(border_share=1.0, off_flat_image=0.8, lens=PINHOLE)
 
 
 def solve(scene, use=None):
@@ -42,13 +47,17 @@ def solve(scene, use=None):
     return solve_all_frames(cameras, observations, *size)
 
 
-def judge(scene, cameras, structure, held_out, border_share=1.0, uncertainty=0.01):
+def judge(scene, cameras, structure, held_out, evidence=GOOD, uncertainty=0.01):
     options = AcceptanceOptions()
     before = ReconstructionQuality(rotation_residual_px=20.0, focal_uncertainty=uncertainty)
     unseen = observations_of(scene.tracks, held_out)
     num_tracks = scene.tracks.visible.shape[1]
     quality = measure_quality(before, cameras, structure, unseen, num_tracks, options)
-    return quality, failed_tests(quality, cameras, structure, border_share, 640, options)
+    return quality, failed_tests(quality, cameras, structure, evidence, 640, options)
+
+
+def blamed(**lens) -> Evidence:
+    return GOOD._replace(lens=PINHOLE._replace(**lens))
 
 
 def test_all_frames_are_found_where_they_are_and_accepted(walk):
@@ -108,8 +117,18 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
     collapsed = cameras._replace(K=cameras.K * np.array([[0.02], [0.02], [1]]))
     _, reasons = judge(walk, collapsed, structure, none_held_out)
     assert {"min_focal_ratio", "min_inlier_fraction"} <= {r.name for r in reasons}
-    _, reasons = judge(walk, cameras, structure, none_held_out, border_share=0.2)
-    assert "min_border_share" in {r.name for r in reasons}
+    for name, spoilt in {
+        "min_border_share": GOOD._replace(border_share=0.2),
+        "min_off_flat_image_fraction": GOOD._replace(off_flat_image=0.02),
+        "max_radial_distortion": blamed(corner_shift=Estimate(-0.08, 0.02)),
+        "max_distortion_focal_error": blamed(focal_shift=Estimate(0.1, 0.02)),
+        "max_center_wander_fraction": blamed(wander_fraction=0.6),
+    }.items():
+        _, reasons = judge(walk, cameras, structure, none_held_out, spoilt)
+        assert name in {r.name for r in reasons}
+    unsure = blamed(corner_shift=Estimate(-0.08, 0.04), focal_shift=Estimate(0.1, 0.04))
+    _, reasons = judge(walk, cameras, structure, none_held_out, unsure)
+    assert not {"max_radial_distortion", "max_distortion_focal_error"} & {r.name for r in reasons}
     _, reasons = judge(walk, cameras, structure, none_held_out, uncertainty=np.inf)
     assert "max_focal_uncertainty" in {r.name for r in reasons}
     half = cameras.cam_from_world.copy()
@@ -187,7 +206,7 @@ def test_a_path_to_and_fro_is_refused_where_parallax_is_small(walk):
     noise = np.random.default_rng(0).normal(0, 1, (cameras.registered.sum(), 3))
     jumpy = _path(noise)._replace(K=cameras.K)
     quality = ReconstructionQuality(median_triangulation_angle_deg=1.5, focal_px=500)
-    asked = (structure, 1.0, 640, AcceptanceOptions())
+    asked = (structure, GOOD, 640, AcceptanceOptions())
     assert "min_step_agreement" in {r.name for r in failed_tests(quality, jumpy, *asked)}
     assert "min_step_agreement" not in {r.name for r in failed_tests(quality, cameras, *asked)}
     sure = replace(quality, median_triangulation_angle_deg=6.0)

@@ -1,0 +1,213 @@
+"""What one pinhole behind the middle of the image leaves unexplained: terms that it might lack.
+
+Cameras of a wrong model fit well. A lens that distorts, taken for one that does not, costs a
+quarter of a pixel and shifts the focal length by a sixth, since poses, points and focal length make
+up for most of it. Digital stabilisation moves the image under its principal point, and a rotation
+explains that but for what grows towards the corners. So the accepted adjustment is linearised once
+more with these terms in it: radial distortion, x_d = x (1 + k1 r^2) as in COLMAP's SIMPLE_RADIAL,
+and an offset of the principal point for every frame. Points are eliminated by their Schur
+complement (Triggs et al., Bundle adjustment: a modern synthesis, 2000, section 6). One step of
+Gauss and Newton tells what each term is worth, and how sure that is.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from camvid.artifacts import F64, I32, Bool
+from camvid.sfm.adjustment import Structure
+from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
+from camvid.sfm.lens import FOCAL_SPREAD
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import Observations, thinned
+
+_DISTORTION_SPREAD = 0.3  # of k1 among the lenses of unmodified video
+_WANDER_SPREAD = 0.05  # of the longer side: stabilisers crop about a tenth
+_MAX_OBSERVATIONS = 12_000  # 40,000 tell the same within a deviation, at five times the cost
+_DAMPING = 1e-9  # of the diagonal: holds the world's place, turn and scale
+_CELLS = 4, 3  # tracks of one of these cells of the image err together, too
+
+
+class Estimate(NamedTuple):
+    """A number that may be off either way, and its standard deviation."""
+
+    value: float
+    deviation: float
+
+    def least(self, deviations: float) -> float:
+        """Its size if it is so many standard deviations nearer to 0, or 0."""
+        return max(abs(self.value) - deviations * self.deviation, 0.0)
+
+
+class LensEvidence(NamedTuple):
+    """What the terms would change; 0 where there is nothing to tell it from."""
+
+    focal_shift: Estimate  # of the focal length, relative, if the lens may distort
+    corner_shift: Estimate  # by distortion, of the image's corner, over its radius
+    wander_fraction: float  # of the squared error that offsets of the principal point explain
+    wander_px: float  # length of those offsets, RMS over the frames about their mean
+
+
+class _Linearised(NamedTuple):
+    """O weighted sightings, by C parameters of cameras and lens and by three of each of N points.
+
+    The parameters: six of each of T poses, the focal length's logarithm, k1, two of each offset.
+    """
+
+    residual_px: F64  # [2 O]
+    by_camera: sparse.csr_array  # [2 O, C]
+    by_point: sparse.csr_array  # [2 O, 3 N]
+    cell: I32  # [O] of the image, that the sighting's track lies in, in the mean
+    focal_at: int  # the first parameter that is not of a pose
+    num_points: int
+
+    @property
+    def variance_px2(self) -> float:
+        """Of a sighting along one axis, as if each told a fraction of what it does."""
+        freedom = len(self.residual_px) - self.focal_at - 3 * self.num_points
+        return SHARED_ERROR**2 * float(self.residual_px @ self.residual_px) / max(freedom, 1)
+
+
+class _Reduced(NamedTuple):
+    """The normal equations of the cameras when the points follow them."""
+
+    normal: F64  # [C, C]
+    gradient: F64  # [C]
+    squares_px2: float  # left by points that suit the cameras as they are
+    point_by_camera: F64  # [3 N, C]
+    point_change: F64  # [3 N] to suit the cameras as they are
+
+
+class _Step(NamedTuple):
+    change: F64  # [C] of the parameters; 0 of those held
+    of_lens: F64  # [C, 2] the columns of focal length and k1 of the inverse normal matrix
+    explained: float  # of the squares that were left
+
+
+def find_lens_evidence(
+    cameras: Cameras,
+    structure: Structure,
+    width_px: int,
+    height_px: int,
+) -> LensEvidence:
+    """Holds accepted cameras against the same with a lens that distorts, or is not centred."""
+    if not len(structure.error_px):
+        return LensEvidence(Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
+    size_px = width_px, height_px
+    seen = thinned(structure.observations, *size_px, _MAX_OBSERVATIONS)
+    problem = _linearise(cameras, seen, structure.xyz_world, size_px)
+    reduced = _without_points(problem, max(size_px))
+    at = np.arange(len(reduced.gradient)) - problem.focal_at  # 0 focal length, 1 k1, then offsets
+    before = _step(problem, reduced, at <= 0)
+    distorted = _step(problem, reduced, at <= 1)
+    wandered = _step(problem, reduced, at != 1)
+    offset = wandered.change[at >= 2].reshape(-1, 2)
+    left = max(1.0 - before.explained, 1e-9)
+    focal, k1 = distorted.change[problem.focal_at : problem.focal_at + 2]
+    focal_deviation, k1_deviation = _deviations(problem, reduced, distorted)
+    corner = float(np.hypot(*size_px) / (2 * np.median(cameras.focal_px))) ** 2
+    return LensEvidence(
+        Estimate(float(np.expm1(focal - before.change[problem.focal_at])), focal_deviation),
+        Estimate(float(corner * k1), corner * k1_deviation),
+        wander_fraction=(wandered.explained - before.explained) / left,
+        wander_px=float(np.linalg.norm(offset - offset.mean(axis=0)) / np.sqrt(len(offset))),
+    )
+
+
+def _linearise(
+    cameras: Cameras, seen: Observations, xyz_world: F64, size_px: tuple[int, int]
+) -> _Linearised:
+    posed, frame = np.unique(seen.frame, return_inverse=True)
+    tracks, point = np.unique(seen.track, return_inverse=True)
+    pose, focal = cameras.cam_from_world[seen.frame], cameras.focal_px[seen.frame, None]
+    turned = (pose[:, :, :3] @ xyz_world[seen.track][..., None])[..., 0]
+    in_camera = turned + pose[:, :, 3]
+    ray = in_camera[:, :2] / in_camera[:, 2:]
+    residual = focal * ray + cameras.K[:2, 2] - seen.xy_px
+    root = (1 + (residual**2).sum(axis=1) / LOSS_SCALE_PX**2) ** -0.25  # of the soft L1 weight
+    by_place = np.zeros((len(ray), 2, 3))
+    by_place[:, 0, 0] = by_place[:, 1, 1] = (focal / in_camera[:, 2:])[:, 0]
+    by_place[:, :, 2] = -focal * ray / in_camera[:, 2:]
+    by_focal = (focal * ray)[..., None]
+    by_k1 = by_focal * (ray**2).sum(axis=1)[:, None, None]
+    focal_at = 6 * len(posed)
+    columns = [6 * frame[:, None] + np.arange(6), np.tile([focal_at, focal_at + 1], (len(ray), 1))]
+    columns.append(focal_at + 2 + 2 * frame[:, None] + np.arange(2))
+    offsets = np.broadcast_to(np.eye(2), (len(ray), 2, 2))
+    values = [by_place @ -_cross(turned), by_place, by_focal, by_k1, offsets]
+    weighted = root[:, None, None] * np.concatenate(values, axis=2)
+    by_point = root[:, None, None] * (by_place @ pose[:, :, :3])
+    of_point = 3 * point[:, None] + np.arange(3)
+    mean_px = np.stack([np.bincount(point, xy) for xy in seen.xy_px.T]) / np.bincount(point)
+    column, row = np.floor(mean_px.T * _CELLS / size_px).astype(int).T
+    return _Linearised(
+        (root[:, None] * residual).ravel(),
+        _sparse(weighted, np.concatenate(columns, axis=1), focal_at + 2 + 2 * len(posed)),
+        _sparse(by_point, of_point, 3 * len(tracks)),
+        (column * _CELLS[1] + row)[point].astype(np.int32),
+        focal_at,
+        len(tracks),
+    )
+
+
+def _sparse(values: F64, columns: NDArray[np.intp], num_columns: int) -> sparse.csr_array:
+    """Rows [2 O] of values [O, 2, k] that stand in the columns [O, k] of both their rows."""
+    num_rows, width = 2 * len(values), values.shape[2]
+    where = np.repeat(columns, 2, axis=0).ravel()
+    ends = width * np.arange(num_rows + 1)
+    return sparse.csr_array((values.ravel(), where, ends), shape=(num_rows, num_columns))
+
+
+def _cross(vectors: F64) -> F64:
+    """Matrices [n, 3, 3] that multiply as vectors x."""
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+
+
+def _without_points(problem: _Linearised, long_side_px: int) -> _Reduced:
+    """Eliminates the points, and adds what is known of lenses beforehand."""
+    residual, by_camera, by_point = problem.residual_px, problem.by_camera, problem.by_point
+    point_normal = by_point.T @ by_point
+    held = sparse.diags_array(_DAMPING * point_normal.diagonal() + 1e-12)
+    solver = splu((point_normal + held).tocsc())
+    shared = (by_point.T @ by_camera).toarray()
+    point_gradient = by_point.T @ residual
+    point_by_camera, point_change = -solver.solve(shared), -solver.solve(point_gradient)
+    normal = (by_camera.T @ by_camera).toarray() + shared.T @ point_by_camera
+    gradient = by_camera.T @ residual + shared.T @ point_change
+    spread = np.full(len(gradient), np.inf)
+    spread[problem.focal_at :] = _WANDER_SPREAD * long_side_px
+    spread[problem.focal_at : problem.focal_at + 2] = FOCAL_SPREAD, _DISTORTION_SPREAD
+    known = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
+    squares = float(residual @ residual + point_gradient @ point_change)
+    return _Reduced(normal + np.diag(known), gradient, squares, point_by_camera, point_change)
+
+
+def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
+    """The least squares with some of the parameters [C] free and the rest held."""
+    normal, gradient = reduced.normal[np.ix_(free, free)], reduced.gradient[free]
+    lens = np.eye(len(free), 2, -problem.focal_at)[free]
+    solved = np.zeros((len(free), 3))
+    solved[free] = np.linalg.solve(normal, np.column_stack([-gradient, lens]))
+    explained = -float(solved[free, 0] @ gradient) / max(reduced.squares_px2, 1e-12)
+    return _Step(solved[:, 0], solved[:, 1:], explained)
+
+
+def _deviations(problem: _Linearised, reduced: _Reduced, step: _Step) -> tuple[float, float]:
+    """Of log focal length and k1: as the covariance has them or, if more, as cells disagree.
+
+    At the minimum the tracks of each cell pull at a parameter, and the pulls cancel. Where the
+    errors of cells have nothing in common, their pulls are what its error is made of.
+    """
+    moved = reduced.point_change + reduced.point_by_camera @ step.change
+    left = problem.residual_px + problem.by_camera @ step.change + problem.by_point @ moved
+    pull = ((problem.by_camera @ step.of_lens) * left[:, None]).reshape(-1, 4)
+    by_cell = np.stack([np.bincount(problem.cell, column) for column in pull.T])
+    focal, k1 = by_cell[:2] + by_cell[2:]  # along x and y
+    formal = problem.variance_px2 * step.of_lens[problem.focal_at : problem.focal_at + 2]
+    focal_variance = max(float(formal[0, 0]), float(focal @ focal))
+    return focal_variance**0.5, max(float(formal[1, 1]), float(k1 @ k1)) ** 0.5

@@ -1,0 +1,116 @@
+"""Lenses that distort and images that are shifted on their sensor, told by accepted cameras."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from camvid.artifacts import PointTracks
+from camvid.sfm.acceptance import AcceptanceOptions
+from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, solve_all_frames
+from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.lens_evidence import LensEvidence, find_lens_evidence
+from camvid.sfm.mapping import MappingOptions, map_keyframes
+from camvid.sfm.observations import observations_of
+
+SIZE = np.array([640, 360])
+LIMITS = AcceptanceOptions()
+SURE = 2.0  # deviations
+
+
+def with_places(tracks: PointTracks, xy_px: np.ndarray) -> PointTracks:
+    inside = ((xy_px > 2) & (xy_px < SIZE - 2)).all(axis=-1)
+    return PointTracks(
+        xy_px=xy_px.astype(np.float32),
+        visible=tracks.visible & inside,
+        object_id=tracks.object_id,
+        query_frame=tracks.query_frame,
+    )
+
+
+def distorted(tracks: PointTracks, focal_px: float, k1: float) -> PointTracks:
+    ray = (tracks.xy_px - SIZE / 2) / focal_px
+    stretched = ray * (1 + k1 * (ray**2).sum(axis=-1, keepdims=True))
+    return with_places(tracks, SIZE / 2 + focal_px * stretched)
+
+
+def shaken(tracks: PointTracks, focal_px: float, *, stabilised: bool) -> PointTracks:
+    """By a hand that turns the camera 1 degree; then shifted back in the image, as editors do."""
+    num_frames = len(tracks.xy_px)
+    shake = gaussian_filter1d(np.random.default_rng(1).normal(0, 1, (num_frames, 2)), 1.0, axis=0)
+    shake /= shake.std(axis=0)
+    turn = Rotation.from_euler("xy", shake, degrees=True).as_matrix()
+    ray = np.concatenate(
+        [(tracks.xy_px - SIZE / 2) / focal_px, np.ones((*tracks.visible.shape, 1))], axis=-1
+    )
+    ray = np.einsum("tij,tnj->tni", turn, ray)
+    xy_px = SIZE / 2 + focal_px * ray[..., :2] / ray[..., 2:]
+    if stabilised:
+        shift_px = focal_px * (turn[:, :2, 2] / turn[:, 2:, 2])
+        xy_px -= shift_px[:, None]
+    return with_places(tracks, xy_px)
+
+
+def evidence_of(tracks: PointTracks) -> tuple[float, LensEvidence]:
+    """(focal length found, what speaks against it)"""
+    num_frames, num_tracks = tracks.visible.shape
+    seen = observations_of(tracks, tracks.visible.sum(axis=0) >= 3)
+    keyframes = choose_keyframes(tracks, 640, KeyframeOptions(min_keyframes=8))
+    cameras = next(map_keyframes(seen, keyframes, num_frames, 640, 360, MappingOptions()))
+    asked = (num_tracks, 640, 360, AdjustmentOptions())
+    *_, cameras = adjust_keyframes(cameras, seen, *asked)
+    cameras, structure = solve_all_frames(cameras, seen, *asked)
+    return float(cameras.K[0, 0]), find_lens_evidence(cameras, structure, 640, 360)
+
+
+@pytest.fixture(params=[500.0, 300.0])
+def clip(request, scene_of) -> tuple[float, PointTracks]:
+    t = np.linspace(0, 1, 20)
+    position = np.stack([3 * t - 1.5, 0.1 * np.sin(5 * t), 0.5 * t], axis=1)
+    focal_px = float(request.param)
+    return focal_px, scene_of(position, 10 - 20 * t, focal_px=np.full(20, focal_px)).tracks
+
+
+@pytest.mark.parametrize("corner", [-0.14, -0.1, 0.1])  # its shift over its radius
+def test_distortion_is_told_with_the_error_that_it_makes_of_the_focal_length(clip, corner):
+    focal_px, tracks = clip
+    k1 = corner * focal_px**2 / float((SIZE / 2) @ (SIZE / 2))
+    found_px, evidence = evidence_of(distorted(tracks, focal_px, k1))
+    assert evidence.corner_shift.least(SURE) > LIMITS.max_radial_distortion
+    assert evidence.corner_shift.value == pytest.approx(corner, rel=0.35)
+    assert found_px * (1 + evidence.focal_shift.value) == pytest.approx(focal_px, rel=0.02)
+
+
+def test_a_long_lens_is_put_off_by_distortion(scene_of):
+    t = np.linspace(0, 1, 20)
+    position = np.stack([3 * t - 1.5, 0.1 * np.sin(5 * t), 0.5 * t], axis=1)
+    tracks = scene_of(position, 10 - 20 * t, focal_px=np.full(20, 800.0)).tracks
+    found_px, evidence = evidence_of(distorted(tracks, 800.0, -0.475))
+    assert found_px < 760
+    assert evidence.focal_shift.least(SURE) > LIMITS.max_distortion_focal_error
+
+
+def test_a_lens_without_distortion_is_not_blamed(clip):
+    focal_px, tracks = clip
+    found_px, evidence = evidence_of(tracks)
+    assert found_px == pytest.approx(focal_px, rel=0.02)
+    for shift in (evidence.focal_shift, evidence.corner_shift):
+        assert shift.least(SURE) < 0.005
+        assert abs(shift.value) < 4 * shift.deviation
+    assert evidence.wander_fraction < 0.1
+
+
+def test_where_little_is_seen_distortion_is_uncertain(scene_of):
+    t = np.linspace(0, 1, 20)
+    few = scene_of(np.stack([0.5 * t, 0 * t, 0 * t], axis=1), 0 * t, num_points=60, noise_px=0.3)
+    _, evidence = evidence_of(few.tracks)
+    assert evidence.focal_shift.deviation > 0.05
+    assert evidence.focal_shift.least(SURE) < LIMITS.max_distortion_focal_error
+
+
+def test_an_image_that_was_stabilised_wanders_over_its_principal_point(clip):
+    focal_px, tracks = clip
+    _, by_hand = evidence_of(shaken(tracks, focal_px, stabilised=False))
+    assert by_hand.wander_fraction < 0.1
+    _, stabilised = evidence_of(shaken(tracks, focal_px, stabilised=True))
+    assert stabilised.wander_fraction > LIMITS.max_center_wander_fraction
