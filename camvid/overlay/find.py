@@ -39,7 +39,7 @@ class OverlayOptions:
 
     step_s: float = 0.12  # over which the background must pass
     max_looks: int = 96  # frames that are looked at
-    window_s: float = 1.5  # subtitles come and go: looked for in windows that overlap by half
+    window_s: float = 1.0  # subtitles come and go: looked for in windows that overlap by half
     # Distance of fixed edges from what any static point of the scene does, over the noise: 2.8 to
     # 20 on overlays of 17 clips.
     min_unlike_static: float = 2.0
