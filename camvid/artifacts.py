@@ -351,6 +351,7 @@ class MotionReport(Checked):
     interval_low: float = NAN  # of the object that decides; 90 %
     interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
+    unmeasured_fraction: float = NAN  # of the pictures: objects of which motion is not known
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

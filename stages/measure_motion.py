@@ -35,7 +35,7 @@ class MeasureMotion:
     """Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,

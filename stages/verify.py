@@ -24,7 +24,7 @@ class Verify:
     """Clip, Frames, MovableMasks, Reconstruction -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, Reconstruction)
     writes: ClassVar[type] = ObjectMasks
     weights: tuple[Weight, ...] = ()

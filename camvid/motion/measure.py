@@ -31,6 +31,7 @@ from camvid.motion.objects import (
     stray_windows,
     track_state,
     trimmed_mean,
+    unmeasured_fraction,
 )
 from camvid.motion.pictures import shown_moving
 from camvid.motion.series import choose_pairs, choose_windows, pair_series, window_series
@@ -64,7 +65,9 @@ def measure_motion(
     gap_s = options.pair_gap_s
     seconds = clip.timestamps_s
     chosen = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
-    spans = choose_windows(seconds, usable, window_s=options.window_s)
+    spans = choose_windows(
+        seconds, usable, window_s=options.window_s, min_frames=options.window_frames
+    )
     windows = window_series(
         camera, tracks, spans, seconds, gap_s=gap_s, min_frames=options.min_window_frames
     )
@@ -77,6 +80,7 @@ def measure_motion(
         windows=windows,
         state=state,
         area_shares=area_shares(masks, tracks, chosen, state.still | state.moves),
+        pair_s=np.diff(seconds[chosen], axis=1)[:, 0],
         depth_confidence=depth_confidence,
     )
     return _report(masks, reconstruction, tracks, evidence, options, posed=posed)
@@ -139,7 +143,7 @@ def _report(
     background = trimmed_mean(control, options.trim_pairs)
     areas = area_fractions(masks)
     found = [
-        measure_object(o, areas[o.object_id], tracks, evidence, background, options)
+        measure_object(o, float(areas[o.object_id].mean()), tracks, evidence, background, options)
         for o in masks.objects
     ]
     heard = [m for m in found if not m.missed]
@@ -149,8 +153,9 @@ def _report(
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
         lower_bound=decides.motion.lower_bound if decides else 0.0,
-        interval_low=decides.motion.interval_low if decides else 0.0,
-        interval_high=decides.motion.interval_high if decides else 0.0,
+        # Of the strongest: it is at least as strong as the one surest to move.
+        interval_low=max((m.motion.interval_low for m in heard), default=0.0),
+        interval_high=max((m.motion.interval_high for m in heard), default=0.0),
         background=background,
         confidence=trust * decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,
@@ -159,6 +164,9 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
+        unmeasured_fraction=sum(
+            unmeasured_fraction(m, areas[m.motion.object_id], evidence.pairs.frames) for m in found
+        ),
         reasons=_reasons(found, decides, background, tracks, options),
     )
 

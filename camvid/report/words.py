@@ -15,7 +15,7 @@ MEANING: Mapping[Outcome, str] = {
     "4d": "good cameras and a moving object",
     "3d": "good cameras, nothing moves",
     "video": "something moves, but no camera path is known",
-    "none": "good for nothing, see the reasons",
+    "none": "good for nothing, or undecided whether anything moves: see the reasons",
     "failed": "could not be processed, see the error",
 }
 
@@ -35,6 +35,9 @@ _LABELS: Mapping[str, str] = {
     "focal_uncertainty": "relative uncertainty of the focal length",
     "motion_interval_low": "lower end of the motion strength's 90 % interval",
     "motion_interval_high": "upper end of the motion strength's 90 % interval",
+    "motion_background": "motion of the background, which should stand still,",
+    "motion_probability": "probability that the motion strength is above its limit",
+    "unmeasured_fraction": "share of the pictures taken by objects whose motion is not known",
     "clip_s": "length",
     "side_px": "shorter side",
     "corner_count": "number of corners",
@@ -46,6 +49,8 @@ _LABELS: Mapping[str, str] = {
     "trajectory_jump": "jump in the camera path",
     "step_agreement": "agreement of the camera path's steps",
 }
+
+_UNDECIDED = frozenset({"min_motion_probability", "max_unmeasured_fraction"})
 
 _SPELLED = {
     "num": "number of",
@@ -75,10 +80,10 @@ def metric_of(threshold: str) -> str:
 
 def unit_of(metric: str) -> Unit:
     """The unit in which people are shown a measure, from the suffix of its name."""
+    if metric in ("depth_residual", "motion_probability"):
+        return "%"  # a relative error, a share
     if metric.startswith("motion_") and not metric.endswith(("_s", "confidence", "ratio")):
         return "x100"
-    if metric == "depth_residual":
-        return "%"  # a relative error
     if metric.startswith("num_"):
         return "count"
     return _SUFFIX_UNIT.get(metric.rsplit("_", 1)[-1], "")
@@ -136,6 +141,8 @@ def verdict_sentence(row: ReportRow, verdict: Verdict | None) -> str:
         return f"Failed: {row.error or 'no error was recorded'}"
     why = reasons_in_words(row.reasons)
     if row.outcome == "none":
+        if any(reason.name in _UNDECIDED for reason in row.reasons):
+            return f"Not kept: whether anything moves cannot be said: {why}."
         return f"Not kept: {why or 'no reason was recorded'}."
     if row.outcome == "4d" and not why:
         why = _moves(row, verdict)
@@ -163,7 +170,7 @@ def motion_limit(verdict: Verdict | None, reasons: Sequence[Reason]) -> float:
 
 def _lead(row: ReportRow) -> str:
     """What the kind says of the clip."""
-    doubted = any(metric_of(r.name).startswith("motion_") for r in row.reasons)
+    doubted = any(reason.name == "min_motion_confidence" for reason in row.reasons)
     if row.outcome == "video" and doubted:
         return "something may move, but not surely enough to call it motion"
     return {

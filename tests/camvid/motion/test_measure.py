@@ -19,6 +19,7 @@ from camvid.artifacts import (
 )
 from camvid.geometry import img_from_cam, transform_points
 from camvid.motion import MotionOptions, measure_motion
+from camvid.motion.series import choose_pairs, choose_windows
 
 WIDTH, HEIGHT = 320, 240
 K = np.array([[300.0, 0, WIDTH / 2], [0, 300.0, HEIGHT / 2], [0, 0, 1]])
@@ -239,6 +240,51 @@ def test_strength_does_not_depend_on_the_frame_rate(fps: int) -> None:
     assert report.pair_gap_s == GAP_S
 
 
+@pytest.mark.parametrize("fps", [2, 3.3, 4, 5, 6, 8])
+@pytest.mark.parametrize("speed", [0.0, 0.5])
+def test_low_frame_rates_are_measured_too(fps: float, speed: float) -> None:
+    scene = Scene(
+        object_speed=(0.0, speed, 0.0), camera_speed=0.2, timestamps_s=np.arange(int(4 * fps)) / fps
+    )
+    report = scene.measure()
+    assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03, abs=STILL / 4)
+    assert report.unmeasured_fraction == 0
+    assert (report.interval_low > 0.001) == (speed > 0)
+
+
+def test_a_hole_in_the_timestamps_makes_no_pair_and_hides_no_motion() -> None:
+    seconds = np.arange(48) / 24
+    seconds[20:] += 0.6
+    report = (scene := Scene(object_speed=(0.0, 0.6, 0.0), timestamps_s=seconds)).measure()
+    assert np.diff(seconds[report.pair_frames], axis=1).max() < 0.1
+    assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03)
+
+
+def test_windows_are_long_in_seconds_and_in_frames() -> None:
+    def windows(seconds: F64) -> list[list[int]]:
+        found = choose_windows(seconds, np.ones(len(seconds), bool), window_s=0.5, min_frames=6)
+        return [window.tolist() for window in found]
+
+    assert windows(np.arange(25) / 24) == [[*range(13)], [*range(6, 19)], [*range(12, 25)]]
+    slow = windows(np.arange(12) / 4)
+    assert {len(window) for window in slow} == {6}
+    for start in range(9):  # any four frames in a row lie in one of them
+        assert any(set(range(start, start + 4)) <= set(window) for window in slow)
+    assert windows(np.arange(3) / 4) == [[0, 1, 2]]
+    assert windows(np.zeros(0)) == []
+
+
+def test_pairs_follow_the_frame_rate_but_do_not_cross_holes() -> None:
+    def pairs(seconds: list[float]) -> list[list[int]]:
+        usable = np.ones(len(seconds), bool)
+        return choose_pairs(np.array(seconds), usable, gap_s=GAP_S, max_gap_s=0.3).tolist()
+
+    assert pairs([0.0, 0.3, 0.61, 0.9]) == [[0, 1], [1, 2], [2, 3]]
+    assert pairs([0.0, 0.3, 1.0, 1.3, 1.6]) == [[0, 1], [2, 3], [3, 4]]
+    assert pairs([0.0, 0.05, 0.1, 0.5, 0.55, 0.6]) == [[0, 2], [1, 2], [3, 5], [4, 5]]
+    assert pairs([0.0]) == []
+
+
 def test_uneven_timestamps() -> None:
     rng = np.random.default_rng(3)
     timestamps_s = np.cumsum(rng.uniform(0.01, 0.07, 50))
@@ -297,6 +343,7 @@ def test_no_objects_gives_zero_and_the_noise_floor() -> None:
         scene.clip(), none, scene.cameras(), scene.depth(none), scene.tracks(), MotionOptions()
     )
     assert report.motion_strength == 0
+    assert report.unmeasured_fraction == 0
     assert 0 < report.background < 0.0005
     assert report.per_object == ()
     assert report.pair_strength.shape == (len(report.pair_frames), 1)
@@ -312,6 +359,7 @@ def test_one_frame_has_no_motion() -> None:
 def test_an_object_with_too_few_tracks_is_not_heard() -> None:
     report = Scene(object_speed=(0.0, 1.0, 0.0), object_points=6).measure()
     assert report.motion_strength == 0
+    assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
     assert report.per_object[0].motion_strength > STILL
     assert report.reasons[0].name == "min_object_tracks"
     assert (report.reasons[0].measured, report.reasons[0].limit) == (6, 8)
