@@ -5,7 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F64, I32, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.artifacts import (
+    F64,
+    I32,
+    NAN,
+    Bool,
+    MaskedObject,
+    ObjectMasks,
+    ObjectMotion,
+    PointTracks,
+)
 from camvid.motion.intervals import strength_interval
 from camvid.motion.pictures import PictureOptions
 from camvid.motion.series import PairSeries, WindowSeries
