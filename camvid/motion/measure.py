@@ -31,11 +31,11 @@ from camvid.motion.objects import (
     stray_windows,
     track_state,
     trimmed_mean,
-    unmeasured_fraction,
 )
 from camvid.motion.pictures import shown_moving
 from camvid.motion.series import choose_pairs, choose_windows, pair_series, window_series
 from camvid.outcome import Reason
+from camvid.segmentation.objects import CALM
 
 __all__ = ["MotionOptions", "measure_motion"]
 
@@ -83,7 +83,8 @@ def measure_motion(
         pair_s=np.diff(seconds[chosen], axis=1)[:, 0],
         depth_confidence=depth_confidence,
     )
-    return _report(masks, reconstruction, tracks, evidence, options, posed=posed)
+    calm_doubt = min(1.0, options.calm_doubt_per_s / clip.fps)
+    return _report(masks, reconstruction, tracks, evidence, options, calm_doubt, posed=posed)
 
 
 def _posed_cameras(
@@ -136,6 +137,7 @@ def _report(
     tracks: PointTracks,
     evidence: TrackEvidence,
     options: MotionOptions,
+    calm_doubt: float,
     *,
     posed: bool,
 ) -> MotionReport:
@@ -143,7 +145,7 @@ def _report(
     background = trimmed_mean(control, options.trim_pairs)
     areas = area_fractions(masks)
     found = [
-        measure_object(o, float(areas[o.object_id].mean()), tracks, evidence, background, options)
+        measure_object(o, areas[o.object_id], tracks, evidence, background, options)
         for o in masks.objects
     ]
     heard = [m for m in found if not m.missed]
@@ -164,11 +166,20 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
-        unmeasured_fraction=sum(
-            unmeasured_fraction(m, areas[m.motion.object_id], evidence.pairs.frames) for m in found
-        ),
+        unmeasured_fraction=_unmeasured_fraction(found, calm_doubt),
         reasons=_reasons(found, decides, background, tracks, options),
     )
+
+
+def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> float:
+    """Share of the pictures where something may move and no strength was measured.
+
+    A thing in which no flow was seen to move either counts for less, unless nothing at all was
+    measured: then what kept the tracks from it may have kept the flow, too.
+    """
+    calm = 1.0 if all(m.missed for m in found) else calm_doubt
+    weights = [calm if m.motion.label == CALM else 1.0 for m in found]
+    return float(sum(w * m.unmeasured_fraction for w, m in zip(weights, found, strict=True)))
 
 
 def _reasons(

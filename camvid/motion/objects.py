@@ -7,7 +7,6 @@ import numpy as np
 
 from camvid.artifacts import (
     F64,
-    I32,
     NAN,
     Bool,
     MaskedObject,
@@ -35,6 +34,9 @@ class MotionOptions:
     min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
     max_gaps_of_a_pair: float = 2.5  # of those: four pairs are the least, however far apart
     min_area_fraction: float = 0.0005
+    # Of what is not measured, where no flow was seen to move either. Flow tells less the further
+    # frames are apart: generated movers were never called calm at 24 fps, but 2 of 12 at 6 fps.
+    calm_doubt_per_s: float = 2.4
     min_background_tracks: int = 12
     still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
     still_residual_over_background: float = 4.0
@@ -82,6 +84,7 @@ class MeasuredObject(NamedTuple):
     motion: ObjectMotion
     series: F64  # [Q] strength of each pair
     confidence: float  # 0 to 1
+    unmeasured_fraction: float  # of the pictures, that it covers in pairs that have no strength
     missed: tuple[Reason, ...]  # why the object is not heard
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
@@ -146,19 +149,9 @@ def area_fractions(masks: ObjectMasks) -> dict[int, F64]:
     return {o.object_id: share[:, o.object_id] for o in masks.objects}
 
 
-def unmeasured_fraction(measured: MeasuredObject, areas: F64, pairs: I32) -> float:
-    """Share of the pictures that an object covers in pairs [Q, 2] of which it has no strength.
-
-    `areas` [T] is the share that it covers; one that is not heard at all has no strength.
-    """
-    if measured.missed or not len(pairs):
-        return float(areas.mean())
-    return float(np.where(np.isnan(measured.series), areas[pairs[:, 0]], 0.0).mean())
-
-
 def measure_object(
     masked: MaskedObject,
-    area_fraction: float,
+    areas: F64,
     tracks: PointTracks,
     evidence: TrackEvidence,
     background: float,
@@ -167,7 +160,8 @@ def measure_object(
     """Means over the object's tracks that move, or over the still ones in pairs where few do.
 
     Each track counts for the part of the object that it is nearest to; one that may be still is
-    held to its likeliest depth: wrong depth is no motion.
+    held to its likeliest depth: wrong depth is no motion. `areas` [T] is the object's share of
+    each frame.
     """
     state, pairs = evidence.state, evidence.pairs
     own = np.flatnonzero((tracks.object_id == masked.object_id) & state.known)
@@ -185,6 +179,8 @@ def measure_object(
     series = mean(values)
     bound = evidence.windows.lower_bound[:, own]
     measured = np.isfinite(series)
+    in_sight = areas[pairs.frames[:, 0]]
+    unmeasured = float(np.where(measured, 0.0, in_sight).sum())
     decisive = moves if measured.any() and float(moving[measured].mean()) >= 0.5 else still
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
@@ -196,15 +192,18 @@ def measure_object(
         high=trimmed_mean(mean(high), options.trim_pairs),
         num_tracks=int(seen.any(axis=0).sum()),
         num_pairs=int(measured.sum()),
-        area_fraction=area_fraction,
+        area_fraction=float(areas.mean()),
     )
-    motion = _with_interval(motion, values, background, depth_confidence / 255, options)
+    missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
+    motion = _with_interval(motion, values, background, depth_confidence / 255, missing, options)
     by_depth = trimmed_mean(mean(length), options.trim_pairs)
+    missed = _missed(motion, _pair_gaps(evidence.pair_s[measured], options), options)
     return MeasuredObject(
         motion,
         series,
         _confidence(motion, background, depth_confidence / 255, options),
-        _missed(motion, _pair_gaps(evidence.pair_s[measured], options), options),
+        motion.area_fraction if missed else unmeasured / len(measured),
+        missed,
         _doubts(motion, by_depth, background, depth_confidence, options),
     )
 
@@ -214,9 +213,13 @@ def _with_interval(
     values: F64,
     background: float,
     depth_share: float,
+    missing: float,
     options: MotionOptions,
 ) -> ObjectMotion:
-    """The 90 % interval, from what each track says in each pair [Q, n]."""
+    """The 90 % interval, from what each track says in each pair [Q, n].
+
+    `missing` is the share of the object's sightings in which nothing was measured.
+    """
     interval_low, interval_high = strength_interval(
         motion.motion_strength,
         values,
@@ -226,6 +229,7 @@ def _with_interval(
         lower_bound=motion.lower_bound,
         depth_doubt=1 - depth_share * (1 - options.measured_depth_doubt),
         sampling_doubt=options.sampling_doubt,
+        missing_doubt=missing,
         trim=options.trim_tracks,
     )
     return replace(motion, interval_low=interval_low, interval_high=interval_high)

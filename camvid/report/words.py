@@ -35,7 +35,7 @@ _LABELS: Mapping[str, str] = {
     "focal_uncertainty": "relative uncertainty of the focal length",
     "motion_interval_low": "lower end of the motion strength's 90 % interval",
     "motion_interval_high": "upper end of the motion strength's 90 % interval",
-    "motion_background": "motion of the background, which should stand still,",
+    "motion_background": "motion of the background",
     "motion_probability": "probability that the motion strength is above its limit",
     "unmeasured_fraction": "share of the pictures taken by objects whose motion is not known",
     "clip_s": "length",

@@ -365,6 +365,75 @@ def test_an_object_with_too_few_tracks_is_not_heard() -> None:
     assert (report.reasons[0].measured, report.reasons[0].limit) == (6, 8)
 
 
+def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
+    """A moving thing of `points` keypoints, beside one that stands still and is measured."""
+    tracks, own = scene.tracks(), scene.masks().object_id
+    ids = np.where(own > 0, 1, 0).astype(np.uint16)
+    ids[:, :, :100] = 2  # on the wall
+    x = tracks.xy_px[0, :, 0]
+    owner = np.where((tracks.object_id == 0) & (x < 90), 2, tracks.object_id)
+    kept = np.cumsum(tracks.object_id == 1) <= points
+    visible = tracks.visible & (kept | (tracks.object_id == 0))
+    tracks = replace(tracks, object_id=owner.astype(np.uint16), visible=visible)
+    objects = (MaskedObject(1, label, 1.0), MaskedObject(2, "salient", 1.0))
+    masks = ObjectMasks(object_id=ids, objects=objects)
+    depth = scene.depth(ObjectMasks(object_id=own, objects=()))
+    return measure_motion(scene.clip(), masks, scene.cameras(), depth, tracks, MotionOptions())
+
+
+def test_what_could_not_be_measured_is_told_by_its_share_of_the_pictures() -> None:
+    scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1)
+    area = measured_of(scene, "moving", 60).per_object[0].area_fraction
+    assert measured_of(scene, "moving", 60).unmeasured_fraction == 0
+    assert measured_of(scene, "moving", 3).motion_strength < STILL
+    assert measured_of(scene, "moving", 3).unmeasured_fraction == pytest.approx(area)
+    assert measured_of(scene, "dog", 3).unmeasured_fraction == pytest.approx(area)
+
+
+def test_a_thing_without_tracks_in_which_no_flow_moves_is_doubted_less_at_high_rates() -> None:
+    def doubt(fps: int) -> float:
+        seconds = np.arange(2 * fps) / fps
+        report = measured_of(Scene(camera_speed=0.1, timestamps_s=seconds), "salient", 0)
+        return report.unmeasured_fraction / report.per_object[0].area_fraction
+
+    assert doubt(24) == pytest.approx(0.1)
+    assert doubt(5) == pytest.approx(0.48)
+
+
+def test_where_nothing_is_measured_calm_things_are_doubted_in_full() -> None:
+    scene = Scene(object_points=5)
+    masks = replace(scene.masks(), objects=(MaskedObject(1, "salient", 1.0),))
+    report = measure_motion(
+        scene.clip(), masks, scene.cameras(), scene.depth(masks), scene.tracks(), MotionOptions()
+    )
+    assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
+
+
+def test_pairs_that_were_not_measured_widen_the_interval() -> None:
+    """The object's tracks end after a third of the clip; its mask does not."""
+    scene = Scene(object_speed=(0.0, 1.0, 0.0))
+    tracks, masks = scene.tracks(), scene.masks()
+    seen = tracks.visible & ((np.arange(36) < 13)[:, None] | (tracks.object_id == 0))
+    depth = scene.depth(masks)
+
+    def measure(tracks: PointTracks) -> MotionReport:
+        return measure_motion(scene.clip(), masks, scene.cameras(), depth, tracks, MotionOptions())
+
+    whole, part = measure(tracks), measure(replace(tracks, visible=seen))
+    assert part.motion_strength == pytest.approx(scene.expected(), rel=0.03)
+    assert part.interval_high > 1.5 * part.motion_strength > whole.interval_high
+    share = part.unmeasured_fraction / part.per_object[0].area_fraction
+    assert share == pytest.approx(23 / 35, abs=0.05)
+    # no static point explains what was measured: it moved then, whatever came after
+    assert part.interval_low > 0.5 * part.motion_strength
+
+
+def test_the_clips_interval_is_that_of_the_strongest_object() -> None:
+    report = Scene(object_speed=(0.0, 1.0, 0.0)).measure()
+    assert report.interval_low == report.per_object[0].interval_low
+    assert report.interval_high == report.per_object[0].interval_high
+
+
 def test_unregistered_frames_make_no_pairs() -> None:
     scene = Scene(object_speed=(0.0, 1.0, 0.0))
     masks, cameras = scene.masks(), scene.cameras()
