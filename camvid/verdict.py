@@ -152,7 +152,7 @@ def decide(
     if turns and stillness:  # several views of a still scene need more than one place
         cameras = (Reason("camera_rotating"), *cameras)
     kind = _kind(cameras_good=not cameras, moves=not stillness, sure=not doubt)
-    reasons = (*cameras, *stillness, *undecided, *(doubt if not stillness else ()))
+    reasons = (*cameras, *undecided, *stillness, *(doubt if not stillness else ()))
     return Verdict(
         kind="none" if undecided or isnan(measures.motion_strength) else kind,
         reasons=_each_once((*(upstream if cameras else ()), *reasons)),

@@ -72,11 +72,11 @@ def test_kinds(change: dict[str, object], kind: str, reasons: list[str]) -> None
         ({"motion_interval_low": float("nan")}, ["min_motion_probability"]),
         (
             {"motion_strength": 0.0, "unmeasured_fraction": 0.02},
-            ["min_motion_strength", "max_unmeasured_fraction"],
+            ["max_unmeasured_fraction", "min_motion_strength"],
         ),
         (
             {"motion_strength": 0.0, "unmeasured_fraction": float("nan")},
-            ["min_motion_strength", "max_unmeasured_fraction"],
+            ["max_unmeasured_fraction", "min_motion_strength"],
         ),
         ({"motion_strength": float("nan")}, ["min_motion_strength"]),
         # a background that moves more than the thing on it
