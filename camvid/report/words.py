@@ -50,7 +50,10 @@ _LABELS: Mapping[str, str] = {
     "step_agreement": "agreement of the camera path's steps",
 }
 
-_UNDECIDED = frozenset({"min_motion_probability", "max_unmeasured_fraction"})
+# What leaves a clip undecided, by whether its strength is above the limit.
+_DOUBTS_MOTION = frozenset({"min_motion_probability", "min_motion_confidence"})
+_DOUBTS_STILLNESS = frozenset({"max_motion_probability", "max_unmeasured_fraction"})
+_UNDECIDED = _DOUBTS_STILLNESS | {"min_motion_probability"}
 
 _SPELLED = {
     "num": "number of",
@@ -150,14 +153,20 @@ def verdict_sentence(row: ReportRow, verdict: Verdict | None) -> str:
 
 
 def checks_of(verdict: Verdict | None, reasons: Sequence[Reason]) -> tuple[Check, ...]:
-    """Every threshold with what was measured; without a verdict, those that rejected the clip."""
+    """Every threshold that bore on the clip, with what was measured.
+
+    Without a verdict, those that rejected it.
+    """
     if verdict is None:
         known = [r for r in reasons if not math.isnan(r.limit)]
         return tuple(_check(r.name, r.measured, r.limit) for r in known)
     missed = {r.name: r.measured for r in verdict.reasons}
+    moves = verdict.measured.get("motion_strength", math.nan) >= motion_limit(verdict, reasons)
+    other = _DOUBTS_STILLNESS if moves else _DOUBTS_MOTION  # asked of clips of the other sort
     return tuple(
         _check(name, _measured(verdict.measured, name, missed), limit)
         for name, limit in verdict.limits.items()
+        if name not in other
     )
 
 

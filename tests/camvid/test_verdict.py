@@ -21,6 +21,7 @@ GOOD = Measures(
     median_triangulation_angle_deg=6.0,
     depth_residual=0.02,
 )
+STILL = {"motion_strength": 0.0002, "motion_interval_low": 0.0, "motion_interval_high": 0.001}
 
 
 def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, list[str]]:
@@ -32,8 +33,8 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
     ("change", "kind", "reasons"),
     [
         ({}, "4d", []),
-        ({"motion_strength": 0.0}, "3d", ["min_motion_strength"]),
-        ({"motion_strength": 0.0, "motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
+        (STILL, "3d", ["min_motion_strength"]),
+        (STILL | {"motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
         ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
         ({"camera": "fixed"}, "video", ["camera_fixed"]),
         (
@@ -42,7 +43,7 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
             ["camera_unknown", "min_motion_confidence"],
         ),
         (
-            {"camera": "rotating", "motion_strength": 0.001},
+            STILL | {"camera": "rotating"},
             "none",
             ["camera_rotating", "min_motion_strength"],
         ),
@@ -71,14 +72,22 @@ def test_kinds(change: dict[str, object], kind: str, reasons: list[str]) -> None
         ),
         ({"motion_interval_low": float("nan")}, ["min_motion_probability"]),
         (
-            {"motion_strength": 0.0, "unmeasured_fraction": 0.02},
+            STILL | {"unmeasured_fraction": 0.02},
             ["max_unmeasured_fraction", "min_motion_strength"],
         ),
         (
-            {"motion_strength": 0.0, "unmeasured_fraction": float("nan")},
+            STILL | {"unmeasured_fraction": float("nan")},
             ["max_unmeasured_fraction", "min_motion_strength"],
         ),
-        ({"motion_strength": float("nan")}, ["min_motion_strength"]),
+        # along the rays of the cameras anything may move, where depth is a guess
+        (
+            {"motion_strength": 0.0004, "motion_interval_low": 0.0, "motion_interval_high": 0.02},
+            ["max_motion_probability", "min_motion_strength"],
+        ),
+        (
+            {"motion_strength": float("nan")},
+            ["max_motion_probability", "min_motion_strength"],
+        ),
         # a background that moves more than the thing on it
         (
             {"motion_background": 0.0081, "motion_interval_low": 0.001},
@@ -126,9 +135,9 @@ def test_the_solvers_own_reasons_stand_first() -> None:
 
 
 def test_reasons_carry_measure_and_limit() -> None:
-    verdict = decide(replace(GOOD, motion_strength=0.001), Policy(min_motion_strength=0.004))
-    assert verdict.reasons == (Reason("min_motion_strength", 0.001, 0.004),)
-    assert verdict.measured["motion_strength"] == 0.001
+    verdict = decide(replace(GOOD, **STILL), Policy(min_motion_strength=0.004))
+    assert verdict.reasons == (Reason("min_motion_strength", 0.0002, 0.004),)
+    assert verdict.measured["motion_strength"] == 0.0002
     assert verdict.limits["min_motion_strength"] == 0.004
 
 
@@ -145,7 +154,7 @@ TURNING = replace(
     ("change", "kind", "reasons"),
     [
         ({}, "4d", []),
-        ({"motion_strength": 0.0}, "none", ["camera_rotating", "min_motion_strength"]),
+        (STILL, "none", ["camera_rotating", "min_motion_strength"]),
         ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
         ({"focal_uncertainty": 0.4}, "video", ["max_focal_uncertainty"]),
         ({"registered_fraction": 0.5}, "video", ["min_registered_fraction"]),

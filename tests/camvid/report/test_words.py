@@ -101,5 +101,24 @@ def test_checks_compare_in_the_direction_of_the_name() -> None:
     assert checks[1].measured == "40 %"
 
 
+@pytest.mark.parametrize(("strength", "asked"), [(0.02, "min_"), (0.001, "max_")])
+def test_a_probability_is_held_against_the_limit_that_bears_on_it(
+    strength: float, asked: str
+) -> None:
+    verdict = Verdict(
+        kind="none",
+        reasons=(),
+        measured={"motion_strength": strength, "motion_probability": 0.6},
+        limits={
+            "min_motion_strength": 0.003,
+            "min_motion_probability": 0.95,
+            "max_motion_probability": 0.25,
+        },
+    )
+    _, found = checks_of(verdict, ())
+    assert found.name == asked + "motion_probability"
+    assert (found.measured, found.passed) == ("60 %", False)
+
+
 def test_what_was_not_measured_is_a_dash() -> None:
     assert show("motion_strength", math.nan) == "\N{EN DASH}"
