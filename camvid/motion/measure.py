@@ -172,14 +172,15 @@ def _report(
 
 
 def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> float:
-    """Share of the pictures where something may move and no strength was measured.
+    """Share of the pictures where something may move and no strength tells of it.
 
     A thing in which no flow was seen to move either counts for less, unless nothing at all was
     measured: then what kept the tracks from it may have kept the flow, too.
     """
     calm = 1.0 if all(m.missed for m in found) else calm_doubt
-    weights = [calm if m.motion.label == CALM else 1.0 for m in found]
-    return float(sum(w * m.unmeasured_fraction for w, m in zip(weights, found, strict=True)))
+    doubts = [calm if m.motion.label == CALM else 1.0 for m in found]
+    parts = zip(doubts, found, strict=True)
+    return float(sum(doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts))
 
 
 def _reasons(

@@ -85,6 +85,7 @@ class MeasuredObject(NamedTuple):
     series: F64  # [Q] strength of each pair
     confidence: float  # 0 to 1
     unmeasured_fraction: float  # of the pictures, that it covers in pairs that have no strength
+    overruled_fraction: float  # of the pictures, where its tracks move but most others are still
     missed: tuple[Reason, ...]  # why the object is not heard
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
@@ -171,6 +172,7 @@ def measure_object(
     moving = _pairs_moving(seen, moves, still, options)[:, None]  # [Q, 1]
     counted = seen & np.where(moving, moves, still)
     shares = evidence.area_shares[:, own]
+    overruled = np.where(moving, 0.0, shares * moves).sum(axis=1)  # [Q]
 
     def mean(values: F64) -> F64:
         return pair_means(np.where(counted, values, NAN), options, shares)
@@ -203,6 +205,7 @@ def measure_object(
         series,
         _confidence(motion, background, depth_confidence / 255, options),
         motion.area_fraction if missed else unmeasured / len(measured),
+        0.0 if missed else float((in_sight * overruled)[measured].sum()) / len(measured),
         missed,
         _doubts(motion, by_depth, background, depth_confidence, options),
     )

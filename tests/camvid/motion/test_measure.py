@@ -20,6 +20,7 @@ from camvid.artifacts import (
 from camvid.geometry import img_from_cam, transform_points
 from camvid.motion import MotionOptions, measure_motion
 from camvid.motion.series import choose_pairs, choose_windows
+from camvid.verdict import Policy
 
 WIDTH, HEIGHT = 320, 240
 K = np.array([[300.0, 0, WIDTH / 2], [0, 300.0, HEIGHT / 2], [0, 0, 1]])
@@ -407,6 +408,17 @@ def test_where_nothing_is_measured_calm_things_are_doubted_in_full() -> None:
         scene.clip(), masks, scene.cameras(), scene.depth(masks), scene.tracks(), MotionOptions()
     )
     assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
+
+
+def test_a_mover_in_one_mask_with_more_that_stands_still_is_told() -> None:
+    """One track in seven moves: too few for the object, but not nothing."""
+    scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1, caught_background=0.85)
+    report = scene.measure()
+    area = report.per_object[0].area_fraction
+    assert report.motion_strength < STILL
+    assert 0.05 * area < report.unmeasured_fraction < 0.4 * area
+    assert report.unmeasured_fraction > Policy().max_unmeasured_fraction
+    assert replace(scene, caught_background=1.0).measure().unmeasured_fraction == 0
 
 
 def test_pairs_that_were_not_measured_widen_the_interval() -> None:
