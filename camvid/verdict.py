@@ -66,8 +66,8 @@ class Policy:
     min_motion_confidence: float = 0.4
     min_motion_probability: float = 0.95  # of 13 generated and 2 real movers the least was .996
     max_motion_probability: float = 0.25  # of 8 generated and 2 real still clips the most was .095
-    max_unmeasured_fraction: float = 0.005  # of the same still clips the most was .004; a missed mover .0074
-    max_motion_background: float = 0.003  # of all of them the most was .0016
+    max_unmeasured_fraction: float = 0.005  # of them the most was .004; of a missed mover .0074
+    max_motion_background: float = 0.003  # of all these clips the most was .0016
     min_registered_fraction: float = 0.8
     max_mean_reprojection_error_px: float = 1.2
     min_median_triangulation_angle_deg: float = 1.0
