@@ -172,7 +172,6 @@ def measure_object(
     moving = _pairs_moving(seen, moves, still, options)[:, None]  # [Q, 1]
     counted = seen & np.where(moving, moves, still)
     shares = evidence.area_shares[:, own]
-    overruled = np.where(moving, 0.0, shares * moves).sum(axis=1)  # [Q]
 
     def mean(values: F64) -> F64:
         return pair_means(np.where(counted, values, NAN), options, shares)
@@ -183,6 +182,7 @@ def measure_object(
     measured = np.isfinite(series)
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
+    overruled = np.where(moving, 0.0, shares * moves).sum(axis=1)  # [Q] share of the object
     decisive = moves if measured.any() and float(moving[measured].mean()) >= 0.5 else still
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
