@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("camera_reasons", pa.list_(pa.string())),
         ("motion_reasons", pa.list_(pa.string())),
         *((f.name, _MEASURE_TYPES[f.type]) for f in fields(Measures) if f.name != "camera"),  # pyright: ignore[reportArgumentType]
+        ("motion_probability", pa.float64()),
         ("seconds", pa.float64()),
         ("shard", pa.string()),
         ("row_group", pa.int64()),
@@ -95,6 +96,7 @@ def with_verdict(row: IndexRow, verdict: Verdict) -> IndexRow:
         "status": "rejected" if verdict.kind == "none" else "ok",
         "reasons": [str(reason) for reason in verdict.reasons],
         "stopped_at": "filter" if verdict.kind == "none" else "",
+        "motion_probability": verdict.measured.get("motion_probability"),
     }
 
 
@@ -109,9 +111,18 @@ def placed(row: IndexRow, location: Location | None) -> IndexRow:
 
 
 def decide_row(row: IndexRow, policy: Policy) -> Verdict | None:
-    """A new verdict from the index alone; None for clips that never came to one."""
+    """A new verdict from the index alone; None for clips that never came to one.
+
+    StoreError where an older version wrote the row, which measured less.
+    """
     if row["status"] == "failed" or row["stopped_at"] not in ("", "filter"):
         return None
+    missing = [name for name in MEASURE_NAMES if name not in row]
+    if missing:
+        raise StoreError(
+            f"{INDEX} must have the columns {', '.join(missing)}, but an older version wrote it:"
+            " run `camvid curate` again, which measures them and keeps the rest"
+        )
     numbers = {n: row[n] for n in MEASURE_NAMES if row[n] is not None}
     upstream, doubts = (
         tuple(Reason.parse(text) for text in row[name])

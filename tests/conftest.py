@@ -129,7 +129,10 @@ def motion() -> MotionReport:
         pair_frames=np.array([[0, 2], [1, 3], [2, 4], [3, 5]], np.int32),
         pair_strength=np.array([[0.0004, 0.02], [np.nan, 0.02], [0.0003, np.nan], [0.0005, 0.02]]),
         num_tracks=9,
+        interval_low=0.015,
+        interval_high=0.03,
         depth_residual=0.02,
+        unmeasured_fraction=0.0,
     )
 
 

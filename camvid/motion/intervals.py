@@ -18,6 +18,7 @@ def strength_interval(
     lower_bound: float,
     depth_doubt: float,
     sampling_doubt: float,
+    missing_doubt: float,
     trim: float,
 ) -> tuple[float, float]:
     """90 % interval of an object's strength; NaN where it has none.
@@ -30,6 +31,8 @@ def strength_interval(
         lower_bound: what no static point explains, whatever the depth.
         depth_doubt: share of the way to `low` and `high` that depth may be wrong by, 0 to 1.
         sampling_doubt: relative error of what tracks, wherever they hold, say of the whole object.
+        missing_doubt: share of the object's sightings in which it was not measured: there it may
+            have stood still, or moved twice as fast.
         trim: share of the tracks left out at either end.
     """
     if np.isnan(strength):
@@ -39,8 +42,9 @@ def strength_interval(
     common = background / _MEAN_LENGTH
     error = _Z90 * float(np.hypot(_standard_error(values, trim), common))
     noise = float(np.hypot(error, sampling_doubt * strength))
-    below = float(np.hypot(noise, depth_doubt * max(strength - low, 0.0)))
-    above = float(np.hypot(noise, depth_doubt * max(high - strength, 0.0)))
+    missing = missing_doubt * strength
+    below = float(np.linalg.norm([noise, missing, depth_doubt * max(strength - low, 0.0)]))
+    above = float(np.linalg.norm([noise, missing, depth_doubt * max(high - strength, 0.0)]))
     # Noise has a length too: it adds to that of the motion, in squares.
     added = strength - float(np.sqrt(max(strength**2 - background**2, 0.0)))
     surely = min(lower_bound, strength) - noise - added if lower_bound > 0 else 0.0

@@ -35,6 +35,7 @@ from camvid.motion.objects import (
 from camvid.motion.pictures import shown_moving
 from camvid.motion.series import choose_pairs, choose_windows, pair_series, window_series
 from camvid.outcome import Reason
+from camvid.segmentation.objects import CALM
 
 __all__ = ["MotionOptions", "measure_motion"]
 
@@ -64,7 +65,9 @@ def measure_motion(
     gap_s = options.pair_gap_s
     seconds = clip.timestamps_s
     chosen = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
-    spans = choose_windows(seconds, usable, window_s=options.window_s)
+    spans = choose_windows(
+        seconds, usable, window_s=options.window_s, min_frames=options.window_frames
+    )
     windows = window_series(
         camera, tracks, spans, seconds, gap_s=gap_s, min_frames=options.min_window_frames
     )
@@ -77,9 +80,11 @@ def measure_motion(
         windows=windows,
         state=state,
         area_shares=area_shares(masks, tracks, chosen, state.still | state.moves),
+        pair_s=np.diff(seconds[chosen], axis=1)[:, 0],
         depth_confidence=depth_confidence,
     )
-    return _report(masks, reconstruction, tracks, evidence, options, posed=posed)
+    calm_doubt = min(1.0, options.calm_doubt_per_s / clip.fps)
+    return _report(masks, reconstruction, tracks, evidence, options, calm_doubt, posed=posed)
 
 
 def _posed_cameras(
@@ -132,6 +137,7 @@ def _report(
     tracks: PointTracks,
     evidence: TrackEvidence,
     options: MotionOptions,
+    calm_doubt: float,
     *,
     posed: bool,
 ) -> MotionReport:
@@ -149,8 +155,9 @@ def _report(
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
         lower_bound=decides.motion.lower_bound if decides else 0.0,
-        interval_low=decides.motion.interval_low if decides else 0.0,
-        interval_high=decides.motion.interval_high if decides else 0.0,
+        # Of the strongest: it is at least as strong as the one surest to move.
+        interval_low=max((m.motion.interval_low for m in heard), default=0.0),
+        interval_high=max((m.motion.interval_high for m in heard), default=0.0),
         background=background,
         confidence=trust * decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,
@@ -159,8 +166,21 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
+        unmeasured_fraction=_unmeasured_fraction(found, calm_doubt),
         reasons=_reasons(found, decides, background, tracks, options),
     )
+
+
+def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> float:
+    """Share of the pictures where something may move and no strength tells of it.
+
+    A thing in which no flow was seen to move either counts for less, unless nothing at all was
+    measured: then what kept the tracks from it may have kept the flow, too.
+    """
+    calm = 1.0 if all(m.missed for m in found) else calm_doubt
+    doubts = [calm if m.motion.label == CALM else 1.0 for m in found]
+    parts = zip(doubts, found, strict=True)
+    return float(sum(doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts))
 
 
 def _reasons(

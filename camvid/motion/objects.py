@@ -5,7 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.artifacts import (
+    F64,
+    NAN,
+    Bool,
+    MaskedObject,
+    ObjectMasks,
+    ObjectMotion,
+    PointTracks,
+)
 from camvid.motion.intervals import strength_interval
 from camvid.motion.pictures import PictureOptions
 from camvid.motion.series import PairSeries, WindowSeries
@@ -17,13 +25,18 @@ class MotionOptions:
     """What counts as motion, and how much evidence an object needs to be heard."""
 
     pair_gap_s: float = 1 / 12
-    max_pair_gap_s: float = 0.3  # frames further apart than this are no pair
+    max_pair_gap_s: float = 0.3  # frames further apart than this, and than is usual, are no pair
     window_s: float = 0.5  # over which a track is held against one static point
+    window_frames: int = 6  # in a window at least: any four in a row lie in one of two that overlap
     min_window_frames: int = 4  # in which a track must be seen
     min_pair_tracks: int = 4
     min_object_tracks: int = 8
-    min_object_pairs: int = 10
+    min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
+    max_gaps_of_a_pair: float = 2.5  # of those: four pairs are the least, however far apart
     min_area_fraction: float = 0.0005
+    # Of what is not measured, where no flow was seen to move either. Flow tells less the further
+    # frames are apart: parts of generated movers were calm in 2 of 15 clips at 24 fps, 3 of 6 at 6.
+    calm_doubt_per_s: float = 2.4
     min_background_tracks: int = 12
     still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
     still_residual_over_background: float = 4.0
@@ -61,6 +74,7 @@ class TrackEvidence:
     windows: WindowSeries
     state: TrackState
     area_shares: F64  # [Q, N] of its object that each track speaks for
+    pair_s: F64  # [Q] time from the first frame of each pair to its second
     depth_confidence: F64  # [N] 0 to 255; 255 where depth plays no part
 
 
@@ -70,6 +84,8 @@ class MeasuredObject(NamedTuple):
     motion: ObjectMotion
     series: F64  # [Q] strength of each pair
     confidence: float  # 0 to 1
+    unmeasured_fraction: float  # of the pictures, that it covers in pairs that have no strength
+    overruled_fraction: float  # of the pictures, where its tracks move but most others are still
     missed: tuple[Reason, ...]  # why the object is not heard
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
@@ -124,18 +140,19 @@ def trimmed_mean(values: F64, trim: float, weight: F64 | None = None) -> float:
     return float((left * values[finite][order]).sum() / left.sum())
 
 
-def area_fractions(masks: ObjectMasks) -> dict[int, float]:
-    """Share of all the clip's pixels that each object covers."""
-    ids = [o.object_id for o in masks.objects]
-    counts = np.zeros(max(ids, default=0) + 1, np.int64)
-    for frame in masks.object_id:  # frame by frame: counting widens the ids to 64 bits
-        counts += np.bincount(frame.ravel(), minlength=len(counts))[: len(counts)]
-    return {label: float(counts[label] / masks.object_id.size) for label in ids}
+def area_fractions(masks: ObjectMasks) -> dict[int, F64]:
+    """Share [T] of each frame's pixels that each object covers."""
+    num_ids = max((o.object_id for o in masks.objects), default=0) + 1
+    counts = [  # frame by frame: counting widens the ids to 64 bits
+        np.bincount(frame.ravel(), minlength=num_ids)[:num_ids] for frame in masks.object_id
+    ]
+    share = np.array(counts).reshape(-1, num_ids) / masks.object_id[0].size
+    return {o.object_id: share[:, o.object_id] for o in masks.objects}
 
 
 def measure_object(
     masked: MaskedObject,
-    area_fraction: float,
+    areas: F64,
     tracks: PointTracks,
     evidence: TrackEvidence,
     background: float,
@@ -144,7 +161,8 @@ def measure_object(
     """Means over the object's tracks that move, or over the still ones in pairs where few do.
 
     Each track counts for the part of the object that it is nearest to; one that may be still is
-    held to its likeliest depth: wrong depth is no motion.
+    held to its likeliest depth: wrong depth is no motion. `areas` [T] is the object's share of
+    each frame.
     """
     state, pairs = evidence.state, evidence.pairs
     own = np.flatnonzero((tracks.object_id == masked.object_id) & state.known)
@@ -161,7 +179,11 @@ def measure_object(
     values = np.where(counted, np.where(moving, length, low), NAN)
     series = mean(values)
     bound = evidence.windows.lower_bound[:, own]
-    decisive = moves if len(moving) and float(moving.mean()) >= 0.5 else still
+    measured = np.isfinite(series)
+    in_sight = areas[pairs.frames[:, 0]]
+    unmeasured = float(np.where(measured, 0.0, in_sight).sum())
+    overruled = np.where(moving, 0.0, shares * moves).sum(axis=1)  # [Q] share of the object
+    decisive = moves if measured.any() and float(moving[measured].mean()) >= 0.5 else still
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,
@@ -171,16 +193,20 @@ def measure_object(
         low=trimmed_mean(mean(low), options.trim_pairs),
         high=trimmed_mean(mean(high), options.trim_pairs),
         num_tracks=int(seen.any(axis=0).sum()),
-        num_pairs=int(np.isfinite(series).sum()),
-        area_fraction=area_fraction,
+        num_pairs=int(measured.sum()),
+        area_fraction=float(areas.mean()),
     )
-    motion = _with_interval(motion, values, background, depth_confidence / 255, options)
+    missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
+    motion = _with_interval(motion, values, background, depth_confidence / 255, missing, options)
     by_depth = trimmed_mean(mean(length), options.trim_pairs)
+    missed = _missed(motion, _pair_gaps(evidence.pair_s[measured], options), options)
     return MeasuredObject(
         motion,
         series,
         _confidence(motion, background, depth_confidence / 255, options),
-        _missed(motion, options),
+        motion.area_fraction if missed else unmeasured / len(measured),
+        0.0 if missed else float((in_sight * overruled)[measured].sum()) / len(measured),
+        missed,
         _doubts(motion, by_depth, background, depth_confidence, options),
     )
 
@@ -190,9 +216,13 @@ def _with_interval(
     values: F64,
     background: float,
     depth_share: float,
+    missing: float,
     options: MotionOptions,
 ) -> ObjectMotion:
-    """The 90 % interval, from what each track says in each pair [Q, n]."""
+    """The 90 % interval, from what each track says in each pair [Q, n].
+
+    `missing` is the share of the object's sightings in which nothing was measured.
+    """
     interval_low, interval_high = strength_interval(
         motion.motion_strength,
         values,
@@ -202,6 +232,7 @@ def _with_interval(
         lower_bound=motion.lower_bound,
         depth_doubt=1 - depth_share * (1 - options.measured_depth_doubt),
         sampling_doubt=options.sampling_doubt,
+        missing_doubt=missing,
         trim=options.trim_tracks,
     )
     return replace(motion, interval_low=interval_low, interval_high=interval_high)
@@ -232,10 +263,15 @@ def _or_zero(value: float) -> float:
     return value if value > 0 else 0.0  # NaN included
 
 
-def _missed(motion: ObjectMotion, options: MotionOptions) -> tuple[Reason, ...]:
+def _pair_gaps(pair_s: F64, options: MotionOptions) -> float:
+    """How many pair gaps pairs amount to: at low frame rates few of them tell as much."""
+    return float(np.clip(pair_s / options.pair_gap_s, 1.0, options.max_gaps_of_a_pair).sum())
+
+
+def _missed(motion: ObjectMotion, pair_gaps: float, options: MotionOptions) -> tuple[Reason, ...]:
     needs: tuple[tuple[str, float, float], ...] = (
         ("min_object_tracks", motion.num_tracks, options.min_object_tracks),
-        ("min_object_pairs", motion.num_pairs, options.min_object_pairs),
+        ("min_object_pairs", pair_gaps, options.min_object_pairs),
         ("min_area_fraction", motion.area_fraction, options.min_area_fraction),
     )
     return tuple(Reason(name, have, limit) for name, have, limit in needs if have < limit)

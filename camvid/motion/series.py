@@ -10,6 +10,8 @@ from camvid.artifacts import F64, I32, Bool, PointTracks
 from camvid.motion.camera_models import CameraModel
 from camvid.parallel import map_threads
 
+_UNEVEN = 1.5  # times the usual spacing: neighbouring frames, not frames across a hole
+
 
 class PairSeries(NamedTuple):
     """Motion of every track over every pair, per pair gap; NaN where not seen at both ends."""
@@ -28,30 +30,44 @@ class WindowSeries(NamedTuple):
 
 
 def choose_pairs(timestamps_s: F64, usable: Bool, *, gap_s: float, max_gap_s: float) -> I32:
-    """For each usable frame the later usable frame nearest to `gap_s` away, [Q, 2]."""
+    """For each usable frame the later usable frame nearest to `gap_s` away, [Q, 2].
+
+    Frames further apart than `max_gap_s` are no pair, unless the clip's own frames usually are.
+    """
     index = np.flatnonzero(usable)
+    if len(index) < 2:
+        return np.zeros((0, 2), np.int32)
+    usual_s = float(np.median(np.diff(timestamps_s[index])))
+    longest_s = max(max_gap_s, _UNEVEN * usual_s)
     pairs: list[tuple[int, int]] = []
     for place, i in enumerate(index[:-1]):
         later = index[place + 1 :]
         j = int(later[np.argmin(np.abs(timestamps_s[later] - timestamps_s[i] - gap_s))])
-        if timestamps_s[j] - timestamps_s[i] <= max_gap_s:
+        if timestamps_s[j] - timestamps_s[i] <= longest_s:
             pairs.append((int(i), j))
     return np.array(pairs, np.int32).reshape(-1, 2)
 
 
-def choose_windows(timestamps_s: F64, usable: Bool, *, window_s: float) -> list[NDArray[np.intp]]:
-    """Usable frames of windows that overlap by half; a short clip is one window."""
+def choose_windows(
+    timestamps_s: F64, usable: Bool, *, window_s: float, min_frames: int
+) -> list[NDArray[np.intp]]:
+    """Usable frames of windows that overlap by half; a short clip is one window.
+
+    A window is `window_s` long, or `min_frames` frames where those take longer.
+    """
     index = np.flatnonzero(usable)
     if not len(index):
         return []
-    first, last = float(timestamps_s[index[0]]), float(timestamps_s[index[-1]])
-    starts = np.arange(first, max(last - window_s, first) + 1e-6, window_s / 2)
     seconds = timestamps_s[index]
+    first, last = float(seconds[0]), float(seconds[-1])
     slack = 1e-6  # 12 frames at 24 Hz must not depend on rounding
-    return [
-        index[(seconds >= start - slack) & (seconds <= start + window_s + slack)]
-        for start in starts
-    ]
+    spans: dict[tuple[int, int], None] = {}  # at low rates windows coincide: each counts once
+    for start in np.arange(first, max(last - window_s, first) + slack, window_s / 2):
+        begin = int(np.searchsorted(seconds, start - slack))
+        end = int(np.searchsorted(seconds, start + window_s + slack, side="right"))
+        end = min(max(end, begin + min_frames), len(index))
+        spans[(min(begin, max(end - min_frames, 0)), end)] = None
+    return [index[begin:end] for begin, end in spans]
 
 
 def pair_series(

@@ -15,7 +15,7 @@ MEANING: Mapping[Outcome, str] = {
     "4d": "good cameras and a moving object",
     "3d": "good cameras, nothing moves",
     "video": "something moves, but no camera path is known",
-    "none": "good for nothing, see the reasons",
+    "none": "good for nothing, or undecided whether anything moves: see the reasons",
     "failed": "could not be processed, see the error",
 }
 
@@ -35,6 +35,11 @@ _LABELS: Mapping[str, str] = {
     "focal_uncertainty": "relative uncertainty of the focal length",
     "motion_interval_low": "lower end of the motion strength's 90 % interval",
     "motion_interval_high": "upper end of the motion strength's 90 % interval",
+    "motion_background": "motion of the background",
+    "motion_probability": "probability that the motion strength is above its limit",
+    "unmeasured_fraction": "share of the pictures taken by objects whose motion is not known",
+    "overlay_fraction": "share of the image hidden by an overlay (logo, text, hood, black corners)",
+    "inset_fraction": "share of the image that shows another video (inset or split screen)",
     "clip_s": "length",
     "side_px": "shorter side",
     "corner_count": "number of corners",
@@ -50,6 +55,11 @@ _LABELS: Mapping[str, str] = {
     "center_wander_fraction": "share of the error that an image shifted on its sensor explains",
     "step_agreement": "agreement of the camera path's steps",
 }
+
+# What leaves a clip undecided, by whether its strength is above the limit.
+_DOUBTS_MOTION = frozenset({"min_motion_probability", "min_motion_confidence"})
+_DOUBTS_STILLNESS = frozenset({"max_motion_probability", "max_unmeasured_fraction"})
+_UNDECIDED = _DOUBTS_STILLNESS | {"min_motion_probability"}
 
 _SPELLED = {
     "num": "number of",
@@ -79,10 +89,12 @@ def metric_of(threshold: str) -> str:
 
 def unit_of(metric: str) -> Unit:
     """The unit in which people are shown a measure, from the suffix of its name."""
-    if metric.startswith("motion_") and not metric.endswith(("_s", "confidence", "ratio")):
-        return "x100"
     if metric in ("depth_residual", "radial_distortion", "distortion_focal_error"):
         return "%"  # relative errors
+    if metric == "motion_probability":
+        return "%"
+    if metric.startswith("motion_") and not metric.endswith(("_s", "confidence", "ratio")):
+        return "x100"
     if metric.startswith("num_"):
         return "count"
     return _SUFFIX_UNIT.get(metric.rsplit("_", 1)[-1], "")
@@ -140,6 +152,8 @@ def verdict_sentence(row: ReportRow, verdict: Verdict | None) -> str:
         return f"Failed: {row.error or 'no error was recorded'}"
     why = reasons_in_words(row.reasons)
     if row.outcome == "none":
+        if any(reason.name in _UNDECIDED for reason in row.reasons):
+            return f"Not kept: whether anything moves cannot be said: {why}."
         return f"Not kept: {why or 'no reason was recorded'}."
     if row.outcome == "4d" and not why:
         why = _moves(row, verdict)
@@ -147,14 +161,20 @@ def verdict_sentence(row: ReportRow, verdict: Verdict | None) -> str:
 
 
 def checks_of(verdict: Verdict | None, reasons: Sequence[Reason]) -> tuple[Check, ...]:
-    """Every threshold with what was measured; without a verdict, those that rejected the clip."""
+    """Every threshold that bore on the clip, with what was measured.
+
+    Without a verdict, those that rejected it.
+    """
     if verdict is None:
         known = [r for r in reasons if not math.isnan(r.limit)]
         return tuple(_check(r.name, r.measured, r.limit) for r in known)
     missed = {r.name: r.measured for r in verdict.reasons}
+    moves = verdict.measured.get("motion_strength", math.nan) >= motion_limit(verdict, reasons)
+    other = _DOUBTS_STILLNESS if moves else _DOUBTS_MOTION  # asked of clips of the other sort
     return tuple(
         _check(name, _measured(verdict.measured, name, missed), limit)
         for name, limit in verdict.limits.items()
+        if name not in other
     )
 
 
@@ -167,7 +187,7 @@ def motion_limit(verdict: Verdict | None, reasons: Sequence[Reason]) -> float:
 
 def _lead(row: ReportRow) -> str:
     """What the kind says of the clip."""
-    doubted = any(metric_of(r.name).startswith("motion_") for r in row.reasons)
+    doubted = any(reason.name == "min_motion_confidence" for reason in row.reasons)
     if row.outcome == "video" and doubted:
         return "something may move, but not surely enough to call it motion"
     return {

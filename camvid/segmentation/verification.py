@@ -21,7 +21,7 @@ class VerifyOptions:
     """Where the work is done, what counts as motion, and what counts as an object."""
 
     working_side_px: int = 320
-    probe_every: int = 4  # frames; the others are looked at where these show something
+    probe_every_s: float = 1 / 6  # the frames between are looked at where these show something
     mask_margin_px: int = 4  # at the working size: so near a mask, flow is dragged along with it
     half_moving: tuple[float, float] = (0.03, 0.8)  # share of an object's pixels seen moving
     min_moving: float = 0.5  # share of a mover's pixels seen moving
@@ -61,14 +61,15 @@ def verify_masks(
     def look(frames: Sequence[int]) -> list[U8]:
         return rigid_evidence(gray, hidden, reconstruction, clip.width_px, frames, options.rigidity)
 
-    probed = range(0, len(gray), options.probe_every)
+    every = max(1, round(options.probe_every_s * clip.fps))
+    probed = range(0, len(gray), every)
     evidence = look(probed)
-    apart = _half_moving(masks, small[:: options.probe_every], evidence, options)
+    apart = _half_moving(masks, small[::every], evidence, options)
     whole = map_threads(lambda ids: _grown((ids > 0) & ~np.isin(ids, apart), options), small)
     off_masks = [np.where(whole[t], np.uint8(0), e) for t, e in zip(probed, evidence, strict=True)]
     if not apart and not _worth_a_look(off_masks, options.objects):
         return masks.verified()
-    rest = [t for t in range(len(gray)) if t % options.probe_every]
+    rest = [t for t in range(len(gray)) if t % every]
     known = dict(zip([*probed, *rest], [*evidence, *look(rest)], strict=True))
     evidence = [known[t] for t in range(len(gray))]
     flow = clip_flow(frames.rgb, options.working_side_px)

@@ -6,17 +6,22 @@ import pytest
 
 from camvid.errors import ConfigError
 from camvid.outcome import Reason
-from camvid.verdict import Measures, Policy, decide
+from camvid.verdict import Measures, Policy, decide, motion_probability
 
 GOOD = Measures(
     camera="moving",
     motion_strength=0.02,
+    motion_interval_low=0.015,
+    motion_interval_high=0.03,
+    motion_background=0.0003,
     motion_confidence=0.9,
+    unmeasured_fraction=0.0002,
     registered_fraction=1.0,
     mean_reprojection_error_px=0.4,
     median_triangulation_angle_deg=6.0,
     depth_residual=0.02,
 )
+STILL = {"motion_strength": 0.0002, "motion_interval_low": 0.0, "motion_interval_high": 0.001}
 
 
 def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, list[str]]:
@@ -28,8 +33,9 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
     ("change", "kind", "reasons"),
     [
         ({}, "4d", []),
-        ({"motion_strength": 0.0}, "3d", ["min_motion_strength"]),
-        ({"motion_strength": 0.0, "motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
+        (STILL, "3d", ["min_motion_strength"]),
+        (STILL | {"motion_interval_high": 0.017}, "3d", ["min_motion_strength"]),
+        (STILL | {"motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
         ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
         ({"camera": "fixed"}, "video", ["camera_fixed"]),
         (
@@ -38,7 +44,7 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
             ["camera_unknown", "min_motion_confidence"],
         ),
         (
-            {"camera": "rotating", "motion_strength": 0.001},
+            STILL | {"camera": "rotating"},
             "none",
             ["camera_rotating", "min_motion_strength"],
         ),
@@ -49,11 +55,80 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
             "video",
             ["max_mean_reprojection_error_px"],
         ),
-        ({"motion_strength": float("nan")}, "3d", ["min_motion_strength"]),
+        ({"motion_background": 0.0081}, "video", ["max_motion_background"]),
+        ({"motion_background": float("nan")}, "video", ["max_motion_background"]),
     ],
 )
 def test_kinds(change: dict[str, object], kind: str, reasons: list[str]) -> None:
     assert names(replace(GOOD, **change)) == (kind, reasons)
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        # one patch, measured in 13 of 51 pairs, that may move by anything or not at all
+        (
+            {"motion_strength": 0.021, "motion_interval_low": 0.0, "motion_interval_high": 0.0401},
+            ["min_motion_probability"],
+        ),
+        ({"motion_interval_low": float("nan")}, ["min_motion_probability"]),
+        (
+            STILL | {"unmeasured_fraction": 0.02},
+            ["max_unmeasured_fraction", "min_motion_strength"],
+        ),
+        (
+            STILL | {"unmeasured_fraction": float("nan")},
+            ["max_unmeasured_fraction", "min_motion_strength"],
+        ),
+        # in such noise it may move along the rays of the cameras, where depth is a guess
+        (
+            STILL | {"motion_interval_high": 0.017, "motion_background": 0.0016},
+            ["max_motion_probability", "min_motion_strength"],
+        ),
+        (
+            {"motion_strength": float("nan")},
+            ["max_motion_probability", "min_motion_strength"],
+        ),
+        # a background that moves more than the thing on it
+        (
+            {"motion_background": 0.0081, "motion_interval_low": 0.001},
+            ["max_motion_background", "min_motion_probability"],
+        ),
+        (
+            {"camera": "unknown", "motion_interval_low": 0.0},
+            ["camera_unknown", "min_motion_probability"],
+        ),
+    ],
+)
+def test_undecided_clips_are_refused(change: dict[str, object], reasons: list[str]) -> None:
+    assert names(replace(GOOD, **change)) == ("none", reasons)
+
+
+@pytest.mark.parametrize(
+    ("strength", "low", "high", "probability"),
+    [
+        (0.02, 0.003, 0.04, 0.95),
+        (0.003, 0.001, 0.01, 0.5),
+        (0.001, 0.0, 0.003, 0.05 / 3),
+        (0.0, 0.0, 0.02, 0.4025 / 10),  # of motions of 0.003, noise of 0.0003 hides a tenth
+        (0.02, 0.0199, 0.0201, 1.0),
+        (0.02, 0.02, 0.02, 1.0),
+        (0.0, 0.0, 0.0, 0.0),
+    ],
+)
+def test_probability_that_a_clip_moves(
+    strength: float, low: float, high: float, probability: float
+) -> None:
+    measures = replace(
+        GOOD, motion_strength=strength, motion_interval_low=low, motion_interval_high=high
+    )
+    assert motion_probability(measures, 0.003) == pytest.approx(probability, abs=1e-5)
+    measured = decide(measures, Policy()).measured
+    assert measured["motion_probability"] == motion_probability(measures, 0.003)
+
+
+def test_what_moves_may_be_unmeasured_in_part() -> None:
+    assert names(replace(GOOD, unmeasured_fraction=0.5)) == ("4d", [])
 
 
 def test_the_solvers_own_reasons_stand_first() -> None:
@@ -63,9 +138,9 @@ def test_the_solvers_own_reasons_stand_first() -> None:
 
 
 def test_reasons_carry_measure_and_limit() -> None:
-    verdict = decide(replace(GOOD, motion_strength=0.001), Policy(min_motion_strength=0.004))
-    assert verdict.reasons == (Reason("min_motion_strength", 0.001, 0.004),)
-    assert verdict.measured["motion_strength"] == 0.001
+    verdict = decide(replace(GOOD, **STILL), Policy(min_motion_strength=0.004))
+    assert verdict.reasons == (Reason("min_motion_strength", 0.0002, 0.004),)
+    assert verdict.measured["motion_strength"] == 0.0002
     assert verdict.limits["min_motion_strength"] == 0.004
 
 
@@ -82,7 +157,7 @@ TURNING = replace(
     ("change", "kind", "reasons"),
     [
         ({}, "4d", []),
-        ({"motion_strength": 0.0}, "none", ["camera_rotating", "min_motion_strength"]),
+        (STILL, "none", ["camera_rotating", "min_motion_strength"]),
         ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
         ({"focal_uncertainty": 0.4}, "video", ["max_focal_uncertainty"]),
         ({"registered_fraction": 0.5}, "video", ["min_registered_fraction"]),

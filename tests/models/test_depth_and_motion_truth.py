@@ -133,18 +133,19 @@ def masks_of(object_id: U16, grown_px: int) -> ObjectMasks:
     return ObjectMasks(object_id=grown, objects=objects)
 
 
-def clip_of(truth: Truth) -> Clip:
+def clip_of(truth: Truth, fps: float = FPS) -> Clip:
+    num_frames = len(truth.object_id)
     video = Video(
-        video_id="v", uri="", sha256="", width_px=640, height_px=360, fps=FPS,
-        num_frames=NUM_FRAMES, duration_s=NUM_FRAMES / FPS,
+        video_id="v", uri="", sha256="", width_px=640, height_px=360, fps=fps,
+        num_frames=num_frames, duration_s=num_frames / fps,
     )  # fmt: skip
     return Clip(
         clip_id="c",
         video=video,
         start_s=0.0,
-        end_s=NUM_FRAMES / FPS,
-        timestamps_s=np.arange(NUM_FRAMES) / FPS,
-        source_frame_index=np.arange(NUM_FRAMES, dtype=np.int32),
+        end_s=num_frames / fps,
+        timestamps_s=np.arange(num_frames) / fps,
+        source_frame_index=np.arange(num_frames, dtype=np.int32),
         width_px=640,
         height_px=360,
         crop_px=(0, 0, 640, 360),
@@ -155,12 +156,14 @@ def estimated_depth(truth: Truth, masks: ObjectMasks) -> DepthMaps:
     return GeometricDepth().estimate(truth.frames, masks, truth.cameras)
 
 
-def strength_of(truth: Truth, masks: ObjectMasks, depth: DepthMaps) -> MotionReport:
+def strength_of(
+    truth: Truth, masks: ObjectMasks, depth: DepthMaps, fps: float = FPS
+) -> MotionReport:
     """As the stages do it: tracks may renew their anchor, and pictures have a say."""
     options = LucasKanadeOptions(max_background_tracks=400, lost_anchor="renew")
     tracks = LucasKanadeTracker(options).track(truth.frames, masks)
     return measure_motion(
-        clip_of(truth), masks, truth.cameras, depth, tracks, MotionOptions(), truth.frames
+        clip_of(truth, fps), masks, truth.cameras, depth, tracks, MotionOptions(), truth.frames
     )
 
 
@@ -172,6 +175,16 @@ def rendered(name: str) -> Truth:
     cameras = _cameras(scene.K, scene.cam_from_world, scene.depth, scene.object_id)
     strength = max(true_motion_strength(scene, GAP / FPS).values())
     return Truth(Frames(rgb=scene.rgb), scene.object_id, scene.depth, cameras, strength)
+
+
+def every_second_frame(name: str) -> Truth:
+    """A scene of the demo at half its frame rate."""
+    spec = next(s for s in demo_scenes() if s.name == name)
+    scene = render(replace(spec, num_frames=NUM_FRAMES, width_px=640, height_px=360))
+    strength = max(true_motion_strength(scene, GAP / FPS).values(), default=0.0)
+    ids, depth = scene.object_id[::2], scene.depth[::2]
+    cameras = _cameras(scene.K, scene.cam_from_world[::2], depth, ids)
+    return Truth(Frames(rgb=scene.rgb[::2].copy()), ids, depth, cameras, strength)
 
 
 def rims_of(object_id: U16, half_px: int) -> ObjectMasks:
@@ -198,6 +211,17 @@ def test_outlines_of_movers_move() -> None:
     report = strength_of(truth, masks, estimated_depth(truth, masks))
     assert report.motion_strength == pytest.approx(truth.strength, rel=0.3)
     assert report.confidence > 0.7
+
+
+@pytest.mark.parametrize("fps", [3.3, 5, 6])
+def test_movers_are_measured_at_low_frame_rates(fps: float) -> None:
+    """Pictures 1/12 s apart, shown more slowly: the same steps, over a longer time."""
+    truth = every_second_frame("orbit_movers")
+    masks = masks_of(truth.object_id, 0)
+    report = strength_of(truth, masks, estimated_depth(truth, masks), fps)
+    slowed = truth.strength * fps / 12
+    assert report.motion_strength == pytest.approx(slowed, rel=0.2)
+    assert report.interval_low <= slowed <= report.interval_high
 
 
 def test_depth_reaches_its_goals_beside_and_on_movers() -> None:

@@ -172,7 +172,10 @@ def known_motion(truth: SceneTruth) -> MotionReport:
         pair_frames=np.zeros((1, 2), np.int32),
         pair_strength=np.zeros((1, 1 + len(objects))),
         num_tracks=100,
+        interval_low=0.9 * max(o.motion_strength for o in objects),
+        interval_high=1.1 * max(o.motion_strength for o in objects),
         depth_residual=0.01,
+        unmeasured_fraction=0.0,
     )
 
 

@@ -17,6 +17,7 @@ def interval(values, **changes):
         "lower_bound": 0.0,
         "depth_doubt": 0.4,
         "sampling_doubt": 0.0,
+        "missing_doubt": 0.0,
         "trim": 0.1,
     } | changes
     return strength, *strength_interval(strength, values, **known)
@@ -42,6 +43,14 @@ def test_a_noisy_background_widens_it_whatever_the_number_of_tracks():
 def test_tracks_speak_for_the_whole_object_so_far():
     strength, low, high = interval(np.full((10, 50), 0.02), sampling_doubt=0.1)
     assert (low, high) == (pytest.approx(0.9 * strength), pytest.approx(1.1 * strength))
+
+
+def test_what_was_not_measured_may_have_stood_still_or_moved_twice_as_fast():
+    strength, low, high = interval(np.full((10, 50), 0.02), missing_doubt=0.75)
+    assert (low, high) == (pytest.approx(0.25 * strength), pytest.approx(1.75 * strength))
+    # where no depth explains what was measured, it surely moved then
+    _, low, _ = interval(np.full((10, 50), 0.02), missing_doubt=0.75, lower_bound=0.018)
+    assert low == pytest.approx(0.018)
 
 
 def test_doubtful_depth_reaches_towards_its_bounds():

@@ -239,6 +239,26 @@ def test_strength_does_not_depend_on_the_frame_rate(fps: int) -> None:
     assert report.pair_gap_s == GAP_S
 
 
+@pytest.mark.parametrize("fps", [2, 3.3, 4, 5, 6, 8])
+@pytest.mark.parametrize("speed", [0.0, 0.5])
+def test_low_frame_rates_are_measured_too(fps: float, speed: float) -> None:
+    scene = Scene(
+        object_speed=(0.0, speed, 0.0), camera_speed=0.2, timestamps_s=np.arange(int(4 * fps)) / fps
+    )
+    report = scene.measure()
+    assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03, abs=STILL / 4)
+    assert report.unmeasured_fraction == 0
+    assert (report.interval_low > 0.001) == (speed > 0)
+
+
+def test_a_hole_in_the_timestamps_makes_no_pair_and_hides_no_motion() -> None:
+    seconds = np.arange(48) / 24
+    seconds[20:] += 0.6
+    report = (scene := Scene(object_speed=(0.0, 0.6, 0.0), timestamps_s=seconds)).measure()
+    assert np.diff(seconds[report.pair_frames], axis=1).max() < 0.1
+    assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03)
+
+
 def test_uneven_timestamps() -> None:
     rng = np.random.default_rng(3)
     timestamps_s = np.cumsum(rng.uniform(0.01, 0.07, 50))
@@ -297,6 +317,7 @@ def test_no_objects_gives_zero_and_the_noise_floor() -> None:
         scene.clip(), none, scene.cameras(), scene.depth(none), scene.tracks(), MotionOptions()
     )
     assert report.motion_strength == 0
+    assert report.unmeasured_fraction == 0
     assert 0 < report.background < 0.0005
     assert report.per_object == ()
     assert report.pair_strength.shape == (len(report.pair_frames), 1)
@@ -312,9 +333,16 @@ def test_one_frame_has_no_motion() -> None:
 def test_an_object_with_too_few_tracks_is_not_heard() -> None:
     report = Scene(object_speed=(0.0, 1.0, 0.0), object_points=6).measure()
     assert report.motion_strength == 0
+    assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
     assert report.per_object[0].motion_strength > STILL
     assert report.reasons[0].name == "min_object_tracks"
     assert (report.reasons[0].measured, report.reasons[0].limit) == (6, 8)
+
+
+def test_the_clips_interval_is_that_of_the_strongest_object() -> None:
+    report = Scene(object_speed=(0.0, 1.0, 0.0)).measure()
+    assert report.interval_low == report.per_object[0].interval_low
+    assert report.interval_high == report.per_object[0].interval_high
 
 
 def test_unregistered_frames_make_no_pairs() -> None:

@@ -34,6 +34,19 @@ def sentence(kind: str, reasons: list[str], verdict: Verdict | None = None, **mo
             "registered fraction 31 % is below the limit 80 %",
         ),
         (Reason("min_clip_s", 0.42, 1.5), "length 0.42 s is below the limit 1.5 s"),
+        (
+            Reason("min_motion_probability", 0.62, 0.95),
+            "probability that the motion strength is above its limit 62 % is below the limit 95 %",
+        ),
+        (
+            Reason("max_unmeasured_fraction", 0.012, 0.005),
+            "share of the pictures taken by objects whose motion is not known 1.2 %"
+            " is above the limit 0.5 %",
+        ),
+        (
+            Reason("max_motion_background", 0.0081, 0.003),
+            f"motion of the background 0.81 is above the limit 0.30 ({TIMES}100)",
+        ),
         (Reason("min_depth_residual"), "depth residual could not be measured"),
         (Reason("some_new_fact"), "some new fact"),
         (Reason("corner_count", 12), "number of corners 12"),
@@ -59,6 +72,10 @@ def test_the_sentence_of_each_kind() -> None:
     )
     doubtful = sentence("video", ["min_motion_confidence (measured 0.2, limit 0.5)"])
     assert "not surely enough" in doubtful
+    undecided = sentence("none", [still, "max_unmeasured_fraction (measured 0.012, limit 0.005)"])
+    assert undecided.startswith("Not kept: whether anything moves cannot be said: motion strength")
+    shaky = sentence("video", ["max_motion_background (measured 0.0081, limit 0.003)"])
+    assert "something moves but no camera path is known" in shaky
     assert sentence("none", ["camera_fixed", still]).startswith("Not kept: the camera stands still")
     assert sentence("failed", [], error="VideoError: cut off") == "Failed: VideoError: cut off"
 
@@ -82,6 +99,25 @@ def test_checks_compare_in_the_direction_of_the_name() -> None:
     assert [c.passed for c in checks] == [True, False, None]
     assert checks[0].limit == "at least 0.30"
     assert checks[1].measured == "40 %"
+
+
+@pytest.mark.parametrize(("strength", "asked"), [(0.02, "min_"), (0.001, "max_")])
+def test_a_probability_is_held_against_the_limit_that_bears_on_it(
+    strength: float, asked: str
+) -> None:
+    verdict = Verdict(
+        kind="none",
+        reasons=(),
+        measured={"motion_strength": strength, "motion_probability": 0.6},
+        limits={
+            "min_motion_strength": 0.003,
+            "min_motion_probability": 0.95,
+            "max_motion_probability": 0.25,
+        },
+    )
+    _, found = checks_of(verdict, ())
+    assert found.name == asked + "motion_probability"
+    assert (found.measured, found.passed) == ("60 %", False)
 
 
 def test_what_was_not_measured_is_a_dash() -> None:
