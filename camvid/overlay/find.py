@@ -17,7 +17,7 @@ from camvid.overlay.fixed_edges import (
     find_fixed_edges,
     find_text,
     look_at,
-    way_of,
+    spread_of,
 )
 from camvid.overlay.regions import (
     Overlay,
@@ -64,8 +64,8 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
         text = find_text(gray, window, options.edges)
         edges |= group_edges(text, text, options.regions)
     edges &= ~_like_static(edges, passages, options)
-    change, way_px = _change(gray, looks), way_of(looks)
-    still = still_regions(change, fixed.gradient, way_px, options.regions)
+    change = _change(gray, looks)
+    still = still_regions(change, fixed.presence, spread_of(looks), options.regions)
     return bounded_regions(edges, still, change, options.regions)
 
 

@@ -42,7 +42,8 @@ class FixedEdgeOptions:
     min_sigmas: float = 5.0  # by which a ridge stands out of the passing scene
     min_contrast: float = 1.4  # of a ridge against its surroundings
     min_line_contrast: float = 1.3  # of a ridge averaged along a line
-    min_gradient: float = 1.5  # grey levels a pixel
+    min_gradient: float = 1.5  # grey levels a pixel, in the mean
+    min_edge: float = 4.0  # grey levels a pixel
     min_persistence: float = 0.4  # corner strength of the mean image over that of the images
     min_corner_strength: float = 2.0
     # Of a second or two, which is all that a subtitle lasts, less scene has passed: strong corners.
@@ -65,7 +66,7 @@ class FixedEdges(NamedTuple):
 
     sure: Bool  # [H, W]
     probable: Bool  # [H, W], the sure ones among them
-    gradient: F32  # [H, W] mean over time, in grey levels a pixel
+    presence: F32  # [H, W] share of the looks at which there is an edge at all
 
 
 def look_at(
@@ -95,22 +96,28 @@ def look_at(
     return map_threads(look, list(zip(passages, until_next.tolist(), strict=True)))
 
 
-def way_of(looks: Sequence[Look]) -> F32:
-    """How far [H, W] the background went: the length over which its positions are spread."""
+def spread_of(looks: Sequence[Look]) -> F32:
+    """Variances xx, xy and yy [H, W, 3] in px^2 of where the background was, over the looks."""
     place = np.cumsum([look.shift_px for look in looks], axis=0)
-    spread = np.sqrt(12 * place.var(axis=0).sum(axis=-1))  # an even motion's whole length
+    x, y = np.moveaxis(place - place.mean(axis=0), -1, 0)
+    nodes = np.stack([(x * x).mean(axis=0), (x * y).mean(axis=0), (y * y).mean(axis=0)], axis=-1)
     height_px, width_px = looks[0].judged.shape
-    return at_pixels(spread.astype(np.float32), width_px, height_px)
+    return at_pixels(nodes.astype(np.float32), width_px, height_px)
+
+
+def way_px(spread: F32) -> F32:
+    """How far [H, W] the background went: an even motion's whole length has that spread."""
+    return np.sqrt(12 * np.maximum(spread[..., 0] + spread[..., 2], 0))
 
 
 def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
     count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way_px = way_of(looks)
+    way = way_px(spread_of(looks))
     along = np.sum([look.along for look in looks], axis=0) / np.maximum(count, 1)
     whole = np.sum([look.whole for look in looks], axis=0) / np.maximum(count, 1)
     judged = count >= _MIN_LOOKS
-    patches = np.maximum(np.minimum(way_px / _PATCH_PX, count), 1e-3)
+    patches = np.maximum(np.minimum(way / _PATCH_PX, count), 1e-3)
     margin = options.min_sigmas * _DEVIATION / np.sqrt(patches)
     limit = np.maximum(options.min_contrast - 1, margin)
     line_limit = np.maximum(options.min_line_contrast - 1, margin / _LINE_GAIN)
@@ -118,17 +125,19 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     point = _contrast(along) - 1
     sure = strong & ((point > limit) | (_line_contrast(along) - 1 > line_limit))
     corners = _Corners.of(gray, looks)
-    sure |= judged & corners.persist(way_px, options.min_persistence, options.min_corner_strength)
+    sure |= judged & corners.persist(way, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
-    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), whole)
+    there = np.sum([look.whole >= options.min_edge for look in looks], axis=0, dtype=np.float32)
+    presence = np.asarray(there / np.maximum(count, 1), np.float32)
+    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), presence)
 
 
 def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
     """Strong corners that stay for the short time of the looks: subtitles, titles."""
     count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way_px = way_of(looks)
+    way = way_px(spread_of(looks))
     return (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
-        way_px, options.min_text_persistence, options.min_text_strength
+        way, options.min_text_persistence, options.min_text_strength
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from camvid.artifacts import F32, U8, Bool
 
+_NORMAL_PX = 4.0
 _SEAM_PX = 8  # from a seam on, there is none beside it: what is fixed all over is no line
 
 
@@ -32,10 +33,9 @@ class RegionOptions:
     min_still_area: float = 0.004
     min_jump: float = 8.0  # grey levels: change right beside a still region; a sky's grows slowly
     jump_reach: float = 0.006
-    # Of the gradient there, nearly all around, against four times as far away: hoods and black
-    # corners have 1.0 to 3, bare walls before which something passes up to 0.75.
-    min_rim_contrast: float = 0.9
-    min_way_px: float = 80.0  # of the background beside it
+    min_presence: float = 0.6  # of the time in which an edge must be seen where it ends
+    min_way_px: float = 30.0  # of the background across the edge ...
+    min_rim_share: float = 0.15  # ... of this share of it
 
 
 class Overlay(NamedTuple):
@@ -107,18 +107,19 @@ def bounded_regions(edges: Bool, still: Bool, change: F32, options: RegionOption
     return Overlay(is_fixed[cell], is_inset[cell])
 
 
-def still_regions(change: F32, gradient: F32, way_px: F32, options: RegionOptions) -> Bool:
+def still_regions(change: F32, presence: F32, spread: F32, options: RegionOptions) -> Bool:
     """Regions [H, W] in which nothing changes, right beside which everything does.
 
     Hoods, black corners, plain boxes. The edge of a still sky goes with the scene: it is seldom
-    where the sky ends that was always there, and change grows slowly from there.
+    where the sky ends that was always there, and change grows slowly from there. An edge along
+    which the background goes, as a level horizon in a pan, tells nothing.
 
     Args:
         change: [H, W] deviation of each pixel from its mean over time, in grey levels.
-        gradient: [H, W] mean over time, in grey levels a pixel.
-        way_px: [H, W] that the background went.
+        presence: [H, W] share of the time in which there is an edge.
+        spread: [H, W, 3] of the background's places, as `spread_of` has it.
     """
-    steepest = cv2.dilate(gradient, _disc(options.jump_reach, change))
+    near = np.asarray(cv2.dilate(presence, _disc(options.jump_reach, change)), np.float32)
     still = cv2.morphologyEx(
         (change <= options.max_still_change).astype(np.uint8),
         cv2.MORPH_OPEN,
@@ -128,15 +129,22 @@ def still_regions(change: F32, gradient: F32, way_px: F32, options: RegionOption
     found = np.zeros(change.shape, bool)
     for k in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= options.min_still_area * change.size):
         own = np.asarray(region == k, np.bool_)
-        beside, away = (_rim(own, share * options.jump_reach) for share in (1, 4))
-        if k == 0 or not (beside.any() and away.any()):
+        rim = _rim(own, options.jump_reach)
+        across = rim & (_way_across_px(own, spread) >= options.min_way_px)
+        if k == 0 or across.sum() < max(options.min_rim_share * rim.sum(), 1):
             continue
-        jump = np.quantile(change[beside], 0.25) >= options.min_jump
-        edge = np.quantile(steepest[beside], 0.25) / np.maximum(np.median(steepest[away]), 1e-3)
-        passed = np.median(way_px[beside]) >= options.min_way_px
-        if jump and passed and edge >= options.min_rim_contrast:
+        jump, edge = np.quantile(change[across], 0.25), np.quantile(near[across], 0.25)
+        if jump >= options.min_jump and edge >= options.min_presence:
             found |= own
     return found
+
+
+def _way_across_px(region: Bool, spread: F32) -> F32:
+    """How far [H, W] the background went across the region's edge."""
+    soft = cv2.GaussianBlur(region.astype(np.float32), (0, 0), _NORMAL_PX)
+    x, y = (np.asarray(cv2.Sobel(soft, cv2.CV_32F, *d), np.float32) for d in ((1, 0), (0, 1)))
+    variance = x * x * spread[..., 0] + 2 * x * y * spread[..., 1] + y * y * spread[..., 2]
+    return np.sqrt(12 * np.maximum(variance, 0) / np.maximum(x * x + y * y, 1e-12))
 
 
 def _rim(region: Bool, share: float) -> Bool:
