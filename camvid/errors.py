@@ -37,9 +37,13 @@ class StoreError(CamvidError):
 class DamagedArtifact(StoreError):
     """An artifact is missing, cut off, altered or of another schema: it has to be made anew.
 
-    It concerns one clip. Where a stage meets it, the clip fails, the file is taken away, and the
-    stage that had written it runs again.
+    It concerns one clip. Where a stage meets it, the clip fails, the file (`name` in the run's
+    folder) is taken away, and the stage that had written it runs again.
     """
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class RunAborted(CamvidError):

@@ -153,7 +153,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
     reset_peak_gpu()
     outcome: dict[str, Any] = {"status": "ok"}
     try:
-        result = stage(*load_inputs(store, row, stage.reads))
+        result = stage(*(store.load(row.clip_id, kind, row.stored(kind)) for kind in stage.reads))
         if isinstance(result, Rejected):
             outcome = {
                 "status": "rejected",
@@ -163,6 +163,9 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
         else:
             stored = store.save(row.clip_id, result)
             outcome["stored"] = {stage.writes.__name__: stored}
+    except DamagedArtifact as error:
+        store.remove(error.name)
+        outcome = failure(error, "")
     except Exception as error:  # noqa: BLE001  (the barrier: one clip must not sink the run)
         outcome = failure(error, f"clip {row.clip_id}, {stage.name}")
     logger.debug("clip %s: %s %s", row.clip_id, stage.name, outcome["status"])
@@ -178,18 +181,6 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
         host=socket.gethostname(),
         **outcome,
     )
-
-
-def load_inputs(store: ClipStore, row: ClipRow, kinds: Sequence[type]) -> list[Any]:
-    """The row's artifacts of these types; one that is damaged is taken away before it is raised."""
-    loaded: list[Any] = []
-    for kind in kinds:
-        try:
-            loaded.append(store.load(row.clip_id, kind, row.stored(kind)))
-        except DamagedArtifact:
-            store.remove_artifact(row.clip_id, kind)
-            raise
-    return loaded
 
 
 def failure(error: Exception, where: str) -> dict[str, Any]:

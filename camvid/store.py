@@ -245,10 +245,10 @@ class ClipStore:
         name = self.artifact_name(clip_id, kind)
         if self.size_bytes(name) < 0:
             message = f"the run's file must be readable: {self.root}/{name}: it is missing"
-            raise DamagedArtifact(f"{message}; {_REMEDY}")
+            raise DamagedArtifact(f"{message}; {_REMEDY}", name=name)
         data = self.read_bytes(name)
         if stored and stored != Stored.of(data):
-            raise _damaged(clip_id, kind, "it is not what was written")
+            raise self._damaged(clip_id, kind, "it is not what was written")
         return data
 
     def load(self, clip_id: str, kind: type[A], stored: Stored | None = None) -> A:
@@ -260,12 +260,25 @@ class ClipStore:
         if kind is Frames:
             return cast(A, self._load_frames(clip_id, stored))
         data = self.read_artifact(clip_id, kind, stored)
-        with _decoding(clip_id, kind):
+        with self.decoding(clip_id, kind):
             return from_bytes(kind, data)
 
-    def remove_artifact(self, clip_id: str, kind: type) -> None:
-        """Takes a damaged artifact away: its record then counts as absent."""
-        self.remove(self.artifact_name(clip_id, kind))
+    @contextmanager
+    def decoding(self, clip_id: str, kind: type) -> Generator[None, None, None]:
+        """What cannot be decoded is damage; readers of zip, PNG and JSON raise dozens of types."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise self._damaged(clip_id, kind, error) from error
+
+    def _damaged(self, clip_id: str, kind: type, why: Exception | str) -> DamagedArtifact:
+        return DamagedArtifact(
+            f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
+            f" another version ({why}); {_REMEDY}",
+            name=self.artifact_name(clip_id, kind),
+        )
 
     def save_frames(self, clip: Clip, jpegs: Sequence[bytes]) -> Stored:
         """The clip's own file: one JPEG a frame with its time in the source."""
@@ -281,7 +294,7 @@ class ClipStore:
     def load_jpegs(self, clip_id: str, stored: Stored | None = None) -> list[bytes]:
         """The clip's frames as the JPEGs they are kept as."""
         data = self.read_artifact(clip_id, Frames, stored)
-        with _decoding(clip_id, Frames):
+        with self.decoding(clip_id, Frames):
             return cast(list[bytes], table_from_bytes(data, ["jpeg"])["jpeg"].to_pylist())
 
     def _load_frames(self, clip_id: str, stored: Stored | None) -> Frames:
@@ -289,7 +302,7 @@ class ClipStore:
         if self._frames is None or self._frames[0] != clip_id:
             self._frames = None  # let go of the old before decoding the new
             jpegs = self.load_jpegs(clip_id, stored)
-            with _decoding(clip_id, Frames):
+            with self.decoding(clip_id, Frames):
                 self._frames = (clip_id, Frames(rgb=decode_jpegs(jpegs)))
         return self._frames[1]
 
@@ -316,21 +329,3 @@ class ClipStore:
         """Ids of all clips with a folder in the run, sorted."""
         for prefix in self.list_names("clips"):
             yield from self.list_names(f"clips/{prefix}")
-
-
-@contextmanager
-def _decoding(clip_id: str, kind: type) -> Generator[None, None, None]:
-    """What cannot be decoded is damage; the readers of zip, PNG, JSON raise dozens of types."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _damaged(clip_id, kind, error) from error
-
-
-def _damaged(clip_id: str, kind: type, why: Exception | str) -> DamagedArtifact:
-    return DamagedArtifact(
-        f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
-        f" another version ({why}); {_REMEDY}"
-    )

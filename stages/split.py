@@ -161,6 +161,7 @@ def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
 
 
 def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> StageRecord:
+    settings: dict[str, Any] = {"status": "ok", **outcome}
     return StageRecord(
         clip_id=clip_id,
         stage=Split.name,
@@ -168,7 +169,7 @@ def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> Stag
         artifact=Clip.__name__,
         fingerprint=identity,
         seconds=seconds,
-        **{"status": "ok", **outcome},
+        **settings,
     )
 
 
