@@ -54,7 +54,9 @@ class RayExecutor:
         shares = _cpu_shares(first, others, workers)
         on_gpu = gpu_plan(first, others, workers, gpus)
         dataset = ray.data.from_items(
-            [{"uri": uri} for uri in videos], override_num_blocks=len(videos)
+            # As JSON: Arrow's text is UTF-8, and a file's name need not be.
+            [{"uri": json.dumps(uri)} for uri in videos],
+            override_num_blocks=len(videos),
         )
         dataset = dataset.flat_map(
             SplitWorker,
@@ -75,7 +77,7 @@ class RayExecutor:
             )
         for row in dataset.iter_rows():
             if row["abort"]:
-                raise _ABORTING[row["abort"]](row["message"])
+                raise _ABORTING.get(row["abort"], CamvidError)(row["message"])
             yield _unpack(row)
 
 
@@ -90,7 +92,8 @@ class SplitWorker:
     def __call__(self, row: RayRow) -> list[RayRow]:
         try:
             self._split = self._split or self._config.build()
-            return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
+            rows = run_split(self._split, self._store, json.loads(row["uri"]))
+            return [_pack(clip) for clip in rows]
         except CamvidError as error:
             return [_abort(error)]
 
