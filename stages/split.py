@@ -126,9 +126,12 @@ def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[Cli
 
 
 def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
-    outcome = failure(error, f"{uri}, {Split.name}")
+    name = printable(uri)
+    outcome = failure(error, f"{name}, {Split.name}")
+    if name not in outcome["error"]:
+        outcome["error"] = f"{name}: {outcome['error']}"
     record = _record("", identity, time.perf_counter() - start, **outcome)
-    return ClipRow(clip_id="", video_uri=printable(uri)).after(record)
+    return ClipRow(clip_id="", video_uri=name).after(record)
 
 
 def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
