@@ -49,7 +49,7 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> li
 
     cv2.setNumThreads(1)
     workers = num_threads()
-    with one_thread_per_call(), _one_torch_thread():
+    with _one_torch_thread(), one_thread_per_call():
         if workers == 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(workers, initializer=_begin_thread) as pool:
@@ -70,12 +70,12 @@ def _begin_thread() -> None:
 
 @contextmanager
 def _one_torch_thread() -> Generator[None, None, None]:
-    """torch hands every new thread its own number, over OpenMP's; asking must not load torch."""
+    """torch gives every new thread a number of its own, over OpenMP's; asking must not load it."""
     torch: Any = sys.modules.get("torch")
-    before = torch.get_num_threads() if hasattr(torch, "get_num_threads") else 1
-    if before == 1:
+    if not hasattr(torch, "set_num_threads"):
         yield
         return
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield

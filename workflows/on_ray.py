@@ -78,7 +78,7 @@ class RayExecutor:
         for row in dataset.iter_rows():
             if row["abort"]:
                 raise _ABORTING.get(row["abort"], CamvidError)(row["message"])
-            yield _unpack(row)
+            yield unpack(row)
 
 
 class SplitWorker:
@@ -93,7 +93,7 @@ class SplitWorker:
         try:
             self._split = self._split or self._config.build()
             rows = run_split(self._split, self._store, json.loads(row["uri"]))
-            return [_pack(clip) for clip in rows]
+            return [pack(clip) for clip in rows]
         except CamvidError as error:
             return [_abort(error)]
 
@@ -109,14 +109,14 @@ class StageGroup:
     def __call__(self, row: RayRow) -> RayRow:
         if row["abort"]:
             return row
-        clip = _unpack(row)
+        clip = unpack(row)
         try:  # building too: an error of a constructor would reach the driver as a dead actor
             self._stages = self._stages or [config.build() for config in self._configs]
             for stage in self._stages:
                 clip = run_stage(stage, self._store, clip)
         except CamvidError as error:
             return _abort(error)
-        return _pack(clip)
+        return pack(clip)
 
 
 def fuse(
@@ -153,7 +153,7 @@ def gpu_plan(
     return GpuPlan(max(1, min(workers, fitting)), min(1.0, 1 / (first + each)))
 
 
-def _pack(row: ClipRow) -> RayRow:
+def pack(row: ClipRow) -> RayRow:
     return {"row": json.dumps(unstructure(row)), "abort": "", "message": ""}
 
 
@@ -162,7 +162,7 @@ def _abort(error: CamvidError) -> RayRow:
     return {"row": "", "abort": type(error).__name__, "message": str(error)}
 
 
-def _unpack(row: RayRow) -> ClipRow:
+def unpack(row: RayRow) -> ClipRow:
     return structure(ClipRow, json.loads(row["row"]))
 
 
