@@ -112,6 +112,9 @@ class ClipStore:
     def exists(self, name: str) -> bool:
         return bool(self._fs.exists(self.full_path(name)))
 
+    def is_file(self, name: str) -> bool:
+        return bool(self._fs.isfile(self.full_path(name)))
+
     def size_bytes(self, name: str) -> int:
         """The size of a file of the run; -1 where there is none."""
         try:

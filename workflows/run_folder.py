@@ -15,6 +15,8 @@ def claim(store: ClipStore) -> None:
     run.toml is the first file that a run writes, so a run that was killed has it, or has nothing
     but files in the making (which the store does not list).
     """
+    if store.is_file(""):
+        raise ConfigError(f"--out must be a folder, {store.root} is a file; name another")
     names = store.list_names("")
     if not names or _is_run(store, names):
         return
@@ -29,6 +31,8 @@ def _is_run(store: ClipStore, names: list[str]) -> bool:
     if RUN_TOML not in names:
         return False
     try:
-        return "provenance" in tomllib.loads(store.read_bytes(RUN_TOML).decode())
+        tables = tomllib.loads(store.read_bytes(RUN_TOML).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return all(name in names for name in _RECORDS)
+        tables = {}
+    damaged = not tables and all(name in names for name in _RECORDS)
+    return "provenance" in tables or damaged
