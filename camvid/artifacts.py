@@ -127,33 +127,6 @@ class ObjectMasks(Checked):
         """No object at all."""
         return cls(object_id=np.zeros((num_frames, height_px, width_px), np.uint16), objects=())
 
-    @property
-    def overlay(self) -> Bool:
-        """[T, H, W] what is fixed to the image."""
-        ids = [o.object_id for o in self.objects if o.kind == "overlay"]
-        if not ids:
-            return np.broadcast_to(np.bool_(False), self.object_id.shape)
-        return np.asarray(np.isin(self.object_id, ids), np.bool_)
-
-    def with_overlay(self, overlay: Bool) -> "ObjectMasks":
-        """The same masks off the overlay [H, W], which becomes an object of its own."""
-        if not overlay.any():
-            return self
-        new = max((o.object_id for o in self.objects), default=0) + 1
-        object_id = np.where(overlay, np.uint16(new), self.object_id)
-        seen = np.bincount(object_id.ravel(), minlength=new + 1)
-        left = tuple(o for o in self.objects if seen[o.object_id])
-        item = MaskedObject(new, "overlay", 1.0, "overlay")
-        return type(self)(object_id=object_id, objects=(*left, item))
-
-    def without_overlay(self) -> "ObjectMasks":
-        """The masks of the scene alone."""
-        scene = tuple(o for o in self.objects if o.kind != "overlay")
-        if len(scene) == len(self.objects):
-            return self
-        object_id = np.where(self.overlay, np.uint16(0), self.object_id)
-        return type(self)(object_id=object_id, objects=scene)
-
     def verified(self) -> "ObjectMasks":
         """The same masks, as final ones."""
         return ObjectMasks(object_id=self.object_id, objects=self.objects)

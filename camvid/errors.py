@@ -34,6 +34,18 @@ class StoreError(CamvidError):
     exit_code = 4
 
 
+class DamagedArtifact(StoreError):
+    """An artifact is missing, cut off, altered or of another schema: it has to be made anew.
+
+    It concerns one clip. Where a stage meets it, the clip fails, the file (`name` in the run's
+    folder) is taken away, and the stage that had written it runs again.
+    """
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class RunAborted(CamvidError):
     """The circuit breaker opened: nearly every clip fails, and for the same cause."""
 

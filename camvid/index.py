@@ -148,8 +148,11 @@ def read_index(store: ClipStore) -> list[IndexRow]:
         )
     try:
         rows: list[IndexRow] = table_from_bytes(store.read_bytes(INDEX)).to_pylist()
-    except pa.ArrowInvalid as error:
-        raise StoreError(f"{store.root}/{INDEX} must be Parquet: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{store.root}/{INDEX} must be Parquet, but is damaged ({error}): run `camvid curate`"
+            " again"
+        ) from error
     return rows
 
 

@@ -1,5 +1,8 @@
 """The ledger: one row per (clip, stage), appended in parts so that a killed run keeps its books."""
 
+import logging
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -7,6 +10,8 @@ import pyarrow as pa
 
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.store import ClipStore, StageRecord
+
+log = logging.getLogger(__name__)
 
 SCHEMA = pa.schema(
     [
@@ -29,19 +34,27 @@ SCHEMA = pa.schema(
 )
 
 
-class LedgerWriter:
-    """Gathers records and writes them as numbered parts of `ledger/`."""
+_PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
 
-    def __init__(self, store: ClipStore, part_rows: int = 256) -> None:
+
+class LedgerWriter:
+    """Gathers records and writes them as numbered parts of `ledger/`.
+
+    A part is written when it is full, when `part_s` seconds have passed, and after the first
+    records: whoever asks how far a run is must not wait for the 32 clips that fill one.
+    """
+
+    def __init__(self, store: ClipStore, part_rows: int = 256, part_s: float = 60.0) -> None:
         self._store = store
-        self._part_rows = part_rows
+        self._part_rows, self._part_s = part_rows, part_s
+        self._last_s = float("-inf")
         self._pending: list[StageRecord] = []
-        existing = store.list_names("ledger", ".parquet")
-        self._next_part = 1 + max((int(n[5:10]) for n in existing), default=-1)
+        self._next_part = 1 + max((number for number, _ in _parts(store)), default=-1)
 
     def append(self, records: Sequence[StageRecord]) -> None:
         self._pending += records
-        if len(self._pending) >= self._part_rows:
+        waited = time.monotonic() - self._last_s
+        if len(self._pending) >= self._part_rows or waited >= self._part_s:
             self.flush()
 
     def flush(self) -> None:
@@ -55,13 +68,25 @@ class LedgerWriter:
         data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
         self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
         self._next_part += 1
+        self._last_s = time.monotonic()
         self._pending.clear()
 
 
 def read_ledger(store: ClipStore) -> pa.Table:
-    """All parts of the ledger as one table, oldest first."""
-    parts = [
-        table_from_bytes(store.read_bytes(f"ledger/{name}"))
-        for name in store.list_names("ledger", ".parquet")
-    ]
-    return pa.concat_tables(parts) if parts else SCHEMA.empty_table()
+    """All parts of the ledger as one table, oldest first; a damaged part is left out, and told."""
+    tables = [_read_part(store, name) for _, name in _parts(store)]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def _read_part(store: ClipStore, name: str) -> pa.Table:
+    try:
+        return table_from_bytes(store.read_bytes(f"ledger/{name}")).select(SCHEMA.names)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        log.warning("ledger/%s is damaged, left out: %s", name, error)
+        return SCHEMA.empty_table()
+
+
+def _parts(store: ClipStore) -> list[tuple[int, str]]:
+    """Number and name of each part that is ours, in order."""
+    found = (_PART_NAME.fullmatch(name) for name in store.list_names("ledger"))
+    return sorted((int(match[1]), match[0]) for match in found if match)

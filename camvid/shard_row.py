@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from camvid.artifacts import (
     Bool,
     Clip,
     DepthMaps,
+    Frames,
     MaskedObject,
     MotionReport,
     ObjectMasks,
@@ -25,17 +26,26 @@ from camvid.schema import FRAME_CRC32
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 
+A = TypeVar("A")
+
 
 def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> dict[str, Any]:
-    """The row of a clip, from what the stages left in the store."""
-    clip = store.load(row.clip_id, Clip)
+    """The row of a clip, from what the stages left in the store; DamagedArtifact as `load`."""
+
+    def load(kind: type[A]) -> A:
+        return store.load(row.clip_id, kind, row.stored(kind))
+
+    def read(kind: type) -> bytes:
+        return store.read_artifact(row.clip_id, kind, row.stored(kind))
+
+    clip = load(Clip)
     # Masks and depth go in as the PNGs they are kept as.
-    mask_pngs, objects = stored_masks(store.read_artifact(row.clip_id, ObjectMasks))
-    depth = stored_depth(store.read_artifact(row.clip_id, DepthMaps))
-    reconstruction = store.load(row.clip_id, Reconstruction)
-    tracks = store.load(row.clip_id, PointTracks)
-    motion = store.load(row.clip_id, MotionReport)
-    jpegs = store.load_jpegs(row.clip_id)
+    with store.decoding(row.clip_id, ObjectMasks):
+        mask_pngs, objects = stored_masks(read(ObjectMasks))
+    with store.decoding(row.clip_id, DepthMaps):
+        depth = stored_depth(read(DepthMaps))
+    reconstruction, tracks, motion = load(Reconstruction), load(PointTracks), load(MotionReport)
+    jpegs = store.load_jpegs(row.clip_id, row.stored(Frames))
     return {
         **_source_columns(clip),
         "kind": kind,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from camvid.errors import StoreError
+from camvid.errors import ConfigError, StoreError
 from camvid.schema import (
     BLOB_COLUMNS,
     FRAME_CRC32,
@@ -19,11 +19,10 @@ from camvid.schema import (
     check_version,
     shard_schema,
 )
+from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
-from camvid.structure import unstructure
-
-MANIFEST = "shards/manifest.json"
+from camvid.structure import structure, unstructure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +67,11 @@ class ShardInfo:
 class ShardWriter:
     """Writes the clips of one kind into as many shards as the sizes ask for."""
 
-    def __init__(self, store: ClipStore, kind: str, options: ShardOptions) -> None:
+    def __init__(
+        self, store: ClipStore, kind: str, options: ShardOptions, folder: ShardFolder | None = None
+    ) -> None:
         self._store, self._kind, self._options = store, kind, options
+        self._folder = folder or ShardFolder(store)
         self._schema = shard_schema()
         self._group: list[dict[str, Any]] = []
         self._group_bytes = self._shard_bytes = 0
@@ -97,7 +99,7 @@ class ShardWriter:
         if not self._group:
             return
         if self._file is None:
-            path = self._store.scratch_path(".parquet")
+            path = self._store.part_path(f"shards/{self._name()}")
             self._file = (path, _open_writer(path, self._schema))
         self._file[1].write_table(pa.Table.from_pylist(self._group, schema=self._schema))
         self._clip_ids += [row["clip_id"] for row in self._group]
@@ -113,8 +115,8 @@ class ShardWriter:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-        name = f"{self._kind}-{len(self.shards):05d}.parquet"
-        self._store.move_in(path, f"shards/{name}")
+        name = self._name()
+        self._folder.put(path, name, digest)
         self.shards.append(
             ShardInfo(
                 name=name,
@@ -128,6 +130,9 @@ class ShardWriter:
         )
         self._file, self._clip_ids, self._group_sizes = None, [], []
         self._shard_bytes = 0
+
+    def _name(self) -> str:
+        return f"{self._kind}-{len(self.shards):05d}.parquet"
 
 
 def _open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
@@ -169,8 +174,13 @@ def read_manifest(store: ClipStore) -> dict[str, Any]:
         raise StoreError(f"{store.root} must hold {MANIFEST}, but does not: run `camvid curate`")
     try:
         manifest: dict[str, Any] = json.loads(store.read_bytes(MANIFEST))
-    except ValueError as error:
-        raise StoreError(f"{store.root}/{MANIFEST} must be JSON: {error}") from error
+        structure(tuple[ShardInfo, ...], manifest["shards"], "shards")
+        structure(int, manifest["num_clips"], "num_clips")
+    except (ValueError, TypeError, LookupError, ConfigError) as error:
+        raise StoreError(
+            f"{store.root}/{MANIFEST} must list the shards as `camvid curate` writes it, but is"
+            f" damaged ({error}); run that again"
+        ) from error
     return manifest
 
 

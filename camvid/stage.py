@@ -14,17 +14,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
-from camvid.errors import BackendUnavailable, ClipError, ConfigError, RunAborted, StoreError
+from camvid.errors import (
+    BackendUnavailable,
+    ClipError,
+    ConfigError,
+    DamagedArtifact,
+    RunAborted,
+    StoreError,
+)
+from camvid.faults import is_of_machine
 from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
 from camvid.outcome import Rejected, Status
-from camvid.store import ClipStore, StageRecord
+from camvid.parallel import one_thread_per_call
+from camvid.store import ClipStore, StageRecord, Stored
 from camvid.structure import unstructure
 from camvid.video.names import writable
 from camvid.weights import Weight
 
 logger = logging.getLogger(__name__)
 
-ABORTING = (ConfigError, BackendUnavailable, StoreError, RunAborted)
+ABORTING = (ConfigError, BackendUnavailable, StoreError, RunAborted)  # not DamagedArtifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,7 @@ class ClipRow:
     reason: str = ""
     error: str = ""
     cause: str = ""
+    of_machine: bool = False  # of a failure: any other clip would meet it here too
     stopped_at: str = ""  # the stage that rejected it or failed on it
     fingerprints: dict[str, str] = field(default_factory=dict[str, str])  # artifact -> identity
     records: tuple[StageRecord, ...] = ()
@@ -80,10 +90,16 @@ class ClipRow:
             reason=record.reason,
             error=record.error,
             cause=record.cause,
+            of_machine=record.of_machine,
             stopped_at=record.stage if stopped else self.stopped_at,
             fingerprints={**self.fingerprints, record.artifact: record.fingerprint},
             records=(*self.records, record),
         )
+
+    def stored(self, kind: type) -> Stored | None:
+        """What was recorded of an artifact when it was written; None in runs of older versions."""
+        found = [r.stored[kind.__name__] for r in self.records if kind.__name__ in r.stored]
+        return found[-1] if found else None
 
 
 def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) -> str:
@@ -110,15 +126,22 @@ def stage_fingerprint(stage: Stage, fingerprints: Mapping[str, str]) -> str:
 
 
 def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = False) -> ClipRow:
-    """Takes a row through a stage: reuse what is there, else compute, save and record."""
+    """Takes a row through a stage: reuse what is there, else compute, save and record.
+
+    A record whose artifact is missing or cut off counts as absent. An artifact that turns out to
+    be damaged when it is read is taken away and the row fails with `DamagedArtifact`: taken
+    through the stages once more, the row has it made anew.
+    """
     if row.status != "ok":
         return row
     identity = stage_fingerprint(stage, row.fingerprints)
     record = None if force else store.load_record(row.clip_id, stage.name)
-    if record and record.fingerprint == identity and record.status != "failed":
+    known = record and record.fingerprint == identity and record.status != "failed"
+    if record and known and store.is_whole(record):
         return row.after(replace(record, reused=True))
     store.remove_record(row.clip_id, stage.name)
-    record = _attempt(stage, store, row, identity)
+    with one_thread_per_call():
+        record = _attempt(stage, store, row, identity)
     give_back()
     store.save_record(record)
     return row.after(record)
@@ -130,7 +153,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
     reset_peak_gpu()
     outcome: dict[str, Any] = {"status": "ok"}
     try:
-        result = stage(*(store.load(row.clip_id, kind) for kind in stage.reads))
+        result = stage(*(store.load(row.clip_id, kind, row.stored(kind)) for kind in stage.reads))
         if isinstance(result, Rejected):
             outcome = {
                 "status": "rejected",
@@ -138,14 +161,13 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
                 "measured": dict(result.measured),
             }
         else:
-            store.save(row.clip_id, result)
-    except ABORTING:
-        raise
-    except ClipError as error:
-        outcome = failure(error)
-    except Exception as error:  # noqa: BLE001  (the one barrier: a bug must not sink the run)
-        logger.error("clip %s, %s: %s", row.clip_id, stage.name, traceback.format_exc())
-        outcome = failure(error)
+            stored = store.save(row.clip_id, result)
+            outcome["stored"] = {stage.writes.__name__: stored}
+    except DamagedArtifact as error:
+        store.remove(error.name)
+        outcome = failure(error, "")
+    except Exception as error:  # noqa: BLE001  (the barrier: one clip must not sink the run)
+        outcome = failure(error, f"clip {row.clip_id}, {stage.name}")
     logger.debug("clip %s: %s %s", row.clip_id, stage.name, outcome["status"])
     return StageRecord(
         clip_id=row.clip_id,
@@ -161,11 +183,24 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
     )
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def failure(error: Exception, where: str) -> dict[str, Any]:
+    """The outcome of a clip or video on which this was raised; called while it is handled.
+
+    Raises:
+        ConfigError, BackendUnavailable, StoreError, RunAborted: they concern the whole run.
+    """
+    if isinstance(error, ABORTING) and not isinstance(error, DamagedArtifact):
+        raise error
     cause = type(error).__name__
     line = writable(" ".join(str(error).split())) or cause
+    foreseen = isinstance(error, ClipError | DamagedArtifact)
+    told = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
+    if told:
+        logger.error("%s: %s", where, told)
     return {
         "status": "failed",
-        "error": line if isinstance(error, ClipError) else f"{cause}: {line}",
+        "error": line if foreseen else f"{cause}: {line}",
         "cause": cause,
+        "of_machine": is_of_machine(error),
+        "traceback": told,
     }

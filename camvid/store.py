@@ -1,9 +1,11 @@
 """The run's folder: the path of every artifact, atomic writes, and what each stage left there.
 
 A stage's *record* is written after its artifact and taken away before the artifact is replaced, so
-a record always speaks of the artifact beside it, whenever the process is killed.
+a record always speaks of the artifact beside it, whenever the process is killed. It holds the size
+and hash of what was written: a file that was cut off or altered since is never taken for it.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -29,12 +31,14 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
-from camvid.errors import ConfigError, StoreError
+from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.outcome import Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.structure import structure, unstructure
 
 A = TypeVar("A")
+_REMEDY = "`camvid curate` makes it anew"
+PART = ".part-"  # begins the names of files that are being written
 
 FILE_NAMES: dict[type, str] = {
     Clip: "clip.json",
@@ -47,6 +51,18 @@ FILE_NAMES: dict[type, str] = {
     MotionReport: "motion_report.json",
     Verdict: "verdict.json",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as it was written."""
+
+    size_bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> "Stored":
+        return cls(len(data), hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +78,14 @@ class StageRecord:
     reason: str = ""  # of a rejection
     error: str = ""  # of a failure: one line
     cause: str = ""  # of a failure: what kind of error it was
+    of_machine: bool = False  # of a failure: any other clip would meet it here too
+    traceback: str = ""  # of a failure that nobody foresaw
     measured: dict[str, float] = field(default_factory=dict[str, float])
     seconds: float = 0.0
     peak_rss_bytes: int = 0
     peak_gpu_bytes: int = 0
     host: str = ""
+    stored: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by artifact type
     reused: bool = False
 
 
@@ -93,8 +112,18 @@ class ClipStore:
     def exists(self, name: str) -> bool:
         return bool(self._fs.exists(self.full_path(name)))
 
+    def is_file(self, name: str) -> bool:
+        return bool(self._fs.isfile(self.full_path(name)))
+
     def size_bytes(self, name: str) -> int:
-        return int(self._fs.size(self.full_path(name)))
+        """The size of a file of the run; -1 where there is none."""
+        try:
+            return int(self._fs.size(self.full_path(name)) or 0)
+        except FileNotFoundError:
+            return -1
+        except OSError as error:
+            message = f"the run's file must be readable: {self.root}/{name}: {error}"
+            raise StoreError(message) from error
 
     def read_bytes(self, name: str) -> bytes:
         """The bytes of a file of the run; StoreError where it cannot be read."""
@@ -112,7 +141,7 @@ class ClipStore:
                 self._fs.pipe_file(path, data)
                 return
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".part-")
+            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=PART)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             os.chmod(temporary, 0o644)
@@ -133,14 +162,21 @@ class ClipStore:
         except OSError as error:
             raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
 
-    def scratch_path(self, suffix: str) -> str:
-        """A local file name for `move_in`: beside the run where that is local, so a rename does."""
-        folder = self.full_path("scratch") if self._local else tempfile.gettempdir()
-        os.makedirs(folder, exist_ok=True)
-        handle, path = tempfile.mkstemp(dir=folder, suffix=suffix)
-        os.close(handle)
-        os.chmod(path, 0o644)
-        return path
+    def part_path(self, name: str) -> str:
+        """Where a file is written that `move_in` will call `name`: beside it where that is local,
+        so that a rename does, else in the temporary folder.
+        """
+        path = PurePosixPath(name)
+        if not self._local:
+            handle, local = tempfile.mkstemp(prefix="camvid-", suffix=path.suffix)
+            os.close(handle)
+            return local
+        local = self.full_path(str(path.with_name(f"{PART}{path.name}")))
+        try:
+            os.makedirs(os.path.dirname(local), exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the run's folder must be writeable: {local}: {error}") from error
+        return local
 
     @contextmanager
     def open_local(self, name: str) -> Generator[str, None, None]:
@@ -154,15 +190,26 @@ class ClipStore:
             yield path
 
     def remove(self, name: str) -> None:
-        if self.exists(name):
-            self._fs.rm(self.full_path(name), recursive=True)
+        """Takes away one file of the run, if it is there; never a folder."""
+        try:
+            self._fs.rm_file(self.full_path(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            message = f"the run's folder must be writeable: {self.root}/{name}: {error}"
+            raise StoreError(message) from error
 
     def list_names(self, folder: str, suffix: str = "") -> list[str]:
-        """Names of the files in a folder of the run, sorted."""
-        if not self.exists(folder):
+        """Names of the finished files in a folder of the run, sorted."""
+        try:
+            paths = self._fs.ls(self.full_path(folder), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        paths = self._fs.ls(self.full_path(folder), detail=False)
-        return sorted(name for p in paths if (name := PurePosixPath(p).name).endswith(suffix))
+        except OSError as error:
+            message = f"the run's folder must be readable: {self.root}/{folder}: {error}"
+            raise StoreError(message) from error
+        names = (PurePosixPath(path).name for path in paths)
+        return sorted(n for n in names if n.endswith(suffix) and not n.startswith(PART))
 
     # ---- artifacts -----------------------------------------------------------------------------
 
@@ -176,28 +223,67 @@ class ClipStore:
     def has(self, clip_id: str, kind: type) -> bool:
         return self.exists(self.artifact_name(clip_id, kind))
 
-    def save(self, clip_id: str, artifact: object) -> None:
-        self.write_bytes(self.artifact_name(clip_id, type(artifact)), to_bytes(artifact))
+    def save(self, clip_id: str, artifact: object) -> Stored:
+        return self._write(clip_id, type(artifact), to_bytes(artifact))
 
-    def read_artifact(self, clip_id: str, kind: type) -> bytes:
-        """An artifact's bytes as stored."""
-        return self.read_bytes(self.artifact_name(clip_id, kind))
+    def _write(self, clip_id: str, kind: type, data: bytes) -> Stored:
+        self.write_bytes(self.artifact_name(clip_id, kind), data)
+        return Stored.of(data)
 
-    def load(self, clip_id: str, kind: type[A]) -> A:
-        """Loads an artifact; StoreError where it is missing, damaged or of another schema."""
+    def is_whole(self, record: StageRecord) -> bool:
+        """Whether what a stage wrote is still there in its size; it need not be read for that."""
+        if not record.stored:  # of an older version, or nothing was written
+            return record.status != "ok" or self._has(record.clip_id, record.artifact)
+        return all(
+            self.size_bytes(self.artifact_name(record.clip_id, kind)) == stored.size_bytes
+            for kind in FILE_NAMES
+            if (stored := record.stored.get(kind.__name__))
+        )
+
+    def _has(self, clip_id: str, artifact: str) -> bool:
+        return any(self.has(clip_id, kind) for kind in FILE_NAMES if kind.__name__ == artifact)
+
+    def read_artifact(self, clip_id: str, kind: type, stored: Stored | None = None) -> bytes:
+        """An artifact's bytes; DamagedArtifact where they are not those that were `stored`."""
+        name = self.artifact_name(clip_id, kind)
+        if self.size_bytes(name) < 0:
+            message = f"the run's file must be readable: {self.root}/{name}: it is missing"
+            raise DamagedArtifact(f"{message}; {_REMEDY}", name=name)
+        data = self.read_bytes(name)
+        if stored and stored != Stored.of(data):
+            raise self._damaged(clip_id, kind, "it is not what was written")
+        return data
+
+    def load(self, clip_id: str, kind: type[A], stored: Stored | None = None) -> A:
+        """Loads an artifact; DamagedArtifact where it is missing, damaged or of another schema.
+
+        `stored` is what its stage recorded: a file that was altered since is damaged, even where
+        it could be read.
+        """
         if kind is Frames:
-            return cast(A, self._load_frames(clip_id))
-        data = self.read_artifact(clip_id, kind)
-        try:
+            return cast(A, self._load_frames(clip_id, stored))
+        data = self.read_artifact(clip_id, kind, stored)
+        with self.decoding(clip_id, kind):
             return from_bytes(kind, data)
-        except (ValueError, KeyError, TypeError, OSError, ConfigError) as error:
-            raise StoreError(_damaged(clip_id, kind, error)) from error
-        except Exception as error:  # zipfile raises its own type
-            if type(error).__name__ == "BadZipFile":
-                raise StoreError(_damaged(clip_id, kind, error)) from error
-            raise
 
-    def save_frames(self, clip: Clip, jpegs: Sequence[bytes]) -> None:
+    @contextmanager
+    def decoding(self, clip_id: str, kind: type) -> Generator[None, None, None]:
+        """What cannot be decoded is damage; readers of zip, PNG and JSON raise dozens of types."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise self._damaged(clip_id, kind, error) from error
+
+    def _damaged(self, clip_id: str, kind: type, why: Exception | str) -> DamagedArtifact:
+        return DamagedArtifact(
+            f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
+            f" another version ({why}); {_REMEDY}",
+            name=self.artifact_name(clip_id, kind),
+        )
+
+    def save_frames(self, clip: Clip, jpegs: Sequence[bytes]) -> Stored:
         """The clip's own file: one JPEG a frame with its time in the source."""
         table = pa.table(
             {
@@ -206,26 +292,21 @@ class ClipStore:
                 "jpeg": pa.array(jpegs, pa.binary()),
             }
         )
-        name = self.artifact_name(clip.clip_id, Frames)
-        self.write_bytes(name, table_to_bytes(table, compression="none"))
+        return self._write(clip.clip_id, Frames, table_to_bytes(table, compression="none"))
 
-    def load_jpegs(self, clip_id: str) -> list[bytes]:
+    def load_jpegs(self, clip_id: str, stored: Stored | None = None) -> list[bytes]:
         """The clip's frames as the JPEGs they are kept as."""
-        data = self.read_bytes(self.artifact_name(clip_id, Frames))
-        try:
-            table = table_from_bytes(data, ["jpeg"])
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StoreError(_damaged(clip_id, Frames, error)) from error
-        return cast(list[bytes], table["jpeg"].to_pylist())
+        data = self.read_artifact(clip_id, Frames, stored)
+        with self.decoding(clip_id, Frames):
+            return cast(list[bytes], table_from_bytes(data, ["jpeg"])["jpeg"].to_pylist())
 
-    def _load_frames(self, clip_id: str) -> Frames:
+    def _load_frames(self, clip_id: str, stored: Stored | None) -> Frames:
         # Neighbouring stages of one clip all want its frames: the last clip's are kept decoded.
         if self._frames is None or self._frames[0] != clip_id:
             self._frames = None  # let go of the old before decoding the new
-            try:
-                self._frames = (clip_id, Frames(rgb=decode_jpegs(self.load_jpegs(clip_id))))
-            except ValueError as error:
-                raise StoreError(_damaged(clip_id, Frames, error)) from error
+            jpegs = self.load_jpegs(clip_id, stored)
+            with self.decoding(clip_id, Frames):
+                self._frames = (clip_id, Frames(rgb=decode_jpegs(jpegs)))
         return self._frames[1]
 
     # ---- records -------------------------------------------------------------------------------
@@ -237,7 +318,7 @@ class ClipStore:
             return None
         try:
             return structure(StageRecord, json.loads(self.read_bytes(name)))
-        except (ValueError, ConfigError):
+        except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
 
     def save_record(self, record: StageRecord) -> None:
@@ -251,10 +332,3 @@ class ClipStore:
         """Ids of all clips with a folder in the run, sorted."""
         for prefix in self.list_names("clips"):
             yield from self.list_names(f"clips/{prefix}")
-
-
-def _damaged(clip_id: str, kind: type, error: Exception) -> str:
-    return (
-        f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
-        f" another version ({error}); delete it and run again"
-    )

@@ -16,14 +16,20 @@ import numpy as np
 from camvid.errors import ConfigError
 
 T = TypeVar("T")
+_SHAPE = "shape"
 
 
 def unstructure(value: Any) -> Any:
-    """Dataclasses, arrays and tuples to dicts, lists and scalars; NaN and infinity to None."""
+    """Dataclasses, arrays and tuples to dicts, lists and scalars; NaN and infinity to None.
+
+    An array without elements is told by its shape, which no list of lists could keep.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): unstructure(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and not value.size:
+        return {_SHAPE: list(value.shape)}
     if isinstance(value, np.ndarray | np.generic):
         return unstructure(value.tolist())
     if isinstance(value, list | tuple):
@@ -55,7 +61,7 @@ def _structure(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType,):
         return _union(get_args(hint), value, where)
     if origin is np.ndarray:
-        return _array(hint, value)
+        return _array(hint, value, where)
     if origin is tuple:
         return _tuple(get_args(hint), value, where)
     if origin is dict:
@@ -127,8 +133,12 @@ def _tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
     )
 
 
-def _array(hint: Any, value: Any) -> Any:
+def _array(hint: Any, value: Any, where: str) -> Any:
     dtype = get_args(get_args(hint)[1])[0]
+    if isinstance(value, Mapping):
+        shape = _structure(tuple[int, ...], value.get(_SHAPE), f"{where}.{_SHAPE}")
+        _expect(0 in shape, where, "the shape of an array without elements", value)
+        return np.zeros(shape, dtype)
     if np.dtype(dtype).kind == "f":  # None stands for NaN; np.array turns it into NaN as float64
         return np.array(value, dtype=np.float64).astype(dtype)
     return np.array(value, dtype=dtype)

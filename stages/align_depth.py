@@ -8,6 +8,7 @@ from camvid.models.depth.geometric import GeometricDepthOptions
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_depth
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -45,6 +46,6 @@ class AlignDepth:
     def __call__(
         self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
     ) -> DepthMaps:
-        scene = painted_over(frames, masks.overlay)
-        depth = self._estimator.estimate(scene, masks.without_overlay(), reconstruction)
+        scene = painted_over(frames, overlay_of(masks))
+        depth = self._estimator.estimate(scene, without_overlay(masks), reconstruction)
         return without_overlay_depth(depth, masks)

@@ -16,6 +16,7 @@ from camvid.artifacts import (
     Reconstruction,
 )
 from camvid.motion import MotionOptions, measure_motion
+from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -60,7 +61,7 @@ class MeasureMotion:
         depth: DepthMaps,
         tracks: PointTracks,
     ) -> MotionReport:
-        overlay, scene = masks.overlay, masks.without_overlay()
+        overlay, scene = overlay_of(masks), without_overlay(masks)
         frames = painted_over(frames, overlay)
         report = measure_motion(
             clip, scene, reconstruction, depth, tracks, self.config.options, frames

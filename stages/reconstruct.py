@@ -7,6 +7,7 @@ from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
 from camvid.models.poses.track_sfm import TrackSfmOptions
 from camvid.models.protocols import PoseSolver
 from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -44,4 +45,4 @@ class Reconstruct:
         self.weights: tuple[Weight, ...] = weights_of(self._solver)
 
     def __call__(self, clip: Clip, frames: Frames, masks: MovableMasks) -> Reconstruction:
-        return self._solver.solve(clip, painted_over(frames, masks.overlay), masks)
+        return self._solver.solve(clip, painted_over(frames, overlay_of(masks)), masks)

@@ -19,6 +19,7 @@ from camvid.models.segmenters.options import (
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.outcome import Reason, Rejected
 from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.masks import with_overlay
 from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -63,5 +64,5 @@ class Segment:
         if inset > limit:
             return Rejected(Reason("max_inset_fraction", inset, limit), {"inset_fraction": inset})
         masks = self._segmenter.segment(clip, painted_over(frames, overlay.fixed))
-        masks = masks.with_overlay(overlay.fixed)
+        masks = with_overlay(masks, overlay.fixed)
         return MovableMasks(object_id=masks.object_id, objects=masks.objects)

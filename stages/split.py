@@ -9,20 +9,22 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames
-from camvid.errors import ClipError, ConfigError
+from camvid.errors import ConfigError
 from camvid.memory import give_back
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
 from camvid.models.shots.pyscenedetect import PySceneDetectOptions
+from camvid.parallel import one_thread_per_call
 from camvid.stage import ClipRow, Resources, failure, fingerprint
-from camvid.store import ClipStore, StageRecord
+from camvid.store import ClipStore, StageRecord, Stored
 from camvid.structure import structure, unstructure
 from camvid.video.cut import CutClip, CutOptions, cut
 from camvid.video.decode import local_copy
+from camvid.video.names import source_name
 from camvid.video.probe import probe
 from camvid.video.stat import stat_key
 from camvid.weights import Weight
@@ -68,7 +70,7 @@ class Split:
         config = self.config
         with local_copy(uri) as path:
             video = probe(uri, picture_fps=config.picture_fps, local=path)
-            video = replace(video, licence=config.licence)
+            video = replace(video, uri=source_name(uri), licence=config.licence)
             shots = self._detector.detect(path, picture_fps=config.picture_fps)
             yield from cut(video, shots, config.cut, path=path)
 
@@ -84,15 +86,26 @@ class VideoRecord:
 
 
 def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
-    """The video's clips as rows; a video that cannot be read is one failed row."""
-    identity = split.fingerprint(uri, stat_key(uri))
+    """The video's clips as rows.
+
+    Whatever goes wrong with a video is one failed row of it, beside the clips that were cut
+    before; only what concerns the whole run is raised (`camvid.stage.failure`). Rows call the
+    video by its name as text (`camvid.video.names`).
+    """
+    start = time.perf_counter()
+    try:
+        stat = stat_key(uri)
+        identity = split.fingerprint(source_name(uri), stat)
+    except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
+        return (_failed(uri, "", start, error),)
     known = load_video_record(store, uri)
-    if known and known.fingerprint == identity and all(r.status != "failed" for r in known.rows):
+    if known and known.fingerprint == identity and _is_whole(store, known):
         return tuple(_reused(row) for row in known.rows)
     store.remove(_record_name(uri))
-    rows = _split(split, store, uri, identity)
+    with one_thread_per_call():
+        rows = _split(split, store, uri, identity)
     give_back()
-    record = VideoRecord(uri=uri, stat=stat_key(uri), fingerprint=identity, rows=rows)
+    record = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity, rows=rows)
     store.write_bytes(_record_name(uri), json.dumps(unstructure(record), indent=1).encode())
     return rows
 
@@ -104,27 +117,42 @@ def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[Cli
         for piece in split(uri):
             rows.append(_save(split, store, piece, identity, time.perf_counter() - start))
             start = time.perf_counter()
-    except ClipError as error:
-        # What was cut before the damage is whole; the failure is a row of its own beside it.
-        record = _record("", identity, time.perf_counter() - start, **failure(error))
-        rows.append(ClipRow(clip_id="", video_uri=uri).after(record))
+    except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
+        rows.append(_failed(uri, identity, start, error))
     if not rows:
         record = _record("", identity, 0.0, status="rejected", reason="no_decodable_span")
-        rows.append(ClipRow(clip_id="", video_uri=uri).after(record))
+        rows.append(ClipRow(clip_id="", video_uri=source_name(uri)).after(record))
     return tuple(rows)
+
+
+def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
+    name = source_name(uri)
+    outcome = failure(error, f"{name}, {Split.name}")
+    if name not in outcome["error"]:
+        outcome["error"] = f"{name}: {outcome['error']}"
+    record = _record("", identity, time.perf_counter() - start, **outcome)
+    return ClipRow(clip_id="", video_uri=name).after(record)
+
+
+def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
+    """Whether nothing failed, and all that was cut is there."""
+    records = [record for row in known.rows for record in row.records]
+    return all(record.status != "failed" and store.is_whole(record) for record in records)
 
 
 def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds: float) -> ClipRow:
     clip = piece.clip
     record = _record(clip.clip_id, identity, seconds)
+    stored: dict[str, Stored] = {}
     if piece.rejected:
         measured = dict(piece.rejected.measured)
         record = replace(
             record, status="rejected", reason=str(piece.rejected.reason), measured=measured
         )
     else:
-        store.save_frames(clip, piece.jpegs)
-    store.save(clip.clip_id, clip)
+        stored[Frames.__name__] = store.save_frames(clip, piece.jpegs)
+    stored[Clip.__name__] = store.save(clip.clip_id, clip)
+    record = replace(record, stored=stored)
     row = ClipRow(clip_id=clip.clip_id, video_uri=clip.video.uri).after(record)
     return replace(row, fingerprints=_frame_identities(clip, split))
 
@@ -135,8 +163,8 @@ def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
     return {Clip.__name__: identity, Frames.__name__: identity}
 
 
-def _record(clip_id: str, identity: str, seconds: float, **outcome: str) -> StageRecord:
-    outcome = {"status": "ok", **outcome}
+def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> StageRecord:
+    settings: dict[str, Any] = {"status": "ok", **outcome}
     return StageRecord(
         clip_id=clip_id,
         stage=Split.name,
@@ -144,12 +172,12 @@ def _record(clip_id: str, identity: str, seconds: float, **outcome: str) -> Stag
         artifact=Clip.__name__,
         fingerprint=identity,
         seconds=seconds,
-        **outcome,  # pyright: ignore[reportArgumentType]
+        **settings,
     )
 
 
 def _record_name(uri: str) -> str:
-    return f"videos/{hashlib.sha256(uri.encode()).hexdigest()[:24]}.json"
+    return f"videos/{hashlib.sha256(source_name(uri).encode()).hexdigest()[:24]}.json"
 
 
 def _reused(row: ClipRow) -> ClipRow:
@@ -163,5 +191,5 @@ def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
         return None
     try:
         return structure(VideoRecord, json.loads(store.read_bytes(name)))
-    except (ValueError, ConfigError):
+    except (ValueError, TypeError, ConfigError):
         return None  # an older layout or damage: the video is split again

@@ -8,6 +8,7 @@ from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.trackers.options import CoTrackerOptions, TapirOptions
+from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_tracks
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -47,6 +48,6 @@ class Track:
         self.weights: tuple[Weight, ...] = weights_of(self._tracker)
 
     def __call__(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
-        scene = painted_over(frames, masks.overlay)
-        tracks = self._tracker.track(scene, masks.without_overlay())
+        scene = painted_over(frames, overlay_of(masks))
+        tracks = self._tracker.track(scene, without_overlay(masks))
         return without_overlay_tracks(tracks, masks)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, Reconstruction
+from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
 from camvid.segmentation.verification import VerifyOptions, verify_masks
 from camvid.stage import Resources
@@ -36,5 +37,5 @@ class Verify:
     def __call__(
         self, clip: Clip, frames: Frames, masks: MovableMasks, reconstruction: Reconstruction
     ) -> ObjectMasks:
-        scene = painted_over(frames, masks.overlay)
+        scene = painted_over(frames, overlay_of(masks))
         return verify_masks(clip, scene, masks, reconstruction, self.config.options)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import camvid
+from camvid.errors import DamagedArtifact, StoreError
 from camvid.outcome import INDICATOR, Kind
 from camvid.schema import SCHEMA_VERSION
+from camvid.shard_folder import ShardFolder
 from camvid.shard_row import shard_row
 from camvid.shards import (
-    MANIFEST,
     Location,
     ShardInfo,
     ShardOptions,
@@ -33,37 +34,51 @@ class WriteShardsConfig(ShardOptions):
 
 
 class WriteShards:
-    """Rows with their kinds -> shards, manifest, and where each clip lies."""
+    """Rows with their kinds -> shards, manifest, and where each clip lies.
+
+    A clip whose artifacts turn out to be damaged is left out, and is in `damaged` afterwards.
+    """
 
     name: ClassVar[str] = "write_shards"
     version: ClassVar[int] = 2
 
     def __init__(self, config: WriteShardsConfig) -> None:
         self.config = config
+        self.damaged: dict[str, DamagedArtifact] = {}  # by clip id
 
     def __call__(
         self, store: ClipStore, rows: Mapping[str, tuple[ClipRow, Kind]], weights: list[str]
     ) -> dict[str, Location]:
         """Writes the clips of `rows` (clip id -> row and kind); `none` goes nowhere."""
-        content = self._content(rows, weights)
-        shards = _unchanged(store, content)
+        folder = ShardFolder(store)
+        shards = _unchanged(store, self._content(rows, weights))
         if shards is None:
-            store.remove(MANIFEST)  # while shards change, nothing vouches for them
-            shards = self._write(store, rows, weights)
-            write_manifest(store, shards, content)
-            _remove_others(store, shards)
+            folder.begin()
+            shards = self._write(store, folder, rows, weights)
+            written = {i: row for i, row in rows.items() if i not in self.damaged}
+            write_manifest(store, shards, self._content(written, weights))
+        folder.finish(shard.name for shard in shards)
         return {clip_id: place for s in shards for clip_id, place in s.locations().items()}
 
     def _write(
-        self, store: ClipStore, rows: Mapping[str, tuple[ClipRow, Kind]], weights: list[str]
+        self,
+        store: ClipStore,
+        folder: ShardFolder,
+        rows: Mapping[str, tuple[ClipRow, Kind]],
+        weights: list[str],
     ) -> list[ShardInfo]:
         shards: list[ShardInfo] = []
         for kind in INDICATOR:
-            writer = ShardWriter(store, kind, self.config)
+            writer = ShardWriter(store, kind, self.config, folder)
             for clip_id in sorted(rows):
                 row, row_kind = rows[clip_id]
-                if row_kind == kind:
+                if row_kind != kind:
+                    continue
+                try:
                     writer.add(shard_row(store, row, kind, weights))
+                except DamagedArtifact as error:
+                    store.remove(error.name)
+                    self.damaged[clip_id] = error
             writer.close()
             shards += writer.shards
         return shards
@@ -77,24 +92,13 @@ class WriteShards:
 
 
 def _unchanged(store: ClipStore, content: str) -> list[ShardInfo] | None:
-    """The shards that are there, if they hold just this content."""
-    if not store.exists(MANIFEST):
-        return None
-    manifest = read_manifest(store)
+    """The shards that are there, if they hold just this content and are whole."""
+    try:
+        manifest = read_manifest(store)
+    except StoreError:
+        return None  # there is none, or it is damaged: the shards are written again
     if manifest.get("content") != content:
         return None
     shards = [structure(ShardInfo, shard) for shard in manifest["shards"]]
-    names = [f"shards/{shard.name}" for shard in shards]
-    whole = all(
-        store.exists(n) and store.size_bytes(n) == s.size_bytes
-        for n, s in zip(names, shards, strict=True)
-    )
+    whole = all(store.size_bytes(f"shards/{shard.name}") == shard.size_bytes for shard in shards)
     return shards if whole else None
-
-
-def _remove_others(store: ClipStore, shards: list[ShardInfo]) -> None:
-    keep = {shard.name for shard in shards}
-    for name in store.list_names("shards", ".parquet"):
-        if name not in keep:
-            store.remove(f"shards/{name}")
-    store.remove("scratch")

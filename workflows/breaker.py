@@ -1,35 +1,78 @@
-"""The circuit breaker: a missing driver must not silently turn a million clips into failures."""
+"""The circuit breaker: a missing driver must not silently turn a million clips into failures.
 
+What tells a broken machine from a folder of broken videos is not how many fail first, but why:
+
+- a fault of the machine (`camvid.faults`: a library, device or disk that is missing) would meet any
+  other clip too. Few are enough, where nearly all clips fail so in one stage.
+- what `split` fails on otherwise is the data: any number of videos may be broken.
+- any other error may be of the data, of a model or of the code. Ten odd clips that come first must
+  not end a run, which would then end on every retry. So the run goes on until very many clips
+  failed in one stage with the same words, and not one ever came through it.
+"""
+
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from camvid.errors import RunAborted, VideoError
+from camvid.errors import ConfigError, RunAborted
 from camvid.stage import ClipRow
+from stages.split import Split
 
-# A folder of unreadable files is the user's data, not a broken machine.
-OF_THE_DATA = {VideoError.__name__}
+# What differs between clips in one and the same message: ids, addresses, numbers, names of files.
+_OF_THE_CLIP = re.compile(r"\b[0-9a-f]{16}\b|0x[0-9a-f]+|\d+(\.\d+)?|\S*/\S*|'[^']*'|\"[^\"]*\"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerConfig:
+    """When a run has become pointless; 0 never stops it."""
+
+    after_machine_faults: int = 10
+    after_equal_failures: int = 100
+    fraction: float = 0.8  # of all clips that came to the stage
+
+    def __post_init__(self) -> None:
+        if min(self.after_machine_faults, self.after_equal_failures) < 0:
+            raise ConfigError("`breaker`: numbers of failures must be 0 or more")
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(f"`breaker.fraction` must be in (0, 1], got {self.fraction}")
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Aborts once at least `after` clips are done and `fraction` of them failed alike."""
+    """Watches the rows of a run."""
 
-    after: int = 10
-    fraction: float = 0.8
-    num_seen: int = 0
-    causes: Counter[str] = field(default_factory=Counter[str])
+    config: BreakerConfig = BreakerConfig()
+    came: Counter[str] = field(default_factory=Counter[str])  # to each stage
+    passed: Counter[str] = field(default_factory=Counter[str])  # each stage, ok or rejected
+    machine_faults: Counter[str] = field(default_factory=Counter[str])  # by stage
+    equal: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     def watch(self, row: ClipRow) -> None:
         """Counts a finished row; raises RunAborted where the run has become pointless."""
-        if row.cause in OF_THE_DATA:
-            return
-        self.num_seen += 1
+        for record in row.records:
+            self.came[record.stage] += 1
+            self.passed[record.stage] += record.status != "failed"
         if row.status != "failed":
             return
-        cause = f"{row.stopped_at}: {row.cause}"
-        self.causes[cause] += 1
-        if self.num_seen >= self.after and self.causes[cause] >= self.fraction * self.num_seen:
-            raise RunAborted(
-                f"run stopped: {self.causes[cause]} of {self.num_seen} clips failed in {cause}"
-                f" (last: {row.error}); mend that and run the same command again to resume"
-            )
+        stage = row.stopped_at
+        if row.of_machine:
+            self.machine_faults[stage] += 1
+            count, limit = self.machine_faults[stage], self.config.after_machine_faults
+            if limit and count >= max(limit, self.config.fraction * self.came[stage]):
+                raise RunAborted(self._message(count, row))
+        elif stage != Split.name:
+            key = stage, _OF_THE_CLIP.sub("#", row.error)
+            self.equal[key] += 1
+            count, limit = self.equal[key], self.config.after_equal_failures
+            alike = count >= max(limit, self.config.fraction * self.came[stage])
+            if limit and alike and not self.passed[stage]:
+                raise RunAborted(self._message(count, row))
+
+    def _message(self, count: int, row: ClipRow) -> str:
+        stage = row.stopped_at
+        key = "after_machine_faults" if row.of_machine else "after_equal_failures"
+        return (
+            f"run stopped: {count} of {self.came[stage]} clips failed in {stage}: {row.cause}"
+            f" (last: {row.error}); mend that and run the same command again to resume, or let it"
+            f" go on past them with --set breaker.{key}=0"
+        )

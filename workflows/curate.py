@@ -12,17 +12,20 @@ write_shards     Parquet for training
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from camvid.artifacts import Clip, Verdict
+from camvid.errors import DamagedArtifact
 from camvid.index import IndexRow, placed, stopped_row, verdict_row, write_index
 from camvid.ledger import LedgerWriter
 from camvid.memory import give_back
 from camvid.outcome import Kind
-from camvid.stage import ClipRow, StageConfig
-from camvid.store import ClipStore
+from camvid.stage import ClipRow, StageConfig, failure
+from camvid.store import ClipStore, StageRecord
+from camvid.video.names import source_name
 from stages.align_depth import AlignDepthConfig
 from stages.filter import FilterConfig
 from stages.measure_motion import MeasureMotionConfig
@@ -31,11 +34,13 @@ from stages.segment import SegmentConfig
 from stages.split import SplitConfig
 from stages.track import TrackConfig
 from stages.verify import VerifyConfig
-from stages.write_shards import WriteShardsConfig
-from workflows.breaker import Breaker
+from stages.write_shards import WriteShards, WriteShardsConfig
+from workflows.breaker import Breaker, BreakerConfig
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.provenance import Provenance, make_provenance, weight_lines, write_run_toml
 from workflows.reporting import ReportConfig, write_card
+from workflows.run_folder import claim
+from workflows.run_state import StateWriter
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class CurateConfig:
     filter: FilterConfig = FilterConfig()
     write_shards: WriteShardsConfig = WriteShardsConfig()
     report: ReportConfig = ReportConfig()
+    breaker: BreakerConfig = BreakerConfig()
     licences: LicenceConfig = LicenceConfig()
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
@@ -88,15 +94,31 @@ def curate(
     execute: Executor,
     on_row: Callable[[ClipRow], None] = lambda row: None,
 ) -> list[IndexRow]:
-    """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index."""
+    """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index.
+
+    Raises:
+        ConfigError: `out` holds files that are no run's; nothing was written.
+    """
     # What is missing, damaged or not accepted ends the run before it leaves a trace.
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
-    executed = execute(videos, config.split, config.clip_stages(), out)
     store = ClipStore(out)
+    claim(store)
+
+    def executed(some: Sequence[str]) -> Iterable[ClipRow]:
+        return execute(some, config.split, config.clip_stages(), out)
+
+    first = executed(videos)
     provenance = make_provenance(weight_lines(weights), videos)
-    write_run_toml(store, config, provenance)
-    rows = list(_watched(executed, store, on_row))
-    return gather(store, config, _once_per_clip(rows), provenance)
+    write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
+    with StateWriter(store, len(videos)) as state:
+        rows: list[ClipRow] = []
+        with booked(store, Breaker(config.breaker)) as book:
+            for row in _with_second_pass(videos, first, executed):
+                book(row)
+                state.count(row)
+                on_row(row)
+                rows.append(row)
+        return gather(store, config, _once_per_clip(rows), provenance)
 
 
 def gather(
@@ -104,33 +126,82 @@ def gather(
 ) -> list[IndexRow]:
     """Shards, index and dataset card from the rows of all clips."""
     finished: dict[str, tuple[ClipRow, Kind]] = {}
-    index: list[IndexRow] = []
-    for row in rows:
-        clip = store.load(row.clip_id, Clip) if row.clip_id else None
-        if clip is None or row.status != "ok":
-            index.append(stopped_row(row, clip))
+    index: dict[int, IndexRow] = {}
+    for number, row in enumerate(rows):
+        try:
+            clip = store.load(row.clip_id, Clip, row.stored(Clip)) if row.clip_id else None
+            if clip is None or row.status != "ok":
+                index[number] = stopped_row(row, clip)
+                continue
+            verdict = store.load(row.clip_id, Verdict, row.stored(Verdict))
+        except DamagedArtifact as error:
+            store.remove(error.name)
+            index[number] = stopped_row(_failed(row, error), None)
             continue
-        verdict = store.load(row.clip_id, Verdict)
         finished[row.clip_id] = (row, verdict.kind)
-        index.append(verdict_row(row, clip, verdict, None))
-    places = config.write_shards.build()(store, finished, provenance["weights"])
+        index[number] = verdict_row(row, clip, verdict, None)
+    write_shards = config.write_shards.build()
+    places = write_shards(store, finished, provenance["weights"])
+    for number, row in enumerate(rows):
+        if error := write_shards.damaged.get(row.clip_id):
+            index[number] = stopped_row(_failed(row, error), None)
     give_back()
-    index = write_index(store, [placed(row, places.get(row["clip_id"])) for row in index])
-    write_card(store, index, provenance)
-    return index
+    placed_rows = [placed(row, places.get(row["clip_id"])) for row in index.values()]
+    written = write_index(store, placed_rows)
+    write_card(store, written, provenance)
+    return written
 
 
-def _watched(
-    rows: Iterable[ClipRow], store: ClipStore, on_row: Callable[[ClipRow], None]
+def _failed(row: ClipRow, error: DamagedArtifact) -> ClipRow:
+    """The row of a clip that cannot be gathered: the next run makes what is damaged anew."""
+    record = StageRecord(
+        clip_id=row.clip_id,
+        stage=WriteShards.name,
+        version=WriteShards.version,
+        artifact="",
+        fingerprint="",
+        **failure(error, ""),
+    )
+    return row.after(record)
+
+
+def _with_second_pass(
+    videos: Sequence[str],
+    first: Iterable[ClipRow],
+    execute: Callable[[Sequence[str]], Iterable[ClipRow]],
 ) -> Iterator[ClipRow]:
-    """Books each row as it comes; stops the run where nearly all fail alike."""
-    ledger, breaker = LedgerWriter(store), Breaker()
-    try:
-        for row in rows:
-            ledger.append(row.records)
-            on_row(row)
-            breaker.watch(row)
+    """All rows; clips on whose damaged artifacts a stage came are taken through once more.
+
+    What was damaged is gone by then, so the stage that had written it runs again, wherever it
+    runs. Clips that stay damaged are failed rows.
+    """
+    damaged: dict[str, ClipRow] = {}
+    for row in first:
+        if row.cause == DamagedArtifact.__name__:
+            log.warning("%s", row.error)
+            damaged[row.clip_id] = row
+        else:
             yield row
+    again = {row.video_uri for row in damaged.values()}
+    if not again:
+        return
+    for row in execute([video for video in videos if source_name(video) in again]):
+        if damaged.pop(row.clip_id, None):
+            yield row
+    yield from damaged.values()  # the video changed meanwhile
+
+
+@contextmanager
+def booked(store: ClipStore, breaker: Breaker) -> Generator[Callable[[ClipRow], None], None, None]:
+    """Gives what books each row as it comes, and stops the run where it has become pointless."""
+    ledger = LedgerWriter(store)
+
+    def book(row: ClipRow) -> None:
+        ledger.append(row.records)
+        breaker.watch(row)
+
+    try:
+        yield book
     finally:
         ledger.flush()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camvid.artifacts import NAN
+from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
 from camvid.index import IndexRow
 from camvid.scenes.demo import demo_scenes
@@ -42,8 +43,14 @@ def write_demo_videos(folder: Path) -> list[str]:
     """Renders the scenes to `folder`/<name>.mp4, their truth to `folder`/truth; adds a broken file.
 
     Returns the videos' paths.
+
+    Raises:
+        ConfigError: the folder holds files that no demo wrote.
     """
     names = [spec.name for spec in demo_scenes()]
+    ours = (folder / "truth" / names[0]).exists()  # the first that a demo writes
+    if folder.exists() and any(folder.iterdir()) and not ours:
+        raise ConfigError(f"{folder} must be new, empty or of a demo; name another --out")
     for spec in demo_scenes():
         video = write_scene(render(spec), folder / "truth" / spec.name)
         shutil.copyfile(video, folder / f"{spec.name}.mp4")

@@ -54,7 +54,9 @@ class RayExecutor:
         shares = _cpu_shares(first, others, workers)
         on_gpu = gpu_plan(first, others, workers, gpus)
         dataset = ray.data.from_items(
-            [{"uri": uri} for uri in videos], override_num_blocks=len(videos)
+            # As JSON: Arrow's text is UTF-8, and a file's name need not be.
+            [{"uri": json.dumps(uri)} for uri in videos],
+            override_num_blocks=len(videos),
         )
         dataset = dataset.flat_map(
             SplitWorker,
@@ -75,8 +77,8 @@ class RayExecutor:
             )
         for row in dataset.iter_rows():
             if row["abort"]:
-                raise _ABORTING[row["abort"]](row["message"])
-            yield _unpack(row)
+                raise _ABORTING.get(row["abort"], CamvidError)(row["message"])
+            yield unpack(row)
 
 
 class SplitWorker:
@@ -90,7 +92,8 @@ class SplitWorker:
     def __call__(self, row: RayRow) -> list[RayRow]:
         try:
             self._split = self._split or self._config.build()
-            return [_pack(clip) for clip in run_split(self._split, self._store, row["uri"])]
+            rows = run_split(self._split, self._store, json.loads(row["uri"]))
+            return [pack(clip) for clip in rows]
         except CamvidError as error:
             return [_abort(error)]
 
@@ -106,14 +109,14 @@ class StageGroup:
     def __call__(self, row: RayRow) -> RayRow:
         if row["abort"]:
             return row
-        clip = _unpack(row)
+        clip = unpack(row)
         try:  # building too: an error of a constructor would reach the driver as a dead actor
             self._stages = self._stages or [config.build() for config in self._configs]
             for stage in self._stages:
                 clip = run_stage(stage, self._store, clip)
         except CamvidError as error:
             return _abort(error)
-        return _pack(clip)
+        return pack(clip)
 
 
 def fuse(
@@ -150,7 +153,7 @@ def gpu_plan(
     return GpuPlan(max(1, min(workers, fitting)), min(1.0, 1 / (first + each)))
 
 
-def _pack(row: ClipRow) -> RayRow:
+def pack(row: ClipRow) -> RayRow:
     return {"row": json.dumps(unstructure(row)), "abort": "", "message": ""}
 
 
@@ -159,7 +162,7 @@ def _abort(error: CamvidError) -> RayRow:
     return {"row": "", "abort": type(error).__name__, "message": str(error)}
 
 
-def _unpack(row: RayRow) -> ClipRow:
+def unpack(row: RayRow) -> ClipRow:
     return structure(ClipRow, json.loads(row["row"]))
 
 

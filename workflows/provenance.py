@@ -8,7 +8,9 @@ from typing import Any
 import camvid
 from camvid.config import dump_toml
 from camvid.store import ClipStore
+from camvid.video.names import source_name
 from camvid.weights import Weight
+from workflows.run_folder import RUN_TOML
 
 Provenance = dict[str, Any]
 PACKAGES = ("numpy", "opencv-python-headless", "pycolmap", "onnxruntime", "av", "pyarrow")
@@ -27,10 +29,10 @@ def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
         "machine": platform.machine(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "weights": weights,
-        "videos": list(videos),
+        "videos": [source_name(video) for video in videos],
     }
 
 
 def write_run_toml(store: ClipStore, config: object, provenance: Provenance) -> None:
     """The resolved configuration and its provenance; `--config RUN/run.toml` repeats the run."""
-    store.write_bytes("run.toml", dump_toml(config, {"provenance": provenance}).encode())
+    store.write_bytes(RUN_TOML, dump_toml(config, {"provenance": provenance}).encode())

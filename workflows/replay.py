@@ -5,16 +5,17 @@ from dataclasses import fields, replace
 from typing import Any
 
 from camvid.config import load_config, read_toml
-from camvid.errors import ConfigError, StoreError
+from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.index import IndexRow, find_row, read_index
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from camvid.structure import did_you_mean
-from stages.split import load_video_record
+from stages.split import Split, load_video_record
 from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use
+from workflows.run_folder import RUN_TOML
 
-NOT_PER_CLIP = ("split", "write_shards", "report", "licences")
+NOT_PER_CLIP = ("split", "write_shards", "report", "breaker", "licences")
 CLIP_STAGES = tuple(f.name for f in fields(CurateConfig) if f.name not in NOT_PER_CLIP)
 
 
@@ -22,30 +23,51 @@ def load_run(
     store: ClipStore, overrides: Sequence[str] = ()
 ) -> tuple[CurateConfig, dict[str, Any]]:
     """A run's configuration, with overrides, and its provenance."""
-    if not store.exists("run.toml"):
-        raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no run.toml")
-    with store.open_local("run.toml") as local:
-        return load_config(CurateConfig, local, overrides), read_toml(local)["provenance"]
+    if not store.exists(RUN_TOML):
+        raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no {RUN_TOML}")
+    with store.open_local(RUN_TOML) as local:
+        provenance = read_toml(local).get("provenance")
+        if not isinstance(provenance, dict) or "weights" not in provenance:
+            raise StoreError(
+                f"{store.root}/{RUN_TOML} must say what made the run, but has no such [provenance];"
+                " run `camvid curate` again"
+            )
+        return load_config(CurateConfig, local, overrides), provenance
 
 
 def rows_of_run(store: ClipStore, index: Sequence[IndexRow], before: str) -> Iterator[ClipRow]:
     """The run's rows as they stood before the stage `before`."""
-    wanted = {row["clip_id"] for row in index}
+    wanted = {(row["source_uri"], row["clip_id"]): row for row in index}
     for uri in dict.fromkeys(row["source_uri"] for row in index):
         record = load_video_record(store, uri)
         for row in record.rows if record else ():
-            if row.clip_id in wanted:
+            if wanted.pop((uri, row.clip_id), None):
                 yield _advance(store, row, before)
-                wanted.discard(row.clip_id)
+    for row in wanted.values():  # of which the record is lost
+        yield _lost(ClipRow(clip_id=row["clip_id"], video_uri=row["source_uri"]), Split.name)
 
 
 def _advance(store: ClipStore, row: ClipRow, before: str) -> ClipRow:
     for stage in CLIP_STAGES[: CLIP_STAGES.index(before)]:
-        record = store.load_record(row.clip_id, stage) if row.status == "ok" else None
-        if record is None:
+        if row.status != "ok":
             return row
+        record = store.load_record(row.clip_id, stage)
+        if record is None:
+            return _lost(row, stage)
         row = row.after(replace(record, reused=True))
     return row
+
+
+def _lost(row: ClipRow, stage: str) -> ClipRow:
+    """A row that cannot be replayed: it fails rather than leave the index without a word."""
+    return replace(
+        row,
+        status="failed",
+        stopped_at=stage,
+        cause=DamagedArtifact.__name__,
+        error=f"{row.clip_id or row.video_uri}: the record of {stage} must be readable, but is"
+        " missing or damaged; `camvid curate` makes it anew",
+    )
 
 
 def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:

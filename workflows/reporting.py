@@ -1,5 +1,6 @@
 """The report and the dataset card of a run, from its index and its artifacts."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from workflows.provenance import Provenance
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
+CARD = "README.md"
+_SEAL = b"<!-- written by camvid "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,28 @@ def _weights(store: ClipStore) -> list[str]:
 
 
 def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Provenance) -> None:
-    """README.md of the run: the dataset card."""
+    """README.md of the run: the dataset card. One that was written by hand is left as it is."""
+    if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
+        log.warning(
+            "%s/%s is not the card that was written last: left as it is; delete it for a new one",
+            store.root,
+            CARD,
+        )
+        return
     told = {key: value for key, value in provenance.items() if key != "videos"}
     card = dataset_card(run_name(store), funnel_from_index(index), index, told)
-    store.write_bytes("README.md", card.encode())
+    store.write_bytes(CARD, (text := card.encode()) + _seal(text))
+
+
+def _is_ours(data: bytes) -> bool:
+    """Whether this is a card of ours, and nobody changed it since."""
+    text, mark, rest = data.rpartition(_SEAL)
+    return bool(mark) and _seal(text) == mark + rest
+
+
+def _seal(text: bytes) -> bytes:
+    """The card's last line, by which it is known again."""
+    return _SEAL + hashlib.sha256(text).hexdigest()[:16].encode() + b" -->\n"
 
 
 def _has_frames(store: ClipStore, row: IndexRow) -> bool:

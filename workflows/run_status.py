@@ -1,4 +1,7 @@
-"""How far a run is: from its index where it has one, from its ledger while it is under way."""
+"""How far a run is: from its state and ledger while it is under way, from its index once it ended.
+
+The index of an earlier command over the same folder says nothing of the one that runs now.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
 from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
+from workflows.run_folder import RUN_TOML
+from workflows.run_state import RunState, read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +32,15 @@ class RunStatus:
     """A run at a glance."""
 
     finished: bool
+    state: RunState | None  # None: of a run of an older version
     kinds: dict[str, int]  # of the finished run
     stages: tuple[StageStatus, ...]
     failures: tuple[str, ...]
     funnel: str
 
     def render_text(self) -> str:
-        lines = ["finished" if self.finished else "under way or stopped: run it again to resume"]
+        unknown = "finished" if self.finished else "under way or stopped: run it again to resume"
+        lines = [self.state.render_text() if self.state else unknown]
         lines += [
             f"{s.stage:15} {s.ok:6} ok {s.rejected:6} rejected {s.failed:6} failed"
             f" {s.reused:6} reused {s.mean_seconds:8.2f} s each"
@@ -45,15 +52,17 @@ class RunStatus:
 
 def run_status(store: ClipStore) -> RunStatus:
     """Reads the run's books; StoreError where the folder is no run."""
-    if not store.exists("run.toml"):
+    if not store.exists(RUN_TOML):
         raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no run.toml")
-    finished = store.exists(INDEX)
+    state = read_state(store)
+    finished = store.exists(INDEX) and (state is None or state.status == "finished")
     index = read_index(store) if finished else []
     # A clip met again in a later part (a resumed run) counts by its last line.
     last = {(r["clip_id"], r["stage"], r["error"]): r for r in read_ledger(store).to_pylist()}
     records = list(last.values())
     return RunStatus(
         finished=finished,
+        state=state,
         kinds=dict(Counter(row["kind"] or "failed" for row in index)),
         stages=_stages(records),
         failures=tuple(r["error"] for r in records if r["status"] == "failed"),

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, U8, Bool, DepthMaps, Frames, ObjectMasks, PointTracks
+from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 
 _RIM_PX = 32  # around the overlay, from which the paint is mixed
@@ -33,7 +34,7 @@ def painted_over(frames: Frames, overlay: Bool) -> Frames:
 
 def without_overlay_tracks(tracks: PointTracks, masks: ObjectMasks) -> PointTracks:
     """The tracks where they are off the overlay; those that never are, are gone."""
-    overlay = masks.overlay
+    overlay = overlay_of(masks)
     if not overlay.any():
         return tracks
     last = np.array(overlay.shape[:0:-1]) - 1
@@ -50,7 +51,7 @@ def without_overlay_tracks(tracks: PointTracks, masks: ObjectMasks) -> PointTrac
 
 def without_overlay_depth(depth: DepthMaps, masks: ObjectMasks) -> DepthMaps:
     """The depth with no value on the overlay, which is not in the scene."""
-    overlay = masks.overlay
+    overlay = overlay_of(masks)
     if not overlay.any() or depth.source == "none":
         return depth
     return replace(

@@ -1,6 +1,5 @@
 """Where the clips of a run went: every one that entered ends in exactly one place."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ STAGES = (
     "split",
     "segment",
     "reconstruct",
+    "verify",
     "align_depth",
     "track",
     "measure_motion",
@@ -18,9 +18,7 @@ STAGES = (
     "write_shards",
 )
 UNNAMED_STAGE = "unnamed stage"
-_CAUSE = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Unavailable|Aborted|Interrupt|Exit))\b")
-_FILE_OR_CLIP = re.compile(r"\S*[/\\]|clip \S+$")
-_FOUND = re.compile(r",? (?:found|got) |[;(]")
+UNNAMED_CAUSE = "cause not named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,7 @@ def funnel_from_index(rows: Sequence[Mapping[str, object]]) -> Funnel:
     clips = [parse_row(row) for row in rows]
     return Funnel(
         entered=len(clips),
-        num_videos=len({c.video_id or c.source_uri for c in clips}),
+        num_videos=len({c.source_uri or c.video_id for c in clips}),
         num_clips=sum(bool(c.clip_id) for c in clips),
         stages=_stages(clips),
         counts={o: sum(c.outcome == o for c in clips) for o in OUTCOMES},
@@ -119,25 +117,12 @@ def deciding_stage(clip: ReportRow) -> str:
     return "filter" if clip.outcome == "none" else UNNAMED_STAGE
 
 
-def failure_cause(error: str) -> str:
-    """What failures are grouped by: the error's class where it is named, else what had to hold.
-
-    Our own messages read "file: what must hold, found what was found (why); what to do".
-    """
-    match = _CAUSE.match(error)
-    if match:
-        return match[1]
-    parts = [part for part in error.split(": ") if part and not _FILE_OR_CLIP.match(part)]
-    cause = _FOUND.split(parts[0])[0].strip() if parts else "unknown"
-    return cause if len(cause) <= 60 else f"{cause[:59].rstrip()}\N{HORIZONTAL ELLIPSIS}"
-
-
 def _stages(clips: Sequence[ReportRow]) -> tuple[FunnelStage, ...]:
     gone = [c for c in clips if c.outcome not in KEPT]
     known = {deciding_stage(c) for c in gone}
     others = sorted(known - set(STAGES))
     # Stages we have no name for cannot be ordered; before the filter is the least wrong place.
-    names = [*STAGES[:6], *others, *STAGES[6:]]
+    names = [*STAGES[:-2], *others, *STAGES[-2:]]
     stages: list[FunnelStage] = []
     entered = len(clips)
     for name in names:
@@ -146,7 +131,7 @@ def _stages(clips: Sequence[ReportRow]) -> tuple[FunnelStage, ...]:
             name=name,
             entered=entered,
             rejected=_counted([_first_reason(c) for c in here if c.outcome == "none"]),
-            failed=_counted([failure_cause(c.error) for c in here if c.outcome == "failed"]),
+            failed=_counted([c.cause or UNNAMED_CAUSE for c in here if c.outcome == "failed"]),
         )
         stages.append(stage)
         entered = stage.ok

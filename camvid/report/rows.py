@@ -29,6 +29,7 @@ class ReportRow:
     camera: str
     reasons: tuple[Reason, ...]
     error: str
+    cause: str  # what kind of error it was
     start_s: float
     end_s: float
     motion_strength: float
@@ -71,6 +72,7 @@ def parse_row(row: Mapping[str, object]) -> ReportRow:
         camera=_text(row.get("camera")) or "unknown",
         reasons=tuple(_reason(_text(r)) for r in _items(row.get("reasons"))),
         error=_text(row.get("error")),
+        cause=_text(row.get("cause")),
         start_s=_number(row.get("start_s")),
         end_s=_number(row.get("end_s")),
         motion_strength=_number(row.get("motion_strength")),

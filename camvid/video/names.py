@@ -33,6 +33,11 @@ def name_of(path: str) -> str:
     return path if writable(path) == path else "file://" + writable(absolute(path), also="%")
 
 
+def source_name(uri: str) -> str:
+    """The name of a video, be it a local path or a URI, as every record has it."""
+    return writable(uri) if is_remote(uri) or is_file_uri(uri) else name_of(uri)
+
+
 def writable(text: str, also: str = "") -> str:
     """The text on one line of valid Unicode: what cannot be written becomes percent-escapes."""
     return "".join(

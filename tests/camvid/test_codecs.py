@@ -1,6 +1,6 @@
 """Artifacts come back from their bytes as they went in."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ def test_round_trip_is_exact(fixture: str, kind: type, request: pytest.FixtureRe
     data = to_bytes(artifact)
     assert_same(artifact, from_bytes(kind, data))
     assert to_bytes(from_bytes(kind, data)) == data
+
+
+@pytest.mark.parametrize("num_objects", [0, 2])
+def test_arrays_without_elements_keep_their_shape(motion: MotionReport, num_objects: int) -> None:
+    """Below two frames in a window there is no pair to measure motion over."""
+    empty = replace(
+        motion,
+        per_object=motion.per_object * num_objects,
+        pair_frames=np.zeros((0, 2), np.int32),
+        pair_strength=np.zeros((0, 1 + num_objects)),
+    )
+    back = from_bytes(MotionReport, to_bytes(empty))
+    assert_same(empty, back)
+    assert back.pair_frames.shape == (0, 2)
 
 
 def test_depth_keeps_its_precision_and_its_holes(depth: DepthMaps) -> None:

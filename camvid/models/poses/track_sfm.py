@@ -32,6 +32,7 @@ from camvid.models.poses.feature_tracks import (
 from camvid.models.protocols import FeatureMatcher
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.outcome import Reason
+from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 from camvid.segmentation.objects import CALM
 from camvid.sfm.acceptance import AcceptanceOptions, Evidence, failed_tests, measure_quality
@@ -298,7 +299,7 @@ def _regions(masks: ObjectMasks, margin_px: int) -> U16:
         return np.where(near & (object_id == 0), np.uint16(NEVER_SEED), object_id)
 
     region = np.stack(map_threads(surround, masks.object_id))
-    region[masks.overlay] = NEVER_SEED
+    region[overlay_of(masks)] = NEVER_SEED
     return region
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from camvid.artifacts import DepthMaps, Frames, MaskedObject, MovableMasks, ObjectMasks, PointTracks
 from camvid.codecs import from_bytes, to_bytes
+from camvid.overlay.masks import overlay_of, with_overlay, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_depth, without_overlay_tracks
 
 SHAPE = (3, 40, 60)
@@ -15,7 +16,7 @@ def masks_with_overlay() -> ObjectMasks:
     overlay = np.zeros(SHAPE[1:], bool)
     overlay[10:20, 10:30] = True
     masks = ObjectMasks(object_id=object_id, objects=(MaskedObject(1, "dog", 0.9),))
-    return masks.with_overlay(overlay)
+    return with_overlay(masks, overlay)
 
 
 def test_paint_continues_what_lies_around() -> None:
@@ -37,9 +38,9 @@ def test_frames_without_an_overlay_are_the_same_object() -> None:
 def test_an_overlay_is_an_object_of_its_own_kind() -> None:
     masks = masks_with_overlay()
     assert [(o.object_id, o.kind) for o in masks.objects] == [(1, "movable"), (2, "overlay")]
-    assert masks.overlay.sum() == 3 * 200
+    assert overlay_of(masks).sum() == 3 * 200
     assert (masks.object_id[:, 10:15, 10:15] == 2).all()
-    scene = masks.without_overlay()
+    scene = without_overlay(masks)
     assert [o.label for o in scene.objects] == ["dog"]
     assert set(np.unique(scene.object_id)) == {0, 1}
 
@@ -50,7 +51,7 @@ def test_an_object_that_an_overlay_hides_is_gone() -> None:
     masks = ObjectMasks(object_id=object_id, objects=(MaskedObject(1, "dog", 0.9),))
     overlay = np.zeros(SHAPE[1:], bool)
     overlay[5:20, 5:20] = True
-    assert [o.kind for o in masks.with_overlay(overlay).objects] == ["overlay"]
+    assert [o.kind for o in with_overlay(masks, overlay).objects] == ["overlay"]
 
 
 def test_the_kind_of_an_object_is_stored() -> None:
@@ -84,6 +85,6 @@ def test_depth_has_no_value_on_an_overlay() -> None:
     )
     masks = masks_with_overlay()
     left = without_overlay_depth(depth, masks)
-    assert not left.valid[masks.overlay].any()
-    assert not left.depth[masks.overlay].any()
-    assert left.valid[~masks.overlay].all()
+    assert not left.valid[overlay_of(masks)].any()
+    assert not left.depth[overlay_of(masks)].any()
+    assert left.valid[~overlay_of(masks)].all()

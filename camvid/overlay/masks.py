@@ -1,0 +1,36 @@
+"""The overlay among a clip's masks: an object of its own kind, which no stage measures."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from camvid.artifacts import Bool, MaskedObject, ObjectMasks
+
+
+def overlay_of(masks: ObjectMasks) -> Bool:
+    """[T, H, W] what is fixed to the image."""
+    ids = [o.object_id for o in masks.objects if o.kind == "overlay"]
+    if not ids:
+        return np.broadcast_to(np.bool_(False), masks.object_id.shape)
+    return np.asarray(np.isin(masks.object_id, ids), np.bool_)
+
+
+def with_overlay(masks: ObjectMasks, overlay: Bool) -> ObjectMasks:
+    """The masks off the overlay [H, W], which becomes an object; what it hides is gone."""
+    if not overlay.any():
+        return masks
+    new = max((o.object_id for o in masks.objects), default=0) + 1
+    object_id = np.where(overlay, np.uint16(new), masks.object_id)
+    seen = np.bincount(object_id.ravel(), minlength=new + 1)
+    left = tuple(o for o in masks.objects if seen[o.object_id])
+    item = MaskedObject(new, "overlay", 1.0, "overlay")
+    return replace(masks, object_id=object_id, objects=(*left, item))
+
+
+def without_overlay(masks: ObjectMasks) -> ObjectMasks:
+    """The masks of the scene alone."""
+    scene = tuple(o for o in masks.objects if o.kind != "overlay")
+    if len(scene) == len(masks.objects):
+        return masks
+    object_id = np.where(overlay_of(masks), np.uint16(0), masks.object_id)
+    return replace(masks, object_id=object_id, objects=scene)
