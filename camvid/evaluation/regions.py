@@ -14,6 +14,7 @@ import numpy as np
 
 from camvid.artifacts import NAN, Bool, Clip, ObjectMasks
 from camvid.errors import ConfigError
+from camvid.overlay.masks import without_overlay
 
 _TOLERANCE = 0.008  # of the diagonal: how far apart boundaries may lie, as in the official code
 
@@ -43,6 +44,7 @@ def region_scores(
         clip: says which frames of the source it has, and what of their area.
         truth: file of the mask of each annotated frame of the source, as `read_mask` reads it.
     """
+    found = without_overlay(found)
     judged = np.isin(found.object_id, moving_ids) & (found.object_id > 0)
     rows: list[tuple[float, float, float, float]] = []
     for t, path in scored_frames(clip, truth):
