@@ -365,7 +365,7 @@ class MotionReport(Checked):
     interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     overlay_fraction: float = 0.0  # of the image, on which nothing is measured
-    unmeasured_fraction: float = NAN  # of the pictures: objects of which motion is not known
+    unmeasured_fraction: float = NAN  # of the pictures: the largest object of unknown motion
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

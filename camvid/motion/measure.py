@@ -172,15 +172,17 @@ def _report(
 
 
 def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> float:
-    """Share of the pictures where something may move and no strength tells of it.
+    """Share of the pictures where one object may move and no strength tells of it: the largest.
 
-    A thing in which no flow was seen to move either counts for less, unless nothing at all was
-    measured: then what kept the tracks from it may have kept the flow, too.
+    Of the largest, not of all: crumbs of masks add up in every scene. A thing in which no flow was
+    seen to move either counts for less, unless nothing at all was measured: then what kept the
+    tracks from it may have kept the flow, too.
     """
     calm = 1.0 if all(m.missed for m in found) else calm_doubt
     doubts = [calm if m.motion.label == CALM else 1.0 for m in found]
     parts = zip(doubts, found, strict=True)
-    return float(sum(doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts))
+    each = (doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts)
+    return float(max(each, default=0.0))
 
 
 def _reasons(

@@ -37,7 +37,7 @@ _LABELS: Mapping[str, str] = {
     "motion_interval_high": "upper end of the motion strength's 90 % interval",
     "motion_background": "motion of the background",
     "motion_probability": "probability that the motion strength is above its limit",
-    "unmeasured_fraction": "share of the pictures taken by objects whose motion is not known",
+    "unmeasured_fraction": "share of the pictures taken by an object whose motion is not known",
     "overlay_fraction": "share of the image hidden by an overlay (logo, text, hood, black corners)",
     "inset_fraction": "share of the image that shows another video (inset or split screen)",
     "clip_s": "length",

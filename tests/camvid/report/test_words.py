@@ -40,7 +40,7 @@ def sentence(kind: str, reasons: list[str], verdict: Verdict | None = None, **mo
         ),
         (
             Reason("max_unmeasured_fraction", 0.012, 0.005),
-            "share of the pictures taken by objects whose motion is not known 1.2 %"
+            "share of the pictures taken by an object whose motion is not known 1.2 %"
             " is above the limit 0.5 %",
         ),
         (
