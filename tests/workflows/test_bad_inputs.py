@@ -79,7 +79,7 @@ def test_a_name_that_is_no_utf8(good: Path, tmp_path: Path) -> None:
         store = ClipStore(str(tmp_path / where))
         index = curate([name], store.root, CurateConfig(), executor(where))
         assert [(Path(row["source_uri"]).name, row["kind"]) for row in index] == [
-            ("latin1-\\xe9.mp4", "video")
+            ("latin1-%E9.mp4", "video")
         ]
         write_report(store, CurateConfig().report, index)
         high = ["filter.min_motion_strength=0.9"]
@@ -88,7 +88,7 @@ def test_a_name_that_is_no_utf8(good: Path, tmp_path: Path) -> None:
     Path(broken).touch()
     done = camvid("curate", broken, "--out", str(tmp_path / "cli"))
     assert (done.returncode, done.stderr) == (1, "")
-    assert "broken-\\xe9.mp4: must be a video" in done.stdout
+    assert "broken-%E9.mp4: must be a video" in done.stdout
 
 
 class Fragile(Split):
