@@ -9,7 +9,7 @@ scene was seen to pass: n looks, and no more than one for 5 px of the way that t
 (measured: 0.09 to 0.14 at 45 to 60 looks).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,10 +112,9 @@ def way_px(spread: F32) -> F32:
 
 def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
-    count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way = way_px(spread_of(looks))
-    along = np.sum([look.along for look in looks], axis=0) / np.maximum(count, 1)
-    whole = np.sum([look.whole for look in looks], axis=0) / np.maximum(count, 1)
+    count, way = _total(look.judged for look in looks), way_px(spread_of(looks))
+    along = _total(look.along for look in looks) / np.maximum(count, 1)
+    whole = _total(look.whole for look in looks) / np.maximum(count, 1)
     judged = count >= _MIN_LOOKS
     patches = np.maximum(np.minimum(way / _PATCH_PX, count), 1e-3)
     margin = options.min_sigmas * _DEVIATION / np.sqrt(patches)
@@ -127,18 +126,26 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     corners = _Corners.of(gray, looks)
     sure |= judged & corners.persist(way, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
-    there = np.sum([look.whole >= options.min_edge for look in looks], axis=0, dtype=np.float32)
+    there = _total(look.whole >= options.min_edge for look in looks)
     presence = np.asarray(there / np.maximum(count, 1), np.float32)
     return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), presence)
 
 
 def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
     """Strong corners that stay for the short time of the looks: subtitles, titles."""
-    count = np.sum([look.judged for look in looks], axis=0, dtype=np.float32)
-    way = way_px(spread_of(looks))
+    count, way = _total(look.judged for look in looks), way_px(spread_of(looks))
     return (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
         way, options.min_text_persistence, options.min_text_strength
     )
+
+
+def _total(images: Iterable[F32 | Bool]) -> F32:
+    """Their sum [H, W], one by one: a clip's images together would fill the memory."""
+    rest = iter(images)
+    total = next(rest).astype(np.float32)
+    for image in rest:
+        total += image
+    return total
 
 
 def _gradient(gray: U8) -> tuple[F32, F32]:
