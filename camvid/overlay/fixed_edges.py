@@ -113,8 +113,14 @@ def way_px(spread: F32) -> F32:
 def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
     count, way = _total(look.judged for look in looks), way_px(spread_of(looks))
-    along = _total(look.along for look in looks) / np.maximum(count, 1)
-    whole = _total(look.whole for look in looks) / np.maximum(count, 1)
+    along, whole, presence = (
+        np.asarray(total / np.maximum(count, 1), np.float32)
+        for total in (
+            _total(look.along for look in looks),
+            _total(look.whole for look in looks),
+            _total(look.whole >= options.min_edge for look in looks),
+        )
+    )
     judged = count >= _MIN_LOOKS
     patches = np.maximum(np.minimum(way / _PATCH_PX, count), 1e-3)
     margin = options.min_sigmas * _DEVIATION / np.sqrt(patches)
@@ -126,8 +132,6 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     corners = _Corners.of(gray, looks)
     sure |= judged & corners.persist(way, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
-    there = _total(look.whole >= options.min_edge for look in looks)
-    presence = np.asarray(there / np.maximum(count, 1), np.float32)
     return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), presence)
 
 
