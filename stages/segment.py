@@ -38,7 +38,7 @@ class SegmentConfig(BackendConfig):
     mask2former: Mask2FormerOptions = Mask2FormerOptions()
     rf_detr_seg: RfDetrSegOptions = RfDetrSegOptions()
     overlay: OverlayOptions = OverlayOptions()
-    max_inset_fraction: float = 0.01  # of the image, by another video: inset or split screen
+    max_inset_fraction: float = 0.005  # of the image, by another video: inset or split screen
     resources: Resources = Resources()
 
     def build(self) -> "Segment":

@@ -11,6 +11,7 @@ import numpy as np
 
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import Passage, background_passages, unlike_static
+from camvid.overlay.boxes import BoxOptions, add_boxes
 from camvid.overlay.fixed_edges import (
     FixedEdgeOptions,
     Look,
@@ -45,6 +46,7 @@ class OverlayOptions:
     min_unlike_static: float = 2.0
     edges: FixedEdgeOptions = field(default_factory=FixedEdgeOptions)
     regions: RegionOptions = field(default_factory=RegionOptions)
+    boxes: BoxOptions = field(default_factory=BoxOptions)
 
 
 def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
@@ -64,9 +66,10 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
         text = find_text(gray, window, options.edges)
         edges |= group_edges(text, text, options.regions)
     edges &= ~_like_static(edges, passages, options)
-    change = _change(gray, looks)
-    still = still_regions(change, fixed.presence, spread_of(looks), options.regions)
-    return bounded_regions(edges, still, change, options.regions)
+    change, spread = _change(gray, looks), spread_of(looks)
+    still = still_regions(change, fixed.presence, spread, options.regions)
+    overlay = bounded_regions(edges, still, change, options.regions)
+    return add_boxes(overlay, fixed.sure, change, spread, options.boxes)
 
 
 def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:

@@ -52,7 +52,7 @@ class Overlay(NamedTuple):
 
 def group_edges(sure: Bool, probable: Bool, options: RegionOptions) -> Bool:
     """The probable edges [H, W] of groups that are large, dense and sure enough."""
-    near = _disc(options.group_reach, sure)
+    near = disc(options.group_reach, sure)
     num, found, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(sure.astype(np.uint8), near))
     group = np.asarray(found)
     num_sure = np.bincount(group[sure], minlength=num)
@@ -92,7 +92,7 @@ def bounded_regions(edges: Bool, still: Bool, change: F32, options: RegionOption
     if not (edges | still).any():
         return Overlay(edges, edges)
     joined = _closed(edges, options) | still.astype(np.uint8)
-    walls = cv2.dilate(joined, _disc(options.margin, edges))
+    walls = cv2.dilate(joined, disc(options.margin, edges))
     num, cell = cv2.connectedComponents((walls == 0).astype(np.uint8), connectivity=4)
     area = np.bincount(cell.ravel(), minlength=num)
     calm = np.bincount(cell[change <= options.max_still_change], minlength=num) / area.clip(1)
@@ -119,11 +119,11 @@ def still_regions(change: F32, presence: F32, spread: F32, options: RegionOption
         presence: [H, W] share of the time in which there is an edge.
         spread: [H, W, 3] of the background's places, as `spread_of` has it.
     """
-    near = np.asarray(cv2.dilate(presence, _disc(options.jump_reach, change)), np.float32)
+    near = np.asarray(cv2.dilate(presence, disc(options.jump_reach, change)), np.float32)
     still = cv2.morphologyEx(
         (change <= options.max_still_change).astype(np.uint8),
         cv2.MORPH_OPEN,
-        _disc(options.jump_reach, change),
+        disc(options.jump_reach, change),
     )
     _, region, stats, _ = cv2.connectedComponentsWithStats(still)
     found = np.zeros(change.shape, bool)
@@ -149,7 +149,7 @@ def _way_across_px(region: Bool, spread: F32) -> F32:
 
 def _rim(region: Bool, share: float) -> Bool:
     """The line [H, W] at a distance around the region."""
-    near = cv2.dilate(region.astype(np.uint8), _disc(share, region))
+    near = cv2.dilate(region.astype(np.uint8), disc(share, region))
     return (cv2.dilate(near, np.ones((3, 3), np.uint8)) > 0) & (near == 0)
 
 
@@ -158,7 +158,7 @@ def _closed(edges: Bool, options: RegionOptions) -> U8:
     image = edges.astype(np.uint8)
     pad = round(3 * options.letter_gap * max(image.shape))
     image = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
-    closed = cv2.morphologyEx(image, cv2.MORPH_CLOSE, _disc(options.letter_gap, edges))
+    closed = cv2.morphologyEx(image, cv2.MORPH_CLOSE, disc(options.letter_gap, edges))
     run = pad // 2
     for turn in (0, 1):
         straight, gap = (np.ones((1, n)[:: 1 - 2 * turn], np.uint8) for n in (run, 2 * pad))
@@ -167,6 +167,7 @@ def _closed(edges: Bool, options: RegionOptions) -> U8:
     return np.asarray(closed[pad:-pad, pad:-pad], np.uint8)
 
 
-def _disc(share: float, image: Bool | F32) -> U8:
+def disc(share: float, image: Bool | F32) -> U8:
+    """A disc whose radius is a share of the image's long side."""
     size = 2 * max(1, round(share * max(image.shape))) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
