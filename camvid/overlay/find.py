@@ -69,7 +69,7 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     change, spread = _change(gray, looks), spread_of(looks)
     still = still_regions(change, fixed.presence, spread, options.regions)
     overlay = bounded_regions(edges, still, change, options.regions)
-    return add_boxes(overlay, fixed.sure, change, spread, options.boxes)
+    return add_boxes(overlay, fixed.straight, change, spread, options.boxes)
 
 
 def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:

@@ -11,10 +11,11 @@ scene was seen to pass: n looks, and no more than one for 5 px of the way that t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import Passage, at_pixels, flow_of
@@ -31,6 +32,8 @@ _LINE_PX = 21
 _NUM_ORIENTATIONS = 8
 _BESIDE_PX = 4  # a ridge is compared with what lies so far to its sides
 _LINE_GAIN = 2.0  # a line of 21 px holds four patches: half the deviation of a single pixel
+_SIDE_PX = 61
+_SIDE_GAIN = 3.5
 _MIN_LOOKS = 3
 
 
@@ -42,6 +45,7 @@ class FixedEdgeOptions:
     min_sigmas: float = 5.0  # by which a ridge stands out of the passing scene
     min_contrast: float = 1.4  # of a ridge against its surroundings
     min_line_contrast: float = 1.3  # of a ridge averaged along a line
+    min_side_contrast: float = 1.2  # along a long one, in a row or a column of the image
     min_gradient: float = 1.5  # grey levels a pixel, in the mean
     min_edge: float = 4.0  # grey levels a pixel
     min_persistence: float = 0.4  # corner strength of the mean image over that of the images
@@ -66,6 +70,7 @@ class FixedEdges(NamedTuple):
 
     sure: Bool  # [H, W]
     probable: Bool  # [H, W], the sure ones among them
+    straight: Bool  # [H, W] the sure ones, and what stands out along a long row or column
     presence: F32  # [H, W] share of the looks at which there is an edge at all
 
 
@@ -123,16 +128,17 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     )
     judged = count >= _MIN_LOOKS
     patches = np.maximum(np.minimum(way / _PATCH_PX, count), 1e-3)
-    margin = options.min_sigmas * _DEVIATION / np.sqrt(patches)
+    margin = np.asarray(options.min_sigmas * _DEVIATION / np.sqrt(patches), np.float32)
     limit = np.maximum(options.min_contrast - 1, margin)
     line_limit = np.maximum(options.min_line_contrast - 1, margin / _LINE_GAIN)
     strong = judged & (along >= options.min_gradient)
     point = _contrast(along) - 1
     sure = strong & ((point > limit) | (_line_contrast(along) - 1 > line_limit))
+    sides = strong & _sides(along, margin, options)
     corners = _Corners.of(gray, looks)
     sure |= judged & corners.persist(way, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
-    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), presence)
+    return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), sure | sides, presence)
 
 
 def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
@@ -179,6 +185,17 @@ def _line_contrast(mean: F32) -> F32:
     return best
 
 
+def _sides(mean: F32, margin: F32, options: FixedEdgeOptions) -> Bool:
+    """Where [H, W] upright and level lines of 61 px stand out: the sides of insets are as long."""
+    found = np.zeros(mean.shape, bool)
+    limit = np.maximum(options.min_side_contrast - 1, margin / _SIDE_GAIN)
+    for size, normal in (((1, _SIDE_PX), (_BESIDE_PX, 0)), ((_SIDE_PX, 1), (0, _BESIDE_PX))):
+        line = np.asarray(cv2.blur(mean, size, borderType=cv2.BORDER_REFLECT), np.float32)
+        beside = np.maximum(*(_shifted(line, sign * np.array(normal)) for sign in (1, -1)))
+        found |= line / (beside + 0.5) - 1 > limit
+    return found
+
+
 def _line(angle: float) -> F32:
     kernel = np.zeros((_LINE_PX, _LINE_PX), np.float32)
     middle, reach = _LINE_PX // 2, (_LINE_PX // 2) * np.array([np.cos(angle), np.sin(angle)])
@@ -187,7 +204,7 @@ def _line(angle: float) -> F32:
     return kernel / kernel.sum()
 
 
-def _shifted(image: F32, offset_px: F32) -> F32:
+def _shifted(image: F32, offset_px: NDArray[Any]) -> F32:
     shift = np.array([[1, 0, offset_px[0]], [0, 1, offset_px[1]]], np.float32)
     size = image.shape[::-1]
     return np.asarray(cv2.warpAffine(image, shift, size, borderMode=cv2.BORDER_REFLECT), np.float32)
