@@ -21,11 +21,11 @@ _CORNER_PX = 25  # sides that come so near each other bound one box
 class BoxOptions:
     """What counts as a side; lengths are shares of the long side, areas of the image.
 
-    Moving scenes of 20 clips have upright lines of 0.07 at most, 15 insets of 0.13 and more. Level
+    Moving scenes of 50 clips have upright lines of 0.11 at most, 15 insets of 0.16 and more. Level
     ones are of little use: cameras turn and walk on the level, along them.
     """
 
-    min_line: float = 0.11
+    min_line: float = 0.14
     min_way_px: float = 60.0  # of the background across the line
     max_still_change: float = 4.0  # grey levels: a logo stands still in its box, a video does not
     solid: float = 0.016  # half the width from which an overlay is more than a line of its own
@@ -33,19 +33,27 @@ class BoxOptions:
     thin: float = 0.03  # a box less wide is a single line, and reaches to the side of the image
 
 
-def add_boxes(
-    overlay: Overlay, straight: Bool, change: F32, spread: F32, options: BoxOptions
-) -> Overlay:
-    """The overlay with the boxes that fixed edges bound.
+def find_sides(overlay: Overlay, straight: Bool, spread: F32, options: BoxOptions) -> Bool:
+    """Lines [H, W] along rows and columns that may be sides, off the overlay that is known.
 
     Args:
         straight: [H, W] fixed edges, as `FixedEdges` has them.
-        change: [H, W] deviation of each pixel from its mean over time, in grey levels.
         spread: [H, W, 3] variances xx, xy and yy of the background's places, in px^2.
     """
+    free = straight & ~_near(overlay.mask, options)
+    upright = _lines(free & (_way_px(spread[..., 0]) >= options.min_way_px), options)
+    level = _lines((free & (_way_px(spread[..., 2]) >= options.min_way_px)).T, options).T
+    return upright | level
+
+
+def add_boxes(overlay: Overlay, sides: Bool, change: F32, options: BoxOptions) -> Overlay:
+    """The overlay with the boxes that the sides [H, W] bound.
+
+    Args:
+        change: [H, W] deviation of each pixel from its mean over time, in grey levels.
+    """
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
-    outline = _near(overlay.mask, options)
-    for x, y, width, height in _boxes(straight & ~outline, spread, options):
+    for x, y, width, height in _boxes(sides, options):
         window = np.s_[y : y + height, x : x + width]
         still = np.mean(change[window] <= options.max_still_change) > 0.5
         (fixed if still else inset)[window] = True
@@ -58,17 +66,14 @@ def _near(mask: Bool, options: BoxOptions) -> Bool:
     return cv2.dilate(solid, disc(options.reach, mask)) > 0
 
 
-def _boxes(straight: Bool, spread: F32, options: BoxOptions) -> list[Box]:
-    upright = _lines(straight & (_way_px(spread[..., 0]) >= options.min_way_px), options)
-    level = _lines((straight & (_way_px(spread[..., 2]) >= options.min_way_px)).T, options).T
+def _boxes(sides: Bool, options: BoxOptions) -> list[Box]:
     near = np.ones((_CORNER_PX, _CORNER_PX), np.uint8)
-    lines = upright | level
-    _, found = cv2.connectedComponents(cv2.dilate(lines.astype(np.uint8), near))
+    _, found = cv2.connectedComponents(cv2.dilate(sides.astype(np.uint8), near))
     group = np.asarray(found)
     boxes: list[Box] = []
     for k in range(1, int(group.max()) + 1):
-        x, y, width, height = cv2.boundingRect(((group == k) & lines).astype(np.uint8))
-        boxes.append(_to_the_side((x, y, width, height), straight, options))
+        x, y, width, height = cv2.boundingRect(((group == k) & sides).astype(np.uint8))
+        boxes.append(_to_the_side((x, y, width, height), sides, options))
     return boxes
 
 

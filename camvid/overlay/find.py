@@ -11,7 +11,7 @@ import numpy as np
 
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import Passage, background_passages, unlike_static
-from camvid.overlay.boxes import BoxOptions, add_boxes
+from camvid.overlay.boxes import BoxOptions, add_boxes, find_sides
 from camvid.overlay.fixed_edges import (
     FixedEdgeOptions,
     Look,
@@ -69,7 +69,8 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     change, spread = _change(gray, looks), spread_of(looks)
     still = still_regions(change, fixed.presence, spread, options.regions)
     overlay = bounded_regions(edges, still, change, options.regions)
-    return add_boxes(overlay, fixed.straight, change, spread, options.boxes)
+    sides = find_sides(overlay, fixed.straight, spread, options.boxes)
+    return add_boxes(overlay, sides, change, options.boxes)
 
 
 def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:
