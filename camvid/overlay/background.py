@@ -20,6 +20,8 @@ _MIN_MOVING = 30
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
 _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
 _MIN_NOISE_PX = 0.15
+_MIN_RIM_SHARE = 0.4  # of the corners near the image's sides, which even large movers leave free
+_RIM = 0.125  # of each side
 _CELL_PX = 8  # the homography's flow is smooth: computed on a grid, interpolated between
 
 
@@ -73,6 +75,9 @@ def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     moving = followed & (shift_px >= _MIN_MOVING_PX)
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * followed.sum()):
         return None
+    rim = followed & _on_rim(corners[:, 0], here.shape)
+    if moving[rim].sum() < _MIN_RIM_SHARE * rim.sum():
+        return None  # a large mover, before a camera that stands still
     tolerance = 2 + 0.05 * float(np.median(shift_px[moving]))
     start, end = corners[moving, 0], moved[moving, 0]
     homography, inlier = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
@@ -107,6 +112,12 @@ def _unlike_static(passage: Passage, xy_px: F32) -> float:
     else:
         distance = sampson_px(passage.epipolar, xy_px, xy_px)
     return float(np.median(distance)) / passage.noise_px
+
+
+def _on_rim(xy: F32, shape: tuple[int, ...]) -> Bool:
+    """Which points [n, 2] lie near a side of an image [H, W]."""
+    place = xy / np.array(shape[::-1], np.float32)
+    return np.asarray(((place < _RIM) | (place > 1 - _RIM)).any(axis=1))
 
 
 def _followed(here: U8, there: U8, corners: F32) -> tuple[F32, Bool]:

@@ -149,6 +149,14 @@ def test_nothing_is_an_overlay_while_the_camera_stands_still() -> None:
     assert not find(rgb).mask.any()
 
 
+def test_a_large_mover_before_a_still_camera_makes_no_overlay_of_the_rest() -> None:
+    image, mover = wall(), wall(9)
+    rgb = np.stack([view(image, 100, 100, t) for t in range(NUM)])
+    for t in range(NUM):
+        rgb[t, 40:250, 60 + 3 * t : 260 + 3 * t] = mover[300:510, 200:400]
+    assert not find(rgb).mask.any()
+
+
 def test_a_hand_that_shakes_shows_no_overlay() -> None:
     """The way to and fro is long, and leaves edges where they are."""
     image, rng = wall(), np.random.default_rng(3)
