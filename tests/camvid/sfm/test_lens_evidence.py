@@ -87,7 +87,8 @@ def test_a_long_lens_is_put_off_by_distortion(scene_of):
     tracks = scene_of(position, 10 - 20 * t, focal_px=np.full(20, 800.0)).tracks
     found_px, evidence = evidence_of(distorted(tracks, 800.0, -0.475))
     assert found_px < 760
-    assert evidence.focal_shift.least(SURE) > LIMITS.max_distortion_focal_error
+    assert found_px * (1 + evidence.focal_shift.value) == pytest.approx(800, rel=0.03)
+    assert evidence.corner_shift.least(SURE) > LIMITS.max_radial_distortion
 
 
 def test_a_lens_without_distortion_is_not_blamed(clip):
