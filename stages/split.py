@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames
-from camvid.errors import ConfigError
+from camvid.errors import ConfigError, DamagedArtifact
 from camvid.memory import give_back
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
@@ -137,7 +137,15 @@ def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
 def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
     """Whether nothing failed, and all that was cut is there."""
     records = [record for row in known.rows for record in row.records]
-    return all(record.status != "failed" and store.is_whole(record) for record in records)
+    if not all(record.status != "failed" and store.is_whole(record) for record in records):
+        return False
+    try:
+        for row in known.rows:
+            if row.clip_id:
+                store.load(row.clip_id, Clip)
+    except DamagedArtifact:
+        return False
+    return True
 
 
 def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds: float) -> ClipRow:
@@ -151,7 +159,8 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
         )
     else:
         stored[Frames.__name__] = store.save_frames(clip, piece.jpegs)
-    stored[Clip.__name__] = store.save(clip.clip_id, clip)
+    # Not recorded as stored: a copy of the video cuts the same clip, and names itself in it.
+    store.save(clip.clip_id, clip)
     record = replace(record, stored=stored)
     row = ClipRow(clip_id=clip.clip_id, video_uri=clip.video.uri).after(record)
     return replace(row, fingerprints=_frame_identities(clip, split))

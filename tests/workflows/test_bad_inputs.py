@@ -164,3 +164,17 @@ def test_a_clip_below_four_frames_a_second(tmp_path: Path) -> None:
     assert rows[0]["status"] in ("ok", "rejected"), rows[0]["error"]
     if store.has(rows[0]["clip_id"], MotionReport):
         assert store.load(rows[0]["clip_id"], MotionReport).pair_frames.shape[1] == 2
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_copies_of_a_video_are_no_damage_to_each_other(
+    good: Path, tmp_path: Path, where: str
+) -> None:
+    """They cut the same clips, which count once, in this run and when it is resumed."""
+    copies = [str(tmp_path / f"{name}.mp4") for name in "ab"]
+    for copy in copies:
+        Path(copy).write_bytes(good.read_bytes())
+    store = ClipStore(str(tmp_path / "run"))
+    for _ in range(2):
+        index = curate(copies, store.root, CurateConfig(), executor(where))
+        assert [(row["status"], row["kind"]) for row in index] == [("ok", "video")]

@@ -271,7 +271,7 @@ def _completeness(result: Reconstruction) -> tuple[bool, float]:
 def _lacks_depth_alone(result: Reconstruction) -> bool:
     """Whether cameras were refused because no point is seen from far enough apart.
 
-    Then a longer focal length and a shorter way look the same, too.
+    Then a longer focal length and a shorter way look the same, too, and so does another lens.
     """
     failed = {reason.name for reason in result.reasons}
     depthless = {
@@ -279,7 +279,12 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
         "min_step_agreement",
         "max_focal_uncertainty",
     }
-    return bool(failed) and failed <= depthless
+    of_lens = {
+        "max_radial_distortion",
+        "max_distortion_focal_error",
+        "max_center_wander_fraction",
+    }
+    return bool(failed & depthless) and failed <= depthless | of_lens
 
 
 def _gray(frames: Frames) -> U8:
