@@ -14,7 +14,6 @@ from camvid.overlay.regions import Overlay, disc
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 _GAP_PX = 7  # in a line, where what lies on either side happens to be alike
-_CORNER_PX = 25  # sides that come so near each other bound one box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,9 @@ class BoxOptions:
     max_still_change: float = 4.0  # grey levels: a logo stands still in its box, a video does not
     solid: float = 0.016  # half the width from which an overlay is more than a line of its own
     reach: float = 0.02  # from it, straight parts of its outline may lie
-    thin: float = 0.03  # a box less wide is a single line, and reaches to the side of the image
+    touch: float = 0.01  # a side so near a border of the image begins there
+    min_overlap: float = 0.6  # of two sides that face each other, of the length of both together
+    min_width: float = 0.08  # between them
 
 
 def find_sides(overlay: Overlay, straight: Bool, spread: F32, options: BoxOptions) -> Bool:
@@ -67,13 +68,38 @@ def _near(mask: Bool, options: BoxOptions) -> Bool:
 
 
 def _boxes(sides: Bool, options: BoxOptions) -> list[Box]:
-    near = np.ones((_CORNER_PX, _CORNER_PX), np.uint8)
-    _, found = cv2.connectedComponents(cv2.dilate(sides.astype(np.uint8), near))
-    group = np.asarray(found)
+    """Boxes of two sides that face each other, and of one that begins at a border of the image.
+
+    One line alone may be the edge of a mover that the camera keeps in its place.
+    """
+    upright = _facing(sides, options)
+    level = [(y, x, height, width) for x, y, width, height in _facing(sides.T, options)]
+    return [*upright, *level]
+
+
+def _facing(sides: Bool, options: BoxOptions) -> list[Box]:
+    """The boxes between upright sides."""
+    rows, columns = sides.shape
+    long = round(options.min_line * max(rows, columns))
+    upright = cv2.morphologyEx(sides.astype(np.uint8), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(upright)
+    lines: list[Box] = [
+        (int(x), int(y), int(width), int(height))
+        for x, y, width, height in stats[1:, : cv2.CC_STAT_AREA]
+    ]
     boxes: list[Box] = []
-    for k in range(1, int(group.max()) + 1):
-        x, y, width, height = cv2.boundingRect(((group == k) & sides).astype(np.uint8))
-        boxes.append(_to_the_side((x, y, width, height), sides, options))
+    touch = options.touch * max(rows, columns)
+    for k, (x, y, width, height) in enumerate(lines):
+        if y <= touch or y + height >= rows - touch:
+            nearer = (0, y, x + width, height) if x < columns - x else (x, y, columns - x, height)
+            boxes.append(nearer)
+        for other_x, other_y, other_width, other_height in lines[k + 1 :]:
+            top, bottom = max(y, other_y), min(y + height, other_y + other_height)
+            whole = max(y + height, other_y + other_height) - min(y, other_y)
+            left, right = min(x, other_x), max(x + width, other_x + other_width)
+            apart = right - left >= options.min_width * columns
+            if apart and bottom - top >= options.min_overlap * whole:
+                boxes.append((left, top, right - left, bottom - top))
     return boxes
 
 
@@ -89,15 +115,3 @@ def _lines(sure: Bool, options: BoxOptions) -> Bool:
     )
     wide = cv2.dilate(closed, np.ones((1, 3), np.uint8))
     return cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((shortest, 1), np.uint8)) > 0
-
-
-def _to_the_side(box: Box, image: Bool, options: BoxOptions) -> Box:
-    """The box; of a single line, what lies between it and the nearer side of the image."""
-    x, y, width, height = box
-    rows, columns = image.shape
-    thin = options.thin * max(image.shape)
-    if width < thin:
-        return (0, y, x + width, height) if x < columns - x else (x, y, columns - x, height)
-    if height < thin:
-        return (x, 0, width, y + height) if y < rows - y else (x, y, width, rows - y)
-    return box
