@@ -8,10 +8,12 @@ import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks
 from camvid.index import read_index
+from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import overlay_of
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
+from camvid.scenes.spec import SceneSpec
 from camvid.store import ClipStore
 from workflows import in_process
 from workflows.curate import CurateConfig, curate
@@ -32,6 +34,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     root = str(folder / "run")
     curate([str(folder / "logo.mp4")], root, CurateConfig(), in_process.run)
     return ClipStore(root)
+
+
+@pytest.mark.parametrize("scene", demo_scenes(), ids=lambda scene: scene.name)
+def test_what_a_camera_follows_is_no_overlay(scene: SceneSpec) -> None:
+    """In the pan a box keeps its place in the image, one upright edge of it to the pixel."""
+    assert find_overlay(render(scene).rgb, 24.0, OverlayOptions()).mask.mean() < 0.01
 
 
 def test_a_logo_makes_no_scene_move(store: ClipStore) -> None:
