@@ -1,0 +1,128 @@
+"""Likelihood of a track as one static point, against a point that moves smoothly by itself.
+
+What is left of a track after its static point is white noise, plus slow noise (cameras err for
+many frames alike, trackers drift), plus, if it moves, a random walk in the image. The slow parts
+are cosines over the track's own duration, with independent normal amplitudes: for a random walk
+that is the Karhunen-Loeve expansion, with variances that fall as 1/k^2. All else is linear algebra:
+each track's place, drift and motion are integrated out in closed form. A track's noise has a scale
+of its own (so the likelihoods are multivariate t), since trackers hold to some corners better.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import F64
+from camvid.rigidity.sightings import Sightings
+from camvid.rigidity.static_points import StaticPoints
+
+NUM_COSINES = 8  # per axis: over 2 s, motion up to 2 Hz; faster is white noise
+DEGREES = 4.0  # of freedom of the noise scale's prior
+_NEGLIGIBLE = 1e-3  # weight of a track
+_LOOSE, _HELD = 1e-6, 1e6  # precision, 1/px^2, of a free and of a held parameter
+
+
+class Spectrum(NamedTuple):
+    """Noise of the tracks of one clip."""
+
+    white_px: float  # standard deviation of a sighting along one axis
+    slow_px: F64  # [K] of the amplitudes of the cosines
+
+
+class Compressed(NamedTuple):
+    """All that the likelihoods need of N tracks: their cosines, places integrated out."""
+
+    gram: F64  # [N, 2K, 2K] of the cosines (x, y in turn), the static point's place projected out
+    right: F64  # [N, 2K] of the residual
+    square_px2: F64  # [N] what is left of the residual's square
+    num: F64  # [N] numbers observed, less those that went into the place
+    duration: F64  # [N] frames from first to last sighting
+
+
+def compress(sightings: Sightings, points: StaticPoints) -> Compressed:
+    """Projects the sightings on place and cosines, track by track."""
+    num_tracks, size = sightings.by_track.shape[0], 2 * NUM_COSINES
+    pointer = sightings.by_track.indptr
+    has = np.diff(pointer) > 0
+    first, last = np.zeros(num_tracks), np.zeros(num_tracks)
+    first[has] = sightings.frame[pointer[:-1][has]]
+    last[has] = sightings.frame[pointer[1:][has] - 1]
+    span = np.maximum(last - first, 1)
+    phase = (sightings.frame - first[sightings.track] + 0.5) / (span + 1)[sightings.track]
+    cosine = np.cos(np.pi * np.arange(1, NUM_COSINES + 1) * phase[:, None])  # [O, K]
+    basis = np.einsum("ok,ij->oiKj".replace("K", "k"), cosine, np.eye(2)).reshape(-1, 2, size)
+    jacobian = points.jacobian_px
+    place = sightings.sum(np.einsum("oki,okj->oij", jacobian, jacobian))
+    scale = np.sqrt(np.einsum("nii->ni", place)) + 1e-12  # in px: so that one precision suits all
+    place = place / (scale[:, :, None] * scale[:, None, :])
+    held = np.where(points.at_bound, _HELD, 0.0)
+    place += _LOOSE * np.eye(3) + held[:, None, None] * np.diag([0.0, 0.0, 1.0])
+    scaled = jacobian / scale[sightings.track][:, None]
+    cross = sightings.sum(np.einsum("oki,okj->oij", scaled, basis))  # [N, 3, 2K]
+    gram = sightings.sum(np.einsum("oki,okj->oij", basis, basis))
+    residual = points.residual_px
+    right_place = sightings.sum(np.einsum("oki,ok->oi", scaled, residual))
+    right = sightings.sum(np.einsum("oki,ok->oi", basis, residual))
+    square = sightings.sum((residual**2).sum(axis=1))
+    solved = np.linalg.solve(place, np.concatenate([cross, right_place[..., None]], axis=2))
+    across = np.swapaxes(cross, 1, 2)
+    free = np.where(points.at_bound, 2.0, 3.0)
+    return Compressed(
+        gram - across @ solved[..., :-1],
+        right - (across @ solved[..., -1:])[..., 0],
+        np.maximum(square - (right_place * solved[..., -1]).sum(axis=1), 0.0),
+        np.maximum(2 * sightings.count - free, 0.0),
+        span,
+    )
+
+
+def log_likelihood(tracks: Compressed, noise: Spectrum, motion_px2: F64 | None = None) -> F64:
+    """[N] up to a constant that is the same for every hypothesis.
+
+    `motion_px2` [N, K] are variances of the cosines that motion adds to those of the noise.
+    """
+    variance = np.broadcast_to(noise.slow_px**2, (len(tracks.num), NUM_COSINES))
+    if motion_px2 is not None:
+        variance = variance + motion_px2
+    quadratic, log_det = _quadratic(tracks, noise.white_px, variance)
+    dof = tracks.num + DEGREES
+    return -0.5 * log_det - 0.5 * dof * np.log1p(np.maximum(quadratic, 0) / DEGREES)
+
+
+def _quadratic(tracks: Compressed, white_px: float, variance: F64) -> tuple[F64, F64]:
+    """(Mahalanobis square [N], log determinant [N]) of the residuals' covariance."""
+    both = np.repeat(variance, 2, axis=1)
+    precision = tracks.gram / white_px**2
+    diagonal = np.arange(both.shape[1])
+    precision[:, diagonal, diagonal] += 1 / both
+    right = tracks.right / white_px**2
+    mean = np.linalg.solve(precision, right[..., None])[..., 0]
+    root = np.linalg.cholesky(precision)[:, diagonal, diagonal]
+    log_det = 2 * np.log(root).sum(axis=1) + np.log(both).sum(axis=1)
+    quadratic = tracks.square_px2 / white_px**2 - (right * mean).sum(axis=1)
+    return quadratic, log_det + tracks.num * 2 * np.log(white_px)
+
+
+def refit_noise(tracks: Compressed, noise: Spectrum, static: F64) -> Spectrum:
+    """One step of expectation and maximisation, over tracks weighed by P(static) [N]."""
+    use = static * (tracks.num >= 2 * NUM_COSINES)
+    tracks, use = Compressed(*(part[use > _NEGLIGIBLE] for part in tracks)), use[use > _NEGLIGIBLE]
+    variance = np.broadcast_to(noise.slow_px**2, (len(use), NUM_COSINES))
+    both = np.repeat(variance, 2, axis=1)
+    precision = tracks.gram / noise.white_px**2
+    diagonal = np.arange(both.shape[1])
+    precision[:, diagonal, diagonal] += 1 / both
+    inverse = np.linalg.inv(precision)
+    right = tracks.right / noise.white_px**2
+    mean, spread = (inverse @ right[..., None])[..., 0], inverse[:, diagonal, diagonal]
+    quadratic = tracks.square_px2 / noise.white_px**2 - (right * mean).sum(axis=1)
+    scale = (DEGREES + tracks.num) / (DEGREES + quadratic)  # of each track's precision
+    slow = (scale[:, None] * mean**2 + spread).reshape(-1, NUM_COSINES, 2).mean(axis=2)
+    slow_px = np.sqrt((use[:, None] * slow).sum(axis=0) / max(float(use.sum()), 1e-9))
+    fitted = np.einsum("ni,ni->n", (tracks.gram @ mean[..., None])[..., 0], mean)
+    left = tracks.square_px2 - 2 * (tracks.right * mean).sum(axis=1) + fitted
+    left = scale * np.maximum(left, 0) + (tracks.gram[:, diagonal, diagonal] * spread).sum(axis=1)
+    white = float((use * left).sum() / max(float((use * tracks.num).sum()), 1e-9))
+    if not white > 0:
+        return noise
+    return Spectrum(float(np.sqrt(white)), slow_px)

@@ -1,0 +1,156 @@
+"""The posterior probability that a track, and that an object, moves.
+
+A track's evidence is a ratio of likelihoods; the segmenter's word for the object is the prior. The
+tracks of an object share an unknown fraction that moves: nearly all of a mover (its mask reaches
+a little onto what is behind it), hardly any of a static thing (tracks slide along edges, and hang
+on to where two outlines cross). Which of the two distributions the fraction comes from decides
+about the object, and the fraction then serves as the prior of each of its tracks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import F64, U16, Bool, PointTracks, Reconstruction
+from camvid.rigidity.evidence import (
+    NUM_COSINES,
+    Compressed,
+    Spectrum,
+    compress,
+    log_likelihood,
+    refit_noise,
+)
+from camvid.rigidity.sightings import cameras_of, sightings_of
+from camvid.rigidity.static_points import StaticPoints, fit_static_points
+
+_FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
+_ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
+_NOISE_STEPS = 3
+_MAX_LOG_RATIO = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RigidityOptions:
+    """Priors; each is a frequency that was counted on development clips."""
+
+    slowest: float = 0.02  # image sides per second: below it, motion is not worth the name
+    num_speeds: int = 7  # each twice the one before
+    unmasked: float = 0.02  # P(moves) of what no mask holds
+    masked: float = 0.5  # P(moves) of an object of a word that `words` does not hold
+    words: Mapping[str, float] = field(default_factory=lambda: dict[str, float]())
+    misled: float = 0.05  # share of static tracks that go their own way all the same
+    static_fraction: tuple[float, float] = (0.5, 10.0)  # Beta: of a static object's tracks, moving
+    moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
+    num_independent: float = 20.0  # an object's tracks err together: they count as at most so many
+
+
+class Rigidity(NamedTuple):
+    """What moves, of N tracks on M objects; NaN where no camera is known or too little is seen."""
+
+    track_moves: F64  # [N] P(moves), by its own evidence and its object's
+    log_ratio: F64  # [N] log likelihood of motion over that of a static point, alone
+    object_moves: dict[int, float]  # P(moves) by object id; id 0 is what no mask holds
+    num_tracks: dict[int, int]  # that told about each object
+    points: StaticPoints
+    noise: Spectrum
+
+
+def estimate_rigidity(
+    tracks: PointTracks,
+    owner: U16,
+    words: Mapping[int, str],
+    found: Reconstruction,
+    size_px: tuple[int, int],
+    fps: float,
+    options: RigidityOptions,
+    lower: F64 | None = None,
+) -> Rigidity:
+    """Of each track [N] and object, under known cameras; `owner` [N] is the object it lies on.
+
+    `lower` [N] bounds the inverse depths that a static point may have: those of what is seen
+    behind the track. Zero where nothing is known.
+    """
+    cameras = cameras_of(found, *size_px)
+    sightings = sightings_of(tracks, cameras)
+    points = fit_static_points(sightings, cameras, 1.0, lower)
+    seen = compress(sightings, points)
+    known = seen.num >= 4
+    noise = Spectrum(0.2, np.full(NUM_COSINES, 0.2))
+    static = np.where(owner == 0, 1.0, 0.0)
+    ratio = np.zeros(len(owner))
+    motion = motion_variances(seen, max(size_px), fps, options)
+    for _ in range(_ROUNDS):
+        for _ in range(_NOISE_STEPS):
+            noise = refit_noise(seen, noise, static * known)
+        ratio = log_ratio(seen, noise, motion)
+        alone = _bounded(ratio, options.misled) + np.log(options.unmasked)
+        static = np.where(owner == 0, 1 / (1 + np.exp(alone)), 0.0)
+    object_moves: dict[int, float] = {}
+    num_tracks: dict[int, int] = {}
+    track_moves = np.full(len(owner), np.nan)
+    for label in np.unique(owner):
+        own = known & (owner == label)
+        prior = options.words.get(words.get(int(label), ""), options.masked)
+        prior = prior if label else options.unmasked
+        bounded = _bounded(ratio[own], options.misled)
+        object_moves[int(label)], track_moves[own] = _object(bounded, prior, options)
+        num_tracks[int(label)] = int(own.sum())
+    return Rigidity(track_moves, ratio, object_moves, num_tracks, points, noise)
+
+
+def motion_variances(
+    seen: Compressed, side_px: int, fps: float, options: RigidityOptions
+) -> list[F64]:
+    """Of the cosines [N, K], for each speed: amplitudes of movers grow as duration / k^2."""
+    k = np.arange(1, NUM_COSINES + 1)
+    speeds = options.slowest * 2.0 ** np.arange(options.num_speeds) * side_px / fps
+    return [(v * 0.4 * seen.duration[:, None] / k**2) ** 2 for v in speeds]
+
+
+def log_ratio(seen: Compressed, noise: Spectrum, motion: list[F64]) -> F64:
+    """[N] log likelihood of a smooth motion of any of the speeds, over that of none."""
+    moving = np.stack([log_likelihood(seen, noise, variance) for variance in motion])
+    ratio = np.logaddexp.reduce(moving, axis=0) - np.log(len(motion)) - log_likelihood(seen, noise)
+    return np.clip(ratio, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
+
+
+def _bounded(ratio: F64, misled: float) -> F64:
+    """The same, where a share of the static tracks goes its own way: at most 1 / misled."""
+    return ratio - np.logaddexp(np.log1p(-misled), np.log(misled) + ratio)
+
+
+def _object(ratio: F64, prior: float, options: RigidityOptions) -> tuple[float, F64]:
+    """(P(the object moves), P(moves) of each of its tracks), of ratios that know of the misled."""
+    if not len(ratio):
+        return prior, np.zeros(0)
+    log_odds = np.stack([_log_beta(*options.static_fraction), _log_beta(*options.moving_fraction)])
+    log_odds += np.log([[1 - prior], [prior]])
+    track = np.logaddexp(np.log1p(-_FRACTION)[:, None], np.log(_FRACTION)[:, None] + ratio)
+    weight = min(1.0, options.num_independent / len(ratio))
+    joint = log_odds + weight * track.sum(axis=1)
+    joint = np.exp(joint - joint.max())
+    joint /= joint.sum()
+    each = np.exp(np.log(_FRACTION)[:, None] + ratio - track)
+    return float(joint[1].sum()), joint.sum(axis=0) @ each
+
+
+def _log_beta(a: float, b: float) -> F64:
+    """Log probabilities of the fractions under Beta(a, b)."""
+    log = (a - 1) * np.log(_FRACTION) + (b - 1) * np.log1p(-_FRACTION)
+    return log - np.logaddexp.reduce(log)
+
+
+def owners(tracks: PointTracks, object_id: U16, min_share: float = 0.6) -> tuple[U16, Bool]:
+    """([N] the object on which most of a track's sightings lie, or 0; [N] whether enough do)."""
+    frame, track = np.nonzero(tracks.visible)
+    height, width = object_id.shape[1:]
+    column, row = np.floor(tracks.xy_px[frame, track]).astype(int).T
+    label = object_id[frame, row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.int64)
+    num = int(object_id.max()) + 1
+    counts = np.bincount(track * num + label, minlength=tracks.visible.shape[1] * num)
+    counts = counts.reshape(-1, num)
+    best = counts.argmax(axis=1)
+    sure = counts.max(axis=1) >= min_share * np.maximum(counts.sum(axis=1), 1)
+    return best.astype(np.uint16), sure

@@ -1,0 +1,106 @@
+"""The static point that explains a track best: a direction and an inverse depth within bounds.
+
+Inverse depth 0 is a point at infinity, so a camera that turns in place needs no code of its own.
+A point behind the camera, or behind what it hides, is no explanation: the bounds forbid it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from camvid.artifacts import F64, Bool
+from camvid.geometry import invert_rigid
+from camvid.rigidity.sightings import Cameras, Sightings
+
+_STEPS = 8
+_AHEAD = 1e-2  # least ratio of the depth in another frame to that in the reference frame
+_HELD = 1e12  # precision that holds the inverse depth at its bound
+
+
+class StaticPoints(NamedTuple):
+    """One point per track, given in the camera of the track's middle sighting."""
+
+    uv: F64  # [N, 2] (X/Z, Y/Z)
+    inverse_depth: F64  # [N]
+    at_bound: Bool  # [N] the inverse depth would go further, were it let
+    residual_px: F64  # [O, 2] observed minus expected
+    jacobian_px: F64  # [O, 2, 3] of the expected place by (u, v, inverse depth in units of `unit`)
+    unit: float
+
+
+def fit_static_points(
+    sightings: Sightings,
+    cameras: Cameras,
+    noise_px: float,
+    lower: F64 | None = None,
+) -> StaticPoints:
+    """Gauss-Newton with Cauchy weights, all tracks at once.
+
+    `lower` [N] are the least inverse depths allowed: that of what the track is seen in front of.
+    """
+    num_tracks = sightings.by_track.shape[0]
+    middle = _middle(sightings)
+    rotation, translation, K = _relative(sightings, cameras, middle)
+    unit = cameras.max_inverse_depth or 1.0
+    high = np.full(num_tracks, cameras.max_inverse_depth / unit)
+    low = np.zeros(num_tracks) if lower is None else np.minimum(lower / unit, high)
+    start = sightings.xy_px[middle]
+    K_mid = cameras.K[sightings.frame[middle]]
+    point = np.zeros((num_tracks, 3))
+    point[:, :2] = (start - K_mid[:, :2, 2]) / K_mid[:, [0, 1], [0, 1]]
+    point[:, 2] = np.clip(0.1 * high, low, high)
+    at_bound = np.zeros(num_tracks, bool)
+    for step in range(_STEPS):
+        scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
+        expected, jacobian = _expected(point, rotation, translation, K, unit, sightings)
+        residual = sightings.xy_px - expected
+        weight = 1 / (1 + (residual**2).sum(axis=1) / scale**2)
+        weighted = jacobian * weight[:, None, None]
+        normal = sightings.sum(np.einsum("oki,okj->oij", weighted, jacobian))
+        normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+        normal += 1e-9 * np.eye(3)
+        right = sightings.sum(np.einsum("oki,ok->oi", weighted, residual))
+        change = np.linalg.solve(normal, right[..., None])[..., 0]
+        wanted = point[:, 2] + change[:, 2]
+        at_bound = (wanted <= low) | (wanted >= high)
+        held = np.clip(wanted, low, high) - point[:, 2]
+        rest = right[:, :2] - normal[:, :2, 2] * held[:, None]
+        change = np.linalg.solve(normal[:, :2, :2], rest[..., None])[..., 0]
+        point = point + np.column_stack([change, held])
+    expected, jacobian = _expected(point, rotation, translation, K, unit, sightings)
+    return StaticPoints(
+        point[:, :2], point[:, 2] * unit, at_bound, sightings.xy_px - expected, jacobian, unit
+    )
+
+
+def _middle(sightings: Sightings) -> np.ndarray:
+    """Place [N] in the list of each track's middle sighting (0 for a track without any)."""
+    pointer = sightings.by_track.indptr
+    middle = (pointer[:-1] + pointer[1:]) // 2
+    return np.minimum(middle, max(len(sightings.track) - 1, 0))
+
+
+def _relative(
+    sightings: Sightings, cameras: Cameras, middle: np.ndarray
+) -> tuple[F64, F64, F64]:
+    """Pose [O] of each sighting's camera from that of its track's middle sighting, and its K."""
+    reference = invert_rigid(cameras.cam_from_world[sightings.frame[middle]])[sightings.track]
+    pose = cameras.cam_from_world[sightings.frame]
+    rotation = pose[..., :3] @ reference[..., :3]
+    translation = np.einsum("oij,oj->oi", pose[..., :3], reference[..., 3]) + pose[..., 3]
+    return rotation, translation, cameras.K[sightings.frame]
+
+
+def _expected(
+    point: F64, rotation: F64, translation: F64, K: F64, unit: float, sightings: Sightings
+) -> tuple[F64, F64]:
+    """Place [O, 2] where each static point is seen, and its derivative [O, 2, 3]."""
+    own = point[sightings.track]
+    ray = np.column_stack([own[:, :2], np.ones(len(own))])
+    seen = np.einsum("oij,oj->oi", rotation, ray) + own[:, 2:] * unit * translation
+    z = np.maximum(seen[:, 2], _AHEAD)  # behind the camera: far off what is observed
+    focal = K[:, [0, 1], [0, 1]]
+    plane = seen[:, :2] / z[:, None]
+    columns = np.concatenate([rotation[..., :2], unit * translation[..., None]], axis=-1)
+    jacobian = columns[:, :2] - plane[..., None] * columns[:, 2:]
+    return plane * focal + K[:, :2, 2], jacobian * (focal / z[:, None])[..., None]
