@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64, U16, Bool, PointTracks, Reconstruction
+from camvid.rigidity.behind import furthest_allowed
 from camvid.rigidity.evidence import (
     NUM_COSINES,
     Compressed,
@@ -28,6 +29,7 @@ from camvid.rigidity.static_points import StaticPoints, fit_static_points
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 _ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
 _NOISE_STEPS = 3
+_SURE = 0.9
 _MAX_LOG_RATIO = 30.0
 
 
@@ -65,16 +67,12 @@ def estimate_rigidity(
     size_px: tuple[int, int],
     fps: float,
     options: RigidityOptions,
-    lower: F64 | None = None,
 ) -> Rigidity:
     """Of each track [N] and object, under known cameras; `owner` [N] is the object it lies on.
-
-    `lower` [N] bounds the inverse depths that a static point may have: those of what is seen
-    behind the track. Zero where nothing is known.
     """
-    cameras = cameras_of(found, *size_px)
+    cameras = cameras_of(found, tracks, owner == 0, *size_px)
     sightings = sightings_of(tracks, cameras)
-    points = fit_static_points(sightings, cameras, 1.0, lower)
+    points = fit_static_points(sightings, cameras, 1.0)
     seen = compress(sightings, points)
     known = seen.num >= 4
     noise = Spectrum(0.2, np.full(NUM_COSINES, 0.2))
@@ -87,6 +85,12 @@ def estimate_rigidity(
         ratio = log_ratio(seen, noise, motion)
         alone = _bounded(ratio, options.misled) + np.log(options.unmasked)
         static = np.where(owner == 0, 1 / (1 + np.exp(alone)), 0.0)
+    if cameras.max_inverse_depth > 0 and owner.any():
+        sure = (static > _SURE) & known & ~points.at_bound
+        lower = furthest_allowed(sightings, points, owner, sure, max(size_px))
+        points = fit_static_points(sightings, cameras, 1.0, lower)
+        seen = compress(sightings, points)
+        ratio = log_ratio(seen, noise, motion)
     object_moves: dict[int, float] = {}
     num_tracks: dict[int, int] = {}
     track_moves = np.full(len(owner), np.nan)

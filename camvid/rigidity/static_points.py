@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64, Bool
-from camvid.geometry import invert_rigid
 from camvid.rigidity.sightings import Cameras, Sightings
 
 _STEPS = 8
@@ -25,7 +24,7 @@ class StaticPoints(NamedTuple):
     at_bound: Bool  # [N] the inverse depth would go further, were it let
     residual_px: F64  # [O, 2] observed minus expected
     jacobian_px: F64  # [O, 2, 3] of the expected place by (u, v, inverse depth in units of `unit`)
-    unit: float
+    depth_ratio: F64  # [O] depth at each sighting over that at the middle one
 
 
 def fit_static_points(
@@ -52,7 +51,7 @@ def fit_static_points(
     at_bound = np.zeros(num_tracks, bool)
     for step in range(_STEPS):
         scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
-        expected, jacobian = _expected(point, rotation, translation, K, unit, sightings)
+        expected, jacobian, depth_ratio = _expected(point, rotation, translation, K, unit, sightings)
         residual = sightings.xy_px - expected
         weight = 1 / (1 + (residual**2).sum(axis=1) / scale**2)
         weighted = jacobian * weight[:, None, None]
@@ -67,9 +66,14 @@ def fit_static_points(
         rest = right[:, :2] - normal[:, :2, 2] * held[:, None]
         change = np.linalg.solve(normal[:, :2, :2], rest[..., None])[..., 0]
         point = point + np.column_stack([change, held])
-    expected, jacobian = _expected(point, rotation, translation, K, unit, sightings)
+    expected, jacobian, depth_ratio = _expected(point, rotation, translation, K, unit, sightings)
     return StaticPoints(
-        point[:, :2], point[:, 2] * unit, at_bound, sightings.xy_px - expected, jacobian, unit
+        uv=point[:, :2],
+        inverse_depth=point[:, 2] * unit,
+        at_bound=at_bound,
+        residual_px=sightings.xy_px - expected,
+        jacobian_px=jacobian,
+        depth_ratio=depth_ratio,
     )
 
 
@@ -84,17 +88,20 @@ def _relative(
     sightings: Sightings, cameras: Cameras, middle: np.ndarray
 ) -> tuple[F64, F64, F64]:
     """Pose [O] of each sighting's camera from that of its track's middle sighting, and its K."""
-    reference = invert_rigid(cameras.cam_from_world[sightings.frame[middle]])[sightings.track]
-    pose = cameras.cam_from_world[sightings.frame]
-    rotation = pose[..., :3] @ reference[..., :3]
-    translation = np.einsum("oij,oj->oi", pose[..., :3], reference[..., 3]) + pose[..., 3]
-    return rotation, translation, cameras.K[sightings.frame]
+    pose = cameras.cam_from_world
+    back = np.full((len(pose), 3, 3), np.nan)
+    posed = np.isfinite(pose).all(axis=(1, 2))
+    back[posed] = np.linalg.inv(pose[posed, :, :3])  # rotations, or homographies
+    here, there = sightings.frame[middle][sightings.track], sightings.frame
+    rotation = pose[there, :, :3] @ back[here]
+    translation = pose[there, :, 3] - np.einsum("oij,oj->oi", rotation, pose[here, :, 3])
+    return rotation, translation, cameras.K[there]
 
 
 def _expected(
     point: F64, rotation: F64, translation: F64, K: F64, unit: float, sightings: Sightings
-) -> tuple[F64, F64]:
-    """Place [O, 2] where each static point is seen, and its derivative [O, 2, 3]."""
+) -> tuple[F64, F64, F64]:
+    """Place [O, 2] of each static point, its derivative [O, 2, 3], and its depth [O] there."""
     own = point[sightings.track]
     ray = np.column_stack([own[:, :2], np.ones(len(own))])
     seen = np.einsum("oij,oj->oi", rotation, ray) + own[:, 2:] * unit * translation
@@ -103,4 +110,4 @@ def _expected(
     plane = seen[:, :2] / z[:, None]
     columns = np.concatenate([rotation[..., :2], unit * translation[..., None]], axis=-1)
     jacobian = columns[:, :2] - plane[..., None] * columns[:, 2:]
-    return plane * focal + K[:, :2, 2], jacobian * (focal / z[:, None])[..., None]
+    return plane * focal + K[:, :2, 2], jacobian * (focal / z[:, None])[..., None], z

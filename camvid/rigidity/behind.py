@@ -1,0 +1,59 @@
+"""How far away an object may be, were it static: no further than what is seen all around it.
+
+A static object hides what is behind it, and that shows beside it in the image, nearer and further.
+So the furthest of what is seen around an object bounds its own depth. A car ahead that keeps its
+distance, say, would have to stand still at infinity, behind the houses that it hides.
+"""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from camvid.artifacts import F64, U16, Bool
+from camvid.rigidity.sightings import Sightings
+from camvid.rigidity.static_points import StaticPoints
+
+_RADIUS = 0.08  # of the image's longer side, around a track of the object
+_FURTHEST = 0.1  # quantile of the inverse depths around: single ones are wrong
+_MIN_AROUND = 8  # static tracks around an object in a frame, to say how deep the scene is there
+_SLACK = 0.8  # of that inverse depth: the background need not be cut off right behind the object
+
+
+def furthest_allowed(
+    sightings: Sightings, points: StaticPoints, owner: U16, static: Bool, side_px: int
+) -> F64:
+    """Least inverse depth [N] that a static point of each track may have; 0 where nothing says.
+
+    Args:
+        points: the static points of all tracks.
+        owner: object [N] that each track lies on, 0 for none.
+        static: which tracks [N] surely lie on the static scene.
+    """
+    inverse_depth = points.inverse_depth[sightings.track] / points.depth_ratio
+    bound = np.full(len(sightings.track), np.nan)
+    on_object = owner[sightings.track] > 0
+    around = ~on_object & static[sightings.track]
+    for frame in np.unique(sightings.frame[on_object]):
+        here = sightings.frame == frame
+        scene = np.flatnonzero(here & around)
+        if len(scene) < _MIN_AROUND:
+            continue
+        tree = cKDTree(sightings.xy_px[scene])
+        for label in np.unique(owner[sightings.track[here & on_object]]):
+            own = np.flatnonzero(here & (owner[sightings.track] == label))
+            near = tree.query_ball_point(sightings.xy_px[own], _RADIUS * side_px)
+            beside = scene[np.unique(np.concatenate(near)).astype(np.intp)]
+            if len(beside) >= _MIN_AROUND:
+                bound[own] = np.quantile(inverse_depth[beside], _FURTHEST)
+    return _per_track(bound * points.depth_ratio, sightings)
+
+
+def _per_track(bound: F64, sightings: Sightings) -> F64:
+    """Of each track's sightings the median, as seen from its middle one."""
+    known = np.isfinite(bound)
+    track, value = sightings.track[known], bound[known]
+    order = np.lexsort((value, track))
+    track, value = track[order], value[order]
+    labels, first, count = np.unique(track, return_index=True, return_counts=True)
+    least = np.zeros(sightings.by_track.shape[0])
+    least[labels] = _SLACK * np.maximum(value[first + count // 2], 0)
+    return least
