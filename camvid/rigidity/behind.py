@@ -15,13 +15,16 @@ from camvid.rigidity.static_points import StaticPoints
 _RADIUS = 0.08  # of the image's longer side, around a track of the object
 _FURTHEST = 0.1  # quantile of the inverse depths around: single ones are wrong
 _MIN_AROUND = 8  # static tracks around an object in a frame, to say how deep the scene is there
+_NEAR, _NEARER = 0.98, 4.0  # quantile of the scene's inverse depths, and times that: the largest
 _SLACK = 0.8  # of that inverse depth: the background need not be cut off right behind the object
 
 
-def furthest_allowed(
+def allowed_depths(
     sightings: Sightings, points: StaticPoints, owner: U16, static: Bool, side_px: int
-) -> F64:
-    """Least inverse depth [N] that a static point of each track may have; 0 where nothing says.
+) -> tuple[F64, F64]:
+    """Least and largest inverse depth [N] that a static point of each track may have.
+
+    The least is 0 where nothing says how deep the scene is around a track.
 
     Args:
         points: the static points of all tracks.
@@ -44,7 +47,10 @@ def furthest_allowed(
             beside = scene[np.unique(np.concatenate(near)).astype(np.intp)]
             if len(beside) >= _MIN_AROUND:
                 bound[own] = np.quantile(inverse_depth[beside], _FURTHEST)
-    return _per_track(bound * points.depth_ratio, sightings)
+    scene = points.inverse_depth[static]
+    nearest = _NEARER * float(np.quantile(scene, _NEAR)) if len(scene) else np.inf
+    least = _per_track(bound * points.depth_ratio, sightings)
+    return least, np.full(len(least), nearest)
 
 
 def _per_track(bound: F64, sightings: Sightings) -> F64:

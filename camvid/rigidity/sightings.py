@@ -1,4 +1,4 @@
-"""Tracks as a list of sightings, ordered by track, beside the cameras that saw them."""
+"""Tracks as a list of sightings, and the cameras that saw them."""
 
 from typing import Any, NamedTuple
 
@@ -6,11 +6,15 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
-from camvid.artifacts import F64, I32, Bool, PointTracks, Reconstruction
+from camvid.artifacts import F64, I32, U16, Bool, PointTracks, Reconstruction
+from camvid.geometry import camera_centers
+
+_MIN_SHARED = 12  # background tracks of two neighbouring frames, to fit a homography
+_MAX_OFF_PX = 1.5
 
 
 class Cameras(NamedTuple):
-    """What static points look like in T frames.
+    """How a static point is seen in T frames.
 
     A camera that does not travel has no translation. Where a camera is not known at all, the
     homographies of its background stand in for its rotations.
@@ -18,7 +22,19 @@ class Cameras(NamedTuple):
 
     K: F64  # [T, 3, 3]
     cam_from_world: F64  # [T, 3, 4]; NaN where not known
-    max_inverse_depth: float  # of static points, in 1 / world units; 0: all is a direction
+
+    @property
+    def posed(self) -> Bool:
+        """[T]"""
+        return np.asarray(np.isfinite(self.cam_from_world).all(axis=(1, 2)))
+
+    @property
+    def extent(self) -> float:
+        """Largest side of the box around the path; 0 where the camera does not travel."""
+        pose = self.cam_from_world[self.posed]
+        if not pose[..., 3].any():
+            return 0.0
+        return float(np.ptp(camera_centers(pose), axis=0).max())
 
 
 class Sightings(NamedTuple):
@@ -40,57 +56,47 @@ class Sightings(NamedTuple):
         return np.asarray(self.by_track.sum(axis=1), np.float64)
 
 
-_NEAR_QUANTILE, _NEARER = 0.98, 4.0  # static things come so much nearer than nearly all points
-
-
-_MIN_SHARED = 12  # background tracks of two neighbouring frames, to fit a homography
-_MAX_OFF_PX = 1.5
+def sightings_of(tracks: PointTracks, cameras: Cameras) -> Sightings:
+    """The sightings of all tracks in posed frames."""
+    track, frame = np.nonzero((tracks.visible & cameras.posed[:, None]).T)
+    size = tracks.visible.shape[1], len(track)
+    by_track = csr_array((np.ones(len(track)), (track, np.arange(len(track)))), shape=size)
+    xy_px = tracks.xy_px[frame, track].astype(np.float64)
+    return Sightings(track.astype(np.int32), frame.astype(np.int32), xy_px, by_track)
 
 
 def cameras_of(
-    found: Reconstruction, tracks: PointTracks, background: Bool, width_px: int, height_px: int
+    found: Reconstruction, tracks: PointTracks, owner: U16, size_px: tuple[int, int]
 ) -> Cameras:
-    """The cameras of a reconstruction; of an unknown one, homographies of the background tracks."""
+    """The cameras of a reconstruction; of an unknown one, homographies of the background's tracks.
+
+    `owner` [N] is the object that each track lies on, 0 for the background.
+    """
     K, cam_from_world = found.K_per_frame, found.cam_from_world
-    if not np.isfinite(K).all():
-        side = float(max(width_px, height_px))
-        any_lens = np.array([[side, 0, width_px / 2], [0, side, height_px / 2], [0, 0, 1]])
-        K = np.broadcast_to(any_lens, K.shape)
+    if not np.isfinite(K).all():  # of a fixed camera the lens is not known, nor needed
+        side = float(max(size_px))
+        lens = np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
+        K = np.broadcast_to(lens, K.shape)
         if not found.has_cameras:
-            cam_from_world = _chained_homographies(tracks, background, np.linalg.inv(any_lens))
-    limit = 0.0
-    if found.has_trajectory:
-        pose = cam_from_world[found.observation_frame]
-        point = found.points_world[found.observation_point].astype(np.float64)
-        z = np.einsum("oj,oj->o", pose[:, 2, :3], point) + pose[:, 2, 3]
-        limit = _NEARER * float(np.quantile(1 / np.maximum(z, 1e-9), _NEAR_QUANTILE))
-    return Cameras(K, cam_from_world, limit)
+            cam_from_world = _chained_homographies(tracks, owner == 0, lens)
+    return Cameras(K, cam_from_world)
 
 
-def _chained_homographies(tracks: PointTracks, background: Bool, ray_from_px: F64) -> F64:
-    """[T, 3, 4] from the rays of frame 0 to those of each; NaN from where they cannot be told on."""
+def _chained_homographies(tracks: PointTracks, background: Bool, K: F64) -> F64:
+    """[T, 3, 4] from the rays of frame 0 to those of each frame, through all frames between.
+
+    NaN from the first frame on that shares too few tracks with the one before.
+    """
     chain = np.full((len(tracks.visible), 3, 4), np.nan)
     chain[0] = np.eye(3, 4)
     for t in range(1, len(chain)):
         both = tracks.visible[t - 1] & tracks.visible[t] & background
-        found: Any = None
+        found: Any = None  # as OpenCV has it where nothing fits, whatever its stubs say
         if np.count_nonzero(both) >= _MIN_SHARED:
             start, end = tracks.xy_px[t - 1, both], tracks.xy_px[t, both]
             found, _ = cv2.findHomography(start, end, cv2.RANSAC, _MAX_OFF_PX, maxIters=500)
         if found is None:
             break
-        step = ray_from_px @ np.asarray(found, np.float64) @ np.linalg.inv(ray_from_px)
+        step = np.linalg.inv(K) @ np.asarray(found, np.float64) @ K
         chain[t, :, :3], chain[t, :, 3] = step @ chain[t - 1, :, :3], 0
     return chain
-
-
-def sightings_of(tracks: PointTracks, cameras: Cameras) -> Sightings:
-    """The sightings of all tracks in posed frames."""
-    posed = np.isfinite(cameras.cam_from_world).all(axis=(1, 2))
-    track, frame = np.nonzero((tracks.visible & posed[:, None]).T)
-    num = len(track)
-    by_track = csr_array(
-        (np.ones(num), (track, np.arange(num))), shape=(tracks.visible.shape[1], num)
-    )
-    xy_px = tracks.xy_px[frame, track].astype(np.float64)
-    return Sightings(track.astype(np.int32), frame.astype(np.int32), xy_px, by_track)

@@ -12,8 +12,8 @@ from camvid.artifacts import F64, Bool
 from camvid.rigidity.sightings import Cameras, Sightings
 
 _STEPS = 8
+_NEAREST = 50.0  # inverse depth, in 1 / extent of the camera's path: nothing comes nearer
 _AHEAD = 1e-2  # least ratio of the depth in another frame to that in the reference frame
-_HELD = 1e12  # precision that holds the inverse depth at its bound
 
 
 class StaticPoints(NamedTuple):
@@ -31,23 +31,22 @@ def fit_static_points(
     sightings: Sightings,
     cameras: Cameras,
     noise_px: float,
-    lower: F64 | None = None,
+    bounds: tuple[F64, F64] | None = None,
 ) -> StaticPoints:
     """Gauss-Newton with Cauchy weights, all tracks at once.
 
-    `lower` [N] are the least inverse depths allowed: that of what the track is seen in front of.
+    `bounds` are the least and largest inverse depths [N] that a static point may have.
     """
     num_tracks = sightings.by_track.shape[0]
     middle = _middle(sightings)
     rotation, translation, K = _relative(sightings, cameras, middle)
-    unit = cameras.max_inverse_depth or 1.0
-    high = np.full(num_tracks, cameras.max_inverse_depth / unit)
-    low = np.zeros(num_tracks) if lower is None else np.minimum(lower / unit, high)
-    start = sightings.xy_px[middle]
+    unit = 1 / cameras.extent if cameras.extent > 0 else 1.0
+    low, high = np.zeros(num_tracks), np.full(num_tracks, _NEAREST if cameras.extent > 0 else 0.0)
+    if bounds is not None:
+        low, high = np.minimum(bounds[0], bounds[1]) / unit, bounds[1] / unit
     K_mid = cameras.K[sightings.frame[middle]]
-    point = np.zeros((num_tracks, 3))
-    point[:, :2] = (start - K_mid[:, :2, 2]) / K_mid[:, [0, 1], [0, 1]]
-    point[:, 2] = np.clip(0.1 * high, low, high)
+    start = (sightings.xy_px[middle] - K_mid[:, :2, 2]) / K_mid[:, [0, 1], [0, 1]]
+    point = np.column_stack([start, low])
     at_bound = np.zeros(num_tracks, bool)
     for step in range(_STEPS):
         scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
