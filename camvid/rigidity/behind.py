@@ -6,7 +6,7 @@ distance, say, would have to stand still at infinity, behind the houses that it 
 """
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from camvid.artifacts import F64, U16, Bool
 from camvid.rigidity.sightings import Sightings
@@ -40,7 +40,7 @@ def allowed_depths(
         scene = np.flatnonzero(here & around)
         if len(scene) < _MIN_AROUND:
             continue
-        tree = cKDTree(sightings.xy_px[scene])
+        tree = KDTree(sightings.xy_px[scene])
         for label in np.unique(owner[sightings.track[here & on_object]]):
             own = np.flatnonzero(here & (owner[sightings.track] == label))
             near = tree.query_ball_point(sightings.xy_px[own], _RADIUS * side_px)
@@ -60,6 +60,6 @@ def _per_track(bound: F64, sightings: Sightings) -> F64:
     order = np.lexsort((value, track))
     track, value = track[order], value[order]
     labels, first, count = np.unique(track, return_index=True, return_counts=True)
-    least = np.zeros(sightings.by_track.shape[0])
+    least = np.zeros(sightings.num_tracks)
     least[labels] = _SLACK * np.maximum(value[first + count // 2], 0)
     return least

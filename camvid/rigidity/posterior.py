@@ -24,7 +24,7 @@ from camvid.rigidity.evidence import (
     refit_noise,
 )
 from camvid.rigidity.sightings import Cameras, sightings_of
-from camvid.rigidity.static_points import StaticPoints, fit_static_points
+from camvid.rigidity.static_points import fit_static_points
 
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 _ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
@@ -54,15 +54,20 @@ class RigidityOptions:
     num_independent: float = 20.0  # an object's tracks err together: they count as at most so many
 
 
-class Rigidity(NamedTuple):
-    """What moves, of N tracks on M objects; NaN where no camera is known or too little is seen."""
+class ObjectRigidity(NamedTuple):
+    """What its tracks say of one object."""
 
-    track_moves: F64  # [N] P(moves), by its own evidence and its object's
+    moves: float  # P(it moves); its prior where it has no track
+    share: float  # of its tracks that move: near neither 0 nor 1 where a mask holds two things
+    num_tracks: int
+
+
+class Rigidity(NamedTuple):
+    """What moves, of N tracks and of the objects that they lie on."""
+
+    track_moves: F64  # [N] P(moves), by its own evidence and its object's; NaN: seen too little
     log_ratio: F64  # [N] log likelihood of motion over that of a static point, alone
-    object_moves: dict[int, float]  # P(moves) by object id; id 0 is what no mask holds
-    moving_share: dict[int, float]  # of its tracks: near neither 0 nor 1 where a mask holds two
-    num_tracks: dict[int, int]  # that told about each object
-    points: StaticPoints
+    objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
     noise: Spectrum
 
 
@@ -85,6 +90,9 @@ def estimate_rigidity(
     """
     side_px = max(size_px)
     sightings = sightings_of(tracks, cameras)
+    if not len(sightings.track):
+        unknown = Spectrum(NAN, np.full(NUM_COSINES, NAN))
+        return weigh(np.full(len(owner), NAN), owner, words, unknown, options)
     points = fit_static_points(sightings, cameras, 1.0)
     seen = compress(sightings, points)
     known = seen.num >= _MIN_NUMBERS
@@ -95,26 +103,23 @@ def estimate_rigidity(
         bounds = allowed_depths(sightings, points, owner, sure, side_px)
         points = fit_static_points(sightings, cameras, 1.0, bounds)
         seen = compress(sightings, points)
-    ratio = log_ratio(seen, noise, motion)
-    bounded = _bounded(ratio, options.misled)
-    object_moves, share, counts = dict[int, float](), dict[int, float](), dict[int, int]()
-    track_moves = np.full(len(owner), np.nan)
+    ratio = np.where(known, log_ratio(seen, noise, motion), NAN)
+    return weigh(ratio, owner, words, noise, options)
+
+
+def weigh(
+    ratio: F64, owner: U16, words: Mapping[int, str], noise: Spectrum, options: RigidityOptions
+) -> Rigidity:
+    """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects."""
+    track_moves, objects = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
     for label in np.unique(owner).tolist():
-        own = known & (owner == label)
+        own = np.isfinite(ratio) & (owner == label)
         prior = options.words.get(words.get(label, ""), options.masked)
         prior = prior if label else options.unmasked
-        object_moves[label], track_moves[own] = _object(bounded[own], prior, options)
-        share[label] = float(track_moves[own].mean()) if own.any() else NAN
-        counts[label] = int(own.sum())
-    return Rigidity(
-        track_moves=track_moves,
-        log_ratio=np.where(known, ratio, np.nan),
-        object_moves=object_moves,
-        moving_share=share,
-        num_tracks=counts,
-        points=points,
-        noise=noise,
-    )
+        moves, track_moves[own] = _object(_bounded(ratio[own], options.misled), prior, options)
+        share = float(track_moves[own].mean()) if own.any() else NAN
+        objects[label] = ObjectRigidity(moves, share, int(own.sum()))
+    return Rigidity(track_moves, ratio, objects, noise)
 
 
 def _fit_noise(
@@ -174,15 +179,12 @@ def _log_beta(a: float, b: float) -> F64:
     return log - np.logaddexp.reduce(log)
 
 
-def owners(tracks: PointTracks, object_id: U16, min_share: float = 0.6) -> tuple[U16, Bool]:
-    """([N] the object on which most of a track's sightings lie, or 0; [N] whether enough do)."""
+def owners(tracks: PointTracks, object_id: U16) -> U16:
+    """The object [N] on which most of a track's sightings lie, by masks [T, H, W]; 0 for none."""
     frame, track = np.nonzero(tracks.visible)
     height, width = object_id.shape[1:]
     column, row = np.floor(tracks.xy_px[frame, track]).astype(int).T
     label = object_id[frame, row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.int64)
-    num = int(object_id.max()) + 1
+    num = int(object_id.max(initial=0)) + 1
     counts = np.bincount(track * num + label, minlength=tracks.visible.shape[1] * num)
-    counts = counts.reshape(-1, num)
-    best = counts.argmax(axis=1)
-    sure = counts.max(axis=1) >= min_share * np.maximum(counts.sum(axis=1), 1)
-    return best.astype(np.uint16), sure
+    return counts.reshape(-1, num).argmax(axis=1).astype(np.uint16)

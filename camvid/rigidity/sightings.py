@@ -44,6 +44,7 @@ class Sightings(NamedTuple):
     frame: I32  # [O] ascending within a track
     xy_px: F64  # [O, 2]
     by_track: csr_array  # [N, O] of ones
+    start: I32  # [N + 1] where each track's sightings begin in the list
 
     def sum(self, values: F64) -> F64:
         """[N, ...] sums over each track of values [O, ...]."""
@@ -51,18 +52,27 @@ class Sightings(NamedTuple):
         return np.asarray(flat).reshape(-1, *values.shape[1:])
 
     @property
-    def count(self) -> F64:
-        """[N]"""
-        return np.asarray(self.by_track.sum(axis=1), np.float64)
+    def num_tracks(self) -> int:
+        return len(self.start) - 1
+
+    @property
+    def per_track(self) -> I32:
+        """[N] how often each track is seen."""
+        return np.diff(self.start)
 
 
 def sightings_of(tracks: PointTracks, cameras: Cameras) -> Sightings:
     """The sightings of all tracks in posed frames."""
     track, frame = np.nonzero((tracks.visible & cameras.posed[:, None]).T)
     size = tracks.visible.shape[1], len(track)
-    by_track = csr_array((np.ones(len(track)), (track, np.arange(len(track)))), shape=size)
-    xy_px = tracks.xy_px[frame, track].astype(np.float64)
-    return Sightings(track.astype(np.int32), frame.astype(np.int32), xy_px, by_track)
+    start = np.searchsorted(track, np.arange(size[0] + 1)).astype(np.int32)
+    return Sightings(
+        track=track.astype(np.int32),
+        frame=frame.astype(np.int32),
+        xy_px=tracks.xy_px[frame, track].astype(np.float64),
+        by_track=csr_array((np.ones(size[1]), (track, np.arange(size[1]))), shape=size),
+        start=start,
+    )
 
 
 def cameras_of(
@@ -72,14 +82,14 @@ def cameras_of(
 
     `owner` [N] is the object that each track lies on, 0 for the background.
     """
-    K, cam_from_world = found.K_per_frame, found.cam_from_world
-    if not np.isfinite(K).all():  # of a fixed camera the lens is not known, nor needed
-        side = float(max(size_px))
-        lens = np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
-        K = np.broadcast_to(lens, K.shape)
-        if not found.has_cameras:
-            cam_from_world = _chained_homographies(tracks, owner == 0, lens)
-    return Cameras(K, cam_from_world)
+    if np.isfinite(found.K).all():
+        return Cameras(found.K_per_frame, found.cam_from_world)
+    side = float(max(size_px))  # of a fixed camera the lens is not known, nor needed
+    lens = np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
+    pose = found.cam_from_world
+    if not found.has_cameras:
+        pose = _chained_homographies(tracks, owner == 0, lens)
+    return Cameras(np.broadcast_to(lens, (len(pose), 3, 3)), pose)
 
 
 def _chained_homographies(tracks: PointTracks, background: Bool, K: F64) -> F64:

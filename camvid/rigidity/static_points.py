@@ -37,7 +37,7 @@ def fit_static_points(
 
     `bounds` are the least and largest inverse depths [N] that a static point may have.
     """
-    num_tracks = sightings.by_track.shape[0]
+    num_tracks = sightings.num_tracks
     middle = _middle(sightings)
     rotation, translation, K = _relative(sightings, cameras, middle)
     unit = 1 / cameras.extent if cameras.extent > 0 else 1.0
@@ -50,7 +50,9 @@ def fit_static_points(
     at_bound = np.zeros(num_tracks, bool)
     for step in range(_STEPS):
         scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
-        expected, jacobian, depth_ratio = _expected(point, rotation, translation, K, unit, sightings)
+        expected, jacobian, depth_ratio = _expected(
+            point, rotation, translation, K, unit, sightings
+        )
         residual = sightings.xy_px - expected
         weight = 1 / (1 + (residual**2).sum(axis=1) / scale**2)
         weighted = jacobian * weight[:, None, None]
@@ -78,14 +80,11 @@ def fit_static_points(
 
 def _middle(sightings: Sightings) -> np.ndarray:
     """Place [N] in the list of each track's middle sighting (0 for a track without any)."""
-    pointer = sightings.by_track.indptr
-    middle = (pointer[:-1] + pointer[1:]) // 2
+    middle = (sightings.start[:-1] + sightings.start[1:]) // 2
     return np.minimum(middle, max(len(sightings.track) - 1, 0))
 
 
-def _relative(
-    sightings: Sightings, cameras: Cameras, middle: np.ndarray
-) -> tuple[F64, F64, F64]:
+def _relative(sightings: Sightings, cameras: Cameras, middle: np.ndarray) -> tuple[F64, F64, F64]:
     """Pose [O] of each sighting's camera from that of its track's middle sighting, and its K."""
     pose = cameras.cam_from_world
     back = np.full((len(pose), 3, 3), np.nan)
