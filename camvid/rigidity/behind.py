@@ -12,8 +12,11 @@ from camvid.artifacts import F64, U16, Bool
 from camvid.rigidity.sightings import Sightings
 from camvid.rigidity.static_points import StaticPoints
 
-_RADIUS = 0.08  # of the image's longer side, around a track of the object
-_FURTHEST = 0.1  # quantile of the inverse depths around: single ones are wrong
+_RADIUS = 0.08  # of the image's longer side, around the tracks of the object
+# Quantile of the inverse depths around. Of nine clips with a travelling camera, .1 finds 95.9 % of
+# the movers' tracks, .3 99.2 % with the same 1.3 % of the static ones; at .5 (and 1.5 %) the first
+# things that stand before a slanted scene are taken for movers.
+_FURTHEST = 0.3
 _MIN_AROUND = 8  # static tracks around an object in a frame, to say how deep the scene is there
 _NEAR, _NEARER = 0.98, 4.0  # quantile of the scene's inverse depths, and times that: the largest
 _SLACK = 0.8  # of that inverse depth: the background need not be cut off right behind the object
