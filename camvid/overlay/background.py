@@ -32,6 +32,8 @@ class Passage(NamedTuple):
     homography: F64  # [3, 3], from frame_index to frame_index + step
     epipolar: F64 | None  # [3, 3] fundamental matrix where depth shows, so that points may differ
     noise_px: float  # median distance of the background's corners from what it says
+    xy_px: F32  # [n, 2] corners at frame_index, of the background or not
+    shift_px: F32  # [n, 2] of them, over the step
 
 
 def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]:
@@ -72,6 +74,7 @@ def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     followed = forth & back
     followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
     shift_px = np.linalg.norm((moved - corners)[:, 0], axis=1)
+    seen = (corners[followed, 0], (moved - corners)[followed, 0])
     moving = followed & (shift_px >= _MIN_MOVING_PX)
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * followed.sum()):
         return None
@@ -86,13 +89,13 @@ def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     plane = np.asarray(homography, np.float64)
     explained = np.ravel(inlier) > 0
     if explained.mean() >= _PLANE_SHARE:
-        return Passage(frame_index, plane, None, tolerance)
+        return Passage(frame_index, plane, None, tolerance, *seen)
     found = fundamental_matrix(start, end, 1.0, 500)
     if found is None:
-        return Passage(frame_index, plane, None, tolerance)
+        return Passage(frame_index, plane, None, tolerance, *seen)
     distance = sampson_px(found[0], start[found[1]], end[found[1]])
     noise_px = max(float(np.median(distance)), _MIN_NOISE_PX)
-    return Passage(frame_index, plane, found[0], noise_px)
+    return Passage(frame_index, plane, found[0], noise_px, *seen)
 
 
 def unlike_static(passages: Sequence[Passage], xy_px: F32) -> float:

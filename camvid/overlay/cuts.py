@@ -1,0 +1,227 @@
+"""Lines along rows and columns that nothing in the image crosses: there another video begins.
+
+While the camera moves, content crosses every line that is fixed to the image, so that what lies on
+one side of it at a moment continues what lies on the other. Across the border of an inset or of a
+split screen nothing continues. Measured as the correlation over a line of the derivative along it:
+0.2 to 0.6 between rows or columns that are 3 px apart, wherever in a scene they are, and 0 across
+a cut, of whatever contrast. Of a clip's n independent samples a correlation is known to 1 / sqrt(n)
+(one sample for 5 px of the line, times one for 5 px of the background's way).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.artifacts import F32, U8, Bool
+from camvid.overlay.background import Passage
+
+_APART_PX = 3  # blur and coding mix rows that are nearer
+_BEFORE_PX = 1  # of them, before the pixel of which a correlation is told
+_BLUR_PX = 0.8
+_CAP = 20.0  # grey levels a pixel: one strong edge must not speak for all
+_NOISE = 0.25  # variance of the derivative of coded images, in grey levels squared
+_SAMPLE_PX = 5.0  # scene texture is independent from about so far on
+_BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
+_MAX_IMAGES = 48
+_CORNER_PX = 8  # a corner nearer to a line than this sees what is on its other side
+_CELL_PX = 8
+_MAX_LIKENESS = 0.95
+_BARE = 0.05  # evidence against a cut where there is no texture to tell: no line is all bare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOptions:
+    """What counts as a cut."""
+
+    # Clips of 57 without a split screen have evidence of 43 at most, over two fifths of a row, and
+    # of 11 over three quarters of one; 12 split screens have 39 to 119, over all of it.
+    min_span: float = 0.85  # of a row or column, for a split screen
+    min_span_evidence: float = 18.0  # log likelihood ratio
+    # Shorter ones, where the background goes across them: 33 clips without an inset have none of a
+    # tenth of the long side; sides of small insets in dull places have evidence of 5 to 28.
+    min_line: float = 0.1  # of the long side
+    min_evidence: float = 4.0
+    scatter: float = 0.15  # of a scene's own correlations (their arctanh), beside their chance
+    max_evidence: float = 2.0  # of 8 px: no cell decides alone
+    min_texture: float = 0.12  # correlation beside the line, below which nothing can drop
+    reach: float = 0.2  # of the image: how near a line motion is asked about
+    min_corners: int = 12  # on either side ...
+    min_passages: int = 5  # ... at so many times
+    min_across_px: float = 10.0  # way across the line, in which content would have crossed it
+    min_apart: float = 0.3  # share by which the motions along it differ
+    min_apart_px: float = 1.0
+
+
+class Cuts(NamedTuple):
+    """Where a cut is measured."""
+
+    lines: Bool  # [H, W] of shorter lines
+    spans: Bool  # [H, W] of lines right across the image
+
+
+def find_cuts(
+    gray: U8, passages: Sequence[Passage], step: int, way_px: F32, options: CutOptions
+) -> Cuts:
+    """The cuts in images gray [T, H, W], behind which the background went way_px [H, W]."""
+    shown = np.unique(np.linspace(0, len(passages) - 1, _MAX_IMAGES).astype(int))
+    images = gray[[passages[k].frame_index for k in shown]]
+    lines, spans = np.zeros((2, *gray.shape[1:]), bool)
+    for axis in (0, 1):  # level lines, then upright ones
+        turned = (lambda image: image) if axis == 0 else np.transpose
+        likeness = _Likeness.of(images if axis == 0 else images.transpose(0, 2, 1))
+        way = turned(way_px)
+        found, whole = likeness.cuts(way, options)
+        turned(lines)[found] = True
+        for place in whole:
+            if _two_motions(passages, step, (place, 1 - axis), gray.shape[1 + axis], options):
+                turned(spans)[place : place + 2] = True
+    return Cuts(lines, spans)
+
+
+class _Likeness(NamedTuple):
+    """How alike the rows on either side of a level line are: summed over time, at each pixel."""
+
+    product: F32  # [H, W] of the derivatives on both sides
+    energy: F32  # [H, W] mean of their squares
+    num_images: int
+
+    @classmethod
+    def of(cls, images: U8) -> "_Likeness":
+        product, energy = np.zeros((2, *images.shape[1:]), np.float32)
+        upper, lower = slice(None, -_APART_PX), slice(_APART_PX, None)
+        line = slice(_BEFORE_PX, _BEFORE_PX - _APART_PX)
+        for image in images:
+            smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _BLUR_PX)
+            along = np.clip(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1), -_CAP, _CAP)
+            square = along * along / 2
+            product[line] += along[upper] * along[lower]
+            energy[line] += square[upper] + square[lower]
+        return cls(product / len(images), energy / len(images), len(images))
+
+    def cuts(self, way_px: F32, options: CutOptions) -> tuple[Bool, list[int]]:
+        """Cuts [H, W] of some length, and the rows that are cuts from end to end."""
+        evidence = self._evidence(way_px, options)
+        best, start, end = _best_stretches(evidence)
+        near = np.ones((2 * _BESIDE_PX[0] + 1, 1), np.uint8)
+        peak = best == cv2.dilate(best[:, None], near)[:, 0]
+        share = (end - start) / evidence.shape[1]
+        whole = peak & (share >= options.min_span) & (best >= options.min_span_evidence)
+        long = (end - start) * _CELL_PX >= options.min_line * max(self.product.shape)
+        lines = np.zeros(self.product.shape, bool)
+        for row in np.flatnonzero(long & peak & (best >= options.min_evidence)):
+            lines[row : row + 2, start[row] * _CELL_PX : end[row] * _CELL_PX] = True
+        return lines, [int(row) for row in np.flatnonzero(whole)]
+
+    def _evidence(self, way_px: F32, options: CutOptions) -> F32:
+        """Log likelihood ratio [H, w] in each cell of a row: a cut, over the scene beside it."""
+        num = self.product.shape[1] // _CELL_PX
+        product, energy, way = (_cells(part, num) for part in (self.product, self.energy, way_px))
+        near = cv2.blur(product, (3, 1)) / (cv2.blur(energy, (3, 1)) + _NOISE)
+        above, below = _beside(np.asarray(near, np.float32))
+        # On a bare side nothing is alike: the other one tells alone.
+        least, most = np.minimum(above, below), np.maximum(above, below)
+        beside = np.where(least >= options.min_texture, least, most)
+        scene = np.arctanh(np.clip(beside, 0, _MAX_LIKENESS))
+        here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_LIKENESS))
+        times = np.clip(way / _SAMPLE_PX, 1, self.num_images)
+        variance = 1 / (times * _CELL_PX / _SAMPLE_PX) + options.scatter**2
+        ratio = (np.maximum(scene - here, 0) ** 2 - here**2) / (2 * variance)
+        ratio = np.clip(ratio, -options.max_evidence, options.max_evidence)
+        ratio[beside < options.min_texture] = -_BARE
+        ratio[: _BESIDE_PX[1]] = ratio[-_BESIDE_PX[1] :] = -options.max_evidence
+        return np.asarray(ratio, np.float32)
+
+
+def _cells(image: F32, num: int) -> F32:
+    """Its means [H, num] over equal parts of each row."""
+    height_px, width_px = image.shape
+    whole = np.ascontiguousarray(image[:, : width_px // num * num])
+    return np.asarray(cv2.resize(whole, (num, height_px), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _best_stretches(evidence: F32) -> tuple[F32, NDArray[np.int64], NDArray[np.int64]]:
+    """The stretch of each row with the greatest sum: that sum [H], its first cell and its end."""
+    num_rows = len(evidence)
+    total, best = np.zeros((2, num_rows), np.float32)
+    begin, start, end = np.zeros((3, num_rows), np.int64)
+    for k, cell in enumerate(evidence.T):
+        begin[total <= 0] = k
+        total = np.maximum(total, 0) + cell
+        better = total > best
+        best[better], start[better], end[better] = total[better], begin[better], k + 1
+    return best, start, end
+
+
+def _beside(likeness: F32) -> tuple[F32, F32]:
+    """Its mean [H, W] above each pixel, and below."""
+    near, far = _BESIDE_PX
+    kernel = np.zeros((2 * far + 1, 1), np.float32)
+    kernel[: far - near + 1] = 1 / (far - near + 1)
+    above, below = (
+        cv2.filter2D(likeness, cv2.CV_32F, way, borderType=cv2.BORDER_REFLECT)
+        for way in (kernel, kernel[::-1].copy())
+    )
+    return np.asarray(above, np.float32), np.asarray(below, np.float32)
+
+
+def _two_motions(
+    passages: Sequence[Passage],
+    step: int,
+    line: tuple[int, int],
+    extent_px: int,
+    options: CutOptions,
+) -> bool:
+    """Whether what lies on either side of a line is seen to move as one scene cannot.
+
+    Content that goes across the line should have crossed it. Where all goes along it, both sides
+    must differ: a level horizon parts what is unlike, but all of it pans alike.
+
+    Args:
+        line: its place in px, and the axis along which that is counted: 0 for x, 1 for y.
+        extent_px: of the image along that axis.
+    """
+    place, axis = line
+    shift_px = np.array(
+        [
+            [
+                _shift_near(p, sign, place, axis, options.reach * extent_px, options)
+                for p in passages
+            ]
+            for sign in (-1, 1)
+        ]
+    )
+    starts = [p.frame_index for p in passages]
+    share = np.minimum(np.diff([*starts, starts[-1] + step]), step) / step
+    across = np.cumsum(np.nan_to_num(shift_px[..., axis]) * share, axis=1)
+    if np.sqrt(12 * across.var(axis=1)).max() >= options.min_across_px:
+        return True
+    along = shift_px[..., 1 - axis]
+    one, other = along[:, np.isfinite(along).all(axis=0)]
+    if len(one) < options.min_passages:
+        return False
+    apart = np.maximum(options.min_apart_px, options.min_apart * np.maximum(abs(one), abs(other)))
+    return float(np.median(abs(one - other) / apart)) >= 1
+
+
+def _shift_near(
+    passage: Passage, sign: int, place: int, axis: int, reach_px: float, options: CutOptions
+) -> F32:
+    """Shift [2] at a line, told by the corners on one side of it; nan where they are few.
+
+    The ground below a horizon moves the less the nearer it is to it, and not at all there: so the
+    medians of the nearer and of the farther half of the corners are continued to the line.
+    """
+    off = sign * (passage.xy_px[:, axis] - place)
+    near = np.flatnonzero((off > _CORNER_PX) & (off <= reach_px))
+    if len(near) < options.min_corners:
+        return np.full(2, np.nan, np.float32)
+    by_distance = near[np.argsort(off[near])]
+    nearer, farther = np.array_split(by_distance, 2)
+    shift = [np.median(passage.shift_px[half], axis=0) for half in (nearer, farther)]
+    place_px = [float(np.median(off[half])) for half in (nearer, farther)]
+    slope = (shift[1] - shift[0]) / max(place_px[1] - place_px[0], 1.0)
+    return np.asarray(shift[0] - slope * place_px[0], np.float32)
