@@ -32,8 +32,6 @@ class Passage(NamedTuple):
     homography: F64  # [3, 3], from frame_index to frame_index + step
     epipolar: F64 | None  # [3, 3] fundamental matrix where depth shows, so that points may differ
     noise_px: float  # median distance of the background's corners from what it says
-    xy_px: F32  # [n, 2] corners at frame_index, of the background or not
-    shift_px: F32  # [n, 2] of them, over the step
 
 
 def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]:
@@ -44,6 +42,19 @@ def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]
     starts = np.unique(np.linspace(0, last, min(max_passages, last + 1)).astype(int))
     found = [_passage(int(t), gray[t], gray[t + step]) for t in starts]
     return [passage for passage in found if passage is not None]
+
+
+def followed_corners(here: U8, there: U8) -> tuple[F32, F32]:
+    """Corners [n, 2] of one image [H, W] in px, and where they are in another."""
+    found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
+    if found is None:
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+    corners = np.asarray(found, np.float32)
+    moved, forth = _followed(here, there, corners)
+    again, back = _followed(there, here, moved)
+    followed = forth & back
+    followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
+    return corners[followed, 0], moved[followed, 0]
 
 
 def flow_of(homography: F64, width_px: int, height_px: int) -> F32:
@@ -65,37 +76,29 @@ def at_pixels(nodes: F32, width_px: int, height_px: int) -> F32:
 
 def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     """That of most corners that move; None where too few do."""
-    found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
-    if found is None:
+    start, end = followed_corners(here, there)
+    shift_px = np.linalg.norm(end - start, axis=1)
+    moving = shift_px >= _MIN_MOVING_PX
+    if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * len(moving)):
         return None
-    corners = np.asarray(found, np.float32)
-    moved, forth = _followed(here, there, corners)
-    again, back = _followed(there, here, moved)
-    followed = forth & back
-    followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
-    shift_px = np.linalg.norm((moved - corners)[:, 0], axis=1)
-    seen = (corners[followed, 0], (moved - corners)[followed, 0])
-    moving = followed & (shift_px >= _MIN_MOVING_PX)
-    if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * followed.sum()):
-        return None
-    rim = followed & _on_rim(corners[:, 0], here.shape)
+    rim = _on_rim(start, here.shape)
     if moving[rim].sum() < _MIN_RIM_SHARE * rim.sum():
         return None  # a large mover, before a camera that stands still
     tolerance = 2 + 0.05 * float(np.median(shift_px[moving]))
-    start, end = corners[moving, 0], moved[moving, 0]
+    start, end = start[moving], end[moving]
     homography, inlier = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
     if np.shape(homography) != (3, 3):
         return None
     plane = np.asarray(homography, np.float64)
     explained = np.ravel(inlier) > 0
     if explained.mean() >= _PLANE_SHARE:
-        return Passage(frame_index, plane, None, tolerance, *seen)
+        return Passage(frame_index, plane, None, tolerance)
     found = fundamental_matrix(start, end, 1.0, 500)
     if found is None:
-        return Passage(frame_index, plane, None, tolerance, *seen)
+        return Passage(frame_index, plane, None, tolerance)
     distance = sampson_px(found[0], start[found[1]], end[found[1]])
     noise_px = max(float(np.median(distance)), _MIN_NOISE_PX)
-    return Passage(frame_index, plane, found[0], noise_px, *seen)
+    return Passage(frame_index, plane, found[0], noise_px)
 
 
 def unlike_static(passages: Sequence[Passage], xy_px: F32) -> float:

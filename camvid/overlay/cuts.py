@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
-from camvid.overlay.background import Passage
+from camvid.overlay.background import followed_corners
 
 _APART_PX = 3  # blur and coding mix rows that are nearer
 _BEFORE_PX = 1  # of them, before the pixel of which a correlation is told
@@ -27,7 +27,6 @@ _NOISE = 0.25  # variance of the derivative of coded images, in grey levels squa
 _SAMPLE_PX = 5.0  # scene texture is independent from about so far on
 _BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
 _MAX_IMAGES = 48
-_CORNER_PX = 8  # a corner nearer to a line than this sees what is on its other side
 _CELL_PX = 8
 _MAX_LIKENESS = 0.95
 _BARE = 0.05  # evidence against a cut where there is no texture to tell: no line is all bare
@@ -50,7 +49,7 @@ class CutOptions:
     min_texture: float = 0.12  # correlation beside the line, below which nothing can drop
     reach: float = 0.2  # of the image: how near a line motion is asked about
     min_corners: int = 12  # on either side ...
-    min_passages: int = 5  # ... at so many times
+    min_times: int = 5  # ... at so many times
     min_across_px: float = 10.0  # way across the line, in which content would have crossed it
     min_apart: float = 0.3  # share by which the motions along it differ
     min_apart_px: float = 1.0
@@ -63,22 +62,23 @@ class Cuts(NamedTuple):
     spans: Bool  # [H, W] of lines right across the image
 
 
-def find_cuts(
-    gray: U8, passages: Sequence[Passage], step: int, way_px: F32, options: CutOptions
-) -> Cuts:
-    """The cuts in images gray [T, H, W], behind which the background went way_px [H, W]."""
-    shown = np.unique(np.linspace(0, len(passages) - 1, _MAX_IMAGES).astype(int))
-    images = gray[[passages[k].frame_index for k in shown]]
+def find_cuts(gray: U8, starts: Sequence[int], step: int, way_px: F32, options: CutOptions) -> Cuts:
+    """The cuts in images gray [T, H, W].
+
+    Args:
+        starts: frames from which on the background passes, over `step` frames.
+        way_px: [H, W] way that it went.
+    """
+    shown = np.unique(np.linspace(0, len(starts) - 1, _MAX_IMAGES).astype(int))
+    times = [starts[k] for k in shown]
     lines, spans = np.zeros((2, *gray.shape[1:]), bool)
-    for axis in (0, 1):  # level lines, then upright ones
-        turned = (lambda image: image) if axis == 0 else np.transpose
-        likeness = _Likeness.of(images if axis == 0 else images.transpose(0, 2, 1))
-        way = turned(way_px)
-        found, whole = likeness.cuts(way, options)
-        turned(lines)[found] = True
-        for place in whole:
-            if _two_motions(passages, step, (place, 1 - axis), gray.shape[1 + axis], options):
-                turned(spans)[place : place + 2] = True
+    upright = gray.transpose(0, 2, 1), way_px.T, lines.T, spans.T
+    for images, way, line, span in ((gray, way_px, lines, spans), upright):
+        found, whole = _Likeness.of(images[times]).cuts(way, options)
+        line[found] = True
+        for row in whole:
+            if _two_motions(images, times, step, row, options):
+                span[row : row + 2] = True
     return Cuts(lines, spans)
 
 
@@ -169,59 +169,43 @@ def _beside(likeness: F32) -> tuple[F32, F32]:
 
 
 def _two_motions(
-    passages: Sequence[Passage],
-    step: int,
-    line: tuple[int, int],
-    extent_px: int,
-    options: CutOptions,
+    images: U8, starts: Sequence[int], step: int, row: int, options: CutOptions
 ) -> bool:
-    """Whether what lies on either side of a line is seen to move as one scene cannot.
+    """Whether what lies above and below a row of images [T, H, W] moves as one scene cannot.
 
-    Content that goes across the line should have crossed it. Where all goes along it, both sides
+    Content that goes across the row should have crossed it. Where all goes along it, both sides
     must differ: a level horizon parts what is unlike, but all of it pans alike.
-
-    Args:
-        line: its place in px, and the axis along which that is counted: 0 for x, 1 for y.
-        extent_px: of the image along that axis.
     """
-    place, axis = line
+    reach = round(options.reach * images.shape[1])
+    above = images[:, max(row - reach, 0) : row - 1][:, ::-1]
+    below = images[:, row + _APART_PX : row + reach]
     shift_px = np.array(
         [
-            [
-                _shift_near(p, sign, place, axis, options.reach * extent_px, options)
-                for p in passages
-            ]
-            for sign in (-1, 1)
+            [_shift_at_line(side[t], side[t + step], options) for t in starts]
+            for side in (above, below)
         ]
     )
-    starts = [p.frame_index for p in passages]
     share = np.minimum(np.diff([*starts, starts[-1] + step]), step) / step
-    across = np.cumsum(np.nan_to_num(shift_px[..., axis]) * share, axis=1)
+    across = np.cumsum(np.nan_to_num(shift_px[..., 1]) * share, axis=1)
     if np.sqrt(12 * across.var(axis=1)).max() >= options.min_across_px:
         return True
-    along = shift_px[..., 1 - axis]
-    one, other = along[:, np.isfinite(along).all(axis=0)]
-    if len(one) < options.min_passages:
+    one, other = shift_px[..., 0][:, np.isfinite(shift_px[..., 0]).all(axis=0)]
+    if len(one) < options.min_times:
         return False
     apart = np.maximum(options.min_apart_px, options.min_apart * np.maximum(abs(one), abs(other)))
     return float(np.median(abs(one - other) / apart)) >= 1
 
 
-def _shift_near(
-    passage: Passage, sign: int, place: int, axis: int, reach_px: float, options: CutOptions
-) -> F32:
-    """Shift [2] at a line, told by the corners on one side of it; nan where they are few.
+def _shift_at_line(here: U8, there: U8, options: CutOptions) -> F32:
+    """Shift [2] in px at the first row of images [h, W]; nan where there are few corners.
 
     The ground below a horizon moves the less the nearer it is to it, and not at all there: so the
-    medians of the nearer and of the farther half of the corners are continued to the line.
+    medians of the nearer and of the farther half of the corners are continued to the row.
     """
-    off = sign * (passage.xy_px[:, axis] - place)
-    near = np.flatnonzero((off > _CORNER_PX) & (off <= reach_px))
-    if len(near) < options.min_corners:
+    start, end = followed_corners(np.ascontiguousarray(here), np.ascontiguousarray(there))
+    if len(start) < options.min_corners:
         return np.full(2, np.nan, np.float32)
-    by_distance = near[np.argsort(off[near])]
-    nearer, farther = np.array_split(by_distance, 2)
-    shift = [np.median(passage.shift_px[half], axis=0) for half in (nearer, farther)]
-    place_px = [float(np.median(off[half])) for half in (nearer, farther)]
-    slope = (shift[1] - shift[0]) / max(place_px[1] - place_px[0], 1.0)
-    return np.asarray(shift[0] - slope * place_px[0], np.float32)
+    halves = np.array_split(np.argsort(start[:, 1]), 2)
+    near_px, far_px = (float(np.median(start[half, 1])) for half in halves)
+    near, far = (np.median((end - start)[half], axis=0) for half in halves)
+    return np.asarray(near - (far - near) * near_px / max(far_px - near_px, 1), np.float32)

@@ -70,15 +70,16 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
         edges |= group_edges(text, text, options.regions)
     edges &= ~_like_static(edges, passages, options)
     change, spread = _change(gray, looks), spread_of(looks)
-    cuts = find_cuts(gray, passages, step, way_px(spread), options.cuts)
+    starts = [passage.frame_index for passage in passages]
+    cuts = find_cuts(gray, starts, step, way_px(spread), options.cuts)
     edges |= cuts.spans
     still = still_regions(change, fixed.presence, spread, options.regions)
     overlay = bounded_regions(edges, still, change, options.regions)
     sides = find_sides(overlay, fixed.straight, spread, options.boxes)
-    overlay = add_boxes(overlay, sides, change, options.boxes)
+    overlay = add_boxes(overlay, sides, nothing, change, options.boxes)
     short = replace(options.boxes, min_line=options.cuts.min_line)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
-    return add_boxes(overlay, sides, change, short)
+    return add_boxes(overlay, sides, cuts.lines, change, short)
 
 
 def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:
