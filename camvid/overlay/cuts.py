@@ -44,6 +44,8 @@ class CutOptions:
     # tenth of the long side; sides of small insets in dull places have evidence of 5 to 28.
     min_line: float = 0.1  # of the long side
     min_evidence: float = 4.0
+    # Of the background across it. Walls keep level lines of evidence 11 at 73 px.
+    min_way_px: float = 100.0
     scatter: float = 0.15  # of a scene's own correlations (their arctanh), beside their chance
     max_evidence: float = 2.0  # of 8 px: no cell decides alone
     min_texture: float = 0.12  # correlation beside the line, below which nothing can drop
@@ -91,7 +93,8 @@ class _Likeness(NamedTuple):
 
     @classmethod
     def of(cls, images: U8) -> "_Likeness":
-        product, energy = np.zeros((2, *images.shape[1:]), np.float32)
+        product = np.zeros(images.shape[1:], np.float32)
+        energy = np.zeros_like(product)
         upper, lower = slice(None, -_APART_PX), slice(_APART_PX, None)
         line = slice(_BEFORE_PX, _BEFORE_PX - _APART_PX)
         for image in images:

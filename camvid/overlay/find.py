@@ -77,7 +77,8 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     overlay = bounded_regions(edges, still, change, options.regions)
     sides = find_sides(overlay, fixed.straight, spread, options.boxes)
     overlay = add_boxes(overlay, sides, nothing, change, options.boxes)
-    short = replace(options.boxes, min_line=options.cuts.min_line)
+    cut = options.cuts
+    short = replace(options.boxes, min_line=cut.min_line, min_way_px=cut.min_way_px)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
     return add_boxes(overlay, sides, cuts.lines, change, short)
 
