@@ -85,7 +85,7 @@ def find_cuts(gray: U8, starts: Sequence[int], step: int, way_px: F32, options: 
 
 
 class _Likeness(NamedTuple):
-    """How alike the rows on either side of a level line are: summed over time, at each pixel."""
+    """How alike the rows on either side of a level line are: means over time, at each pixel."""
 
     product: F32  # [H, W] of the derivatives on both sides
     energy: F32  # [H, W] mean of their squares
@@ -103,7 +103,10 @@ class _Likeness(NamedTuple):
             square = along * along / 2
             product[line] += along[upper] * along[lower]
             energy[line] += square[upper] + square[lower]
-        return cls(product / len(images), energy / len(images), len(images))
+        of_product, of_energy = (
+            np.asarray(part / len(images), np.float32) for part in (product, energy)
+        )
+        return cls(of_product, of_energy, len(images))
 
     def cuts(self, way_px: F32, options: CutOptions) -> tuple[Bool, list[int]]:
         """Cuts [H, W] of some length, and the rows that are cuts from end to end."""
