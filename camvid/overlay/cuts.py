@@ -40,9 +40,9 @@ class CutOptions:
     # of 11 over three quarters of one; 12 split screens have 39 to 119, over all of it.
     min_span: float = 0.85  # of a row or column, for a split screen
     min_span_evidence: float = 18.0  # log likelihood ratio
-    # Shorter ones, where the background goes across them: 33 clips without an inset have none of a
-    # tenth of the long side; sides of small insets in dull places have evidence of 5 to 28.
-    min_line: float = 0.1  # of the long side
+    # Shorter ones, where the background goes across them: 57 clips without an inset have none of
+    # that length; sides of small insets in dull places have evidence of 5 to 28.
+    min_line: float = 0.13  # of the long side: 0.11 without an inset, 0.14 with the smallest tried
     min_evidence: float = 4.0
     # Of the background across it. Walls keep level lines of evidence 11 at 73 px.
     min_way_px: float = 100.0
@@ -118,7 +118,7 @@ class _Likeness(NamedTuple):
         whole = peak & (share >= options.min_span) & (best >= options.min_span_evidence)
         long = (end - start) * _CELL_PX >= options.min_line * max(self.product.shape)
         lines = np.zeros(self.product.shape, bool)
-        for row in np.flatnonzero(long & peak & (best >= options.min_evidence)):
+        for row in np.flatnonzero(long & peak & ~whole & (best >= options.min_evidence)):
             lines[row : row + 2, start[row] * _CELL_PX : end[row] * _CELL_PX] = True
         return lines, [int(row) for row in np.flatnonzero(whole)]
 
@@ -128,9 +128,7 @@ class _Likeness(NamedTuple):
         product, energy, way = (_cells(part, num) for part in (self.product, self.energy, way_px))
         near = cv2.blur(product, (3, 1)) / (cv2.blur(energy, (3, 1)) + _NOISE)
         above, below = _beside(np.asarray(near, np.float32))
-        # On a bare side nothing is alike: the other one tells alone.
-        least, most = np.minimum(above, below), np.maximum(above, below)
-        beside = np.where(least >= options.min_texture, least, most)
+        beside = np.minimum(above, below)  # a bare side is like nothing, as skies are
         scene = np.arctanh(np.clip(beside, 0, _MAX_LIKENESS))
         here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_LIKENESS))
         times = np.clip(way / _SAMPLE_PX, 1, self.num_images)
