@@ -36,13 +36,13 @@ _BARE = 0.05  # evidence against a cut where there is no texture to tell: no lin
 class CutOptions:
     """What counts as a cut."""
 
-    # Clips of 57 without a split screen have evidence of 43 at most, over two fifths of a row, and
-    # of 11 over three quarters of one; 12 split screens have 39 to 119, over all of it.
+    # Ten split screens have evidence of 39 to 119 over all of a row or column; generated and real
+    # clips have 11 over three quarters of one, and 43 over two fifths.
     min_span: float = 0.85  # of a row or column, for a split screen
     min_span_evidence: float = 18.0  # log likelihood ratio
-    # Shorter ones, where the background goes across them: 57 clips without an inset have none of
-    # that length; sides of small insets in dull places have evidence of 5 to 28.
-    min_line: float = 0.13  # of the long side: 0.11 without an inset, 0.14 with the smallest tried
+    # Shorter ones, where the background goes across them: sides of small insets in dull places have
+    # evidence of 5 to 28. Set after a generated scene with lines of 0.10 was taken for an inset.
+    min_line: float = 0.13  # of the long side: 0.14 in the smallest inset tried
     min_evidence: float = 4.0
     # Of the background across it. Walls keep level lines of evidence 11 at 73 px.
     min_way_px: float = 100.0
