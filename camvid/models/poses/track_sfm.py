@@ -261,6 +261,8 @@ class TrackSfm:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
+        uncertainty = float(np.hypot(uncertainty, evidence.lens.wander_focal_deviation))
+        quality = replace(quality, focal_uncertainty=uncertainty)
         return _reconstruction(frames, cameras, structure, quality)
 
 
@@ -283,6 +285,7 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
         "max_radial_distortion",
         "max_distortion_focal_error",
         "max_center_wander_fraction",
+        "max_center_wander_focal_error",
     }
     return bool(failed & depthless) and failed <= depthless | of_lens
 

@@ -123,6 +123,7 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
         "max_radial_distortion": blamed(corner_shift=Estimate(-0.08, 0.02)),
         "max_distortion_focal_error": blamed(focal_shift=Estimate(0.2, 0.02)),
         "max_center_wander_fraction": blamed(wander_fraction=0.6),
+        "max_center_wander_focal_error": blamed(wander_focal_deviation=0.2),
     }.items():
         _, reasons = judge(walk, cameras, structure, none_held_out, spoilt)
         assert name in {r.name for r in reasons}
