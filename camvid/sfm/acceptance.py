@@ -96,6 +96,15 @@ def measure_quality(
     )
 
 
+def with_lens_uncertainty(
+    accepted: ReconstructionQuality, lens: LensEvidence
+) -> ReconstructionQuality:
+    """Counts what the lens may have done to the focal length, though not enough to refuse it."""
+    distortion = lens.focal_shift.least(_SURE_DEVIATIONS)
+    errors = accepted.focal_uncertainty, distortion, lens.wander_focal_deviation
+    return replace(accepted, focal_uncertainty=float(np.linalg.norm(errors)))
+
+
 def failed_tests(
     quality: ReconstructionQuality,
     cameras: Cameras,

@@ -46,6 +46,7 @@ class Estimate(NamedTuple):
 class LensEvidence(NamedTuple):
     """What the terms would change; 0 where there is nothing to tell it from."""
 
+    focal_deviation: float  # of the focal length, relative, of a pinhole that is centred
     focal_shift: Estimate  # of the focal length, relative, if the lens may distort
     corner_shift: Estimate  # by distortion, of the image's corner, over its radius
     wander_fraction: float  # of the squared error that offsets of the principal point explain
@@ -98,7 +99,7 @@ def find_lens_evidence(
 ) -> LensEvidence:
     """Holds accepted cameras against the same with a lens that distorts, or is not centred."""
     if not len(structure.error_px):
-        return LensEvidence(Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
+        return LensEvidence(np.inf, Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
     size_px = width_px, height_px
     seen = thinned(structure.observations, *size_px, _MAX_OBSERVATIONS)
     problem = _linearise(cameras, seen, structure.xyz_world, size_px)
@@ -113,6 +114,7 @@ def find_lens_evidence(
     focal_deviation, k1_deviation = _deviations(problem, reduced, distorted)
     corner = float(np.hypot(*size_px) / (2 * np.median(cameras.focal_px))) ** 2
     return LensEvidence(
+        _deviations(problem, reduced, before)[0],
         Estimate(float(np.expm1(focal - before.change[problem.focal_at])), focal_deviation),
         Estimate(float(corner * k1), corner * k1_deviation),
         wander_fraction=(wandered.explained - before.explained) / left,
@@ -202,9 +204,7 @@ def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
     return _Step(solved[:, 0], solved[:, 1:], explained)
 
 
-def _offset_equations(
-    problem: _Linearised, reduced: _Reduced, wandered: _Step
-) -> OffsetEquations:
+def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) -> OffsetEquations:
     """Eliminates poses and focal length, too; nothing is believed of the offsets."""
     cameras, offsets = slice(problem.focal_at + 1), slice(problem.focal_at + 2, None)
     normal, gradient = reduced.normal, reduced.gradient

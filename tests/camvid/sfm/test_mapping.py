@@ -32,7 +32,7 @@ from camvid.sfm.starts import StartOptions, best_start
 
 KEYFRAMES = KeyframeOptions(min_keyframes=8)
 SURE_NONE = Estimate(0.0, 0.01)
-PINHOLE = LensEvidence(SURE_NONE, SURE_NONE, 0.0, 0.0)
+PINHOLE = LensEvidence(0.001, SURE_NONE, SURE_NONE, 0.0, 0.0)
 GOOD = Evidence(border_share=1.0, off_flat_image=0.8, lens=PINHOLE)
 
 
