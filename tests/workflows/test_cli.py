@@ -27,6 +27,7 @@ COMMANDS = [
     "stage",
     "shards",
     "models",
+    "settings",
     "doctor",
 ]
 
