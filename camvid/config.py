@@ -86,12 +86,11 @@ def dump_toml(config: object) -> str:
 
 
 def _dump_table(table: Mapping[str, Any], name: str, lines: list[str]) -> None:
-    if name:
-        lines += ["", f"[{name}]"]
     nested = {k: v for k, v in table.items() if isinstance(v, Mapping)}
-    lines += [
-        f"{_key(k)} = {_value(v)}" for k, v in table.items() if k not in nested and v is not None
-    ]
+    plain = {k: v for k, v in table.items() if k not in nested and v is not None}
+    if name and plain:
+        lines += ["", f"[{name}]"]
+    lines += [f"{_key(k)} = {_value(v)}" for k, v in plain.items()]
     for key, value in nested.items():
         _dump_table(value, f"{name}.{_key(key)}" if name else _key(key), lines)
 

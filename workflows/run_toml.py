@@ -103,8 +103,8 @@ def _write(store: ClipStore, run: RunToml) -> None:
 
 def _parsed(tables: Mapping[str, Any], name: str) -> RunToml:
     tables = dict(tables)
+    version = tables.pop("version", 1 if "provenance" in tables else VERSION)
     provenance = tables.pop("provenance", {})
-    version = tables.pop("version", 1 if provenance else VERSION)
     if not isinstance(version, int) or not isinstance(provenance, dict):
         raise ConfigError(f"{name}: `version` must be a whole number and `provenance` a table")
     if not 1 <= version <= VERSION:

@@ -107,7 +107,7 @@ def test_code_that_must_be_checked_out_is_asked_for_first(
 ) -> None:
     pytest.importorskip("torch")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(BackendUnavailable, match=f"git clone .* set track.options.checkout"):
+    with pytest.raises(BackendUnavailable, match=r"git clone .* set track.options.checkout"):
         find_weights(replace(CurateConfig().track, backend=backend))
 
 
