@@ -72,8 +72,6 @@ def with_settings(
     Raises:
         ConfigError: an unknown key or a wrong value.
     """
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"`{within}` must be a table, got {values!r}")
     hints = get_type_hints(type(config))
     known = {key: hints[key] for key in _reachable(config)}
     _pass_over([key for key in values if key not in known], values, known, within, gone)
@@ -85,7 +83,7 @@ def with_settings(
     for key in tables:
         name, old = _join(within, key), getattr(config, key)
         if is_dataclass(old):
-            new = with_settings(old, values[key], name, gone)
+            new = with_settings(old, as_table(values[key], name), name, gone)
         else:
             new = structure(known[key], values[key], name)
         config = _replaced(config, {key: new}, within)
@@ -97,6 +95,13 @@ def _reachable(config: Any) -> dict[str, Mapping[str, str]]:
     bases = [base for base in reversed(type(config).__mro__) if is_dataclass(base)]
     declared = {f.name: f.metadata for base in bases for f in fields(base) if f.metadata}
     return {name: told for name, told in declared.items() if told["unit"] is not None}
+
+
+def as_table(value: Any, name: str) -> Mapping[str, Any]:
+    """The value, if it is one that can hold settings; ConfigError otherwise."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"`{name}` must be a table, got {value!r}")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_table(old: Any, new: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from camvid.config import dump_toml, parse_overrides, read_toml
 from camvid.errors import ConfigError, StoreError
 from camvid.models.registry import BACKENDS
-from camvid.settings import settings_tables, with_settings
+from camvid.settings import as_table, settings_tables, with_settings
 from camvid.store import ClipStore
 from workflows.run_folder import RUN_TOML
 
@@ -31,7 +31,8 @@ class RunToml:
 
     def section(self, name: str, default: T, overrides: Sequence[str] = ()) -> T:
         """One part of the configuration, with `section.key=value` overrides."""
-        config = self._over(default, _upgraded(self.tables, self.version).get(name, {}), name)
+        tables = _upgraded(self.tables, self.version)
+        config = self._over(default, as_table(tables.get(name, {}), name), name)
         return with_settings(config, parse_overrides(overrides).get(name, {}), name)
 
     def over(self, config: T) -> T:
