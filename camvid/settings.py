@@ -6,7 +6,7 @@ a constructor, it counts in fingerprints, but no file names it. A subclass that 
 keeps the declaration.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, get_type_hints
 
@@ -74,7 +74,13 @@ def with_settings(
     """
     hints = get_type_hints(type(config))
     known = {key: hints[key] for key in _reachable(config)}
-    _pass_over([key for key in values if key not in known], values, known, within, gone)
+    unknown = [key for key in values if key not in known]
+    if unknown and gone is None:
+        wrong = unknown[0]
+        raise ConfigError(f"unknown key `{_join(within, wrong)}`{did_you_mean(wrong, known)}")
+    if unknown and gone is not None:  # a table of which nothing is left goes by its own name
+        whole = bool(within) and len(unknown) == len(values)
+        gone += [within] if whole else [_join(within, key) for key in unknown]
     # What a backend is told lies in a table: its keys are known once the backend is chosen.
     tables = [k for k in known if k in values and _is_table(getattr(config, k), values[k])]
     plain = [k for k in known if k in values and k not in tables]
@@ -93,7 +99,7 @@ def with_settings(
 def _reachable(config: Any) -> dict[str, Mapping[str, str]]:
     """What is declared of each field that may be named, in order."""
     bases = [base for base in reversed(type(config).__mro__) if is_dataclass(base)]
-    declared = {f.name: f.metadata for base in bases for f in fields(base) if f.metadata}
+    declared = {f.name: f.metadata for base in bases for f in fields(base) if "unit" in f.metadata}
     return {name: told for name, told in declared.items() if told["unit"] is not None}
 
 
@@ -106,22 +112,6 @@ def as_table(value: Any, name: str) -> Mapping[str, Any]:
 
 def _is_table(old: Any, new: Any) -> bool:
     return is_dataclass(old) or isinstance(new, Mapping)
-
-
-def _pass_over(
-    unknown: Sequence[str],
-    values: Mapping[str, Any],
-    known: Mapping[str, Any],
-    within: str,
-    gone: list[str] | None,
-) -> None:
-    """Notes the unknown keys, a whole table by its name; an error where nobody takes notes."""
-    if unknown and gone is None:
-        wrong = unknown[0]
-        raise ConfigError(f"unknown key `{_join(within, wrong)}`{did_you_mean(wrong, known)}")
-    if gone is not None:
-        whole = within and len(unknown) == len(values)
-        gone += [within] if unknown and whole else [_join(within, key) for key in unknown]
 
 
 def _replaced(config: Any, changes: Mapping[str, Any], within: str) -> Any:

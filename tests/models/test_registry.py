@@ -17,6 +17,7 @@ from camvid.models.registry import BACKENDS, BackendConfig, find_weights
 from camvid.settings import settings_of
 from camvid.stage import Resources, fingerprint
 from stages.align_depth import AlignDepthConfig
+from stages.split import SplitConfig
 from tests.models.backend_contracts import check_depth_estimator, posed_frames
 from workflows.curate import CurateConfig
 from workflows.run_toml import load_settings
@@ -59,11 +60,11 @@ def test_a_table_of_options_lies_over_the_backends_own() -> None:
 
 
 def test_constants_change_the_fingerprint_though_no_setting_reaches_them() -> None:
-    used = CurateConfig().align_depth
-    assert not list(settings_of(used.options))
-    changed = replace(used, options=replace(used.options, focal_weight=3.0))
+    used = SplitConfig(backend="transnetv2")
+    assert "options.min_cut_score" not in [s.name for s in settings_of(used)]
+    changed = replace(used, options=replace(used.options, min_cut_score=0.6))
     elsewhere = replace(used, resources=Resources(cpus=2.0, gpus=1.0))
-    marks = [fingerprint("align_depth", 1, c, []) for c in (used, elsewhere, changed)]
+    marks = [fingerprint("split", 1, config, []) for config in (used, elsewhere, changed)]
     assert marks[0] == marks[1] != marks[2]
 
 
