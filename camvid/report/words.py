@@ -53,13 +53,20 @@ _LABELS: Mapping[str, str] = {
     "radial_distortion": "shift of the image's corner by the lens's distortion",
     "distortion_focal_error": "relative error of the focal length for the lens's distortion",
     "center_wander_fraction": "share of the error that an image shifted on its sensor explains",
+    "center_wander_focal_error": "relative uncertainty of the focal length for such an image",
     "step_agreement": "agreement of the camera path's steps",
 }
 
 # What leaves a clip undecided, by whether its strength is above the limit.
 _DOUBTS_MOTION = frozenset({"min_motion_probability", "min_motion_confidence"})
 _DOUBTS_STILLNESS = frozenset({"max_motion_probability", "max_unmeasured_fraction"})
-_UNDECIDED = _DOUBTS_STILLNESS | {"min_motion_probability"}
+_UNDECIDED = _DOUBTS_STILLNESS | _DOUBTS_MOTION
+
+_LEAD = {  # what the kind says of the clip
+    "4d": "cameras are good and something moves",
+    "3d": "cameras are good but nothing moves",
+    "video": "something moves but no camera path is known",
+}
 
 _SPELLED = {
     "num": "number of",
@@ -89,7 +96,7 @@ def metric_of(threshold: str) -> str:
 
 def unit_of(metric: str) -> Unit:
     """The unit in which people are shown a measure, from the suffix of its name."""
-    if metric in ("depth_residual", "radial_distortion", "distortion_focal_error"):
+    if metric in ("depth_residual", "radial_distortion") or metric.endswith("_focal_error"):
         return "%"  # relative errors
     if metric == "motion_probability":
         return "%"
@@ -157,7 +164,7 @@ def verdict_sentence(row: ReportRow, verdict: Verdict | None) -> str:
         return f"Not kept: {why or 'no reason was recorded'}."
     if row.outcome == "4d" and not why:
         why = _moves(row, verdict)
-    return f"Kept as {row.outcome}: {_lead(row)}{': ' if why else ''}{why}."
+    return f"Kept as {row.outcome}: {_LEAD[row.outcome]}{': ' if why else ''}{why}."
 
 
 def checks_of(verdict: Verdict | None, reasons: Sequence[Reason]) -> tuple[Check, ...]:
@@ -183,18 +190,6 @@ def motion_limit(verdict: Verdict | None, reasons: Sequence[Reason]) -> float:
     if verdict is not None and "min_motion_strength" in verdict.limits:
         return verdict.limits["min_motion_strength"]
     return next((r.limit for r in reasons if r.name == "min_motion_strength"), math.nan)
-
-
-def _lead(row: ReportRow) -> str:
-    """What the kind says of the clip."""
-    doubted = any(reason.name == "min_motion_confidence" for reason in row.reasons)
-    if row.outcome == "video" and doubted:
-        return "something may move, but not surely enough to call it motion"
-    return {
-        "4d": "cameras are good and something moves",
-        "3d": "cameras are good but nothing moves",
-        "video": "something moves but no camera path is known",
-    }[row.outcome]
 
 
 def _check(name: str, measured: float, limit: float) -> Check:

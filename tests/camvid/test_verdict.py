@@ -36,11 +36,12 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
         (STILL, "3d", ["min_motion_strength"]),
         (STILL | {"motion_interval_high": 0.017}, "3d", ["min_motion_strength"]),
         (STILL | {"motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
-        ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
+        # as 4d or video noise would pass for motion, as 3d a mover for a still thing
+        ({"motion_confidence": 0.1}, "none", ["min_motion_confidence"]),
         ({"camera": "fixed"}, "video", ["camera_fixed"]),
         (
-            {"camera": "unknown", "motion_confidence": 0.1},
-            "video",
+            {"camera": "unknown", "motion_confidence": 0.3},
+            "none",
             ["camera_unknown", "min_motion_confidence"],
         ),
         (
@@ -158,7 +159,7 @@ TURNING = replace(
     [
         ({}, "4d", []),
         (STILL, "none", ["camera_rotating", "min_motion_strength"]),
-        ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
+        ({"motion_confidence": 0.1}, "none", ["min_motion_confidence"]),
         ({"focal_uncertainty": 0.4}, "video", ["max_focal_uncertainty"]),
         ({"registered_fraction": 0.5}, "video", ["min_registered_fraction"]),
         ({"camera": "zooming"}, "video", ["camera_zooming"]),
@@ -171,7 +172,8 @@ def test_rotating_cameras_may_count_as_known(
     verdict = decide(replace(TURNING, **change), Policy(rotating="4d"))
     assert (verdict.kind, [reason.name for reason in verdict.reasons]) == (kind, reasons)
     usual = decide(replace(TURNING, **change), Policy())
-    assert usual.kind == ("none" if "motion_strength" in change else "video")
+    undecided = {"motion_strength", "motion_confidence"} & change.keys()
+    assert usual.kind == ("none" if undecided else "video")
     assert usual.reasons[0].name.startswith("camera_")
 
 
@@ -198,5 +200,5 @@ def test_an_interval_across_the_threshold_is_named(
 
 
 def test_negative_thresholds_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"filter.min_motion_strength` must be at least 0"):
+    with pytest.raises(ConfigError, match=r"min_motion_strength must be at least 0"):
         Policy(min_motion_strength=-1)

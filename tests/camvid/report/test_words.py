@@ -70,8 +70,8 @@ def test_the_sentence_of_each_kind() -> None:
     assert sentence("video", ["camera_rotating"]).startswith(
         "Kept as video: something moves but no camera path is known: the camera only rotates"
     )
-    doubtful = sentence("video", ["min_motion_confidence (measured 0.2, limit 0.5)"])
-    assert "not surely enough" in doubtful
+    doubtful = sentence("none", ["min_motion_confidence (measured 0.2, limit 0.5)"])
+    assert doubtful.startswith("Not kept: whether anything moves cannot be said")
     undecided = sentence("none", [still, "max_unmeasured_fraction (measured 0.012, limit 0.005)"])
     assert undecided.startswith("Not kept: whether anything moves cannot be said: motion strength")
     shaky = sentence("video", ["max_motion_background (measured 0.0081, limit 0.003)"])
