@@ -22,6 +22,7 @@ from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
 from camvid.evaluation.truth import ClipTruth, read_truth
 from camvid.models.poses.track_sfm import TrackSfm
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.parallel import num_threads
 from camvid.sfm.colmap import pycolmap
 from camvid.store import ClipStore
@@ -59,7 +60,8 @@ def race(store: ClipStore, clip: ClipScores, truth_folder: Path, *, true_masks: 
     if true_masks:
         masks = replace(masks, object_id=_moving_pixels(truth, span), objects=())
     start = time.perf_counter()
-    solved = TrackSfm().solve(span, frames, masks)
+    tracks = LucasKanadeTracker().track(frames, masks)
+    solved = TrackSfm().solve(span, frames, masks, tracks)
     seconds = time.perf_counter() - start
     stock = solve_stock(frames, masks)
     true_cameras = truth.cameras_at(span.source_frame_index)

@@ -25,6 +25,7 @@ from camvid.outcome import INDICATOR, Kind
 from camvid.schema import FRAME_CRC32
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
+from camvid.tracks import with_owners
 
 A = TypeVar("A")
 
@@ -44,7 +45,8 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
         mask_pngs, objects = stored_masks(read(ObjectMasks))
     with store.decoding(row.clip_id, DepthMaps):
         depth = stored_depth(read(DepthMaps))
-    reconstruction, tracks, motion = load(Reconstruction), load(PointTracks), load(MotionReport)
+    reconstruction, motion = load(Reconstruction), load(MotionReport)
+    tracks = with_owners(load(PointTracks), load(ObjectMasks))
     jpegs = store.load_jpegs(row.clip_id, row.stored(Frames))
     return {
         **_source_columns(clip),

@@ -19,6 +19,7 @@ from camvid.motion import MotionOptions, measure_motion
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
+from camvid.tracks import with_owners
 from camvid.weights import Weight
 
 
@@ -37,7 +38,7 @@ class MeasureMotion:
     """Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,
@@ -63,6 +64,7 @@ class MeasureMotion:
     ) -> MotionReport:
         overlay, scene = overlay_of(masks), without_overlay(masks)
         frames = painted_over(frames, overlay)
+        tracks = with_owners(tracks, scene)
         report = measure_motion(
             clip, scene, reconstruction, depth, tracks, self.config.options, frames
         )

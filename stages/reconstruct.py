@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
+from camvid.artifacts import Clip, Frames, MovableMasks, PointTracks, Reconstruction
 from camvid.models.poses.track_sfm import TrackSfmOptions
 from camvid.models.protocols import PoseSolver
 from camvid.models.registry import BackendConfig, build_backend, weights_of
@@ -29,15 +29,15 @@ class ReconstructConfig(BackendConfig):
 
 
 class Reconstruct:
-    """Clip, Frames, MovableMasks -> Reconstruction.
+    """Clip, Frames, MovableMasks, PointTracks -> Reconstruction.
 
     A camera without a trajectory (fixed, turning in place, not to be trusted) is an outcome, not a
     rejection: the clip may still be good as video, or more where the policy says so.
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 7
-    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
+    version: ClassVar[int] = 8
+    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, PointTracks)
     writes: ClassVar[type] = Reconstruction
 
     def __init__(self, config: ReconstructConfig) -> None:
@@ -45,5 +45,8 @@ class Reconstruct:
         self._solver: PoseSolver = build_backend(config)
         self.weights: tuple[Weight, ...] = weights_of(self._solver)
 
-    def __call__(self, clip: Clip, frames: Frames, masks: MovableMasks) -> Reconstruction:
-        return self._solver.solve(clip, painted_over(frames, overlay_of(masks)), masks)
+    def __call__(
+        self, clip: Clip, frames: Frames, masks: MovableMasks, tracks: PointTracks
+    ) -> Reconstruction:
+        scene = painted_over(frames, overlay_of(masks))
+        return self._solver.solve(clip, scene, masks, tracks)

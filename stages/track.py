@@ -1,10 +1,10 @@
-"""Track: keypoints on each object, and on the background as control, through the clip."""
+"""Track: keypoints on the background and on each object, once for all that reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from camvid.artifacts import Frames, ObjectMasks, PointTracks
+from camvid.artifacts import Frames, MovableMasks, PointTracks
 from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import BackendConfig, build_backend, weights_of
@@ -23,11 +23,7 @@ class TrackConfig(BackendConfig):
     role: ClassVar[str] = "point tracker"
 
     known: ClassVar[Mapping[str, Any]] = {
-        "lucas_kanade": LucasKanadeOptions(
-            max_background_tracks=400,
-            lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
-            seed_every_frames=2,  # limbs are thin, and fast ones soon lost
-        ),
+        "lucas_kanade": LucasKanadeOptions(),
         "cotracker": CoTrackerOptions(),
         "tapir": TapirOptions(),
     }
@@ -39,11 +35,11 @@ class TrackConfig(BackendConfig):
 
 
 class Track:
-    """Frames, ObjectMasks -> PointTracks."""
+    """Frames, MovableMasks -> PointTracks."""
 
     name: ClassVar[str] = "track"
-    version: ClassVar[int] = 3
-    reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks)
+    version: ClassVar[int] = 4
+    reads: ClassVar[tuple[type, ...]] = (Frames, MovableMasks)
     writes: ClassVar[type] = PointTracks
 
     def __init__(self, config: TrackConfig) -> None:
@@ -51,7 +47,7 @@ class Track:
         self._tracker: PointTracker = build_backend(config)
         self.weights: tuple[Weight, ...] = weights_of(self._tracker)
 
-    def __call__(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
+    def __call__(self, frames: Frames, masks: MovableMasks) -> PointTracks:
         scene = painted_over(frames, overlay_of(masks))
         tracks = self._tracker.track(scene, without_overlay(masks))
         return without_overlay_tracks(tracks, masks)

@@ -2,10 +2,10 @@
 
 split            shots of one camera each                        (section 3.1)
 segment          everything that may move, masked greedily       (3.1)
+track            keypoints on the background and on every object (3.2)
 reconstruct      camera poses by masked structure from motion    (3.1)
 verify           the masks, held against the cameras
 align_depth      dense depth in the units of the sparse points   (3.2)
-track            keypoints on every object                       (3.2)
 measure_motion   what camera motion does not explain             (3.2)
 filter           the clip's kind, with reasons                   (3.2)
 write_shards     Parquet for training
@@ -53,10 +53,10 @@ class CurateConfig:
 
     split: SplitConfig = table(SplitConfig())
     segment: SegmentConfig = table(SegmentConfig())
+    track: TrackConfig = table(TrackConfig())
     reconstruct: ReconstructConfig = table(ReconstructConfig())
     verify: VerifyConfig = VerifyConfig()
     align_depth: AlignDepthConfig = table(AlignDepthConfig())
-    track: TrackConfig = table(TrackConfig())
     measure_motion: MeasureMotionConfig = MeasureMotionConfig()
     filter: FilterConfig = table(FilterConfig())
     write_shards: WriteShardsConfig = table(WriteShardsConfig())
@@ -68,10 +68,10 @@ class CurateConfig:
         """The stages that take one clip from artifact to artifact."""
         return (
             self.segment,
+            self.track,
             self.reconstruct,
             self.verify,
             self.align_depth,
-            self.track,
             self.measure_motion,
             self.filter,
         )

@@ -26,6 +26,7 @@ from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
 from camvid.settings import setting
 from camvid.store import ClipStore
+from camvid.tracks import with_owners
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
@@ -109,12 +110,15 @@ def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:
     def load(kind: type[A]) -> A | None:
         return store.load(clip_id, kind) if store.has(clip_id, kind) else None
 
+    masks, tracks = load(ObjectMasks), load(PointTracks)
+    if masks is not None and tracks is not None:
+        tracks = with_owners(tracks, masks)
     return ClipEvidence(
         clip=store.load(clip_id, Clip),
         frames=store.load(clip_id, Frames),
-        masks=load(ObjectMasks),
+        masks=masks,
         reconstruction=load(Reconstruction),
-        tracks=load(PointTracks),
+        tracks=tracks,
         motion=load(MotionReport),
         verdict=load(Verdict),
         depth=load(DepthMaps),

@@ -27,6 +27,7 @@ from camvid.evaluation.truth import ClipTruth
 from camvid.geometry import camera_centers
 from camvid.scenes.fairness import Observable, observable
 from camvid.scenes.truth import SceneTruth, true_motion_strength
+from camvid.tracks import with_owners
 
 _ALL_TOLD = Observable(camera=True, motion=True)
 _STANDS = ("fixed", "rotating", "zooming")
@@ -157,7 +158,8 @@ def _joints(truth: ClipTruth, found: ClipResults) -> JointScores:
         if index in truth.masks:
             share = float(read_mask(truth.masks[index]).mean())
             area_px[index] = share * video.width_px * video.height_px
-    return joint_scores(truth.joints, found.clip, found.tracks, area_px)
+    tracks = with_owners(found.tracks, found.masks)
+    return joint_scores(truth.joints, found.clip, tracks, area_px)
 
 
 def _true_camera(truth: ClipTruth) -> CameraKind | Literal[""]:

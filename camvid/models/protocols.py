@@ -42,7 +42,9 @@ class Segmenter(Protocol):
 class PoseSolver(Protocol):
     """Finds the cameras of the static part of a clip."""
 
-    def solve(self, clip: Clip, frames: Frames, masks: ObjectMasks) -> Reconstruction: ...
+    def solve(
+        self, clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks
+    ) -> Reconstruction: ...
 
 
 class DepthEstimator(Protocol):

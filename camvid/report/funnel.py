@@ -9,10 +9,10 @@ from camvid.report.rows import KEPT, OUTCOMES, Outcome, ReportRow, parse_row
 STAGES = (
     "split",
     "segment",
+    "track",
     "reconstruct",
     "verify",
     "align_depth",
-    "track",
     "measure_motion",
     "filter",
     "write_shards",

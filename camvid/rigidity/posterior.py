@@ -180,14 +180,3 @@ def _log_beta(a: float, b: float) -> F64:
     """Log probabilities of the fractions under Beta(a, b)."""
     log = (a - 1) * np.log(_FRACTION) + (b - 1) * np.log1p(-_FRACTION)
     return log - np.logaddexp.reduce(log)
-
-
-def owners(tracks: PointTracks, object_id: U16) -> U16:
-    """The object [N] on which most of a track's sightings lie, by masks [T, H, W]; 0 for none."""
-    frame, track = np.nonzero(tracks.visible)
-    height, width = object_id.shape[1:]
-    column, row = np.floor(tracks.xy_px[frame, track]).astype(int).T
-    label = object_id[frame, row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.int64)
-    num = int(object_id.max(initial=0)) + 1
-    counts = np.bincount(track * num + label, minlength=tracks.visible.shape[1] * num)
-    return counts.reshape(-1, num).argmax(axis=1).astype(np.uint16)

@@ -17,8 +17,9 @@ from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, let_zoom, solve_all_frames
 from camvid.sfm.dominance import Agreement, find_agreement, on_rim
 from camvid.sfm.mapping import Cameras, MappingOptions
-from camvid.sfm.observations import Observations, join_tracks, observations_of, thinned, tracks_of
+from camvid.sfm.observations import Observations, observations_of, thinned
 from camvid.sfm.starts import StartOptions, best_start
+from camvid.tracks import join_tracks, tracks_of
 
 _GRID = 6  # cells per side by which the cover of tracks is judged
 

@@ -32,26 +32,6 @@ def observations_of(tracks: PointTracks, use_track: Bool) -> Observations:
     return Observations(frame.astype(np.int32), track.astype(np.int32), xy_px)
 
 
-def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
-    """Some of the tracks [N]."""
-    return PointTracks(
-        xy_px=tracks.xy_px[:, keep],
-        visible=tracks.visible[:, keep],
-        object_id=tracks.object_id[keep],
-        query_frame=tracks.query_frame[keep],
-    )
-
-
-def join_tracks(first: PointTracks, second: PointTracks) -> PointTracks:
-    """All tracks of both, over the same frames."""
-    return PointTracks(
-        xy_px=np.concatenate([first.xy_px, second.xy_px], axis=1),
-        visible=np.concatenate([first.visible, second.visible], axis=1),
-        object_id=np.concatenate([first.object_id, second.object_id]),
-        query_frame=np.concatenate([first.query_frame, second.query_frame]),
-    )
-
-
 def thinned(
     observations: Observations, width_px: int, height_px: int, max_observations: int
 ) -> Observations:

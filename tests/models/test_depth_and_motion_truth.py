@@ -25,13 +25,13 @@ from camvid.artifacts import (
     Video,
 )
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.motion import MotionOptions, measure_motion
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
+from camvid.tracks import with_owners
 from tests.factories import CLIPS
 
 NUM_FRAMES, FPS = 24, 24
@@ -159,9 +159,8 @@ def estimated_depth(truth: Truth, masks: ObjectMasks) -> DepthMaps:
 def strength_of(
     truth: Truth, masks: ObjectMasks, depth: DepthMaps, fps: float = FPS
 ) -> MotionReport:
-    """As the stages do it: tracks may renew their anchor, and pictures have a say."""
-    options = LucasKanadeOptions(max_background_tracks=400, lost_anchor="renew")
-    tracks = LucasKanadeTracker(options).track(truth.frames, masks)
+    """As the stages do it."""
+    tracks = with_owners(LucasKanadeTracker().track(truth.frames, masks), masks)
     return measure_motion(
         clip_of(truth, fps), masks, truth.cameras, depth, tracks, MotionOptions(), truth.frames
     )

@@ -8,12 +8,15 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions
+from camvid.models.poses.track_sfm import TrackSfm
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from tests.factories import CLIPS
 
 
 def solve(
-    rgb: np.ndarray, object_id: np.ndarray | None = None, options: TrackSfmOptions | None = None
+    rgb: np.ndarray,
+    object_id: np.ndarray | None = None,
+    options: LucasKanadeOptions | None = None,
 ) -> Reconstruction:
     num_frames, height, width = rgb.shape[:3]
     video = Video(
@@ -30,7 +33,9 @@ def solve(
         object_id = np.zeros(rgb.shape[:3], np.uint16)
     objects = tuple(MaskedObject(int(i), "thing", 1.0) for i in np.unique(object_id) if i)
     masks = ObjectMasks(object_id=object_id, objects=objects)
-    return TrackSfm(options).solve(clip, Frames(rgb=rgb), masks)
+    frames = Frames(rgb=rgb)
+    tracks = LucasKanadeTracker(options).track(frames, masks)
+    return TrackSfm().solve(clip, frames, masks, tracks)
 
 
 def picture(height: int = 240, width: int = 320, seed: int = 0) -> np.ndarray:
@@ -159,7 +164,7 @@ def test_sift_takes_over_where_corners_cannot_be_followed():
     rgb, centers, object_id = load_clip("syn_orbit_movers", 60, shrink=1)
     assert object_id is not None
     leap = np.s_[::5]
-    options = TrackSfmOptions(tracks=LucasKanadeOptions(max_background_tracks=5))
+    options = LucasKanadeOptions(max_background_tracks=5)
     result = solve(rgb[leap], object_id[leap], options)
     assert result.quality.solver == "sift"
     check_consistent(result, 12)
@@ -172,7 +177,7 @@ def test_features_of_keyframes_bridge_a_blurred_stretch():
         rgb[t] = cv2.blur(rgb[t], (41, 1))
     result = solve(rgb, object_id)
     check_consistent(result, 34)
-    assert result.quality.solver == "lucas_kanade+sift"
+    assert result.quality.solver == "tracks+sift"
     assert result.registered[:15].all()
     assert result.registered[18:].all()
     assert trajectory_error_m(result, centers) < 0.005

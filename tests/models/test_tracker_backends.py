@@ -204,9 +204,7 @@ def tapir(tmp_path: Path, only_here: None) -> TapirOptions:
 
 
 def test_lucas_kanade() -> None:
-    options = LucasKanadeOptions(
-        max_background_tracks=80, max_object_tracks=40, lost_anchor="renew", window_px=11
-    )
+    options = LucasKanadeOptions(max_background_tracks=80, max_object_tracks=40, window_px=11)
     contract.check_tracker(LucasKanadeTracker(options))
 
 

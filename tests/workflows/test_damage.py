@@ -177,7 +177,7 @@ def test_other_commands_say_it_in_a_line(run: ClipStore) -> None:
     (index_row,) = read_index(run)
     assert (index_row["status"], index_row["stopped_at"]) == ("failed", "filter")
 
-    row = replay_stage(run, "track", clip_id)
+    row = replay_stage(run, "measure_motion", clip_id)
     assert (row.status, row.cause) == ("failed", "DamagedArtifact")
     assert "object_masks.npz" in row.error
 

@@ -1,4 +1,4 @@
-"""Embedded pose solver: re-anchored Lucas-Kanade tracks of the static scene, mapped by COLMAP."""
+"""Embedded pose solver: tracks of the static scene, mapped by COLMAP."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import (
-    U8,
     U16,
     Clip,
     Frames,
@@ -18,7 +17,7 @@ from camvid.artifacts import (
     Reconstruction,
     ReconstructionQuality,
 )
-from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
+from camvid.lucas_kanade import NEVER_SEED
 from camvid.models.features.options import (
     AlikedLightGlueOptions,
     SiftMatcherOptions,
@@ -59,8 +58,9 @@ from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
 from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras, MappingOptions
-from camvid.sfm.observations import join_tracks, observations_of, tracks_of
+from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import StartOptions
+from camvid.tracks import join_tracks, owners, tracks_of, within_regions
 from camvid.weights import Weight
 
 _LOG = logging.getLogger(__name__)
@@ -92,11 +92,6 @@ class TrackSfmOptions:
     enough_overlap: float = 0.5
     complete_fraction: float = 0.9  # of the frames; where fewer are posed, features are tried too
     max_left_share: float = 0.02  # of the flow that rotations leave, where depth does not show
-    tracks: LucasKanadeOptions = field(
-        default_factory=lambda: LucasKanadeOptions(
-            max_object_tracks=100, min_object_distance_px=6.0
-        )
-    )
     camera_motion: CameraMotionOptions = field(default_factory=CameraMotionOptions)
     keyframes: KeyframeOptions = field(default_factory=KeyframeOptions)
     mapping: MappingOptions = field(default_factory=MappingOptions)
@@ -122,19 +117,20 @@ class TrackSfm:
         self._matcher: FeatureMatcher = build_backend(self._options.features)
         self.weights: tuple[Weight, ...] = weights_of(self._matcher)
 
-    def solve(self, clip: Clip, frames: Frames, masks: ObjectMasks) -> Reconstruction:
+    def solve(
+        self, clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks
+    ) -> Reconstruction:
         """Names the camera's motion and, where it has a path, maps the static scene.
 
-        Corners are followed, and features of keyframes joined to them; features of all frames take
-        their place where those lead to no cameras that hold.
+        Features of keyframes are joined to the tracks; features of all frames take their place
+        where those lead to no cameras that hold.
         """
         options = self._options
-        gray = _gray(frames)
         region = _regions(masks, options.mask_margin_px)
         calm = tuple(o.object_id for o in masks.objects if o.label == CALM)
-        corners = track_regions(gray, region, options.tracks)
-        result = self._solve(frames, region, calm, corners, "lucas_kanade", joins=True)
-        if self._worth_features(result, len(gray)):
+        own = within_regions(tracks, owners(tracks, masks.object_id), region)
+        result = self._solve(frames, region, calm, own, "tracks", joins=True)
+        if self._worth_features(result, len(region)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
             backend = options.features.backend
             other = self._solve(frames, region, calm, features, backend, joins=False)
@@ -300,14 +296,10 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
     return bool(failed & depthless) and failed <= depthless | of_lens
 
 
-def _gray(frames: Frames) -> U8:
-    return np.stack(map_threads(lambda f: cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), frames.rgb))
-
-
 def _regions(masks: ObjectMasks, margin_px: int) -> U16:
-    """Regions for `track_regions` [T, H, W]: objects as they are, and nothing close about them.
+    """[T, H, W]: objects as they are; NEVER_SEED close about them and on what is fixed in place.
 
-    Nor on what is fixed to the image.
+    Patches there see two things that move apart, and flow is dragged along with an object.
     """
     size = 2 * margin_px + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))

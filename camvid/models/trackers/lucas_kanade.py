@@ -1,4 +1,4 @@
-"""Keypoints on every object and on the background, followed by pyramidal Lucas-Kanade."""
+"""Keypoints on the background and on every object, followed by pyramidal Lucas-Kanade."""
 
 import cv2
 import numpy as np
@@ -16,10 +16,10 @@ class LucasKanadeTracker:
     """
 
     def __init__(self, options: LucasKanadeOptions | None = None) -> None:
-        self._options = options or LucasKanadeOptions(max_background_tracks=400)
+        self._options = options or LucasKanadeOptions()
 
     def track(self, frames: Frames, masks: ObjectMasks) -> PointTracks:
-        """Tracks of every object and of the background (object 0, the control)."""
+        """Tracks of every object and of the background (object 0)."""
         return track_regions(_gray(frames.rgb), masks.object_id, self._options)
 
 

@@ -14,7 +14,7 @@ CHECKOUT = "Folder of the tracker's repository; without one, the installed packa
 class FollowOptions:
     """How many tracks are kept alive, where new ones are put, and what ends one."""
 
-    max_background_tracks: int = 400  # alive at once
+    max_background_tracks: int = 1200  # alive at once: cameras are found from them
     max_object_tracks: int = 200  # alive at once, per object
     min_background_distance_px: float = 8.0
     min_object_distance_px: float = 4.0

@@ -8,9 +8,10 @@ import pytest
 from camvid.artifacts import F64, NAN, PointTracks, Reconstruction, ReconstructionQuality
 from camvid.geometry import img_from_cam, transform_points
 from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likelihood, refit_noise
-from camvid.rigidity.posterior import RigidityOptions, estimate_rigidity, owners
+from camvid.rigidity.posterior import RigidityOptions, estimate_rigidity
 from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
+from camvid.tracks import owners
 
 T, SIZE_PX, FPS = 36, (480, 270), 24.0
 K = np.array([[400.0, 0, 240], [0, 400, 135], [0, 0, 1]])
