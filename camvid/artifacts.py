@@ -326,6 +326,22 @@ class PointTracks(Checked):
         self.check("query_frame", np.int32, ("N",), dims)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rigidity(Checked):
+    """How well one static point explains each track, under the cameras of the clip."""
+
+    log_ratio: F64  # [N] log likelihood of a smooth motion over a static point's; NaN: hardly seen
+    unexplained: F64  # [N] speed in image sides a second that no depth explains; NaN: hardly seen
+    white_px: float  # standard deviation of a sighting along one axis; NaN: no camera
+    slow_px: F64  # [K] of the amplitudes of slow cosines along each track
+
+    def __post_init__(self) -> None:
+        dims: dict[str, int] = {}
+        self.check("log_ratio", np.float64, ("N",), dims, finite=False)
+        self.check("unexplained", np.float64, ("N",), dims, finite=False)
+        self.check("slow_px", np.float64, ("K",), dims, finite=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectMotion:
     """How much one object moves in the world, as a fraction of the image side.

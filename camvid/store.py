@@ -28,6 +28,7 @@ from camvid.artifacts import (
     ObjectMasks,
     PointTracks,
     Reconstruction,
+    Rigidity,
     Verdict,
 )
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
@@ -48,6 +49,7 @@ FILE_NAMES: dict[type, str] = {
     Reconstruction: "reconstruction.npz",
     DepthMaps: "depth_maps.npz",
     PointTracks: "point_tracks.npz",
+    Rigidity: "rigidity.npz",
     MotionReport: "motion_report.json",
     Verdict: "verdict.json",
 }

@@ -9,15 +9,14 @@ from camvid.artifacts import (
     NAN,
     Clip,
     DepthMaps,
-    Frames,
     MotionReport,
     ObjectMasks,
     PointTracks,
     Reconstruction,
+    Rigidity,
 )
 from camvid.motion import MotionOptions, measure_motion
 from camvid.overlay.masks import overlay_of, without_overlay
-from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
 from camvid.tracks import with_owners
 from camvid.weights import Weight
@@ -35,17 +34,17 @@ class MeasureMotionConfig:
 
 
 class MeasureMotion:
-    """Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks -> MotionReport."""
+    """Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks, Rigidity -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
     version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
-        Frames,
         ObjectMasks,
         Reconstruction,
         DepthMaps,
         PointTracks,
+        Rigidity,
     )
     writes: ClassVar[type] = MotionReport
     weights: tuple[Weight, ...] = ()
@@ -56,17 +55,21 @@ class MeasureMotion:
     def __call__(
         self,
         clip: Clip,
-        frames: Frames,
         masks: ObjectMasks,
         reconstruction: Reconstruction,
         depth: DepthMaps,
         tracks: PointTracks,
+        rigidity: Rigidity,
     ) -> MotionReport:
         overlay, scene = overlay_of(masks), without_overlay(masks)
-        frames = painted_over(frames, overlay)
-        tracks = with_owners(tracks, scene)
         report = measure_motion(
-            clip, scene, reconstruction, depth, tracks, self.config.options, frames
+            clip,
+            scene,
+            reconstruction,
+            depth,
+            with_owners(tracks, scene),
+            rigidity,
+            self.config.options,
         )
         seen = depth.residual[np.isfinite(depth.residual)]
         residual = float(np.median(seen)) if len(seen) else NAN

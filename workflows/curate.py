@@ -4,6 +4,7 @@ split            shots of one camera each                        (section 3.1)
 segment          everything that may move, masked greedily       (3.1)
 track            keypoints on the background and on every object (3.2)
 reconstruct      camera poses by masked structure from motion    (3.1)
+rate_rigidity    which tracks one static point explains
 verify           the masks, held against the cameras
 align_depth      dense depth in the units of the sparse points   (3.2)
 measure_motion   what camera motion does not explain             (3.2)
@@ -30,6 +31,7 @@ from camvid.video.names import source_name
 from stages.align_depth import AlignDepthConfig
 from stages.filter import FilterConfig
 from stages.measure_motion import MeasureMotionConfig
+from stages.rate_rigidity import RateRigidityConfig
 from stages.reconstruct import ReconstructConfig
 from stages.segment import SegmentConfig
 from stages.split import SplitConfig
@@ -55,6 +57,7 @@ class CurateConfig:
     segment: SegmentConfig = table(SegmentConfig())
     track: TrackConfig = table(TrackConfig())
     reconstruct: ReconstructConfig = table(ReconstructConfig())
+    rate_rigidity: RateRigidityConfig = RateRigidityConfig()
     verify: VerifyConfig = VerifyConfig()
     align_depth: AlignDepthConfig = table(AlignDepthConfig())
     measure_motion: MeasureMotionConfig = MeasureMotionConfig()
@@ -70,6 +73,7 @@ class CurateConfig:
             self.segment,
             self.track,
             self.reconstruct,
+            self.rate_rigidity,
             self.verify,
             self.align_depth,
             self.measure_motion,

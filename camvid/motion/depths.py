@@ -29,6 +29,13 @@ class TrackDepths:
     high: F32  # [T, N]
     confidence: U8  # [T, N]
 
+    @classmethod
+    def at_infinity(cls, shape: tuple[int, ...]) -> "TrackDepths":
+        """Where the camera does not travel, and depth plays no part: T frames, N tracks."""
+        depth = np.broadcast_to(np.float32(np.inf), shape)
+        sure = np.broadcast_to(np.uint8(255), shape)
+        return cls(depth=depth, low=depth, high=depth, confidence=sure)
+
 
 def track_depths(
     depth: DepthMaps,

@@ -8,19 +8,16 @@ explains), the range over all depths the object may have, and the noise floor on
 import numpy as np
 
 from camvid.artifacts import (
-    F64,
     Clip,
     DepthMaps,
-    Frames,
     MotionReport,
     ObjectMasks,
     PointTracks,
     Reconstruction,
+    Rigidity,
 )
 from camvid.motion.areas import area_shares
-from camvid.motion.camera_models import CameraModel, PosedCameras
-from camvid.motion.depths import track_depths
-from camvid.motion.homographies import FittedToBackground, Homographies, TurningCamera
+from camvid.motion.depths import TrackDepths, track_depths
 from camvid.motion.objects import (
     MeasuredObject,
     MotionOptions,
@@ -28,13 +25,14 @@ from camvid.motion.objects import (
     area_fractions,
     measure_object,
     pair_means,
-    stray_windows,
-    track_state,
     trimmed_mean,
 )
-from camvid.motion.pictures import shown_moving
-from camvid.motion.series import choose_pairs, choose_windows, pair_series, window_series
+from camvid.motion.pair_fields import StaticWorld
+from camvid.motion.series import choose_pairs, pair_series
 from camvid.outcome import Reason
+from camvid.rigidity.estimate import held_to_depths
+from camvid.rigidity.posterior import posterior
+from camvid.rigidity.sightings import cameras_of
 from camvid.segmentation.objects import CALM
 
 __all__ = ["MotionOptions", "measure_motion"]
@@ -46,89 +44,70 @@ def measure_motion(
     reconstruction: Reconstruction,
     depth: DepthMaps,
     tracks: PointTracks,
+    rigidity: Rigidity,
     options: MotionOptions,
-    frames: Frames | None = None,
 ) -> MotionReport:
     """Strength of every object, against posed cameras or, where none travels, homographies.
 
-    Tracks that stray from posed cameras count only where the pictures in `frames` bear them out;
-    without pictures they are taken at their word.
+    Args:
+        tracks: with the objects of the masks as their `object_id`.
+        rigidity: of the same tracks, under the same cameras.
     """
-    posed = reconstruction.has_trajectory and bool(depth.valid.any())
-    if posed:
-        camera, depth_confidence = _posed_cameras(masks, reconstruction, depth, tracks, options)
-        usable = reconstruction.registered
-    else:
-        camera = _homographies(masks, reconstruction, tracks, options)
-        depth_confidence = np.full(tracks.visible.shape[1], 255.0)
-        usable = np.ones(clip.num_frames, bool)
-    gap_s = options.pair_gap_s
-    seconds = clip.timestamps_s
-    chosen = choose_pairs(seconds, usable, gap_s=gap_s, max_gap_s=options.max_pair_gap_s)
-    spans = choose_windows(
-        seconds, usable, window_s=options.window_s, min_frames=options.window_frames
+    size_px = clip.width_px, clip.height_px
+    posed = reconstruction.has_trajectory
+    world = StaticWorld(
+        cameras=cameras_of(reconstruction, tracks, tracks.object_id, size_px),
+        tracks=tracks,
+        depths=_depths(depth, masks, tracks, options, posed=posed),
+        side_px=np.array(size_px, np.float64),
     )
-    windows = window_series(
-        camera, tracks, spans, seconds, gap_s=gap_s, min_frames=options.min_window_frames
+    depths = world.depths
+    ratio = held_to_depths(
+        rigidity,
+        tracks,
+        world.cameras,
+        (depths.low, depths.high),
+        size_px,
+        clip.fps,
+        options.rigidity,
     )
-    strays = shown = stray_windows(windows, tracks, options)
-    if frames is not None and isinstance(camera, PosedCameras):
-        shown = shown_moving(frames, camera, spans, strays, options.pictures)
-    state = track_state(windows, strays, shown, options)
+    words = {o.object_id: o.label for o in masks.objects}
+    moves = posterior(ratio, tracks.object_id, words, options.rigidity)
+    gap_s, seconds = options.pair_gap_s, clip.timestamps_s
+    pairs = choose_pairs(
+        seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s
+    )
+    known = np.isfinite(moves.track_moves)
+    seen = np.maximum(tracks.visible.sum(axis=0), 1)
     evidence = TrackEvidence(
-        pairs=pair_series(camera, tracks, chosen, seconds, gap_s),
-        windows=windows,
-        state=state,
-        area_shares=area_shares(masks, tracks, chosen, state.still | state.moves),
-        pair_s=np.diff(seconds[chosen], axis=1)[:, 0],
-        depth_confidence=depth_confidence,
+        pairs=pair_series(world, tracks, pairs, seconds, gap_s),
+        moves=moves,
+        unexplained=rigidity.unexplained * gap_s,
+        area_shares=area_shares(masks, tracks, pairs, known),
+        pair_s=np.diff(seconds[pairs], axis=1)[:, 0],
+        depth_confidence=world.depths.confidence.sum(axis=0, dtype=np.int64) / seen,
     )
     calm_doubt = min(1.0, options.calm_doubt_per_s / clip.fps)
     return _report(masks, reconstruction, tracks, evidence, options, calm_doubt, posed=posed)
 
 
-def _posed_cameras(
-    masks: ObjectMasks,
-    reconstruction: Reconstruction,
+def _depths(
     depth: DepthMaps,
+    masks: ObjectMasks,
     tracks: PointTracks,
     options: MotionOptions,
-) -> tuple[CameraModel, F64]:
-    """The cameras, and per track the mean confidence of the depth by which it is lifted."""
-    depths = track_depths(
+    *,
+    posed: bool,
+) -> TrackDepths:
+    if not posed:
+        return TrackDepths.at_infinity(tracks.visible.shape)
+    return track_depths(
         depth,
         masks,
         tracks,
         tolerance=options.depth_tolerance,
         min_confidence=options.min_depth_confidence,
     )
-    cameras = PosedCameras(
-        K=reconstruction.K_per_frame,
-        cam_from_world=reconstruction.cam_from_world,
-        tracks=tracks,
-        depths=depths,
-        side_px=_side_px(masks),
-    )
-    seen = np.maximum(tracks.visible.sum(axis=0), 1)
-    return cameras, depths.confidence.sum(axis=0, dtype=np.int64) / seen
-
-
-def _homographies(
-    masks: ObjectMasks, reconstruction: Reconstruction, tracks: PointTracks, options: MotionOptions
-) -> CameraModel:
-    fitted = FittedToBackground(
-        tracks=tracks,
-        min_background_tracks=options.min_background_tracks,
-        max_residual_px=options.homography_residual_px,
-    )
-    turns = reconstruction.has_cameras and not reconstruction.has_trajectory
-    known = TurningCamera(reconstruction=reconstruction, otherwise=fitted)
-    return Homographies(source=known if turns else fitted, tracks=tracks, side_px=_side_px(masks))
-
-
-def _side_px(masks: ObjectMasks) -> F64:
-    """(W, H)."""
-    return np.array(masks.object_id.shape[:0:-1], np.float64)
 
 
 def _report(

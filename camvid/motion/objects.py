@@ -8,16 +8,17 @@ import numpy as np
 from camvid.artifacts import (
     F64,
     NAN,
-    Bool,
     MaskedObject,
     ObjectMasks,
     ObjectMotion,
     PointTracks,
 )
 from camvid.motion.intervals import strength_interval
-from camvid.motion.pictures import PictureOptions
-from camvid.motion.series import PairSeries, WindowSeries
+from camvid.motion.series import PairSeries
 from camvid.outcome import Reason
+from camvid.rigidity.posterior import Posterior, RigidityOptions
+
+_EVEN = 0.5  # odds of moving and of standing still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,6 @@ class MotionOptions:
 
     pair_gap_s: float = 1 / 12
     max_pair_gap_s: float = 0.3  # frames further apart than this, and than is usual, are no pair
-    window_s: float = 0.5  # over which a track is held against one static point
-    window_frames: int = 6  # in a window at least: any four in a row lie in one of two that overlap
-    min_window_frames: int = 4  # in which a track must be seen
     min_pair_tracks: int = 4
     min_object_tracks: int = 8
     min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
@@ -38,32 +36,15 @@ class MotionOptions:
     # frames are apart: parts of generated movers were calm in 2 of 15 clips at 24 fps, 3 of 6 at 6.
     calm_doubt_per_s: float = 2.4
     min_background_tracks: int = 12
-    still_residual_px: float = 0.5  # a static point explains a track so well: it may be still
-    still_residual_over_background: float = 4.0
-    min_moving_window_share: float = 0.2  # of a track's windows, for the track to count as moving
-    min_moving_track_share: float = 0.2  # of a pair's tracks, for the object to count as moving
     trim_tracks: float = 0.1  # left out on either side, of the tracks of a pair
     trim_pairs: float = 0.02
     depth_tolerance: float = 0.25  # relative, where depth was measured
     min_depth_confidence: int = 64  # below, the depth is a guess
     measured_depth_doubt: float = 0.4  # of the tolerance: where depth is measured, 90 % lie within
-    pictures: PictureOptions = PictureOptions()
+    rigidity: RigidityOptions = RigidityOptions()
     sampling_doubt: float = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
-    homography_residual_px: float = 1.5
     unknown_camera_confidence: float = 0.5  # factor: parallax may pass for motion
     noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half
-
-
-class TrackState(NamedTuple):
-    """What each of N tracks tells.
-
-    One that neither moves nor is still has lost its hold: no static point explains where it went,
-    yet the pictures do not show it to move.
-    """
-
-    known: Bool  # [N] it was seen long enough to tell
-    still: Bool  # [N] a static point explains it
-    moves: Bool  # [N] no static point explains it, and the pictures bear it out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,8 +52,8 @@ class TrackEvidence:
     """All that was measured of N tracks."""
 
     pairs: PairSeries
-    windows: WindowSeries
-    state: TrackState
+    moves: Posterior  # of tracks, and of the objects that they lie on
+    unexplained: F64  # [N] motion per pair gap that no depth explains
     area_shares: F64  # [Q, N] of its object that each track speaks for
     pair_s: F64  # [Q] time from the first frame of each pair to its second
     depth_confidence: F64  # [N] 0 to 255; 255 where depth plays no part
@@ -88,31 +69,6 @@ class MeasuredObject(NamedTuple):
     overruled_fraction: float  # of the pictures, where its tracks move but most others are still
     missed: tuple[Reason, ...]  # why the object is not heard
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
-
-
-def stray_windows(windows: WindowSeries, tracks: PointTracks, options: MotionOptions) -> Bool:
-    """Where no static point explains a track, [V, N]: worse than it does the background."""
-    control = windows.residual_px[:, tracks.object_id == 0]
-    control = control[np.isfinite(control)]
-    floor_px = float(np.median(control)) if len(control) else 0.0
-    limit_px = max(options.still_residual_px, options.still_residual_over_background * floor_px)
-    return np.nan_to_num(windows.residual_px, nan=0.0) > limit_px
-
-
-def track_state(
-    windows: WindowSeries, strays: Bool, shown: Bool, options: MotionOptions
-) -> TrackState:
-    """By the windows in which it strays, and those in which the pictures show that it moves.
-
-    Moving things are masked too widely, so each track has to say for itself.
-    """
-    num_windows = np.isfinite(windows.residual_px).sum(axis=0)
-    enough = options.min_moving_window_share * num_windows
-    return TrackState(
-        known=num_windows > 0,
-        still=(num_windows > 0) & (strays.sum(axis=0) <= enough),
-        moves=(strays & shown).sum(axis=0) > enough,
-    )
 
 
 def pair_means(values: F64, options: MotionOptions, weight: F64 | None = None) -> F64:
@@ -158,41 +114,38 @@ def measure_object(
     background: float,
     options: MotionOptions,
 ) -> MeasuredObject:
-    """Means over the object's tracks that move, or over the still ones in pairs where few do.
+    """Means over those tracks of the object that do as it does: move, or stand still.
 
-    Each track counts for the part of the object that it is nearest to; one that may be still is
+    Each track counts for the part of the object that it is nearest to; one that stands still is
     held to its likeliest depth: wrong depth is no motion. `areas` [T] is the object's share of
     each frame.
     """
-    state, pairs = evidence.state, evidence.pairs
-    own = np.flatnonzero((tracks.object_id == masked.object_id) & state.known)
-    moves, still = state.moves[own], state.still[own]
+    pairs, moving = evidence.pairs, evidence.moves.objects[masked.object_id].moves > _EVEN
+    track_moves = evidence.moves.track_moves
+    own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
+    moves = track_moves[own] > _EVEN
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
-    seen = np.isfinite(length)
-    moving = _pairs_moving(seen, moves, still, options)[:, None]  # [Q, 1]
-    counted = seen & np.where(moving, moves, still)
+    counted = np.isfinite(length) & (moves == moving)
     shares = evidence.area_shares[:, own]
 
     def mean(values: F64) -> F64:
         return pair_means(np.where(counted, values, NAN), options, shares)
 
-    values = np.where(counted, np.where(moving, length, low), NAN)
+    values = np.where(counted, length if moving else low, NAN)
     series = mean(values)
-    bound = evidence.windows.lower_bound[:, own]
     measured = np.isfinite(series)
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
-    overruled = np.where(moving, 0.0, shares * moves).sum(axis=1)  # [Q] share of the object
-    decisive = moves if measured.any() and float(moving[measured].mean()) >= 0.5 else still
+    overruled = 0 * in_sight if moving else shares @ moves  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,
         label=masked.label,
         motion_strength=trimmed_mean(series, options.trim_pairs),
-        lower_bound=trimmed_mean(bound[:, decisive].ravel(), options.trim_tracks),
+        lower_bound=trimmed_mean(evidence.unexplained[own[moves == moving]], options.trim_tracks),
         low=trimmed_mean(mean(low), options.trim_pairs),
         high=trimmed_mean(mean(high), options.trim_pairs),
-        num_tracks=int(seen.any(axis=0).sum()),
+        num_tracks=int(np.isfinite(length).any(axis=0).sum()),
         num_pairs=int(measured.sum()),
         area_fraction=float(areas.mean()),
     )
@@ -236,14 +189,6 @@ def _with_interval(
         trim=options.trim_tracks,
     )
     return replace(motion, interval_low=interval_low, interval_high=interval_high)
-
-
-def _pairs_moving(seen: Bool, moves: Bool, still: Bool, options: MotionOptions) -> Bool:
-    """[Q] where enough of an object's tracks move, and more of them than have lost their hold."""
-    num_seen, num_moving = seen.sum(axis=1), (seen & moves).sum(axis=1)
-    num_lost = (seen & ~moves & ~still).sum(axis=1)
-    enough = num_moving >= options.min_moving_track_share * num_seen
-    return enough & (num_moving > num_lost)
 
 
 def _confidence(

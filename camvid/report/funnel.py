@@ -11,6 +11,7 @@ STAGES = (
     "segment",
     "track",
     "reconstruct",
+    "rate_rigidity",
     "verify",
     "align_depth",
     "measure_motion",

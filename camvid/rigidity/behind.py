@@ -52,17 +52,5 @@ def allowed_depths(
                 bound[own] = np.quantile(inverse_depth[beside], _FURTHEST)
     scene = points.inverse_depth[static]
     nearest = _NEARER * float(np.quantile(scene, _NEAR)) if len(scene) else np.inf
-    least = _per_track(bound * points.depth_ratio, sightings)
+    least = _SLACK * np.fmax(sightings.median(bound * points.depth_ratio), 0)
     return least, np.full(len(least), nearest)
-
-
-def _per_track(bound: F64, sightings: Sightings) -> F64:
-    """Of each track's sightings the median, as seen from its middle one."""
-    known = np.isfinite(bound)
-    track, value = sightings.track[known], bound[known]
-    order = np.lexsort((value, track))
-    track, value = track[order], value[order]
-    labels, first, count = np.unique(track, return_index=True, return_counts=True)
-    least = np.zeros(sightings.num_tracks)
-    least[labels] = _SLACK * np.maximum(value[first + count // 2], 0)
-    return least

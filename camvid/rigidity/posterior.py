@@ -13,26 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F64, NAN, U16, Bool, PointTracks
-from camvid.rigidity.behind import allowed_depths
-from camvid.rigidity.evidence import (
-    NUM_COSINES,
-    Compressed,
-    Spectrum,
-    compress,
-    log_likelihood,
-    refit_noise,
-)
-from camvid.rigidity.sightings import Cameras, sightings_of
-from camvid.rigidity.static_points import fit_static_points
+from camvid.artifacts import F64, NAN, U16
 
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
-_ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
-_NOISE_STEPS = 3
-_SURE = 0.9  # P(static) of a track that says how deep the scene is
-_MIN_NUMBERS = 4  # observed of a track beyond those that its static point takes up
-_FIRST_GUESS_PX = 0.2
-_MAX_LOG_RATIO = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,98 +48,34 @@ class ObjectRigidity(NamedTuple):
     num_tracks: int
 
 
-class Rigidity(NamedTuple):
+class Posterior(NamedTuple):
     """What moves, of N tracks and of the objects that they lie on."""
 
     track_moves: F64  # [N] P(moves), by its own evidence and its object's; NaN: seen too little
-    log_ratio: F64  # [N] log likelihood of motion over that of a static point, alone
     objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
-    noise: Spectrum
 
 
-def estimate_rigidity(
-    tracks: PointTracks,
-    owner: U16,
-    words: Mapping[int, str],
-    cameras: Cameras,
-    size_px: tuple[int, int],
-    fps: float,
-    options: RigidityOptions,
-) -> Rigidity:
-    """Which tracks and which objects move, as far as the cameras are known.
+def posterior(
+    ratio: F64, owner: U16, words: Mapping[int, str], options: RigidityOptions
+) -> Posterior:
+    """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects.
 
     Args:
-        owner: object [N] that each track lies on, 0 for what no mask holds (see `owners`).
+        owner: object [N] that each track lies on, 0 for what no mask holds.
         words: what the segmenter calls each object.
-        cameras: those of a reconstruction, or of a candidate for one.
-        size_px: (width, height) of the images.
     """
-    side_px = max(size_px)
-    sightings = sightings_of(tracks, cameras)
-    if not len(sightings.track):
-        unknown = Spectrum(NAN, np.full(NUM_COSINES, NAN))
-        return weigh(np.full(len(owner), NAN), owner, words, unknown, options)
-    points = fit_static_points(sightings, cameras, 1.0)
-    seen = compress(sightings, points)
-    known = seen.num >= _MIN_NUMBERS
-    motion = motion_variances(seen, side_px, fps, options)
-    noise, static = _fit_noise(seen, motion, known & (owner == 0), options)
-    if cameras.extent > 0:
-        sure = known & (static > _SURE) & ~points.at_bound
-        bounds = allowed_depths(sightings, points, owner, sure, side_px)
-        points = fit_static_points(sightings, cameras, 1.0, bounds)
-        seen = compress(sightings, points)
-    ratio = np.where(known, log_ratio(seen, noise, motion), NAN)
-    return weigh(ratio, owner, words, noise, options)
-
-
-def weigh(
-    ratio: F64, owner: U16, words: Mapping[int, str], noise: Spectrum, options: RigidityOptions
-) -> Rigidity:
-    """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects."""
     track_moves, objects = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
-    for label in np.unique(owner).tolist():
+    for label in sorted({0, *owner.tolist(), *words}):
         own = np.isfinite(ratio) & (owner == label)
         prior = options.words.get(words.get(label, ""), options.masked)
         prior = prior if label else options.unmasked
-        moves, track_moves[own] = _object(_bounded(ratio[own], options.misled), prior, options)
+        moves, track_moves[own] = _object(with_misled(ratio[own], options.misled), prior, options)
         share = float(track_moves[own].mean()) if own.any() else NAN
         objects[label] = ObjectRigidity(moves, share, int(own.sum()))
-    return Rigidity(track_moves, ratio, objects, noise)
+    return Posterior(track_moves, objects)
 
 
-def _fit_noise(
-    seen: Compressed, motion: list[F64], background: Bool, options: RigidityOptions
-) -> tuple[Spectrum, F64]:
-    """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others."""
-    noise = Spectrum(_FIRST_GUESS_PX, np.full(NUM_COSINES, _FIRST_GUESS_PX))
-    static = background.astype(np.float64)
-    prior = np.log(options.unmasked)
-    for _ in range(_ROUNDS):
-        for _ in range(_NOISE_STEPS):
-            noise = refit_noise(seen, noise, static)
-        odds = prior + _bounded(log_ratio(seen, noise, motion), options.misled)
-        static = np.where(background, 1 / (1 + np.exp(odds)), 0.0)
-    return noise, static
-
-
-def motion_variances(
-    seen: Compressed, side_px: int, fps: float, options: RigidityOptions
-) -> list[F64]:
-    """Of the cosines [N, K], for each speed: amplitudes of movers grow as duration / k^2."""
-    k = np.arange(1, NUM_COSINES + 1)
-    speeds = options.slowest * 2.0 ** np.arange(options.num_speeds) * side_px / fps
-    return [(v * 0.4 * seen.duration[:, None] / k**2) ** 2 for v in speeds]
-
-
-def log_ratio(seen: Compressed, noise: Spectrum, motion: list[F64]) -> F64:
-    """[N] log likelihood of a smooth motion of any of the speeds, over that of none."""
-    moving = np.stack([log_likelihood(seen, noise, variance) for variance in motion])
-    ratio = np.logaddexp.reduce(moving, axis=0) - np.log(len(motion)) - log_likelihood(seen, noise)
-    return np.clip(ratio, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
-
-
-def _bounded(ratio: F64, misled: float) -> F64:
+def with_misled(ratio: F64, misled: float) -> F64:
     """The same, where a share of the static tracks goes its own way: at most 1 / misled."""
     return ratio - np.logaddexp(np.log1p(-misled), np.log(misled) + ratio)
 

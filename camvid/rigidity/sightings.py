@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
-from camvid.artifacts import F64, I32, U16, Bool, PointTracks, Reconstruction
+from camvid.artifacts import F32, F64, I32, U16, Bool, PointTracks, Reconstruction
 from camvid.geometry import camera_centers
 
 _MIN_SHARED = 12  # background tracks of two neighbouring frames, to fit a homography
 _MAX_OFF_PX = 1.5
+_LOOK_BACK = 3  # frames
 
 
 class Cameras(NamedTuple):
@@ -51,6 +52,16 @@ class Sightings(NamedTuple):
         flat = self.by_track @ values.reshape(len(values), -1)
         return np.asarray(flat).reshape(-1, *values.shape[1:])
 
+    def median(self, values: F64) -> F64:
+        """[N] over each track, of the finite values [O] (the upper of two); NaN without any."""
+        known = np.isfinite(values)
+        track, value = self.track[known], values[known]
+        order = np.lexsort((value, track))
+        labels, first, count = np.unique(track[order], return_index=True, return_counts=True)
+        found = np.full(self.num_tracks, np.nan)
+        found[labels] = value[order][first + count // 2]
+        return found
+
     @property
     def num_tracks(self) -> int:
         return len(self.start) - 1
@@ -82,7 +93,7 @@ def cameras_of(
 
     `owner` [N] is the object that each track lies on, 0 for the background.
     """
-    if np.isfinite(found.K).all():
+    if found.has_cameras and np.isfinite(found.K).all():
         return Cameras(found.K_per_frame, found.cam_from_world)
     side = float(max(size_px))  # of a fixed camera the lens is not known, nor needed
     lens = np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
@@ -93,20 +104,33 @@ def cameras_of(
 
 
 def _chained_homographies(tracks: PointTracks, background: Bool, K: F64) -> F64:
-    """[T, 3, 4] from the rays of frame 0 to those of each frame, through all frames between.
+    """[T, 3, 4] from the rays of frame 0 to those of each frame, through frames between.
 
-    NaN from the first frame on that shares too few tracks with the one before.
+    Over a frame that cannot be read, from the last one before it. NaN where too few tracks are
+    shared with the frames just before.
     """
     chain = np.full((len(tracks.visible), 3, 4), np.nan)
     chain[0] = np.eye(3, 4)
     for t in range(1, len(chain)):
-        both = tracks.visible[t - 1] & tracks.visible[t] & background
-        found: Any = None  # as OpenCV has it where nothing fits, whatever its stubs say
-        if np.count_nonzero(both) >= _MIN_SHARED:
-            start, end = tracks.xy_px[t - 1, both], tracks.xy_px[t, both]
-            found, _ = cv2.findHomography(start, end, cv2.RANSAC, _MAX_OFF_PX, maxIters=500)
-        if found is None:
-            break
-        step = np.linalg.inv(K) @ np.asarray(found, np.float64) @ K
-        chain[t, :, :3], chain[t, :, 3] = step @ chain[t - 1, :, :3], 0
+        for before in range(t - 1, max(t - 1 - _LOOK_BACK, -1), -1):
+            both = tracks.visible[before] & tracks.visible[t] & background
+            found = _homography(tracks.xy_px[before, both], tracks.xy_px[t, both])
+            if found is not None and np.isfinite(chain[before]).all():
+                step = np.linalg.inv(K) @ found @ K
+                chain[t, :, :3], chain[t, :, 3] = step @ chain[before, :, :3], 0
+                break
     return chain
+
+
+def _homography(start: F32, end: F32) -> F64 | None:
+    """[3, 3] by RANSAC, then least squares over what it explains; None from too few points."""
+    if len(start) < _MIN_SHARED:
+        return None
+    found: Any  # as OpenCV has them where the points are degenerate, whatever its stubs say
+    refitted: Any
+    found, inlier = cv2.findHomography(start, end, cv2.RANSAC, _MAX_OFF_PX, maxIters=500)
+    if found is None:
+        return None
+    kept = inlier.ravel() > 0
+    refitted, _ = cv2.findHomography(start[kept], end[kept], 0)
+    return np.asarray(found if refitted is None else refitted, np.float64)

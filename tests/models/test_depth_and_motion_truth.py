@@ -27,11 +27,11 @@ from camvid.artifacts import (
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
-from camvid.motion import MotionOptions, measure_motion
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
 from camvid.tracks import with_owners
+from tests.camvid.motion.test_measure import measured
 from tests.factories import CLIPS
 
 NUM_FRAMES, FPS = 24, 24
@@ -161,9 +161,7 @@ def strength_of(
 ) -> MotionReport:
     """As the stages do it."""
     tracks = with_owners(LucasKanadeTracker().track(truth.frames, masks), masks)
-    return measure_motion(
-        clip_of(truth, fps), masks, truth.cameras, depth, tracks, MotionOptions(), truth.frames
-    )
+    return measured(clip_of(truth, fps), masks, truth.cameras, depth, tracks)
 
 
 def rendered(name: str) -> Truth:

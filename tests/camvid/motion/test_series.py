@@ -1,26 +1,11 @@
-"""Pairs and windows follow the clock, whatever the frame rate."""
+"""Pairs follow the clock, whatever the frame rate."""
 
 import numpy as np
 
-from camvid.artifacts import F64
 from camvid.motion import MotionOptions
-from camvid.motion.series import choose_pairs, choose_windows
+from camvid.motion.series import choose_pairs
 
 GAP_S = MotionOptions().pair_gap_s
-
-
-def test_windows_are_long_in_seconds_and_in_frames() -> None:
-    def windows(seconds: F64) -> list[list[int]]:
-        found = choose_windows(seconds, np.ones(len(seconds), bool), window_s=0.5, min_frames=6)
-        return [window.tolist() for window in found]
-
-    assert windows(np.arange(25) / 24) == [[*range(13)], [*range(6, 19)], [*range(12, 25)]]
-    slow = windows(np.arange(12) / 4)
-    assert {len(window) for window in slow} == {6}
-    for start in range(9):  # any four frames in a row lie in one of them
-        assert any(set(range(start, start + 4)) <= set(window) for window in slow)
-    assert windows(np.arange(3) / 4) == [[0, 1, 2]]
-    assert windows(np.zeros(0)) == []
 
 
 def test_pairs_follow_the_frame_rate_but_do_not_cross_holes() -> None:

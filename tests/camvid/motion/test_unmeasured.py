@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import MaskedObject, MotionReport, ObjectMasks, PointTracks
-from camvid.motion import MotionOptions, measure_motion
 from camvid.verdict import Policy
-from tests.camvid.motion.test_measure import STILL, Scene
+from tests.camvid.motion.test_measure import STILL, Scene, measured
 
 
 def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
@@ -24,7 +23,7 @@ def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
     objects = (MaskedObject(1, label, 1.0), MaskedObject(2, "salient", 1.0))
     masks = ObjectMasks(object_id=ids, objects=objects)
     depth = scene.depth(ObjectMasks(object_id=own, objects=()))
-    return measure_motion(scene.clip(), masks, scene.cameras(), depth, tracks, MotionOptions())
+    return measured(scene.clip(), masks, scene.cameras(), depth, tracks)
 
 
 def test_what_could_not_be_measured_is_told_by_its_share_of_the_pictures() -> None:
@@ -49,15 +48,18 @@ def test_a_thing_without_tracks_in_which_no_flow_moves_is_doubted_less_at_high_r
 def test_where_nothing_is_measured_calm_things_are_doubted_in_full() -> None:
     scene = Scene(object_points=5)
     masks = replace(scene.masks(), objects=(MaskedObject(1, "salient", 1.0),))
-    report = measure_motion(
-        scene.clip(), masks, scene.cameras(), scene.depth(masks), scene.tracks(), MotionOptions()
-    )
+    report = measured(scene.clip(), masks, scene.cameras(), scene.depth(masks), scene.tracks())
     assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
 
 
 def test_a_mover_in_one_mask_with_more_that_stands_still_is_told() -> None:
     """One track in seven moves: too few for the object, but not nothing."""
-    scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1, caught_background=0.85)
+    scene = Scene(
+        object_speed=(0.0, 1.0, 0.0),
+        camera_speed=0.1,
+        caught_background=0.85,
+        object_confidence=15,
+    )
     report = scene.measure()
     area = report.per_object[0].area_fraction
     assert report.motion_strength < STILL
@@ -74,7 +76,7 @@ def test_pairs_that_were_not_measured_widen_the_interval() -> None:
     depth = scene.depth(masks)
 
     def measure(tracks: PointTracks) -> MotionReport:
-        return measure_motion(scene.clip(), masks, scene.cameras(), depth, tracks, MotionOptions())
+        return measured(scene.clip(), masks, scene.cameras(), depth, tracks)
 
     whole, part = measure(tracks), measure(replace(tracks, visible=seen))
     assert part.motion_strength == pytest.approx(scene.expected(), rel=0.03)

@@ -7,11 +7,11 @@ import pytest
 
 from camvid.artifacts import F64, NAN, PointTracks, Reconstruction, ReconstructionQuality
 from camvid.geometry import img_from_cam, transform_points
+from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likelihood, refit_noise
-from camvid.rigidity.posterior import RigidityOptions, estimate_rigidity
+from camvid.rigidity.posterior import Posterior, RigidityOptions, posterior
 from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
-from camvid.tracks import owners
 
 T, SIZE_PX, FPS = 36, (480, 270), 24.0
 K = np.array([[400.0, 0, 240], [0, 400, 135], [0, 0, 1]])
@@ -77,10 +77,10 @@ def turning() -> F64:
     return pose
 
 
-def rate(world: World, cameras: Cameras):
-    return estimate_rigidity(
-        world.tracks, world.owner, WORDS, cameras, SIZE_PX, FPS, RigidityOptions()
-    )
+def rate(world: World, cameras: Cameras) -> Posterior:
+    options = RigidityOptions()
+    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, options)
+    return posterior(found.log_ratio, world.owner, WORDS, options)
 
 
 def K_of_all() -> F64:
@@ -101,9 +101,10 @@ def test_tells_movers_from_what_is_static(path):
 
 def test_noise_is_that_of_the_clip():
     world = make(travelling())
-    found = rate(world, Cameras(K_of_all(), world.pose))
-    assert found.noise.white_px == pytest.approx(NOISE_PX, rel=0.15)
-    assert found.noise.slow_px.max() < NOISE_PX / 2
+    cameras = Cameras(K_of_all(), world.pose)
+    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, RigidityOptions())
+    assert found.white_px == pytest.approx(NOISE_PX, rel=0.15)
+    assert found.slow_px.max() < NOISE_PX / 2
 
 
 def test_an_unknown_camera_is_judged_by_the_homographies_of_its_background():
@@ -195,17 +196,3 @@ def test_refitting_finds_slow_noise():
         noise = refit_noise(seen, noise, whole.astype(float))
     assert noise.slow_px[2] == pytest.approx(0.5, rel=0.2)
     assert noise.white_px == pytest.approx(NOISE_PX, rel=0.1)
-
-
-def test_tracks_belong_to_the_object_they_mostly_lie_on():
-    xy_px = np.zeros((4, 2, 2), np.float32)
-    xy_px[:, 0] = [[1.5, 1.5], [2.5, 1.5], [3.5, 1.5], [9.5, 1.5]]
-    object_id = np.zeros((4, 4, 12), np.uint16)
-    object_id[:, :, :5] = 7
-    tracks = PointTracks(
-        xy_px=xy_px,
-        visible=np.array([[True, False]] * 4),
-        object_id=np.zeros(2, np.uint16),
-        query_frame=np.zeros(2, np.int32),
-    )
-    assert owners(tracks, object_id).tolist() == [7, 0]

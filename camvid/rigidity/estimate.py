@@ -1,0 +1,150 @@
+"""What each track says by itself, under known cameras: does it move?"""
+
+import numpy as np
+
+from camvid.artifacts import F32, F64, NAN, U16, Bool, PointTracks, Rigidity
+from camvid.rigidity.behind import allowed_depths
+from camvid.rigidity.evidence import (
+    NUM_COSINES,
+    Compressed,
+    Spectrum,
+    compress,
+    log_likelihood,
+    refit_noise,
+)
+from camvid.rigidity.posterior import RigidityOptions, with_misled
+from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
+from camvid.rigidity.static_points import StaticPoints, fit_static_points
+from camvid.tracks import tracks_of
+
+_ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
+_NOISE_STEPS = 3
+_SURE = 0.9  # P(static) of a track that says how deep the scene is
+_MIN_NUMBERS = 4  # observed of a track beyond those that its static point takes up
+_FIRST_GUESS_PX = 0.2
+_MAX_LOG_RATIO = 30.0
+
+
+def estimate_rigidity(
+    tracks: PointTracks,
+    owner: U16,
+    cameras: Cameras,
+    size_px: tuple[int, int],
+    fps: float,
+    options: RigidityOptions,
+) -> Rigidity:
+    """What tracks say by themselves, as far as the cameras are known.
+
+    Args:
+        owner: object [N] that each track lies on, 0 for what no mask holds.
+        cameras: those of a reconstruction, or of a candidate for one.
+        size_px: (width, height) of the images.
+    """
+    side_px = max(size_px)
+    sightings = sightings_of(tracks, cameras)
+    if not len(sightings.track):
+        unknown = np.full(len(owner), NAN)
+        slow_px = np.full(NUM_COSINES, NAN)
+        return Rigidity(log_ratio=unknown, unexplained=unknown, white_px=NAN, slow_px=slow_px)
+    points = fit_static_points(sightings, cameras, 1.0)
+    seen = compress(sightings, points)
+    known = seen.num >= _MIN_NUMBERS
+    motion = _motion_variances(seen, side_px, fps, options)
+    unexplained = _unexplained(sightings, points, seen, size_px, fps)
+    noise, static = _fit_noise(seen, motion, known & (owner == 0), options)
+    if cameras.extent > 0:
+        sure = known & (static > _SURE) & ~points.at_bound
+        bounds = allowed_depths(sightings, points, owner, sure, side_px)
+        points = fit_static_points(sightings, cameras, 1.0, bounds)
+        seen = compress(sightings, points)
+    return Rigidity(
+        log_ratio=np.where(known, _log_ratio(seen, noise, motion), NAN),
+        unexplained=np.where(known, unexplained, NAN),
+        white_px=noise.white_px,
+        slow_px=noise.slow_px,
+    )
+
+
+def held_to_depths(
+    rigidity: Rigidity,
+    tracks: PointTracks,
+    cameras: Cameras,
+    depth_range: tuple[F32, F32],
+    size_px: tuple[int, int],
+    fps: float,
+    options: RigidityOptions,
+) -> F64:
+    """Log likelihood ratios [N] where the depth of objects is known, too, in some range.
+
+    What moves along the epipolar lines looks like a static point of another depth.
+
+    Args:
+        depth_range: least and largest depth [T, N] of each track; NaN where it is not known.
+    """
+    on_object = np.isfinite(rigidity.log_ratio) & (tracks.object_id > 0)
+    index = np.flatnonzero(on_object)
+    sightings = sightings_of(tracks_of(tracks, on_object), cameras)
+    if not len(sightings.track) or not cameras.extent > 0:
+        return rigidity.log_ratio
+    points = fit_static_points(sightings, cameras, 1.0)
+    at = sightings.frame, index[sightings.track]
+    far, near = (sightings.median(points.depth_ratio / d[at]) for d in reversed(depth_range))
+    outside = (points.inverse_depth < far) | (points.inverse_depth > near)
+    if not outside.any():
+        return rigidity.log_ratio
+    index, far, near = index[outside], far[outside], near[outside]
+    sightings = sightings_of(tracks_of(tracks, np.isin(np.arange(len(on_object)), index)), cameras)
+    seen = compress(sightings, fit_static_points(sightings, cameras, 1.0, (far, near)))
+    motion = _motion_variances(seen, max(size_px), fps, options)
+    noise = Spectrum(rigidity.white_px, rigidity.slow_px)
+    ratio = rigidity.log_ratio.copy()
+    ratio[index] = np.maximum(ratio[index], _log_ratio(seen, noise, motion))
+    return ratio
+
+
+def _unexplained(
+    sightings: Sightings,
+    points: StaticPoints,
+    seen: Compressed,
+    size_px: tuple[int, int],
+    fps: float,
+) -> F64:
+    """Speed [N] in image sides a second of what strays from its best static point.
+
+    What moves evenly for a time strays from its own middle by a quarter of its path on average.
+    """
+    stray = np.linalg.norm(points.residual_px / size_px, axis=1)
+    count = np.maximum(sightings.per_track, 2)
+    seconds = seen.duration / fps * count / (count - 1)
+    return 4 * sightings.sum(stray[:, None])[:, 0] / count / seconds
+
+
+def _fit_noise(
+    seen: Compressed, motion: list[F64], background: Bool, options: RigidityOptions
+) -> tuple[Spectrum, F64]:
+    """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others."""
+    noise = Spectrum(_FIRST_GUESS_PX, np.full(NUM_COSINES, _FIRST_GUESS_PX))
+    static = background.astype(np.float64)
+    prior = np.log(options.unmasked)
+    for _ in range(_ROUNDS):
+        for _ in range(_NOISE_STEPS):
+            noise = refit_noise(seen, noise, static)
+        odds = prior + with_misled(_log_ratio(seen, noise, motion), options.misled)
+        static = np.where(background, 1 / (1 + np.exp(odds)), 0.0)
+    return noise, static
+
+
+def _motion_variances(
+    seen: Compressed, side_px: int, fps: float, options: RigidityOptions
+) -> list[F64]:
+    """Of the cosines [N, K], for each speed: amplitudes of movers grow as duration / k^2."""
+    k = np.arange(1, NUM_COSINES + 1)
+    speeds = options.slowest * 2.0 ** np.arange(options.num_speeds) * side_px / fps
+    return [(v * 0.4 * seen.duration[:, None] / k**2) ** 2 for v in speeds]
+
+
+def _log_ratio(seen: Compressed, noise: Spectrum, motion: list[F64]) -> F64:
+    """[N] log likelihood of a smooth motion of any of the speeds, over that of none."""
+    moving = np.stack([log_likelihood(seen, noise, variance) for variance in motion])
+    ratio = np.logaddexp.reduce(moving, axis=0) - np.log(len(motion)) - log_likelihood(seen, noise)
+    return np.clip(ratio, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
