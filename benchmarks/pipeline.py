@@ -93,7 +93,7 @@ def run_ours(video: Path, out: Path, truth: SceneTruth) -> float:
     total = time.perf_counter() - start
     seconds["the rest"] = total - sum(seconds.values())
     store = ClipStore(str(out))
-    clip_id = index[0]["clip_id"]
+    clip_id = index[0].clip_id
     found = store.load(clip_id, Reconstruction)
     frames = store.load(clip_id, Clip).source_frame_index
     error = trajectory_error(found.cam_from_world, found.registered, truth.cam_from_world[frames])

@@ -17,10 +17,11 @@ from camvid.models.segmenters.options import (
     SegmentAnythingOptions,
 )
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
-from camvid.outcome import Reason, Rejected
+from camvid.outcome import Rejected
 from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import with_overlay
 from camvid.overlay.paint import painted_over
+from camvid.reasons import Why, missed_limits
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -60,9 +61,9 @@ class Segment:
 
     def __call__(self, clip: Clip, frames: Frames) -> MovableMasks | Rejected:
         overlay = find_overlay(frames.rgb, clip.fps, self.config.overlay)
-        inset, limit = float(overlay.inset.mean()), self.config.max_inset_fraction
-        if inset > limit:
-            return Rejected(Reason("max_inset_fraction", inset, limit), {"inset_fraction": inset})
+        inset = float(overlay.inset.mean())
+        if missed := missed_limits({Why.MAX_INSET_FRACTION: inset}, self.config):
+            return Rejected(missed[0], {"inset_fraction": inset})
         masks = self._segmenter.segment(clip, painted_over(frames, overlay.fixed))
         masks = with_overlay(masks, overlay.fixed)
         return MovableMasks(object_id=masks.object_id, objects=masks.objects)

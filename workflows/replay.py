@@ -1,12 +1,14 @@
 """Rows of a finished run from what its stages recorded: to run one stage again from its inputs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from camvid.config import load_config, read_toml
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
-from camvid.index import IndexRow, find_row, read_index
+from camvid.index import find_record, read_index
+from camvid.pipeline import CLIP_STAGES
+from camvid.record import ClipRecord
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from camvid.structure import did_you_mean
@@ -14,9 +16,6 @@ from stages.split import Split, load_video_record
 from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use
 from workflows.run_folder import RUN_TOML
-
-NOT_PER_CLIP = ("split", "write_shards", "report", "breaker", "licences")
-CLIP_STAGES = tuple(f.name for f in fields(CurateConfig) if f.name not in NOT_PER_CLIP)
 
 
 def load_run(
@@ -35,16 +34,16 @@ def load_run(
         return load_config(CurateConfig, local, overrides), provenance
 
 
-def rows_of_run(store: ClipStore, index: Sequence[IndexRow], before: str) -> Iterator[ClipRow]:
+def rows_of_run(store: ClipStore, index: Sequence[ClipRecord], before: str) -> Iterator[ClipRow]:
     """The run's rows as they stood before the stage `before`."""
-    wanted = {(row["source_uri"], row["clip_id"]): row for row in index}
-    for uri in dict.fromkeys(row["source_uri"] for row in index):
-        record = load_video_record(store, uri)
-        for row in record.rows if record else ():
+    wanted = {(record.source_uri, record.clip_id): record for record in index}
+    for uri in dict.fromkeys(record.source_uri for record in index):
+        video = load_video_record(store, uri)
+        for row in video.rows if video else ():
             if wanted.pop((uri, row.clip_id), None):
                 yield _advance(store, row, before)
-    for row in wanted.values():  # of which the record is lost
-        yield _lost(ClipRow(clip_id=row["clip_id"], video_uri=row["source_uri"]), Split.name)
+    for uri, clip_id in wanted:  # of which the video's record is lost
+        yield _lost(ClipRow(clip_id=clip_id, video_uri=uri), Split.name)
 
 
 def _advance(store: ClipStore, row: ClipRow, before: str) -> ClipRow:
@@ -75,7 +74,7 @@ def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
     if name not in CLIP_STAGES:
         raise ConfigError(f"stage `{name}` cannot be replayed{did_you_mean(name, CLIP_STAGES)}")
     config, _ = load_run(store)
-    index = [find_row(read_index(store), clip_id)]
+    index = [find_record(read_index(store), clip_id)]
     rows = list(rows_of_run(store, index, name))
     if not rows or rows[0].status != "ok":
         state = f"was {rows[0].status} in {rows[0].stopped_at}" if rows else "has no record"
