@@ -52,25 +52,11 @@ def column(
     value: Callable[[A], Any] | None = None,
     *,
     default: Any = math.nan,
-    label: str = "",
-    unit: Unit = "",
-    shard: Literal["", "column", "quality"] = "",
-    training: bool = False,
-    heading: str = "",
+    **said: Any,
 ) -> Any:
-    """A field of a table; the arguments are those of `Column`."""
-    declared = Column(
-        "",  # the field's name and type are not known here
-        pa.null(),
-        meaning,
-        value,
-        source=source,
-        label=label,
-        unit=unit,
-        shard=shard,
-        training=training,
-        heading=heading,
-    )
+    """A field of a table; the arguments, and what else is `said`, are those of `Column`."""
+    # The field's own name and type are not known here.
+    declared = Column("", pa.null(), meaning, value, source=source, **said)
     return field(default=default, metadata={_KEY: declared})
 
 

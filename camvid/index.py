@@ -11,6 +11,7 @@ from camvid.artifacts import Clip, Verdict
 from camvid.columns import columns_of, from_row, to_row, values_of
 from camvid.errors import ConfigError, StoreError
 from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.pipeline import DECIDES
 from camvid.record import ClipRecord, measures_of
 from camvid.schema import SCHEMA_VERSION, check_version
 from camvid.shards import Location
@@ -46,7 +47,7 @@ def verdict_record(row: ClipRow, clip: Clip, verdict: Verdict) -> ClipRecord:
         **_source(row, clip),
         **values_of(ClipRecord, verdict),
         status="rejected" if refused else "ok",
-        stopped_at="filter" if refused else "",
+        stopped_at=DECIDES if refused else "",
         measures=measures_of(verdict),
         seconds=_seconds(row),
     )

@@ -32,7 +32,7 @@ class MaskedObject:
     @classmethod
     def upgraded(cls, value: Any) -> Any:
         """What is stored of an object; versions up to shard schema 1.4 told its origin by label."""
-        if "kind" not in value:
+        if "origin" in value:
             return value
         by_label = {
             "salient": Origin.SALIENT,
@@ -40,6 +40,6 @@ class MaskedObject:
             "object": Origin.SALIENT_MOVING,
         }
         kept = {key: item for key, item in value.items() if key != "kind"}
-        overlay = value["kind"] == "overlay"
+        overlay = value.get("kind") == "overlay"
         origin = Origin.OVERLAY if overlay else by_label.get(value["label"], Origin.CLASS)
         return kept | {"origin": origin}

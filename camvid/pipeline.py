@@ -17,6 +17,7 @@ STAGES: Mapping[str, str] = {
     "filter": "decides the clip's kind, with reasons (3.2)",
     "write_shards": "writes Parquet for training",
 }
-FIRST, *_MIDDLE, LAST = STAGES
-CLIP_STAGES: tuple[str, ...] = tuple(_MIDDLE)
+FIRST, *_PER_CLIP, _ = STAGES
+CLIP_STAGES: tuple[str, ...] = tuple(_PER_CLIP)
 """Those that take one clip from artifact to artifact."""
+DECIDES = CLIP_STAGES[-1]  # which clip is good for what

@@ -7,8 +7,9 @@ computes it.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from camvid.artifacts import (
     NAN,
@@ -21,15 +22,40 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Verdict,
 )
-from camvid.columns import column, from_row, values_of
+from camvid.columns import Unit, column, from_row, values_of
 from camvid.objects import Origin
-from camvid.outcome import Reason, Status
+from camvid.outcome import INDICATOR, KINDS, Reason, Status
+from camvid.pipeline import DECIDES
 
 Outcome = Literal["4d", "3d", "video", "none", "failed"]
-OUTCOMES: tuple[Outcome, ...] = ("4d", "3d", "video", "none", "failed")
-KEPT: tuple[Outcome, ...] = ("4d", "3d", "video")
+MEANING: Mapping[Outcome, str] = {
+    "4d": "good cameras and a moving object",
+    "3d": "good cameras, nothing moves",
+    "video": "something moves, but no camera path is known",
+    "none": "good for nothing, or undecided whether anything moves: see the reasons",
+    "failed": "could not be processed, see the error",
+}
+OUTCOMES: tuple[Outcome, ...] = tuple(MEANING)
+KEPT: tuple[Outcome, ...] = tuple(INDICATOR)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def _motion(
+    meaning: str,
+    value: Callable[[MotionReport], Any] | None = None,
+    *,
+    unit: Unit = "x100",
+    shard: str = "column",
+    **said: Any,
+) -> Any:
+    """A number of the motion report; most are strengths, and in the shards."""
+    return column(meaning, MotionReport, value, unit=unit, shard=shard, **said)
+
+
+def _quality(meaning: str, unit: Unit = "", *, shard: str = "quality", **said: Any) -> Any:
+    """A number by which cameras are accepted."""
+    return column(meaning, ReconstructionQuality, unit=unit, shard=shard, **said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,149 +68,94 @@ class Measures:
         default="unknown",
         shard="column",
     )
-    motion_strength: float = column(
+    motion_strength: float = _motion(
         "mean camera-compensated displacement of an object's keypoints over motion_pair_gap_s, as a"
         " fraction of the image side; that of the strongest object",
-        MotionReport,
-        unit="x100",
-        shard="column",
         training=True,
         heading="motion",
     )
-    motion_interval_low: float = column(
+    motion_interval_low: float = _motion(
         "lower end of the 90 % interval of motion_strength, from the noise of tracks and depth",
-        MotionReport,
         lambda motion: motion.interval_low,
         label="lower end of the motion strength's 90 % interval",
-        unit="x100",
-        shard="column",
     )
-    motion_interval_high: float = column(
+    motion_interval_high: float = _motion(
         "upper end of that interval",
-        MotionReport,
         lambda motion: motion.interval_high,
         label="upper end of the motion strength's 90 % interval",
-        unit="x100",
-        shard="column",
     )
-    motion_lower_bound: float = column(
+    motion_lower_bound: float = _motion(
         "what no static point could explain, whatever its depth, of the strongest object",
-        MotionReport,
         lambda motion: motion.lower_bound,
-        unit="x100",
-        shard="column",
     )
-    motion_background: float = column(
+    motion_background: float = _motion(
         "motion_strength of the static background: the noise floor",
-        MotionReport,
         lambda motion: motion.background,
         label="motion of the background",
-        unit="x100",
-        shard="column",
         heading="noise",
     )
-    motion_confidence: float = column(
+    motion_confidence: float = _motion(
         "from 0 to 1: how far the motion stands out of the noise floor",
-        MotionReport,
         lambda motion: motion.confidence,
-        shard="column",
+        unit="",
     )
-    motion_pair_gap_s: float = column(
-        "time over which displacement is measured",
-        MotionReport,
-        lambda motion: motion.pair_gap_s,
-        unit="s",
-        shard="column",
+    motion_pair_gap_s: float = _motion(
+        "time over which displacement is measured", lambda motion: motion.pair_gap_s, unit="s"
     )
-    unmeasured_fraction: float = column(
+    unmeasured_fraction: float = _motion(
         "share of the frames' area taken by the largest object whose motion is not known",
-        MotionReport,
         label="share of the image taken by an object whose motion is not known",
         unit="%",
+        shard="",
     )
-    num_objects: int = column(
+    num_objects: int = _motion(
         "objects whose motion was looked at",
-        MotionReport,
         lambda motion: len(motion.per_object),
-        default=0,
         unit="count",
+        shard="",
+        default=0,
     )
-    num_tracks: int = column(
-        "keypoints followed, on objects and background", MotionReport, default=0, unit="count"
+    num_tracks: int = _motion(
+        "keypoints followed, on objects and background", unit="count", shard="", default=0
     )
-    registered_fraction: float = column(
-        "share of the frames whose camera is known",
-        ReconstructionQuality,
-        unit="%",
-        shard="quality",
-        heading="frames with camera",
+    registered_fraction: float = _quality(
+        "share of the frames whose camera is known", "%", heading="with camera"
     )
-    num_points: int = column(
-        "sparse points", ReconstructionQuality, default=0, unit="count", shard="quality"
+    num_points: int = _quality("sparse points", "count", default=0)
+    points_per_frame: float = _quality("sparse points seen by a registered frame, in the mean")
+    mean_reprojection_error_px: float = _quality(
+        "mean distance of the sparse points' observations from where the cameras see them", "px"
     )
-    points_per_frame: float = column(
-        "sparse points seen by a registered frame, in the mean",
-        ReconstructionQuality,
-        shard="quality",
+    median_triangulation_angle_deg: float = _quality(
+        "largest angle between the rays to a sparse point, in the median", "deg"
     )
-    mean_reprojection_error_px: float = column(
-        "mean distance of the sparse points' observations from where the cameras see them",
-        ReconstructionQuality,
-        unit="px",
-        shard="quality",
-    )
-    median_triangulation_angle_deg: float = column(
-        "largest angle between the rays to a sparse point, in the median",
-        ReconstructionQuality,
-        unit="deg",
-        shard="quality",
-    )
-    focal_px: float = column(
-        "focal length",
-        ReconstructionQuality,
-        label="focal length",
-        unit="px",
-        shard="quality",
-    )
-    focal_uncertainty: float = column(
+    focal_px: float = _quality("focal length", "px", label="focal length")
+    focal_uncertainty: float = _quality(
         "relative standard deviation of the focal length",
-        ReconstructionQuality,
+        "%",
         label="relative uncertainty of the focal length",
-        unit="%",
-        shard="quality",
     )
-    inlier_fraction: float = column(
-        "share of held-out sightings that some static point explains",
-        ReconstructionQuality,
-        unit="%",
-        shard="quality",
+    inlier_fraction: float = _quality(
+        "share of held-out sightings that some static point explains", "%"
     )
-    median_flow_px: float = column(
-        "displacement of static tracks at the widest spacing, in the median",
-        ReconstructionQuality,
-        unit="px",
+    median_flow_px: float = _quality(
+        "displacement of static tracks at the widest spacing, in the median", "px", shard=""
     )
-    rotation_residual_px: float = column(
-        "what the best rotation leaves of that displacement", ReconstructionQuality, unit="px"
+    rotation_residual_px: float = _quality(
+        "what the best rotation leaves of that displacement", "px", shard=""
     )
-    masked_fraction: float = column(
-        "share of all pixels hidden from the pose solver",
-        ReconstructionQuality,
-        unit="%",
-        shard="quality",
-    )
-    depth_residual: float = column(
+    masked_fraction: float = _quality("share of all pixels hidden from the pose solver", "%")
+    depth_residual: float = _motion(
         "relative error of the depth maps at the sparse points, in the median",
-        MotionReport,
         unit="%",
         shard="quality",
     )
-    overlay_fraction: float = column(
+    overlay_fraction: float = _motion(
         "share of the image that is fixed to it and hidden by that: a logo, text, a hood",
-        MotionReport,
-        default=0.0,
         label="share of the image hidden by an overlay (logo, text, hood, black corners)",
         unit="%",
+        shard="",
+        default=0.0,
     )
 
 
@@ -219,8 +190,7 @@ class ClipRecord:
     )
     status: Status = column("ok, rejected (kind none) or failed", default="failed")
     kind: Literal["4d", "3d", "video", "none", ""] = column(
-        "4d: cameras and motion; 3d: cameras, nothing moves; video: motion, no camera path; none:"
-        " good for nothing, or undecided; empty where the clip failed",
+        "; ".join(f"{kind}: {MEANING[kind]}" for kind in KINDS) + "; empty where the clip failed",
         Verdict,
         default="",
         shard="column",
@@ -287,7 +257,13 @@ class ClipRecord:
     @property
     def has_verdict(self) -> bool:
         """Whether it went all the way to a verdict, and was measured."""
-        return self.status != "failed" and self.stopped_at in ("", "filter")
+        return self.status != "failed" and self.stopped_at in ("", DECIDES)
+
+
+def _of_object(
+    meaning: str, value: Callable[[ObjectMotion], Any] | None = None, unit: Unit = "x100"
+) -> Any:
+    return column(meaning, ObjectMotion, value, unit=unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,31 +279,20 @@ class ObjectRecord:
         MaskedObject,
         default=Origin.CLASS,
     )
-    area_fraction: float = column("share of the image, in the mean", ObjectMotion, unit="%")
-    motion_strength: float = column("as the clip's, of this object", ObjectMotion, unit="x100")
-    motion_low: float = column(
-        "least strength over all depths that it may have, likely or not",
-        ObjectMotion,
-        lambda motion: motion.low,
-        unit="x100",
+    area_fraction: float = _of_object("share of the image, in the mean", unit="%")
+    motion_strength: float = _of_object("as the clip's, of this object")
+    motion_low: float = _of_object(
+        "least strength over all depths that it may have, likely or not", lambda found: found.low
     )
-    motion_high: float = column(
-        "largest strength over those depths", ObjectMotion, lambda motion: motion.high, unit="x100"
+    motion_high: float = _of_object("largest strength over those depths", lambda found: found.high)
+    motion_interval_low: float = _of_object(
+        "lower end of the 90 % interval of its strength", lambda found: found.interval_low
     )
-    motion_interval_low: float = column(
-        "lower end of the 90 % interval of its strength",
-        ObjectMotion,
-        lambda motion: motion.interval_low,
-        unit="x100",
+    motion_interval_high: float = _of_object(
+        "upper end of that interval", lambda found: found.interval_high
     )
-    motion_interval_high: float = column(
-        "upper end of that interval", ObjectMotion, lambda motion: motion.interval_high, unit="x100"
-    )
-    motion_lower_bound: float = column(
-        "what no static point could explain, whatever its depth",
-        ObjectMotion,
-        lambda motion: motion.lower_bound,
-        unit="x100",
+    motion_lower_bound: float = _of_object(
+        "what no static point could explain, whatever its depth", lambda found: found.lower_bound
     )
     num_tracks: int = column("keypoints on it that were measured", ObjectMotion, default=0)
 

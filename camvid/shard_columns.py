@@ -81,23 +81,24 @@ def _tracks(parts: ClipParts) -> dict[str, Any]:
     }
 
 
-_STAGE = pa.struct([("stage", pa.string()), ("version", pa.int32()), ("fingerprint", pa.string())])
+TEXT, F64, I32 = pa.string(), pa.float64(), pa.int32()
+_STAGE = pa.struct([("stage", TEXT), ("version", I32), ("fingerprint", TEXT)])
 _PROVENANCE = pa.struct(
     [
-        ("camvid_version", pa.string()),
+        ("camvid_version", TEXT),
         ("stages", pa.list_(_STAGE)),
-        ("weights", pa.list_(pa.string())),  # as str(Weight)
-        ("processing", pa.list_(pa.string())),
-        ("num_lost_frames", pa.int32()),
+        ("weights", pa.list_(TEXT)),  # as str(Weight)
+        ("processing", pa.list_(TEXT)),
+        ("num_lost_frames", I32),
     ]
 )
 _TRACKS = pa.struct(
     [
-        ("num_tracks", pa.int32()),
+        ("num_tracks", I32),
         ("xy_px", pa.binary()),
         ("visible", pa.binary()),
-        ("object_id", pa.list_(pa.int32())),
-        ("query_frame", pa.list_(pa.int32())),
+        ("object_id", pa.list_(I32)),
+        ("query_frame", pa.list_(I32)),
     ]
 )
 _SCALARS = tuple(known for known in columns_of(ClipRecord) if known.shard == "column")
@@ -105,57 +106,41 @@ _QUALITY = tuple(known for known in columns_of(ClipRecord) if known.shard == "qu
 
 ONLY_IN_SHARDS = (
     ShardColumn(
-        "indicator",
-        pa.int8(),
-        "GenXD's: 4d = 2, 3d = 0, video = 1",
-        lambda parts: INDICATOR[parts.kind],
+        "indicator", pa.int8(), "GenXD's: 4d = 2, 3d = 0, video = 1", lambda p: INDICATOR[p.kind]
     ),
     ShardColumn(
-        "source_sha256",
-        pa.string(),
-        "of the source video's bytes",
-        lambda parts: parts.clip.video.sha256,
+        "source_sha256", TEXT, "of the source video's bytes", lambda p: p.clip.video.sha256
     ),
     ShardColumn(
         "fps",
-        pa.float64(),
+        F64,
         "usual frame rate of the clip; frames may be unevenly spaced",
-        lambda parts: parts.clip.fps,
+        lambda p: p.clip.fps,
     ),
     ShardColumn(
-        "height_px",
-        pa.int32(),
-        "of the stored frames",
-        lambda parts: parts.clip.height_px,
-        training=True,
+        "height_px", I32, "of the stored frames", lambda p: p.clip.height_px, training=True
     ),
-    ShardColumn(
-        "width_px",
-        pa.int32(),
-        "of the stored frames",
-        lambda parts: parts.clip.width_px,
-        training=True,
-    ),
+    ShardColumn("width_px", I32, "of the stored frames", lambda p: p.clip.width_px, training=True),
     ShardColumn(
         "timestamps_s",
-        pa.list_(pa.float64()),
+        pa.list_(F64),
         "time of each frame in the source, strictly increasing",
-        lambda parts: parts.clip.timestamps_s,
+        lambda p: p.clip.timestamps_s,
         training=True,
         per_frame="each",
     ),
     ShardColumn(
         "source_frame_index",
-        pa.list_(pa.int32()),
+        pa.list_(I32),
         "number of each frame in the source",
-        lambda parts: parts.clip.source_frame_index,
+        lambda p: p.clip.source_frame_index,
         per_frame="each",
     ),
     ShardColumn(
         "frames",
         pa.list_(pa.binary()),
         "JPEG of each frame",
-        lambda parts: parts.jpegs,
+        lambda p: p.jpegs,
         per_frame="each",
         image=True,
         blobs=("list.element",),
@@ -164,34 +149,32 @@ ONLY_IN_SHARDS = (
         FRAME_CRC32,
         pa.list_(pa.uint32()),
         "zlib's CRC-32 of each frame's bytes, for who reads some frames of a clip",
-        lambda parts: checksums(parts.jpegs),
+        lambda p: checksums(p.jpegs),
         training=True,
         per_frame="each",
     ),
     ShardColumn(
         "K",
-        pa.struct([(name, pa.float64()) for name in ("fx", "fy", "cx", "cy")]),
+        pa.struct([(name, F64) for name in ("fx", "fy", "cx", "cy")]),
         "fx, fy, cx, cy in pixels of the stored frames; null where unknown",
         _camera_matrix,
         training=True,
     ),
     ShardColumn(
         "zoom",
-        pa.list_(pa.float64()),
+        pa.list_(F64),
         "focal length of each frame over that of K; 1 where the lens does not zoom",
-        lambda parts: parts.reconstruction.zoom,
+        lambda p: p.reconstruction.zoom,
         training=True,
         per_frame="each",
     ),
     ShardColumn(
         "cam_from_world",
-        pa.list_(pa.list_(pa.float64())),
+        pa.list_(pa.list_(F64)),
         "x_cam = R x_world + t of each frame, row-major 3x4; null where the frame was not"
         " registered, empty where no camera is known; translation is exactly 0 for a camera that"
         " turns in place (rotating, zooming, fixed)",
-        lambda parts: cameras_to_lists(
-            parts.reconstruction.cam_from_world, parts.reconstruction.registered
-        ),
+        lambda p: cameras_to_lists(p.reconstruction.cam_from_world, p.reconstruction.registered),
         training=True,
         per_frame="each or none",
     ),
@@ -199,26 +182,26 @@ ONLY_IN_SHARDS = (
         "registered",
         pa.list_(pa.bool_()),
         "which frames have a camera",
-        lambda parts: parts.reconstruction.registered.tolist(),
+        lambda p: p.reconstruction.registered.tolist(),
         per_frame="each",
     ),
     ShardColumn(
         "points_world",
         pa.list_(pa.list_(pa.float32(), 3)),
         "sparse points of the static scene",
-        lambda parts: list(parts.reconstruction.points_world),
+        lambda p: list(p.reconstruction.points_world),
     ),
     ShardColumn(
         "point_rgb",
         pa.list_(pa.list_(pa.uint8(), 3)),
         "colour of each point",
-        lambda parts: list(parts.reconstruction.point_rgb),
+        lambda p: list(p.reconstruction.point_rgb),
     ),
     ShardColumn(
         "scene_scale",
-        pa.float64(),
+        F64,
         "median depth of the sparse points; null where the camera does not travel",
-        lambda parts: scene_scale(parts.reconstruction),
+        lambda p: scene_scale(p.reconstruction),
         training=True,
     ),
     ShardColumn(
@@ -229,11 +212,11 @@ ONLY_IN_SHARDS = (
     ),
     ShardColumn(
         "quality",
-        pa.struct([*_struct(_QUALITY), ("solver", pa.string())]),
+        pa.struct([*_struct(_QUALITY), ("solver", TEXT)]),
         "the measures by which cameras and depth are judged, and the pose solver",
         _quality,
     ),
-    ShardColumn("caption", pa.string(), "a description; camvid writes none", lambda parts: None),
+    ShardColumn("caption", TEXT, "a description; camvid writes none", lambda p: None),
     ShardColumn(
         "provenance",
         _PROVENANCE,
@@ -246,7 +229,7 @@ ONLY_IN_SHARDS = (
         "masks",
         pa.list_(pa.binary()),
         "PNG of object ids of each frame, 0 = background",
-        lambda parts: parts.mask_pngs,
+        lambda p: p.mask_pngs,
         per_frame="each",
         evidence=True,
         image=True,
@@ -257,16 +240,16 @@ ONLY_IN_SHARDS = (
         pa.list_(pa.binary()),
         "z in the camera frame; PNG code c is inverse depth"
         " c / 65535 * depth_max_inverse[frame], code 0 is invalid; null where there is none",
-        lambda parts: parts.depth[0] if parts.depth else None,
+        lambda p: p.depth[0] if p.depth else None,
         per_frame="each or none",
         evidence=True,
         blobs=("list.element",),
     ),
     ShardColumn(
         "depth_max_inverse",
-        pa.list_(pa.float64()),
+        pa.list_(F64),
         "inverse depth of code 65535, of each frame",
-        lambda parts: parts.depth[1] if parts.depth else None,
+        lambda p: p.depth[1] if p.depth else None,
         per_frame="each or none",
         evidence=True,
     ),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import ConfigError, StoreError
+from camvid.outcome import INDICATOR
 from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
 from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
 from camvid.shard_folder import MANIFEST, ShardFolder
@@ -155,9 +156,7 @@ def write_manifest(store: ClipStore, shards: Sequence[ShardInfo], content: str) 
         "schema_version": SCHEMA_VERSION,
         "content": content,
         "num_clips": sum(s.num_rows for s in shards),
-        "counts": {
-            k: sum(s.num_rows for s in shards if s.kind == k) for k in ("4d", "3d", "video")
-        },
+        "counts": {kind: sum(s.num_rows for s in shards if s.kind == kind) for kind in INDICATOR},
         "shards": unstructure(list(shards)),
     }
     store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())

@@ -10,10 +10,9 @@ from typing import cast
 
 import numpy as np
 
-from camvid.record import KEPT, ClipRecord, Outcome
+from camvid.record import KEPT, MEANING, ClipRecord, Outcome
 from camvid.report.columns_page import conventions, markdown_table, shard_columns
 from camvid.report.funnel import Funnel
-from camvid.report.words import MEANING
 from camvid.schema import SCHEMA_VERSION
 from camvid.weights import NON_COMMERCIAL
 

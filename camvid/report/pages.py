@@ -14,12 +14,12 @@ from camvid.columns import columns_of, show, to_row
 from camvid.outcome import Reason
 from camvid.pipeline import STAGES
 from camvid.reasons import rule_of
-from camvid.record import KEPT, OUTCOMES, ClipRecord, Measures
+from camvid.record import KEPT, MEANING, OUTCOMES, ClipRecord, Measures
 from camvid.report.clip_view import ClipView, Media
 from camvid.report.colours import object_slot
 from camvid.report.funnel import Funnel
 from camvid.report.plot_strengths import strength_plot
-from camvid.report.words import MEANING, reason_in_words, reasons_in_words
+from camvid.report.words import reason_in_words, reasons_in_words
 
 
 def index_page(

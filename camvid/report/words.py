@@ -1,22 +1,14 @@
 """Measures, thresholds and verdicts in plain English."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from camvid.artifacts import Verdict
 from camvid.columns import Unit, show
 from camvid.outcome import Reason
 from camvid.reasons import About, Why, about, rule_of
-from camvid.record import ClipRecord, Outcome
-
-MEANING: Mapping[Outcome, str] = {
-    "4d": "good cameras and a moving object",
-    "3d": "good cameras, nothing moves",
-    "video": "something moves, but no camera path is known",
-    "none": "good for nothing, or undecided whether anything moves: see the reasons",
-    "failed": "could not be processed, see the error",
-}
+from camvid.record import ClipRecord
 
 # What leaves a clip undecided; too little confidence makes it a video sample.
 _UNDECIDED = frozenset(

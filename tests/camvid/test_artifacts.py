@@ -143,6 +143,7 @@ def test_reasons_keep_every_digit(reason: Reason) -> None:
         ({"label": "object", "kind": "movable"}, Origin.SALIENT_MOVING),
         ({"label": "moving", "kind": "movable"}, Origin.MOVING),
         ({"label": "dog", "kind": "movable"}, Origin.CLASS),
+        ({"label": "moving"}, Origin.MOVING),
         ({"label": "overlay", "kind": "overlay"}, Origin.OVERLAY),
         ({"label": "salient", "origin": "class"}, Origin.CLASS),
     ],

@@ -124,6 +124,11 @@ def test_the_graph_runs_the_stages_in_the_order_declared() -> None:
     assert built == list(CLIP_STAGES)
 
 
+def test_the_readme_lists_the_stages_in_order() -> None:
+    table = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [name for name in table if name in STAGES] == list(STAGES)
+
+
 def test_each_stage_reads_what_one_before_it_wrote() -> None:
     written: set[type] = set()
     for config in CurateConfig().clip_stages():
