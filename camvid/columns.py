@@ -64,16 +64,21 @@ def column(
 def columns_of(table: type) -> tuple[Column, ...]:
     """The table's columns in order."""
     found: list[Column] = []
-    hints = get_type_hints(table)
-    for item in fields(table):
-        declared: Column | None = item.metadata.get(_KEY)
-        if declared is None:
-            found += columns_of(hints[item.name])
+    declared = {item.name: item.metadata.get(_KEY) for item in fields(table)}
+    for name, hint, is_table in _layout(table):
+        if is_table:
+            found += columns_of(hint)
         else:
-            label = declared.label or _in_words(item.name)
-            kind = arrow_type(hints[item.name])
-            found.append(replace(declared, name=item.name, arrow=kind, label=label))
+            label = declared[name].label or _in_words(name)
+            found.append(replace(declared[name], name=name, arrow=arrow_type(hint), label=label))
     return tuple(found)
+
+
+@cache
+def _layout(table: type) -> tuple[tuple[str, Any, bool], ...]:
+    """Of each field its name, its type, and whether that is a table itself."""
+    hints = get_type_hints(table)
+    return tuple((f.name, hints[f.name], _KEY not in f.metadata) for f in fields(table))
 
 
 def arrow_type(hint: Any) -> pa.DataType:
@@ -104,9 +109,9 @@ def values_of(table: type, *artifacts: object) -> dict[str, Any]:
 def to_row(record: Any) -> dict[str, Any]:
     """A table's record as one flat row of plain values."""
     row: dict[str, Any] = {}
-    for item in fields(record):
-        value = getattr(record, item.name)
-        row |= {item.name: unstructure(value)} if _KEY in item.metadata else to_row(value)
+    for name, _, is_table in _layout(type(record)):
+        value = getattr(record, name)
+        row.update(to_row(value) if is_table else {name: unstructure(value)})
     return row
 
 
@@ -116,13 +121,12 @@ def from_row(table: type[T], row: Mapping[str, Any]) -> T:
     Raises:
         ConfigError: a value of the wrong type.
     """
-    hints = get_type_hints(table)
     values: dict[str, Any] = {}
-    for item in fields(table):  # pyright: ignore[reportArgumentType]
-        if _KEY not in item.metadata:
-            values[item.name] = from_row(hints[item.name], row)
-        elif row.get(item.name) is not None:
-            values[item.name] = structure(hints[item.name], row[item.name], item.name)
+    for name, hint, is_table in _layout(table):
+        if is_table:
+            values[name] = from_row(hint, row)
+        elif (value := row.get(name)) is not None:
+            values[name] = structure(hint, value, name)
     return table(**values)
 
 

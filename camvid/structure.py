@@ -25,6 +25,8 @@ def unstructure(value: Any) -> Any:
 
     An array without elements is told by its shape, which no list of lists could keep.
     """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
@@ -35,8 +37,6 @@ def unstructure(value: Any) -> Any:
         return unstructure(value.tolist())
     if isinstance(value, list | tuple):
         return [unstructure(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
 
 

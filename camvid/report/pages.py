@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from camvid.columns import columns_of, show, to_row
+from camvid.columns import Column, columns_of, show, to_row
 from camvid.outcome import Reason
 from camvid.pipeline import STAGES
 from camvid.reasons import rule_of
@@ -79,6 +79,13 @@ def _own_file(name: str) -> str:
     return (resources.files("camvid.report") / "templates" / name).read_text("utf-8")
 
 
+def _numbers(measures: Measures) -> list[tuple[Column, float]]:
+    """What was measured, with its column."""
+    row = to_row(measures)
+    known = [c for c in columns_of(Measures) if isinstance(row[c.name], float | int)]
+    return [(column, row[column.name]) for column in known]
+
+
 def _remedy(reason: Reason) -> str:
     """What to do, as half a sentence; empty where there is nothing."""
     return rule_of(reason.name).remedy
@@ -100,13 +107,13 @@ def _environment() -> Environment:
         "remedy": _remedy,
         "slot": object_slot,
         "flat": to_row,
+        "numbers": _numbers,
     }
     constants: dict[str, Any] = {
         "OUTCOMES": OUTCOMES,
         "KEPT": KEPT,
         "MEANING": MEANING,
         "STAGES": STAGES,
-        "MEASURES": [known for known in columns_of(Measures) if known.name != "camera"],
         "SHOWN": [known for known in columns_of(ClipRecord) if known.heading],
     }
     environment.filters.update(filters)
