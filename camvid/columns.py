@@ -64,7 +64,7 @@ def column(
 def columns_of(table: type) -> tuple[Column, ...]:
     """The table's columns in order."""
     found: list[Column] = []
-    declared = {item.name: item.metadata.get(_KEY) for item in fields(table)}
+    declared: dict[str, Any] = {item.name: item.metadata.get(_KEY) for item in fields(table)}
     for name, hint, is_table in _layout(table):
         if is_table:
             found += columns_of(hint)
