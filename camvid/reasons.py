@@ -187,6 +187,14 @@ class Why(StrEnum):
         about=About.LENS,
     )
 
+    MAX_CENTER_WANDER_FOCAL_ERROR = _at_most(
+        "center_wander_focal_error",
+        "relative uncertainty of the focal length for such an image",
+        "%",
+        remedy=_PINHOLE,
+        about=About.LENS,
+    )
+
     # measure_motion: whether the strength is to be relied on
     MIN_OBJECT_TRACKS = _at_least("object_tracks", "number of tracks on the object")
     MIN_OBJECT_PAIRS = _at_least("object_pairs", "number of frame pairs of the object")

@@ -27,7 +27,7 @@ class Filter:
     """
 
     name: ClassVar[str] = "filter"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport)
     writes: ClassVar[type] = Verdict
     weights: tuple[Weight, ...] = ()

@@ -10,10 +10,14 @@ from camvid.outcome import Reason
 from camvid.reasons import About, Why, about, rule_of
 from camvid.record import ClipRecord
 
-# What leaves a clip undecided; too little confidence makes it a video sample.
-_UNDECIDED = frozenset(
-    {Why.MIN_MOTION_PROBABILITY, Why.MAX_MOTION_PROBABILITY, Why.MAX_UNMEASURED_FRACTION}
-)
+# What leaves a clip undecided, whether something seems to move in it or not.
+_UNDECIDED = {About.MOTION, About.STILLNESS}
+
+_LEAD = {  # what the kind says of the clip
+    "4d": "cameras are good and something moves",
+    "3d": "cameras are good but nothing moves",
+    "video": "something moves but no camera path is known",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +56,12 @@ def verdict_sentence(row: ClipRecord, verdict: Verdict | None) -> str:
         return f"Failed: {row.error or 'no error was recorded'}"
     why = reasons_in_words(row.reasons)
     if row.outcome == "none":
-        if any(reason.name in _UNDECIDED for reason in row.reasons):
+        if any(about(reason) in _UNDECIDED for reason in row.reasons):
             return f"Not kept: whether anything moves cannot be said: {why}."
         return f"Not kept: {why or 'no reason was recorded'}."
     if row.outcome == "4d" and not why:
         why = _moves(row, verdict)
-    return f"Kept as {row.outcome}: {_lead(row)}{': ' if why else ''}{why}."
+    return f"Kept as {row.outcome}: {_LEAD[row.outcome]}{': ' if why else ''}{why}."
 
 
 def checks_of(verdict: Verdict | None, reasons: Sequence[Reason]) -> tuple[Check, ...]:
@@ -83,17 +87,6 @@ def motion_limit(verdict: Verdict | None, reasons: Sequence[Reason]) -> float:
     if verdict is not None and Why.MIN_MOTION_STRENGTH in verdict.limits:
         return verdict.limits[Why.MIN_MOTION_STRENGTH]
     return next((r.limit for r in reasons if r.name == Why.MIN_MOTION_STRENGTH), math.nan)
-
-
-def _lead(row: ClipRecord) -> str:
-    """What the kind says of the clip."""
-    if row.outcome == "video" and About.MOTION in map(about, row.reasons):
-        return "something may move, but not surely enough to call it motion"
-    return {
-        "4d": "cameras are good and something moves",
-        "3d": "cameras are good but nothing moves",
-        "video": "something moves but no camera path is known",
-    }[row.outcome]
 
 
 def _check(name: str, measured: float, limit: float) -> Check:

@@ -37,11 +37,12 @@ def names(measures: Measures, upstream: tuple[Reason, ...] = ()) -> tuple[str, l
         (STILL, "3d", ["min_motion_strength"]),
         (STILL | {"motion_interval_high": 0.017}, "3d", ["min_motion_strength"]),
         (STILL | {"motion_confidence": 0.0}, "3d", ["min_motion_strength"]),
-        ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
+        # as 4d or video noise would pass for motion, as 3d a mover for a still thing
+        ({"motion_confidence": 0.1}, "none", ["min_motion_confidence"]),
         ({"camera": "fixed"}, "video", ["camera_fixed"]),
         (
-            {"camera": "unknown", "motion_confidence": 0.1},
-            "video",
+            {"camera": "unknown", "motion_confidence": 0.3},
+            "none",
             ["camera_unknown", "min_motion_confidence"],
         ),
         (
@@ -159,7 +160,7 @@ TURNING = replace(
     [
         ({}, "4d", []),
         (STILL, "none", ["camera_rotating", "min_motion_strength"]),
-        ({"motion_confidence": 0.1}, "video", ["min_motion_confidence"]),
+        ({"motion_confidence": 0.1}, "none", ["min_motion_confidence"]),
         ({"focal_uncertainty": 0.4}, "video", ["max_focal_uncertainty"]),
         ({"registered_fraction": 0.5}, "video", ["min_registered_fraction"]),
         ({"camera": "zooming"}, "video", ["camera_zooming"]),
@@ -172,7 +173,8 @@ def test_rotating_cameras_may_count_as_known(
     verdict = decide(replace(TURNING, **change), Policy(rotating="4d"))
     assert (verdict.kind, [reason.name for reason in verdict.reasons]) == (kind, reasons)
     usual = decide(replace(TURNING, **change), Policy())
-    assert usual.kind == ("none" if "motion_strength" in change else "video")
+    undecided = {"motion_strength", "motion_confidence"} & change.keys()
+    assert usual.kind == ("none" if undecided else "video")
     assert usual.reasons[0].name.startswith("camera_")
 
 

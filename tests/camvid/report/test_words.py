@@ -77,8 +77,8 @@ def test_the_sentence_of_each_kind() -> None:
     assert sentence("video", Reason(Why.CAMERA_ROTATING)).startswith(
         "Kept as video: something moves but no camera path is known: the camera only rotates"
     )
-    doubtful = sentence("video", Reason(Why.MIN_MOTION_CONFIDENCE, 0.2, 0.5))
-    assert "not surely enough" in doubtful
+    doubtful = sentence("none", Reason(Why.MIN_MOTION_CONFIDENCE, 0.2, 0.5))
+    assert doubtful.startswith("Not kept: whether anything moves cannot be said")
     undecided = sentence("none", still, Reason(Why.MAX_UNMEASURED_FRACTION, 0.012, 0.005))
     assert undecided.startswith("Not kept: whether anything moves cannot be said: motion strength")
     shaky = sentence("video", Reason(Why.MAX_MOTION_BACKGROUND, 0.0081, 0.003))
