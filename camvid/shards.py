@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import INDICATOR
 from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
+from camvid.settings import setting
 from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
 from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
@@ -26,8 +27,10 @@ class ShardOptions:
     """Sizes: row groups small enough to shuffle by, shards large enough to list."""
 
     max_row_group_clips: int = 8
-    max_row_group_bytes: int = 8_000_000
-    max_shard_bytes: int = 500_000_000
+    max_row_group_bytes: int = setting(
+        8_000_000, "bytes", "Largest row group; training shuffles these."
+    )
+    max_shard_bytes: int = setting(500_000_000, "bytes", "Largest shard, a Parquet file.")
 
 
 @dataclass(frozen=True, slots=True)
