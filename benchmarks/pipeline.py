@@ -97,7 +97,7 @@ def run_ours(video: Path, out: Path, truth: SceneTruth) -> float:
     found = store.load(clip_id, Reconstruction)
     frames = store.load(clip_id, Clip).source_frame_index
     error = trajectory_error(found.cam_from_world, found.registered, truth.cam_from_world[frames])
-    print(f"camvid {index[0]['kind']}: {total:.1f} s, {_describe(error)}")
+    print(f"camvid {index[0].outcome}: {total:.1f} s, {_describe(error)}")
     for stage, spent in seconds.items():
         print(f"  {stage:16}{spent:7.2f} s {100 * spent / total:5.1f} %")
     return total
