@@ -76,8 +76,8 @@ def with_settings(
     known = {key: hints[key] for key in _reachable(config)}
     unknown = [key for key in values if key not in known]
     if unknown and gone is None:
-        wrong = unknown[0]
-        raise ConfigError(f"unknown key `{_join(within, wrong)}`{did_you_mean(wrong, known)}")
+        hint = did_you_mean(unknown[0], known) if known else "; there are no settings here"
+        raise ConfigError(f"unknown key `{_join(within, unknown[0])}`{hint}")
     if unknown and gone is not None:  # a table of which nothing is left goes by its own name
         whole = bool(within) and len(unknown) == len(values)
         gone += [within] if whole else [_join(within, key) for key in unknown]

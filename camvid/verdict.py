@@ -54,7 +54,7 @@ class Policy:
     # Where no camera is known parallax may pass for motion, and trust is halved. A still scene
     # through a distorting lens had .31, a shot too fast to solve .33; 8 clips with a mover .42 up.
     min_motion_confidence: float = setting(
-        0.4, "0 to 1", "A moving clip with less confidence in its strength is undecided."
+        0.4, "0 to 1", "A clip is called moving only if its strength stands out of the noise by it."
     )
     min_motion_probability: float = setting(  # of 13 generated, 2 real movers the least was .996
         0.95, "probability", "A clip is called moving only if motion is at least as probable."

@@ -169,7 +169,13 @@ def test_a_missing_package(
     monkeypatch.delitem(sys.modules, "camvid.models.depth.depth_anything", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)
     run = tmp_path / "run"
-    code, told = camvid(*paper(video, run, checkpoints, "--set", "segment.backend=saliency_motion"))
+    other = "segment.backend=saliency_motion"
+    code, told = camvid(*paper(video, run, checkpoints, "--set", other))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "unknown key `segment.options.checkpoint`; there are no settings here" in told
+    depth = f"align_depth.options.checkpoint={checkpoints / 'tiny-depth'}"
+    words = ["curate", str(video), "--out", str(run), "--profile", "paper"]
+    code, told = camvid(*words, "--set", other, "--set", depth)
     assert (code, told.count("\n")) == (3, 1)
     assert "depth estimator `depth_anything` needs the package transformers" in told
     assert "run: pip install 'camvid[models]'" in told
