@@ -61,9 +61,10 @@ class SaliencyMotion:
         flow = clip_flow(frames.rgb, options.working_side_px)
         saliency = _between(seen, flow)
         motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
+        saliency, motion = outlined_by_saliency(saliency, motion, options.evidence)
         moving = motion.strength
         labels = label_objects(saliency, moving, flow, clip.fps, options.objects)
-        labels = complete_movers(labels, motion, flow, clip.fps, options.completion)
+        labels = complete_movers(labels, saliency, motion, flow, clip.fps, options.completion)
         return draw_objects(labels, saliency, moving, frames.rgb, clip.fps, options.objects)
 
     def _salient(self, rgb: U8, fps: float) -> dict[int, U8]:
