@@ -35,7 +35,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
 

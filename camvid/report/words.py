@@ -53,6 +53,7 @@ _LABELS: Mapping[str, str] = {
     "radial_distortion": "shift of the image's corner by the lens's distortion",
     "distortion_focal_error": "relative error of the focal length for the lens's distortion",
     "center_wander_fraction": "share of the error that an image shifted on its sensor explains",
+    "center_wander_focal_error": "relative uncertainty of the focal length for such an image",
     "step_agreement": "agreement of the camera path's steps",
 }
 
@@ -95,7 +96,7 @@ def metric_of(threshold: str) -> str:
 
 def unit_of(metric: str) -> Unit:
     """The unit in which people are shown a measure, from the suffix of its name."""
-    if metric in ("depth_residual", "radial_distortion", "distortion_focal_error"):
+    if metric in ("depth_residual", "radial_distortion") or metric.endswith("_focal_error"):
         return "%"  # relative errors
     if metric == "motion_probability":
         return "%"

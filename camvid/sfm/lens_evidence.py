@@ -20,6 +20,7 @@ from scipy.sparse.linalg import splu
 from camvid.artifacts import F64, I32, Bool
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
+from camvid.sfm.center_wander import OffsetEquations, deviation_by_wander
 from camvid.sfm.lens import FOCAL_SPREAD
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
@@ -45,10 +46,11 @@ class Estimate(NamedTuple):
 class LensEvidence(NamedTuple):
     """What the terms would change; 0 where there is nothing to tell it from."""
 
+    focal_deviation: float  # of the focal length, relative, of a pinhole that is centred
     focal_shift: Estimate  # of the focal length, relative, if the lens may distort
     corner_shift: Estimate  # by distortion, of the image's corner, over its radius
     wander_fraction: float  # of the squared error that offsets of the principal point explain
-    wander_px: float  # length of those offsets, RMS over the frames about their mean
+    wander_focal_deviation: float  # that they give the focal length, relative
 
 
 class _Linearised(NamedTuple):
@@ -57,6 +59,7 @@ class _Linearised(NamedTuple):
     The parameters: six of each of T poses, the focal length's logarithm, k1, two of each offset.
     """
 
+    frames: I32  # [T] their numbers
     residual_px: F64  # [2 O]
     by_camera: sparse.csr_array  # [2 O, C]
     by_point: sparse.csr_array  # [2 O, 3 N]
@@ -75,6 +78,7 @@ class _Reduced(NamedTuple):
     """The normal equations of the cameras when the points follow them."""
 
     normal: F64  # [C, C]
+    beliefs: F64  # [C] to add to its diagonal
     gradient: F64  # [C]
     squares_px2: float  # left by points that suit the cameras as they are
     point_by_camera: F64  # [3 N, C]
@@ -95,7 +99,7 @@ def find_lens_evidence(
 ) -> LensEvidence:
     """Holds accepted cameras against the same with a lens that distorts, or is not centred."""
     if not len(structure.error_px):
-        return LensEvidence(Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
+        return LensEvidence(np.inf, Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
     size_px = width_px, height_px
     seen = thinned(structure.observations, *size_px, _MAX_OBSERVATIONS)
     problem = _linearise(cameras, seen, structure.xyz_world, size_px)
@@ -104,16 +108,17 @@ def find_lens_evidence(
     before = _step(problem, reduced, at <= 0)
     distorted = _step(problem, reduced, at <= 1)
     wandered = _step(problem, reduced, at != 1)
-    offset = wandered.change[at >= 2].reshape(-1, 2)
+    offsets = _offset_equations(problem, reduced, wandered)
     left = max(1.0 - before.explained, 1e-9)
     focal, k1 = distorted.change[problem.focal_at : problem.focal_at + 2]
     focal_deviation, k1_deviation = _deviations(problem, reduced, distorted)
     corner = float(np.hypot(*size_px) / (2 * np.median(cameras.focal_px))) ** 2
     return LensEvidence(
+        _deviations(problem, reduced, before)[0],
         Estimate(float(np.expm1(focal - before.change[problem.focal_at])), focal_deviation),
         Estimate(float(corner * k1), corner * k1_deviation),
         wander_fraction=(wandered.explained - before.explained) / left,
-        wander_px=float(np.linalg.norm(offset - offset.mean(axis=0)) / np.sqrt(len(offset))),
+        wander_focal_deviation=deviation_by_wander(offsets, problem.frames, max(size_px)),
     )
 
 
@@ -144,6 +149,7 @@ def _linearise(
     mean_px = np.stack([np.bincount(point, xy) for xy in seen.xy_px.T]) / np.bincount(point)
     column, row = np.floor(mean_px.T * _CELLS / size_px).astype(int).T
     return _Linearised(
+        posed.astype(np.int32),
         (root[:, None] * residual).ravel(),
         _sparse(weighted, np.concatenate(columns, axis=1), focal_at + 2 + 2 * len(posed)),
         _sparse(by_point, of_point, 3 * len(tracks)),
@@ -182,19 +188,34 @@ def _without_points(problem: _Linearised, long_side_px: int) -> _Reduced:
     spread = np.full(len(gradient), np.inf)
     spread[problem.focal_at :] = _WANDER_SPREAD * long_side_px
     spread[problem.focal_at : problem.focal_at + 2] = FOCAL_SPREAD, _DISTORTION_SPREAD
-    known = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
+    beliefs = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
     squares = float(residual @ residual + point_gradient @ point_change)
-    return _Reduced(normal + np.diag(known), gradient, squares, point_by_camera, point_change)
+    return _Reduced(normal, beliefs, gradient, squares, point_by_camera, point_change)
 
 
 def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
     """The least squares with some of the parameters [C] free and the rest held."""
-    normal, gradient = reduced.normal[np.ix_(free, free)], reduced.gradient[free]
+    normal = (reduced.normal + np.diag(reduced.beliefs))[np.ix_(free, free)]
+    gradient = reduced.gradient[free]
     lens = np.eye(len(free), 2, -problem.focal_at)[free]
     solved = np.zeros((len(free), 3))
     solved[free] = np.linalg.solve(normal, np.column_stack([-gradient, lens]))
     explained = -float(solved[free, 0] @ gradient) / max(reduced.squares_px2, 1e-12)
     return _Step(solved[:, 0], solved[:, 1:], explained)
+
+
+def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) -> OffsetEquations:
+    """Eliminates poses and focal length, too; nothing is believed of the offsets."""
+    cameras, offsets = slice(problem.focal_at + 1), slice(problem.focal_at + 2, None)
+    normal, gradient = reduced.normal, reduced.gradient
+    of_cameras = normal[cameras, cameras] + np.diag(reduced.beliefs[cameras])
+    follow = -np.linalg.solve(of_cameras, normal[cameras, offsets])
+    return OffsetEquations(
+        normal[offsets, offsets] + normal[offsets, cameras] @ follow,
+        follow.T @ gradient[cameras] + gradient[offsets],
+        focal_per_px=follow[-1],
+        variance_px2=problem.variance_px2 * max(1 - wandered.explained, 1e-9),
+    )
 
 
 def _deviations(problem: _Linearised, reduced: _Reduced, step: _Step) -> tuple[float, float]:

@@ -35,7 +35,13 @@ from camvid.outcome import Reason
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 from camvid.segmentation.objects import CALM
-from camvid.sfm.acceptance import AcceptanceOptions, Evidence, failed_tests, measure_quality
+from camvid.sfm.acceptance import (
+    AcceptanceOptions,
+    Evidence,
+    failed_tests,
+    measure_quality,
+    with_lens_uncertainty,
+)
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, uncertainty_of_focal
 from camvid.sfm.background import (
     BackgroundOptions,
@@ -248,20 +254,22 @@ class TrackSfm:
         unused = observations_of(found.tracks, held_out(found.tracks, options.background))
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
         uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
+        lens = find_lens_evidence(cameras, structure, *size_px)
+        uncertainty = max(uncertainty, lens.focal_deviation)
         quality = replace(quality, focal_uncertainty=uncertainty)
         evidence = Evidence(
             border_share=found.border_share,
             off_flat_image=off_flat_image(
                 seen_static(found.tracks, structure.observations), *size_px, options.camera_motion
             ),
-            lens=find_lens_evidence(cameras, structure, *size_px),
+            lens=lens,
         )
         reasons = failed_tests(quality, cameras, structure, evidence, max(size_px), limits)
         if reasons:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
-        return _reconstruction(frames, cameras, structure, quality)
+        return _reconstruction(frames, cameras, structure, with_lens_uncertainty(quality, lens))
 
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:
@@ -283,6 +291,7 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
         "max_radial_distortion",
         "max_distortion_focal_error",
         "max_center_wander_fraction",
+        "max_center_wander_focal_error",
     }
     return bool(failed & depthless) and failed <= depthless | of_lens
 

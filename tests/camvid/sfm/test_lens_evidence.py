@@ -5,11 +5,11 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from camvid.artifacts import PointTracks
-from camvid.sfm.acceptance import AcceptanceOptions
+from camvid.artifacts import PointTracks, ReconstructionQuality
+from camvid.sfm.acceptance import AcceptanceOptions, with_lens_uncertainty
 from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, solve_all_frames
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
-from camvid.sfm.lens_evidence import LensEvidence, find_lens_evidence
+from camvid.sfm.lens_evidence import Estimate, LensEvidence, find_lens_evidence
 from camvid.sfm.mapping import MappingOptions, map_keyframes
 from camvid.sfm.observations import observations_of
 
@@ -113,5 +113,16 @@ def test_an_image_that_was_stabilised_wanders_over_its_principal_point(clip):
     focal_px, tracks = clip
     _, by_hand = evidence_of(shaken(tracks, focal_px, stabilised=False))
     assert by_hand.wander_fraction < 0.1
-    _, stabilised = evidence_of(shaken(tracks, focal_px, stabilised=True))
+    assert by_hand.wander_focal_deviation < 0.01
+    found_px, stabilised = evidence_of(shaken(tracks, focal_px, stabilised=True))
     assert stabilised.wander_fraction > LIMITS.max_center_wander_fraction
+    assert abs(found_px / focal_px - 1) < 3 * stabilised.wander_focal_deviation
+
+
+def test_an_accepted_focal_length_counts_what_the_lens_may_have_done_to_it():
+    lens = LensEvidence(0.001, Estimate(-0.05, 0.01), Estimate(-0.02, 0.01), 0.1, 0.04)
+    counted = with_lens_uncertainty(ReconstructionQuality(focal_uncertainty=0.001), lens)
+    assert counted.focal_uncertainty == pytest.approx(np.hypot(0.03, 0.04), rel=0.01)
+    pinhole = LensEvidence(0.001, Estimate(-0.015, 0.01), Estimate(-0.01, 0.01), 0.0, 0.0)
+    counted = with_lens_uncertainty(ReconstructionQuality(focal_uncertainty=0.001), pinhole)
+    assert counted.focal_uncertainty == pytest.approx(0.001)
