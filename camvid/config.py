@@ -5,7 +5,6 @@ The dataclass is the single list of keys and defaults; a file names only what it
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,11 +25,8 @@ def load_config(
     Raises:
         ConfigError: the file cannot be read, or names an unknown key or a wrong value.
     """
-    values = merge(deepcopy(profile or {}), read_toml(path) if path else {})
-    values.pop("provenance", None)  # so that a run's own run.toml can be given back as --config
-    for override in overrides:
-        _apply(values, override)
-    return structure(cls, values)
+    values = merge(profile or {}, read_toml(path) if path else {})
+    return structure(cls, merge(values, parse_overrides(overrides)))
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -54,6 +50,14 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """`section.key=value` texts as the tables of a TOML file."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        _apply(values, override)
+    return values
+
+
 def _apply(values: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
     keys = name.strip().split(".")
@@ -74,21 +78,19 @@ def _parse(text: str) -> Any:
         return text  # a bare word is a text: --set track.backend=lucas_kanade
 
 
-def dump_toml(config: object, extra: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-    """The resolved configuration as TOML, with further tables at the end."""
-    tables: dict[str, Any] = {**unstructure(config), **unstructure(extra or {})}
+def dump_toml(config: object) -> str:
+    """A configuration, or tables, as TOML."""
     lines: list[str] = []
-    _dump_table(tables, "", lines)
+    _dump_table(unstructure(config), "", lines)
     return "\n".join(lines).strip() + "\n"
 
 
 def _dump_table(table: Mapping[str, Any], name: str, lines: list[str]) -> None:
-    if name:
-        lines += ["", f"[{name}]"]
     nested = {k: v for k, v in table.items() if isinstance(v, Mapping)}
-    lines += [
-        f"{_key(k)} = {_value(v)}" for k, v in table.items() if k not in nested and v is not None
-    ]
+    plain = {k: v for k, v in table.items() if k not in nested and v is not None}
+    if name and plain:
+        lines += ["", f"[{name}]"]
+    lines += [f"{_key(k)} = {_value(v)}" for k, v in plain.items()]
     for key, value in nested.items():
         _dump_table(value, f"{name}.{_key(key)}" if name else _key(key), lines)
 

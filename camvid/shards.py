@@ -19,6 +19,7 @@ from camvid.schema import (
     check_version,
     shard_schema,
 )
+from camvid.settings import setting
 from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
@@ -30,8 +31,10 @@ class ShardOptions:
     """Sizes: row groups small enough to shuffle by, shards large enough to list."""
 
     max_row_group_clips: int = 8
-    max_row_group_bytes: int = 8_000_000
-    max_shard_bytes: int = 500_000_000
+    max_row_group_bytes: int = setting(
+        8_000_000, "bytes", "Largest row group; training shuffles these."
+    )
+    max_shard_bytes: int = setting(500_000_000, "bytes", "Largest shard, a Parquet file.")
 
 
 @dataclass(frozen=True, slots=True)

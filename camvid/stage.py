@@ -26,6 +26,7 @@ from camvid.faults import is_of_machine
 from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
 from camvid.outcome import Rejected, Status
 from camvid.parallel import one_thread_per_call
+from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
 from camvid.structure import unstructure
 from camvid.video.names import writable
@@ -41,7 +42,9 @@ class Resources:
     """What a worker needs; neighbouring stages with equal resources share one worker."""
 
     cpus: float = 1.0
-    gpus: float | None = None  # share of a card on Ray; None: what the backend asks for
+    gpus: float | None = setting(
+        None, "share of a GPU", "Taken by each worker on Ray; unset: what the backend asks for."
+    )
 
 
 class Stage(Protocol):
@@ -105,14 +108,13 @@ class ClipRow:
 def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) -> str:
     """Identity of a stage's output: sha256 over stage, version, configuration and inputs.
 
-    What changes nothing stays out: where a stage runs (`resources`), and the options of backends
-    that are not in use (`idle_fields`).
+    The configuration counts with its constants, not only with its settings: code that gives one
+    another value makes its artifacts anew. Where a stage runs (`resources`) changes nothing.
     """
-    idle = {"resources", *getattr(config, "idle_fields", ())}
     settings = {
         f.name: unstructure(getattr(config, f.name))
         for f in fields(config)  # pyright: ignore[reportArgumentType]
-        if f.name not in idle
+        if f.name != "resources"
     }
     text = json.dumps([name, version, settings, list(inputs)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

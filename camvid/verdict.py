@@ -18,6 +18,7 @@ from camvid.artifacts import (
 )
 from camvid.errors import ConfigError
 from camvid.outcome import Kind, Reason
+from camvid.settings import setting
 
 _Z90 = NormalDist().inv_cdf(0.95)  # standard deviations on either side that hold 90 %
 
@@ -64,28 +65,58 @@ class Policy:
     its cameras count as known, with zero translation and no depth.
     """
 
-    min_motion_strength: float = 0.003
+    min_motion_strength: float = setting(
+        0.003, "of the image's sides in 1/12 s", "A clip with a stronger object moves."
+    )
     # Where no camera is known parallax may pass for motion, and trust is halved. A still scene
     # through a distorting lens had .31, a shot too fast to solve .33; 8 clips with a mover .42 up.
-    min_motion_confidence: float = 0.4
-    min_motion_probability: float = 0.95  # of 13 generated and 2 real movers the least was .996
+    min_motion_confidence: float = setting(
+        0.4, "0 to 1", "A clip is called moving only if its strength stands out of the noise by it."
+    )
+    min_motion_probability: float = setting(  # of 13 generated, 2 real movers the least was .996
+        0.95, "probability", "A clip is called moving only if motion is at least as probable."
+    )
     # Of 9 generated and 4 real still clips the most was .18; of a mover taken for still .23.
-    max_motion_probability: float = 0.2
+    max_motion_probability: float = setting(
+        0.2, "probability", "A clip is called still only if motion is no more probable."
+    )
     # Of 8 still clips the most was .0044; of a mover hidden in a mask of still things .0051.
-    max_unmeasured_fraction: float = 0.0047
-    max_motion_background: float = 0.003  # of all these clips the most was .0016
-    min_registered_fraction: float = 0.8
-    max_mean_reprojection_error_px: float = 1.2
-    min_median_triangulation_angle_deg: float = 1.0
-    max_depth_residual: float = 0.25
-    max_overlay_fraction: float = 0.4  # black corners of a round image take .25, a hood .2
-    max_focal_uncertainty: float = 0.15  # relative, of a camera that turns in place
-    rotating: Literal["video", "4d"] = "video"
+    max_unmeasured_fraction: float = setting(
+        0.0047, "share of the image", "Objects of unknown motion may take as much of a still clip."
+    )
+    max_motion_background: float = setting(  # of all these clips the most was .0016
+        0.003,
+        "as min_motion_strength",
+        "Cameras that let the background move more are not good.",
+    )
+    min_registered_fraction: float = setting(
+        0.8, "share of the frames", "Good cameras are known for as many frames."
+    )
+    max_mean_reprojection_error_px: float = setting(
+        1.2, "px", "Good cameras see the sparse points with no larger error."
+    )
+    min_median_triangulation_angle_deg: float = setting(
+        1.0, "degrees", "Good cameras see the sparse points under no smaller an angle."
+    )
+    max_depth_residual: float = setting(
+        0.25, "relative", "Good cameras have depth that differs no more from the sparse points."
+    )
+    max_overlay_fraction: float = setting(  # black corners of a round image take .25, a hood .2
+        0.4,
+        "share of the image",
+        "Clips of which logos or a hood hide more are refused.",
+    )
+    max_focal_uncertainty: float = setting(
+        0.15, "relative", "A rotating camera whose focal length is less certain is not good."
+    )
+    rotating: Literal["video", "4d"] = setting(
+        "video", "kind", "Of a clip with a mover and a good rotating camera: `video` or `4d`."
+    )
 
     def __post_init__(self) -> None:
         for name, limit in self.limits().items():
             if not limit >= 0:
-                raise ConfigError(f"`filter.{name}` must be at least 0, got {limit}")
+                raise ConfigError(f"{name} must be at least 0, got {limit}")
 
     def limits(self) -> dict[str, float]:
         """The thresholds by name."""

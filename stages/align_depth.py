@@ -1,7 +1,8 @@
 """Align depth: dense depth in the units of the sparse points."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from camvid.artifacts import DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.models.depth.geometric import GeometricDepthOptions
@@ -10,6 +11,7 @@ from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_depth
+from camvid.settings import table
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -20,11 +22,13 @@ class AlignDepthConfig(BackendConfig):
 
     role: ClassVar[str] = "depth estimator"
 
-    backend: str = "geometric"
-    geometric: GeometricDepthOptions = GeometricDepthOptions()
-    depth_anything: DepthAnythingOptions = DepthAnythingOptions()
-    depth_pro: DepthProOptions = DepthProOptions()
-    resources: Resources = Resources()
+    known: ClassVar[Mapping[str, Any]] = {
+        "geometric": GeometricDepthOptions(),
+        "depth_anything": DepthAnythingOptions(),
+        "depth_pro": DepthProOptions(),
+    }
+
+    resources: Resources = table(Resources())
 
     def build(self) -> "AlignDepth":
         return AlignDepth(self)

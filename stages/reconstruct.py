@@ -1,7 +1,8 @@
 """Reconstruct: camera poses and sparse points from what does not move (masked SfM)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, Reconstruction
 from camvid.models.poses.track_sfm import TrackSfmOptions
@@ -19,8 +20,8 @@ class ReconstructConfig(BackendConfig):
 
     role: ClassVar[str] = "pose solver"
 
-    backend: str = "track_sfm"
-    track_sfm: TrackSfmOptions = TrackSfmOptions()
+    known: ClassVar[Mapping[str, Any]] = {"track_sfm": TrackSfmOptions()}
+
     resources: Resources = Resources()
 
     def build(self) -> "Reconstruct":

@@ -4,8 +4,9 @@ What is fixed to the image comes first: it is no part of the scene, and the segm
 it. An image that holds another video is two scenes, of which no camera can be known.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks
 from camvid.models.protocols import Segmenter
@@ -21,6 +22,7 @@ from camvid.outcome import Reason, Rejected
 from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import with_overlay
 from camvid.overlay.paint import painted_over
+from camvid.settings import setting, table
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -31,15 +33,19 @@ class SegmentConfig(BackendConfig):
 
     role: ClassVar[str] = "segmenter"
 
-    backend: str = "saliency_motion"
-    saliency_motion: SaliencyMotionOptions = SaliencyMotionOptions()
-    segment_anything: SegmentAnythingOptions = SegmentAnythingOptions()
-    sam2: Sam2Options = Sam2Options()
-    mask2former: Mask2FormerOptions = Mask2FormerOptions()
-    rf_detr_seg: RfDetrSegOptions = RfDetrSegOptions()
+    known: ClassVar[Mapping[str, Any]] = {
+        "saliency_motion": SaliencyMotionOptions(),
+        "segment_anything": SegmentAnythingOptions(),
+        "sam2": Sam2Options(),
+        "mask2former": Mask2FormerOptions(),
+        "rf_detr_seg": RfDetrSegOptions(),
+    }
+
     overlay: OverlayOptions = OverlayOptions()
-    max_inset_fraction: float = 0.005  # of the image, by another video: inset or split screen
-    resources: Resources = Resources()
+    max_inset_fraction: float = setting(
+        0.005, "share of the image", "Clips in which another video takes more are refused."
+    )
+    resources: Resources = table(Resources())
 
     def build(self) -> "Segment":
         return Segment(self)

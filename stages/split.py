@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
 from camvid.models.shots.pyscenedetect import PySceneDetectOptions
 from camvid.parallel import one_thread_per_call
+from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
 from camvid.structure import structure, unstructure
@@ -38,12 +39,14 @@ class SplitConfig(BackendConfig):
 
     role: ClassVar[str] = "shot detector"
 
-    backend: str = "pyscenedetect"
-    pyscenedetect: PySceneDetectOptions = PySceneDetectOptions()
-    transnetv2: TransNetV2Options = TransNetV2Options()
-    cut: CutOptions = CutOptions()
-    licence: str = ""  # of the videos, copied into every clip
-    picture_fps: float = 24.0  # of folders of numbered pictures
+    known: ClassVar[Mapping[str, Any]] = {
+        "pyscenedetect": PySceneDetectOptions(),
+        "transnetv2": TransNetV2Options(),
+    }
+
+    cut: CutOptions = table(CutOptions())
+    licence: str = setting("", "text", "Licence of the videos, copied into every clip and shard.")
+    picture_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
     resources: Resources = Resources(cpus=0.5)
 
     def build(self) -> "Split":

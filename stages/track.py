@@ -1,7 +1,8 @@
 """Track: keypoints on each object, and on the background as control, through the clip."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from camvid.artifacts import Frames, ObjectMasks, PointTracks
 from camvid.lucas_kanade import LucasKanadeOptions
@@ -10,6 +11,7 @@ from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.trackers.options import CoTrackerOptions, TapirOptions
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_tracks
+from camvid.settings import table
 from camvid.stage import Resources
 from camvid.weights import Weight
 
@@ -20,15 +22,17 @@ class TrackConfig(BackendConfig):
 
     role: ClassVar[str] = "point tracker"
 
-    backend: str = "lucas_kanade"
-    lucas_kanade: LucasKanadeOptions = LucasKanadeOptions(
-        max_background_tracks=400,
-        lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
-        seed_every_frames=2,  # limbs are thin, and fast ones soon lost
-    )
-    cotracker: CoTrackerOptions = CoTrackerOptions()
-    tapir: TapirOptions = TapirOptions()
-    resources: Resources = Resources()
+    known: ClassVar[Mapping[str, Any]] = {
+        "lucas_kanade": LucasKanadeOptions(
+            max_background_tracks=400,
+            lost_anchor="renew",  # objects turn: a track must outlive the patch it began with
+            seed_every_frames=2,  # limbs are thin, and fast ones soon lost
+        ),
+        "cotracker": CoTrackerOptions(),
+        "tapir": TapirOptions(),
+    }
+
+    resources: Resources = table(Resources())
 
     def build(self) -> "Track":
         return Track(self)

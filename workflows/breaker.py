@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from camvid.errors import ConfigError, RunAborted
+from camvid.settings import setting
 from camvid.stage import ClipRow
 from stages.split import Split
 
@@ -26,15 +27,21 @@ _OF_THE_CLIP = re.compile(r"\b[0-9a-f]{16}\b|0x[0-9a-f]+|\d+(\.\d+)?|\S*/\S*|'[^
 class BreakerConfig:
     """When a run has become pointless; 0 never stops it."""
 
-    after_machine_faults: int = 10
-    after_equal_failures: int = 100
+    after_machine_faults: int = setting(
+        10,
+        "clips",
+        "So many that fail in one stage by the machine's fault end the run; 0: never.",
+    )
+    after_equal_failures: int = setting(
+        100, "clips", "So many that fail in one stage with the same words end the run; 0: never."
+    )
     fraction: float = 0.8  # of all clips that came to the stage
 
     def __post_init__(self) -> None:
         if min(self.after_machine_faults, self.after_equal_failures) < 0:
-            raise ConfigError("`breaker`: numbers of failures must be 0 or more")
+            raise ConfigError("numbers of failures must be 0 or more")
         if not 0 < self.fraction <= 1:
-            raise ConfigError(f"`breaker.fraction` must be in (0, 1], got {self.fraction}")
+            raise ConfigError(f"fraction must be in (0, 1], got {self.fraction}")
 
 
 @dataclass(slots=True)

@@ -12,10 +12,10 @@ write_shards     Parquet for training
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from camvid.artifacts import Clip, Verdict
 from camvid.errors import DamagedArtifact
@@ -23,6 +23,7 @@ from camvid.index import IndexRow, placed, stopped_row, verdict_row, write_index
 from camvid.ledger import LedgerWriter
 from camvid.memory import give_back
 from camvid.outcome import Kind
+from camvid.settings import table
 from camvid.stage import ClipRow, StageConfig, failure
 from camvid.store import ClipStore, StageRecord
 from camvid.video.names import source_name
@@ -37,10 +38,11 @@ from stages.verify import VerifyConfig
 from stages.write_shards import WriteShards, WriteShardsConfig
 from workflows.breaker import Breaker, BreakerConfig
 from workflows.licences import LicenceConfig, weights_in_use
-from workflows.provenance import Provenance, make_provenance, weight_lines, write_run_toml
+from workflows.provenance import make_provenance, weight_lines
 from workflows.reporting import ReportConfig, write_card
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
+from workflows.run_toml import write_run_toml
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +51,18 @@ log = logging.getLogger(__name__)
 class CurateConfig:
     """The whole run, one section per stage, in order."""
 
-    split: SplitConfig = SplitConfig()
-    segment: SegmentConfig = SegmentConfig()
-    reconstruct: ReconstructConfig = ReconstructConfig()
+    split: SplitConfig = table(SplitConfig())
+    segment: SegmentConfig = table(SegmentConfig())
+    reconstruct: ReconstructConfig = table(ReconstructConfig())
     verify: VerifyConfig = VerifyConfig()
-    align_depth: AlignDepthConfig = AlignDepthConfig()
-    track: TrackConfig = TrackConfig()
+    align_depth: AlignDepthConfig = table(AlignDepthConfig())
+    track: TrackConfig = table(TrackConfig())
     measure_motion: MeasureMotionConfig = MeasureMotionConfig()
-    filter: FilterConfig = FilterConfig()
-    write_shards: WriteShardsConfig = WriteShardsConfig()
-    report: ReportConfig = ReportConfig()
-    breaker: BreakerConfig = BreakerConfig()
-    licences: LicenceConfig = LicenceConfig()
+    filter: FilterConfig = table(FilterConfig())
+    write_shards: WriteShardsConfig = table(WriteShardsConfig())
+    report: ReportConfig = table(ReportConfig())
+    breaker: BreakerConfig = table(BreakerConfig())
+    licences: LicenceConfig = table(LicenceConfig())
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
         """The stages that take one clip from artifact to artifact."""
@@ -118,11 +120,14 @@ def curate(
                 state.count(row)
                 on_row(row)
                 rows.append(row)
-        return gather(store, config, _once_per_clip(rows), provenance)
+        return gather(store, config.write_shards, _once_per_clip(rows), provenance)
 
 
 def gather(
-    store: ClipStore, config: CurateConfig, rows: Sequence[ClipRow], provenance: Provenance
+    store: ClipStore,
+    sizes: WriteShardsConfig,
+    rows: Sequence[ClipRow],
+    provenance: Mapping[str, Any],
 ) -> list[IndexRow]:
     """Shards, index and dataset card from the rows of all clips."""
     finished: dict[str, tuple[ClipRow, Kind]] = {}
@@ -140,7 +145,7 @@ def gather(
             continue
         finished[row.clip_id] = (row, verdict.kind)
         index[number] = verdict_row(row, clip, verdict, None)
-    write_shards = config.write_shards.build()
+    write_shards = sizes.build()
     places = write_shards(store, finished, provenance["weights"])
     for number, row in enumerate(rows):
         if error := write_shards.damaged.get(row.clip_id):

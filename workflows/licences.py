@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from camvid.errors import BackendUnavailable
 from camvid.models.registry import BackendConfig, find_weights
+from camvid.settings import setting
 from camvid.weights import Weight
 
 
@@ -12,7 +13,9 @@ from camvid.weights import Weight
 class LicenceConfig:
     """What the user agreed to; run.toml keeps it."""
 
-    accept_noncommercial: bool = False  # the command line's --accept-noncommercial
+    accept_noncommercial: bool = setting(
+        False, "true or false", "Use weights whose licence forbids commercial use."
+    )
 
 
 def weights_in_use(stages: Iterable[object], accepted: LicenceConfig) -> tuple[Weight, ...]:

@@ -1,4 +1,4 @@
-"""run.toml: what made this run, so that it can be made again."""
+"""What made a run, beside its settings: versions, weights, videos."""
 
 import importlib.metadata
 import platform
@@ -6,11 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import camvid
-from camvid.config import dump_toml
-from camvid.store import ClipStore
 from camvid.video.names import source_name
 from camvid.weights import Weight
-from workflows.run_folder import RUN_TOML
 
 Provenance = dict[str, Any]
 PACKAGES = ("numpy", "opencv-python-headless", "pycolmap", "onnxruntime", "av", "pyarrow")
@@ -31,8 +28,3 @@ def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
         "weights": weights,
         "videos": [source_name(video) for video in videos],
     }
-
-
-def write_run_toml(store: ClipStore, config: object, provenance: Provenance) -> None:
-    """The resolved configuration and its provenance; `--config RUN/run.toml` repeats the run."""
-    store.write_bytes(RUN_TOML, dump_toml(config, {"provenance": provenance}).encode())

@@ -7,10 +7,12 @@ from camvid.index import IndexRow, decide_row, read_index
 from camvid.stage import run_stage
 from camvid.store import ClipStore
 from camvid.verdict import Policy
+from stages.filter import FilterConfig
+from stages.write_shards import WriteShardsConfig
 from workflows.curate import gather
-from workflows.provenance import write_run_toml
-from workflows.replay import load_run, rows_of_run
-from workflows.reporting import write_report
+from workflows.replay import rows_of_run
+from workflows.reporting import ReportConfig, write_report
+from workflows.run_toml import read_run_toml, write_section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +44,16 @@ def preview(index: Sequence[IndexRow], policy: Policy) -> list[Change]:
 
 def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> list[Change]:
     """Applies `filter.key=value` overrides to a run: verdicts, shards, index and report."""
-    config, provenance = load_run(store, overrides)
+    run = read_run_toml(store)
+    policy = run.section("filter", FilterConfig(), overrides)
     index = read_index(store)
-    changes = preview(index, config.filter)
+    changes = preview(index, policy)
     if dry_run:
         return changes
-    stage = config.filter.build()
+    stage = policy.build()
     rows = [run_stage(stage, store, row) for row in rows_of_run(store, index, "filter")]
-    index = gather(store, config, rows, provenance)
-    write_run_toml(store, config, provenance)
-    write_report(store, config.report, index)
+    sizes = run.section("write_shards", WriteShardsConfig())
+    index = gather(store, sizes, rows, run.provenance)
+    write_section(store, run, "filter", policy)
+    write_report(store, run.section("report", ReportConfig()), index)
     return changes

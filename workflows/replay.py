@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
 
-from camvid.config import load_config, read_toml
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.index import IndexRow, find_row, read_index
 from camvid.stage import ClipRow, run_stage
@@ -12,27 +10,11 @@ from camvid.store import ClipStore
 from camvid.structure import did_you_mean
 from stages.split import Split, load_video_record
 from workflows.curate import CurateConfig
-from workflows.licences import weights_in_use
-from workflows.run_folder import RUN_TOML
+from workflows.licences import LicenceConfig, weights_in_use
+from workflows.run_toml import read_run_toml
 
 NOT_PER_CLIP = ("split", "write_shards", "report", "breaker", "licences")
 CLIP_STAGES = tuple(f.name for f in fields(CurateConfig) if f.name not in NOT_PER_CLIP)
-
-
-def load_run(
-    store: ClipStore, overrides: Sequence[str] = ()
-) -> tuple[CurateConfig, dict[str, Any]]:
-    """A run's configuration, with overrides, and its provenance."""
-    if not store.exists(RUN_TOML):
-        raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no {RUN_TOML}")
-    with store.open_local(RUN_TOML) as local:
-        provenance = read_toml(local).get("provenance")
-        if not isinstance(provenance, dict) or "weights" not in provenance:
-            raise StoreError(
-                f"{store.root}/{RUN_TOML} must say what made the run, but has no such [provenance];"
-                " run `camvid curate` again"
-            )
-        return load_config(CurateConfig, local, overrides), provenance
 
 
 def rows_of_run(store: ClipStore, index: Sequence[IndexRow], before: str) -> Iterator[ClipRow]:
@@ -74,12 +56,12 @@ def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
     """Runs one stage of one clip again, from its inputs, whatever is there."""
     if name not in CLIP_STAGES:
         raise ConfigError(f"stage `{name}` cannot be replayed{did_you_mean(name, CLIP_STAGES)}")
-    config, _ = load_run(store)
+    run = read_run_toml(store)
     index = [find_row(read_index(store), clip_id)]
     rows = list(rows_of_run(store, index, name))
     if not rows or rows[0].status != "ok":
         state = f"was {rows[0].status} in {rows[0].stopped_at}" if rows else "has no record"
         raise StoreError(f"clip {clip_id} must have come to the stage {name}, but it {state}")
-    chosen = getattr(config, name)
-    weights_in_use([chosen], config.licences)
+    chosen = run.section(name, getattr(CurateConfig(), name))
+    weights_in_use([chosen], run.section("licences", LicenceConfig()))
     return run_stage(chosen.build(), store, rows[0], force=True)

@@ -2,10 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from camvid.artifacts import (
     Clip,
@@ -24,8 +24,8 @@ from camvid.report.build import build_report
 from camvid.report.card import dataset_card
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
+from camvid.settings import setting
 from camvid.store import ClipStore
-from workflows.provenance import Provenance
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
@@ -37,13 +37,11 @@ _SEAL = b"<!-- written by camvid "
 class ReportConfig:
     """How much of the run is drawn; the table lists every clip either way."""
 
-    max_clip_pages: int = 200
+    max_clip_pages: int = setting(200, "clips", "So many get a page of their own in the report.")
 
     def __post_init__(self) -> None:
         if self.max_clip_pages < 0:
-            raise ConfigError(
-                f"`report.max_clip_pages` must be at least 0, got {self.max_clip_pages}"
-            )
+            raise ConfigError(f"max_clip_pages must be at least 0, got {self.max_clip_pages}")
 
 
 def run_name(store: ClipStore) -> str:
@@ -75,7 +73,7 @@ def _weights(store: ClipStore) -> list[str]:
         return read_toml(local).get("provenance", {}).get("weights", [])
 
 
-def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Provenance) -> None:
+def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Mapping[str, Any]) -> None:
     """README.md of the run: the dataset card. One that was written by hand is left as it is."""
     if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
         log.warning(

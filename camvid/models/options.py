@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.errors import ConfigError
+from camvid.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,9 +13,17 @@ class CheckpointOptions:
 
     gpu_share: ClassVar[float] = 0.2  # of a card with 24 GB or more, with some room to spare
 
-    checkpoint: str = ""  # a name that `camvid models list` knows, a hub id, a file or a folder
-    licence: str = ""  # of a checkpoint of your own, as an SPDX name: goes into the shards
-    device: str = "auto"  # cpu, cuda, cuda:N; auto: a GPU where there is one
+    checkpoint: str = setting(
+        "",
+        "name or path",
+        "A name that `camvid models list` knows, a hub id, a file or a folder.",
+    )
+    licence: str = setting(
+        "", "SPDX name", "Licence of a checkpoint of your own; every shard names it."
+    )
+    device: str = setting(
+        "auto", "name", "`cpu`, `cuda` or `cuda:N`; `auto` takes a GPU where there is one."
+    )
     batch_size: int = 8  # at most: halved until it fits the memory
 
     def __post_init__(self) -> None:

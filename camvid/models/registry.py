@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.models.checkpoints import locate
 from camvid.models.options import CheckpointOptions
+from camvid.settings import setting, with_settings
 from camvid.structure import did_you_mean
 from camvid.weights import Weight
 
@@ -53,32 +54,32 @@ _PACKAGES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
-    """A choice of backend: its name, and beside it a field of options per backend, named alike.
-
-    A class of your own is named `package.module:Class` and made with the table `options`.
-    """
+    """A choice of backend, and what it is told."""
 
     role: ClassVar[str]
+    known: ClassVar[Mapping[str, Any]]  # name -> options; the first is the default
 
-    backend: str
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    backend: str = setting("", "name", "Which one runs; `package.module:Class` is one of your own.")
+    options: Any = setting(None, "table", "What it is told; one of your own takes any keys.")
 
-    @property
-    def chosen(self) -> Any:
-        """The options of the backend in use."""
-        return self.options if ":" in self.backend else getattr(self, self.backend, None)
+    def __post_init__(self) -> None:
+        """Fills in what was not said; options that are another backend's do not carry over."""
+        if not self.backend:
+            object.__setattr__(self, "backend", next(iter(self.known)))
+        own, options = self.known.get(self.backend), self.options
+        if own is None:
+            options = options if isinstance(options, Mapping) else {}
+        elif isinstance(options, Mapping):
+            options = with_settings(own, options, "options")
+        elif type(options) is not type(own):
+            options = own
+        object.__setattr__(self, "options", options)
 
     @property
     def gpu_share(self) -> float:
         """Of a card, that the backend in use asks for; none where it is told to use the CPU."""
-        on_cpu = getattr(self.chosen, "device", "cpu") == "cpu"
-        return 0.0 if on_cpu else float(getattr(self.chosen, "gpu_share", 0.0))
-
-    @property
-    def idle_fields(self) -> frozenset[str]:
-        """Fields that change nothing: the options of the backends not in use."""
-        used = "options" if ":" in self.backend else self.backend
-        return frozenset({*BACKENDS[self.role], "options"} - {used})
+        on_cpu = getattr(self.options, "device", "cpu") == "cpu"
+        return 0.0 if on_cpu else float(getattr(self.options, "gpu_share", 0.0))
 
 
 def role_of(backend: str) -> str:
@@ -112,7 +113,7 @@ def backend_class(config: BackendConfig) -> Any:
 
 def build_backend(config: BackendConfig) -> Any:
     """The backend that the configuration names, made with its options; it loads its weights."""
-    return backend_class(config)(config.chosen)
+    return backend_class(config)(config.options)
 
 
 def weights_of(backend: object) -> tuple[Weight, ...]:
@@ -132,10 +133,10 @@ def find_weights(config: BackendConfig) -> tuple[Weight, ...]:
     made = backend_class(config)
     check = getattr(made, "check", None)
     if check is not None:
-        check(config.chosen)
-    named = list(_checkpoints_in(config.chosen))
+        check(config.options)
+    named = list(_checkpoints_in(config.options))
     if not named:
-        return weights_of(made(config.chosen))
+        return weights_of(made(config.options))
     return tuple(locate(o.checkpoint, licence=o.licence).weight for o in named)
 
 
@@ -143,7 +144,7 @@ def _checkpoints_in(options: Any) -> Iterator[CheckpointOptions]:
     """Every checkpoint that these options name; of nested choices, those of the chosen backend."""
     if isinstance(options, BackendConfig):
         backend_class(options)
-        yield from _checkpoints_in(options.chosen)
+        yield from _checkpoints_in(options.options)
     elif is_dataclass(options):
         if isinstance(options, CheckpointOptions):
             yield options

@@ -44,6 +44,19 @@ def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]
     return [passage for passage in found if passage is not None]
 
 
+def followed_corners(here: U8, there: U8) -> tuple[F32, F32]:
+    """Corners [n, 2] of one image [H, W] in px, and where they are in another."""
+    found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
+    if found is None:
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+    corners = np.asarray(found, np.float32)
+    moved, forth = _followed(here, there, corners)
+    again, back = _followed(there, here, moved)
+    followed = forth & back
+    followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
+    return corners[followed, 0], moved[followed, 0]
+
+
 def flow_of(homography: F64, width_px: int, height_px: int) -> F32:
     """Displacement [h, w, 2] in px under a homography, at every eighth pixel; see `at_pixels`."""
     x, y = np.meshgrid(
@@ -63,23 +76,16 @@ def at_pixels(nodes: F32, width_px: int, height_px: int) -> F32:
 
 def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     """That of most corners that move; None where too few do."""
-    found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
-    if found is None:
+    start, end = followed_corners(here, there)
+    shift_px = np.linalg.norm(end - start, axis=1)
+    moving = shift_px >= _MIN_MOVING_PX
+    if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * len(moving)):
         return None
-    corners = np.asarray(found, np.float32)
-    moved, forth = _followed(here, there, corners)
-    again, back = _followed(there, here, moved)
-    followed = forth & back
-    followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
-    shift_px = np.linalg.norm((moved - corners)[:, 0], axis=1)
-    moving = followed & (shift_px >= _MIN_MOVING_PX)
-    if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * followed.sum()):
-        return None
-    rim = followed & _on_rim(corners[:, 0], here.shape)
+    rim = _on_rim(start, here.shape)
     if moving[rim].sum() < _MIN_RIM_SHARE * rim.sum():
         return None  # a large mover, before a camera that stands still
     tolerance = 2 + 0.05 * float(np.median(shift_px[moving]))
-    start, end = corners[moving, 0], moved[moving, 0]
+    start, end = start[moving], end[moving]
     homography, inlier = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
     if np.shape(homography) != (3, 3):
         return None

@@ -47,14 +47,17 @@ def find_sides(overlay: Overlay, straight: Bool, spread: F32, options: BoxOption
     return upright | level
 
 
-def add_boxes(overlay: Overlay, sides: Bool, change: F32, options: BoxOptions) -> Overlay:
+def add_boxes(
+    overlay: Overlay, sides: Bool, lines: Bool, change: F32, options: BoxOptions
+) -> Overlay:
     """The overlay with the boxes that the sides [H, W] bound.
 
     Args:
+        lines: [H, W] that may be sides where they meet one, though nothing passes across them.
         change: [H, W] deviation of each pixel from its mean over time, in grey levels.
     """
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
-    for x, y, width, height in _boxes(sides, options):
+    for x, y, width, height in [*_boxes(sides, options), *_corners(sides, lines, options)]:
         window = np.s_[y : y + height, x : x + width]
         still = np.mean(change[window] <= options.max_still_change) > 0.5
         (fixed if still else inset)[window] = True
@@ -80,13 +83,7 @@ def _boxes(sides: Bool, options: BoxOptions) -> list[Box]:
 def _facing(sides: Bool, options: BoxOptions) -> list[Box]:
     """The boxes between upright sides."""
     rows, columns = sides.shape
-    long = round(options.min_line * max(rows, columns))
-    upright = cv2.morphologyEx(sides.astype(np.uint8), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(upright)
-    lines: list[Box] = [
-        (int(x), int(y), int(width), int(height))
-        for x, y, width, height in stats[1:, : cv2.CC_STAT_AREA]
-    ]
+    lines = _upright(sides, options)
     boxes: list[Box] = []
     touch = options.touch * max(rows, columns)
     for k, (x, y, width, height) in enumerate(lines):
@@ -101,6 +98,34 @@ def _facing(sides: Bool, options: BoxOptions) -> list[Box]:
             if apart and bottom - top >= options.min_overlap * whole:
                 boxes.append((left, top, right - left, bottom - top))
     return boxes
+
+
+def _corners(sides: Bool, lines: Bool, options: BoxOptions) -> list[Box]:
+    """Boxes of an upright side and a level line whose ends meet, and the other way round."""
+    near = options.reach * max(sides.shape)
+    boxes: list[Box] = []
+    for turned in (False, True):
+        uprights = _upright(sides.T if turned else sides, options)
+        levels = [(x, y, w, h) for y, x, h, w in _upright(lines if turned else lines.T, options)]
+        for x, y, _, height in uprights:
+            for left, level_y, width, _ in levels:
+                across = min(abs(x - left), abs(x - left - width))
+                along = min(abs(y - level_y), abs(y + height - level_y))
+                if max(across, along) <= near:
+                    box = (left, y, width, height)
+                    boxes.append((y, left, height, width) if turned else box)
+    return boxes
+
+
+def _upright(sides: Bool, options: BoxOptions) -> list[Box]:
+    """The upright lines among the sides."""
+    long = round(options.min_line * max(sides.shape))
+    upright = cv2.morphologyEx(sides.astype(np.uint8), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(upright)
+    return [
+        (int(x), int(y), int(width), int(height))
+        for x, y, width, height in stats[1:, : cv2.CC_STAT_AREA]
+    ]
 
 
 def _way_px(variance: F32) -> F32:

@@ -4,7 +4,7 @@ Only what the background is seen to pass behind can be told: while the camera st
 the world is fixed to the image, and no overlay is found.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import Passage, background_passages, unlike_static
 from camvid.overlay.boxes import BoxOptions, add_boxes, find_sides
+from camvid.overlay.cuts import CutOptions, find_cuts
 from camvid.overlay.fixed_edges import (
     FixedEdgeOptions,
     Look,
@@ -19,6 +20,7 @@ from camvid.overlay.fixed_edges import (
     find_text,
     look_at,
     spread_of,
+    way_px,
 )
 from camvid.overlay.regions import (
     Overlay,
@@ -46,6 +48,7 @@ class OverlayOptions:
     min_unlike_static: float = 2.0
     edges: FixedEdgeOptions = field(default_factory=FixedEdgeOptions)
     regions: RegionOptions = field(default_factory=RegionOptions)
+    cuts: CutOptions = field(default_factory=CutOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
 
 
@@ -67,10 +70,17 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
         edges |= group_edges(text, text, options.regions)
     edges &= ~_like_static(edges, passages, options)
     change, spread = _change(gray, looks), spread_of(looks)
+    starts = [passage.frame_index for passage in passages]
+    cuts = find_cuts(gray, starts, step, way_px(spread), options.cuts)
+    edges |= cuts.spans
     still = still_regions(change, fixed.presence, spread, options.regions)
     overlay = bounded_regions(edges, still, change, options.regions)
     sides = find_sides(overlay, fixed.straight, spread, options.boxes)
-    return add_boxes(overlay, sides, change, options.boxes)
+    overlay = add_boxes(overlay, sides, nothing, change, options.boxes)
+    cut = options.cuts
+    short = replace(options.boxes, min_line=cut.min_line, min_way_px=cut.min_way_px)
+    sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
+    return add_boxes(overlay, sides, cuts.lines, change, short)
 
 
 def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:

@@ -14,6 +14,7 @@ import numpy as np
 from camvid.artifacts import U8, Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
+from camvid.settings import setting
 from camvid.video.decode import SourceFrame, fit, read_frames
 from camvid.video.quality import BlackBars, Combing, Looks, QualityOptions, Rect, find_fault
 from camvid.video.timing import is_hole
@@ -28,11 +29,13 @@ _SAME_TIME_S = 1e-6
 class CutOptions(QualityOptions):
     """How shots become clips, and which clips are not worth keeping."""
 
-    max_clip_s: float = 8.0  # longer shots are cut into equal pieces
-    max_fps: float = 30.0  # frames are left out, never made up or doubled
-    max_side_px: int = 640
-    jpeg_quality: int = 95
-    remove_black_bars: bool = True
+    max_clip_s: float = setting(8.0, "s", "Longer shots are cut into equal pieces.")
+    max_fps: float = setting(
+        30.0, "frames/s", "Faster videos lose frames; none is made up or doubled."
+    )
+    max_side_px: int = setting(640, "px", "Larger images are scaled down to this longer side.")
+    jpeg_quality: int = setting(95, "1 to 100", "JPEG quality of the stored frames.")
+    remove_black_bars: bool = setting(True, "true or false", "Black bars are cut off.")
 
     def __post_init__(self) -> None:
         QualityOptions.__post_init__(self)

@@ -8,6 +8,7 @@ import numpy as np
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.outcome import Reason, Rejected
+from camvid.settings import setting
 
 Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -21,15 +22,27 @@ _COMB_COLUMNS = 8  # one in so many is looked at
 class QualityOptions:
     """The least a clip must have; the name of an option is the reason of the rejection."""
 
-    min_clip_s: float = 1.5
-    min_fps: float = 2.0  # slower: no two frames within the half second that motion is sought in
-    min_side_px: int = 128  # of the source's shorter side, black bars off
-    min_brightness: float = 24.0  # grey level that a hundredth of the picture exceeds
-    min_corner_count: int = 40
-    min_frame_change: float = 4.0  # grey levels; sensor noise alone makes more
-    # Share of pixels in alternating lines: woven fields 0.12; of 60 whole clips 0.03 at most
-    max_combing: float = 0.06
-    max_lost_share: float = 0.1  # of the frames, to damage; more is a hole in any half second
+    min_clip_s: float = setting(1.5, "s", "Shorter clips are refused.")
+    # Slower: no two frames within the half second that motion is sought in.
+    min_fps: float = setting(2.0, "frames/s", "Clips with fewer are refused.")
+    min_side_px: int = setting(
+        128, "px", "Sources whose shorter side, black bars off, is smaller are refused."
+    )
+    min_brightness: float = setting(
+        24.0, "grey level", "The brightest hundredth of an image must exceed it; 0: no test."
+    )
+    min_corner_count: int = setting(40, "corners", "An image must hold as many; 0: no test.")
+    min_frame_change: float = setting(  # sensor noise alone makes more
+        4.0, "grey levels", "Some pixel must change by as much between frames; 0: no test."
+    )
+    max_combing: float = setting(  # woven fields have 0.12; of 60 whole clips the most was 0.03
+        0.06,
+        "share of the pixels",
+        "More in alternating (woven) lines are refused; 1: no test.",
+    )
+    max_lost_share: float = setting(  # more is a hole in any half second
+        0.1, "share of the frames", "Clips that lost more to damage are refused; 1: no test."
+    )
 
     def __post_init__(self) -> None:
         for name in ("min_clip_s", "min_fps", "min_side_px"):

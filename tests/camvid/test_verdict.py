@@ -200,5 +200,5 @@ def test_an_interval_across_the_threshold_is_named(
 
 
 def test_negative_thresholds_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"filter.min_motion_strength` must be at least 0"):
+    with pytest.raises(ConfigError, match=r"min_motion_strength must be at least 0"):
         Policy(min_motion_strength=-1)

@@ -1,22 +1,26 @@
-"""Backends by name: all of them reachable, a new one in one file, idle options without effect."""
+"""Backends by name: all of them reachable, a new one in one file, what they are told."""
 
 import re
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from camvid.config import load_config
 from camvid.errors import BackendUnavailable, ConfigError
+from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.options import CheckpointOptions
 from camvid.models.registry import BACKENDS, BackendConfig, find_weights
-from camvid.stage import fingerprint
+from camvid.settings import settings_of
+from camvid.stage import Resources, fingerprint
+from stages.align_depth import AlignDepthConfig
+from stages.split import SplitConfig
 from tests.models.backend_contracts import check_depth_estimator, posed_frames
 from workflows.curate import CurateConfig
+from workflows.run_toml import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "BACKENDS.md"
 SECTIONS = [
@@ -27,10 +31,9 @@ SECTIONS = [
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.role)
-def test_every_backend_has_its_field_of_options(section: BackendConfig) -> None:
-    names = {f.name for f in fields(section)}
-    assert set(BACKENDS[section.role]) <= names
-    assert section.backend in BACKENDS[section.role]
+def test_every_backend_has_its_options(section: BackendConfig) -> None:
+    assert list(section.known) == list(BACKENDS[section.role])
+    assert section.options == section.known[section.backend]
 
 
 def test_every_backend_has_its_own_file() -> None:
@@ -48,14 +51,21 @@ def test_an_unknown_name_is_a_config_error() -> None:
         section.build()
 
 
-def test_options_of_idle_backends_change_no_fingerprint() -> None:
-    used = CurateConfig().align_depth
-    other = replace(used, depth_anything=replace(used.depth_anything, batch_size=3))
-    chosen = [replace(c, backend="depth_anything") for c in (used, other)]
-    assert fingerprint("align_depth", 1, used, []) == fingerprint("align_depth", 1, other, [])
-    assert fingerprint("align_depth", 1, chosen[0], []) != fingerprint(
-        "align_depth", 1, chosen[1], []
-    )
+def test_a_table_of_options_lies_over_the_backends_own() -> None:
+    told = AlignDepthConfig(backend="depth_pro", options={"device": "cpu"})
+    assert told.options == DepthProOptions(device="cpu")
+    assert replace(told, backend="depth_anything").options == DepthAnythingOptions()
+    with pytest.raises(ConfigError, match=r"unknown key `options.batch_size`"):
+        AlignDepthConfig(backend="depth_pro", options={"batch_size": 3})
+
+
+def test_constants_change_the_fingerprint_though_no_setting_reaches_them() -> None:
+    used = SplitConfig(backend="transnetv2")
+    assert "options.min_cut_score" not in [s.name for s in settings_of(used)]
+    changed = replace(used, options=replace(used.options, min_cut_score=0.6))
+    elsewhere = replace(used, resources=Resources(cpus=2.0, gpus=1.0))
+    marks = [fingerprint("split", 1, config, []) for config in (used, elsewhere, changed)]
+    assert marks[0] == marks[1] != marks[2]
 
 
 def test_a_checkpoint_and_a_batch_are_needed() -> None:
@@ -79,7 +89,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_the_page_adds_a_backend_that_keeps_the_contract(told: dict[str, str]) -> None:
-    config = load_config(CurateConfig, told["config"]).align_depth
+    config = load_settings(CurateConfig(), told["config"]).align_depth
     stage = config.build()
     frames, masks, reconstruction = posed_frames(3, 24, 32)
     maps = stage(frames, masks, reconstruction)
@@ -98,7 +108,7 @@ def test_code_that_must_be_checked_out_is_asked_for_first(
 ) -> None:
     pytest.importorskip("torch")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(BackendUnavailable, match=f"git clone .* set track.{backend}.checkout"):
+    with pytest.raises(BackendUnavailable, match=r"git clone .* set track.options.checkout"):
         find_weights(replace(CurateConfig().track, backend=backend))
 
 

@@ -18,7 +18,7 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from camvid.artifacts import U8, Frames, MaskedObject, ObjectMasks
 from camvid.errors import BackendUnavailable
 from camvid.models.protocols import Segmenter
-from camvid.models.registry import backend_class
+from camvid.models.registry import backend_class, build_backend
 from camvid.models.segmenters.labelled import logits_at
 from camvid.models.segmenters.moving import moving_objects
 from camvid.models.segmenters.options import (
@@ -29,7 +29,6 @@ from camvid.models.segmenters.options import (
 )
 from camvid.models.segmenters.prompts import Prompt, prompts_of
 from camvid.models.segmenters.sam2 import _Walk, prompt_places
-from camvid.structure import structure
 from stages.segment import SegmentConfig
 from tests.models import tiny_segmenters, torchvision_standin
 from tests.models.crossing_scene import (
@@ -94,7 +93,7 @@ def build(
                 stack.enter_context(torchvision_standin.installed())
             config = SegmentConfig(backend=name)
             if name == "saliency_motion":
-                chosen = config.saliency_motion
+                chosen = config.options
             else:
                 chosen = options(name, str(weights or checkpoint(name)), device)
             return backend_class(config)(chosen)
@@ -276,10 +275,9 @@ def test_sam2_fed_frame_by_frame_sees_what_a_whole_session_sees(
 def test_sam2_outlines_what_a_detector_names(
     build: Callable[..., Segmenter], checkpoint: Callable[[str], str]
 ) -> None:
-    settings = {"checkpoint": checkpoint("rf_detr_seg"), "min_score": 0.0}
-    table = {"sam2": {"checkpoint": checkpoint("sam2"), "detector": settings}}
-    config = structure(SegmentConfig, {"backend": "sam2", **table})
-    segmenter = backend_class(config)(config.chosen)
+    detector = RfDetrSegOptions(checkpoint=checkpoint("rf_detr_seg"), min_score=0.0)
+    options = Sam2Options(checkpoint=checkpoint("sam2"), detector=detector)
+    segmenter = build_backend(SegmentConfig(backend="sam2", options=options))
     masks = segment(segmenter, crossing(3)[0])
     assert masks.objects
     assert {item.label for item in masks.objects} <= {"person", "car"}

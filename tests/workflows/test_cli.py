@@ -1,8 +1,10 @@
 """The command line: exit codes, one-line errors, JSON that parses."""
 
 import json
+import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ COMMANDS = [
     "stage",
     "shards",
     "models",
+    "settings",
     "doctor",
 ]
 
@@ -125,6 +128,32 @@ def test_stage_and_report(run: Path) -> None:
     assert done.returncode == 2
     assert "did you mean `track`?" in done.stderr
     assert Path(camvid("report", str(run)).stdout.strip()).exists()
+
+
+def test_commands_read_of_an_older_run_what_they_need(run: Path, tmp_path: Path) -> None:
+    """Its run.toml has keys that are none any more, and values that were never any."""
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    (old / "run.toml").write_text(
+        "[align_depth.geometric.movers.floor]\nfoot_share = 0.2\n[split.cut]\nmax_clip_s = 'long'\n"
+        "[filter]\nmin_motion_strength = 0.9\n[provenance]\nweights = []\n"
+    )
+    clip_id = next((old / "clips").glob("*/*")).name
+    for command in (["status"], ["report"], ["refilter", "--dry-run"]):
+        done = camvid(*command, str(old))
+        assert (done.returncode, done.stderr) == (0, ""), command
+    for command in (
+        ["inspect", str(old), clip_id],
+        ["stage", "track", str(old), "--clip", clip_id],
+    ):
+        done = camvid(*command)
+        assert (done.returncode, done.stderr) == (0, ""), command
+    done = camvid("refilter", str(old), "--set", "filter.min_motion_confidence=0.1")
+    assert done.stdout.endswith("1 clips changed\n")
+    told = tomllib.loads((old / "run.toml").read_text())
+    assert told["align_depth"] == {"geometric": {"movers": {"floor": {"foot_share": 0.2}}}}
+    assert told["filter"]["min_motion_strength"] == 0.9
+    assert told["filter"]["min_motion_confidence"] == 0.1
 
 
 def test_doctor() -> None:

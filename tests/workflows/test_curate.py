@@ -38,6 +38,7 @@ from workflows.curate import CurateConfig, curate
 from workflows.refilter import refilter
 from workflows.replay import replay_stage
 from workflows.reporting import write_report
+from workflows.run_toml import load_settings
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
 NUM_FRAMES = 40  # above the shortest clip that is kept (1.5 s)
@@ -199,9 +200,7 @@ def test_one_file_under_two_names_counts_once(videos: list[str], tmp_path: Path)
 
 
 def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path: Path) -> None:
-    from camvid.config import load_config
-
-    config = load_config(CurateConfig, run.full_path("run.toml"))
+    config = load_settings(CurateConfig(), run.full_path("run.toml"))
     assert config == CurateConfig()
     with open(run.full_path("run.toml"), encoding="utf-8") as file:
         text = file.read()

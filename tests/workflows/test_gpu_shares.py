@@ -10,24 +10,24 @@ from workflows.profiles import load_profile, profile_names
 
 pytest.importorskip("ray")
 
-from camvid.config import load_config
 from workflows.on_ray import fuse, gpu_plan
+from workflows.run_toml import load_settings
 
 
 def paper() -> CurateConfig:
-    return load_config(CurateConfig, None, (), load_profile("paper"))
+    return load_settings(CurateConfig(), profile=load_profile("paper"))
 
 
 def test_every_profile_loads() -> None:
     assert profile_names() == ["embedded", "paper", "paper-noncommercial"]
     for name in profile_names():
-        load_config(CurateConfig, None, (), load_profile(name))
-    assert load_config(CurateConfig, None, (), load_profile("embedded")) == CurateConfig()
+        load_settings(CurateConfig(), profile=load_profile(name))
+    assert load_settings(CurateConfig(), profile=load_profile("embedded")) == CurateConfig()
 
 
 def test_what_is_said_on_the_command_line_lies_over_the_profile() -> None:
     profile = load_profile("paper")
-    chosen = load_config(CurateConfig, None, ["segment.backend=sam2"], profile)
+    chosen = load_settings(CurateConfig(), None, ["segment.backend=sam2"], profile)
     assert chosen.segment.backend == "sam2"
     assert chosen.align_depth.backend == "depth_anything"
     assert profile == load_profile("paper")
@@ -48,10 +48,10 @@ def test_with_a_gpu_its_stages_have_workers_of_their_own() -> None:
 def test_a_share_is_the_backends_unless_something_else_is_said() -> None:
     config = paper()
     assert config.segment.gpu_share == 0.2
-    told = load_config(
-        CurateConfig,
+    told = load_settings(
+        CurateConfig(),
         None,
-        ["segment.rf_detr_seg.device=cpu", "align_depth.resources.gpus=0.5"],
+        ["segment.options.device=cpu", "align_depth.resources.gpus=0.5"],
         load_profile("paper"),
     )
     shares = [resources.gpus for resources, _ in fuse(told.clip_stages(), cluster_gpus=1)]

@@ -77,11 +77,11 @@ def paper(video: Path, run: Path, checkpoints: Path, *more: str) -> list[str]:
         "--profile",
         "paper",
         "--set",
-        f"segment.rf_detr_seg.checkpoint={checkpoints / 'tiny-rf-detr'}",
+        f"segment.options.checkpoint={checkpoints / 'tiny-rf-detr'}",
         "--set",
-        "segment.rf_detr_seg.min_score=0.9",
+        "segment.options.min_score=0.9",
         "--set",
-        f"align_depth.depth_anything.checkpoint={checkpoints / 'tiny-depth'}",
+        f"align_depth.options.checkpoint={checkpoints / 'tiny-depth'}",
         *more,
     ]
 
@@ -91,7 +91,7 @@ def test_the_whole_pipeline_runs_and_names_its_weights(
 ) -> None:
     """One run shows all: refused without the licence accepted, then valid to the last artifact."""
     run = tmp_path / "run"
-    licence = "align_depth.depth_anything.licence=CC-BY-NC-4.0"
+    licence = "align_depth.options.licence=CC-BY-NC-4.0"
     command = paper(video, run, checkpoints, "--set", licence)
     code, told = camvid(*command)
     assert (code, told.count("\n")) == (3, 1)
@@ -145,7 +145,7 @@ def test_missing_weights(video: Path, tmp_path: Path, camvid: Cli) -> None:
 def test_a_truncated_file(video: Path, checkpoints: Path, tmp_path: Path, camvid: Cli) -> None:
     broken = write_depth_anything(tmp_path / "broken") / "model.safetensors"
     broken.write_bytes(broken.read_bytes()[:-100])
-    setting = f"align_depth.depth_anything.checkpoint={broken.parent}"
+    setting = f"align_depth.options.checkpoint={broken.parent}"
     run = tmp_path / "run"
     code, told = camvid(*paper(video, run, checkpoints, "--set", setting))
     assert (code, told.count("\n")) == (3, 1)
@@ -155,7 +155,7 @@ def test_a_truncated_file(video: Path, checkpoints: Path, tmp_path: Path, camvid
 
 def test_a_wrong_sha256(video: Path, checkpoints: Path, tmp_path: Path, camvid: Cli) -> None:
     write_depth_anything(tmp_path / "weights" / "depth-anything-v2-small")
-    setting = "align_depth.depth_anything.checkpoint=depth-anything-v2-small"
+    setting = "align_depth.options.checkpoint=depth-anything-v2-small"
     run = tmp_path / "run"
     code, told = camvid(*paper(video, run, checkpoints, "--set", setting))
     assert (code, told.count("\n")) == (3, 1)
@@ -169,7 +169,13 @@ def test_a_missing_package(
     monkeypatch.delitem(sys.modules, "camvid.models.depth.depth_anything", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)
     run = tmp_path / "run"
-    code, told = camvid(*paper(video, run, checkpoints, "--set", "segment.backend=saliency_motion"))
+    other = "segment.backend=saliency_motion"
+    code, told = camvid(*paper(video, run, checkpoints, "--set", other))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "unknown key `segment.options.checkpoint`; there are no settings here" in told
+    depth = f"align_depth.options.checkpoint={checkpoints / 'tiny-depth'}"
+    words = ["curate", str(video), "--out", str(run), "--profile", "paper"]
+    code, told = camvid(*words, "--set", other, "--set", depth)
     assert (code, told.count("\n")) == (3, 1)
     assert "depth estimator `depth_anything` needs the package transformers" in told
     assert "run: pip install 'camvid[models]'" in told

@@ -37,17 +37,17 @@ def command(
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
-    from camvid.config import load_config
     from camvid.video.find import find_videos
     from workflows.cli.progress import progress
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.executors import choose_executor
     from workflows.profiles import load_profile
+    from workflows.run_toml import load_settings
 
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
-    resolved = load_config(CurateConfig, config, [*accepted, *(settings or ())], chosen)
+    resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
     found = find_videos(videos)
     with progress(len(found)) as on_row:
         index = curate(found, out, resolved, choose_executor(ray, workers), on_row)

@@ -19,6 +19,7 @@ from workflows.cli import (
     refilter,
     report,
     sample,
+    settings,
     shards,
     stage,
     status,
@@ -48,6 +49,7 @@ app.add_typer(genxd.app, name="genxd")
 app.command("stage")(stage.command)
 app.add_typer(shards.app, name="shards")
 app.add_typer(models.app, name="models")
+app.command("settings")(settings.command)
 app.command("doctor")(doctor.command)
 
 

@@ -7,9 +7,9 @@ def command(run: RunArgument) -> None:
     """Build the HTML report of a run from its index and artifacts."""
     from camvid.index import read_index
     from camvid.store import ClipStore
-    from workflows.replay import load_run
-    from workflows.reporting import write_report
+    from workflows.reporting import ReportConfig, write_report
+    from workflows.run_toml import read_run_toml
 
     store = ClipStore(run)
-    config, _ = load_run(store)
-    print(store.full_path(write_report(store, config.report, read_index(store))))
+    config = read_run_toml(store).section("report", ReportConfig())
+    print(store.full_path(write_report(store, config, read_index(store))))

@@ -1,9 +1,9 @@
 """Embedded pose solver: re-anchored Lucas-Kanade tracks of the static scene, mapped by COLMAP."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ from camvid.outcome import Reason
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 from camvid.segmentation.objects import CALM
+from camvid.settings import constant, table
 from camvid.sfm.acceptance import (
     AcceptanceOptions,
     Evidence,
@@ -71,10 +72,13 @@ class FeatureMatcherConfig(BackendConfig):
 
     role: ClassVar[str] = "feature matcher"
 
-    backend: str = "sift"
-    sift: SiftMatcherOptions = field(default_factory=lambda: SiftMatcherOptions(max_features=1500))
-    xfeat: XFeatOptions = field(default_factory=XFeatOptions)
-    aliked_lightglue: AlikedLightGlueOptions = field(default_factory=AlikedLightGlueOptions)
+    known: ClassVar[Mapping[str, Any]] = {
+        "sift": SiftMatcherOptions(max_features=1500),
+        "xfeat": XFeatOptions(),
+        "aliked_lightglue": AlikedLightGlueOptions(),
+    }
+
+    options: Any = constant(None)  # each matcher has the one set of weights that was published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,7 @@ class TrackSfmOptions:
     adjustment: AdjustmentOptions = field(default_factory=AdjustmentOptions)
     background: BackgroundOptions = field(default_factory=BackgroundOptions)
     acceptance: AcceptanceOptions = field(default_factory=AcceptanceOptions)
-    features: FeatureMatcherConfig = field(default_factory=FeatureMatcherConfig)
+    features: FeatureMatcherConfig = table(FeatureMatcherConfig())
     feature_tracks: FeatureTrackOptions = field(default_factory=FeatureTrackOptions)
 
 

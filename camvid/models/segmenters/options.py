@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from camvid.errors import ConfigError
 from camvid.models.options import CheckpointOptions
 from camvid.models.segmenters.movable import MOVABLE
+from camvid.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +41,29 @@ class SegmentAnythingOptions(CheckpointOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mask2FormerOptions(CheckpointOptions):
-    """Mask2Former: instances with labels. Greedy: unsure masks count too."""
+class LabelledOptions(CheckpointOptions):
+    """Instances with labels. Greedy: unsure masks count too."""
 
-    checkpoint: str = "mask2former-swin-large-coco-instance"
-    min_score: float = 0.3
-    movable: tuple[str, ...] = MOVABLE
+    min_score: float = setting(0.3, "probability", "Instances with a lower score are not masked.")
+    movable: tuple[str, ...] = setting(
+        MOVABLE, "labels", "Labels of the checkpoint that name something that may move."
+    )
     link: LinkOptions = field(default_factory=LinkOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RfDetrSegOptions(CheckpointOptions):
-    """RF-DETR-Seg: instances with labels, faster. Greedy: unsure masks count too."""
+class Mask2FormerOptions(LabelledOptions):
+    """Mask2Former."""
+
+    checkpoint: str = "mask2former-swin-large-coco-instance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RfDetrSegOptions(LabelledOptions):
+    """RF-DETR-Seg: faster."""
 
     checkpoint: str = "rf-detr-seg-large"
-    min_score: float = 0.3
     side_px: int = 0  # of the square input, fitted to the network's windows; 0: the checkpoint's
-    movable: tuple[str, ...] = MOVABLE
-    link: LinkOptions = field(default_factory=LinkOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

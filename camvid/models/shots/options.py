@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from camvid.errors import ConfigError
 from camvid.models.options import CheckpointOptions
+from camvid.settings import constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransNetV2Options(CheckpointOptions):
     """When the network's word counts as a cut or a fade; lengths are in source frames."""
 
-    checkpoint: str = "transnetv2"
+    checkpoint: str = constant("transnetv2")  # nobody published another
+    licence: str = constant("")
     batch_size: int = 8  # windows of 100 frames at once
     min_cut_score: float = 0.5  # that a picture is the last before a change
     min_fade_score: float = 0.5  # that a picture belongs to a change

@@ -27,7 +27,7 @@ from camvid.weights import Weight
 
 _HOW_TO_GET_IT = (
     "git clone https://github.com/facebookresearch/co-tracker (CC-BY-NC-4.0: no commercial use)"
-    " and set track.cotracker.checkout to its folder"
+    " and set track.options.checkout to its folder"
 )
 _OFFLINE_FRAMES, _ONLINE_FRAMES = 60, 16  # as the published weights were trained
 

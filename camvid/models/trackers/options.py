@@ -5,6 +5,9 @@ from typing import Literal
 
 from camvid.errors import ConfigError
 from camvid.models.options import CheckpointOptions
+from camvid.settings import setting
+
+CHECKOUT = "Folder of the tracker's repository; without one, the installed package."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,10 @@ class CoTrackerOptions(CheckpointOptions):
     licence: str = "CC-BY-NC-4.0"  # of the published weights
     batch_size: int = 2048  # points followed at once
     half_precision: bool = False  # on a GPU; the published code adds up its small steps in fp32
-    mode: Literal["offline", "online"] = "offline"  # must fit the checkpoint
-    checkout: str = ""  # folder of the repository; empty: the installed package, or torch.hub's
+    mode: Literal["offline", "online"] = setting(
+        "offline", "name", "`offline` or `online`: what the checkpoint was trained for."
+    )
+    checkout: str = setting("", "path", CHECKOUT)
     follow: FollowOptions = FollowOptions()
 
 
@@ -54,5 +59,5 @@ class TapirOptions(CheckpointOptions):
     checkpoint: str = "bootstapir"
     batch_size: int = 512  # points followed at once
     half_precision: bool = False  # on a GPU; the published code adds up its small steps in fp32
-    checkout: str = ""  # folder of the repository; empty: the installed package
+    checkout: str = setting("", "path", CHECKOUT)
     follow: FollowOptions = FollowOptions()

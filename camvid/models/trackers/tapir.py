@@ -26,7 +26,7 @@ from camvid.weights import Weight
 
 _HOW_TO_GET_IT = (
     "git clone https://github.com/google-deepmind/tapnet, pip install dm-tree einshape,"
-    " and set track.tapir.checkout to its folder"
+    " and set track.options.checkout to its folder"
 )
 _SIDE_PX = 256  # as trained; square, because the code scales both axes by the height
 _MIN_CERTAINTY = 0.5  # not hidden, and not far off
