@@ -323,7 +323,8 @@ def _salient_movers(saliency: U8, strength: U8, options: EvidenceOptions) -> Boo
     """[h, w] where a salient region lies of which a good part moves."""
     core = np.where(saliency >= 128, np.uint8(1), np.uint8(0))
     core = np.asarray(cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    num, region = cv2.connectedComponents(core)
+    num, found = cv2.connectedComponents(core)
+    region = np.asarray(found, np.int32)
     total = np.bincount(region.ravel(), minlength=num)
     moving = np.bincount(region[strength >= 128], minlength=num)
     own = (moving >= options.min_moving_share * total) & (total >= options.min_salient_px)
