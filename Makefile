@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt check test demo bench evaluate evaluate-real evaluate-semi-real train-demo \
+.PHONY: setup fmt docs check test demo bench evaluate evaluate-real evaluate-semi-real train-demo \
 	bench-train clean
 
 setup: $(DONE)
@@ -19,6 +19,10 @@ $(DONE): pyproject.toml constraints.txt
 fmt: $(DONE)
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+docs: $(DONE)
+	$(BIN)/python -c 'from camvid.report.columns_page import columns_page as p; print(p(), end="")' \
+		> docs/COLUMNS.md
 
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
 $(DONE)-torch: $(DONE)

@@ -17,7 +17,7 @@ from camvid.genxd.data_loader import Batch, ClipLoader, collate
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import make_sample
-from camvid.schema import FRAME_CRC32
+from camvid.shard_columns import FRAME_CRC32
 from camvid.shard_row import checksums
 from camvid.shards import ShardOptions, ShardWriter, write_manifest
 from camvid.store import ClipStore

@@ -93,11 +93,11 @@ def run_ours(video: Path, out: Path, truth: SceneTruth) -> float:
     total = time.perf_counter() - start
     seconds["the rest"] = total - sum(seconds.values())
     store = ClipStore(str(out))
-    clip_id = index[0]["clip_id"]
+    clip_id = index[0].clip_id
     found = store.load(clip_id, Reconstruction)
     frames = store.load(clip_id, Clip).source_frame_index
     error = trajectory_error(found.cam_from_world, found.registered, truth.cam_from_world[frames])
-    print(f"camvid {index[0]['kind']}: {total:.1f} s, {_describe(error)}")
+    print(f"camvid {index[0].outcome}: {total:.1f} s, {_describe(error)}")
     for stage, spent in seconds.items():
         print(f"  {stage:16}{spent:7.2f} s {100 * spent / total:5.1f} %")
     return total

@@ -27,8 +27,8 @@ from real_page import page
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.sequences import SequenceScores, sequence_scores
 from camvid.evaluation.truth import find_truths, match_truth, read_truth
-from camvid.index import IndexRow
 from camvid.parallel import num_threads
+from camvid.record import ClipRecord
 from camvid.store import ClipStore
 from camvid.structure import unstructure
 from stages.split import SplitConfig
@@ -115,19 +115,19 @@ def sources(data: Path, only: Sequence[str]) -> list[str]:
 
 def run_baselines(
     store: ClipStore,
-    index: Sequence[IndexRow],
+    index: Sequence[ClipRecord],
     truths: Mapping[str, Path],
     baselines: Sequence[str],
     jobs: int,
 ) -> dict[tuple[str, str], dict[str, float] | str]:
     """Every baseline on every clip that has frames and masks, by clip id and baseline."""
     tasks: list[tuple[str, str, Path]] = []
-    for row in index:
-        folder = match_truth(row["source_uri"], truths)
-        if folder is None or row["status"] == "failed" or row["stopped_at"] not in ("", "filter"):
+    for record in index:
+        folder = match_truth(record.source_uri, truths)
+        if folder is None or not record.has_verdict:
             continue
         skipped = () if read_truth(folder).masks else ("u2netp",)
-        tasks += [(row["clip_id"], name, folder) for name in baselines if name not in skipped]
+        tasks += [(record.clip_id, name, folder) for name in baselines if name not in skipped]
     with ThreadPoolExecutor(jobs) as pool:
         cells = pool.map(lambda task: _run_baseline(store.root, *task), tasks)
         return {
@@ -161,7 +161,7 @@ def _run_baseline(run: str, clip_id: str, baseline: str, truth: Path) -> dict[st
 
 def make_lines(
     clips: Sequence[ClipScores],
-    index: Sequence[IndexRow],
+    index: Sequence[ClipRecord],
     truths: Mapping[str, Path],
     cells: Mapping[tuple[str, str], dict[str, float] | str],
 ) -> list[Line]:
@@ -170,8 +170,8 @@ def make_lines(
     for name in sorted({clip.name for clip in clips}):
         own = [clip for clip in clips if clip.name == name]
         longest = max(own, key=lambda clip: clip.num_frames)
-        rows = [r for r in index if match_truth(r["source_uri"], truths) == truths[name]]
-        reasons = [reason for r in rows for reason in (*r["reasons"], r["error"]) if reason]
+        found = [r for r in index if match_truth(r.source_uri, truths) == truths[name]]
+        reasons = [str(why) for r in found for why in (*r.reasons, r.error) if why]
         lines.append(
             Line(
                 half=HALVES.get(name, UNSEEN),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from camvid.checked import Checked
 from camvid.geometry import zoomed_K
+from camvid.objects import MaskedObject
 from camvid.outcome import KINDS, Kind, Reason
 
 U8 = NDArray[np.uint8]
@@ -93,20 +94,6 @@ class Frames(Checked):
 
     def __post_init__(self) -> None:
         self.check("rgb", np.uint8, ("T", "H", "W", 3), {})
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedObject:
-    """One object of the clip: an id above 0, a word for it, and how sure the segmenter is.
-
-    An `overlay` is fixed to the image (a logo, subtitles, the hood of the car that carries the
-    camera): it is no part of the scene, and no stage measures anything on it.
-    """
-
-    object_id: int
-    label: str
-    score: float
-    kind: Literal["movable", "overlay"] = "movable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

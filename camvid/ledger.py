@@ -8,8 +8,11 @@ from dataclasses import fields
 
 import pyarrow as pa
 
+from camvid.columns import arrow_type
+from camvid.outcome import Reason
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.store import ClipStore, StageRecord
+from camvid.structure import structure, unstructure
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ SCHEMA = pa.schema(
         ("artifact", pa.string()),
         ("fingerprint", pa.string()),
         ("status", pa.string()),
-        ("reason", pa.string()),
+        ("reason", arrow_type(Reason)),
         ("error", pa.string()),
         ("cause", pa.string()),
         ("measured", pa.map_(pa.string(), pa.float64())),
@@ -65,6 +68,7 @@ class LedgerWriter:
         rows = [{name: getattr(record, name) for name in names} for record in self._pending]
         for row in rows:
             row["measured"] = list(row["measured"].items())
+            row["reason"] = unstructure(row["reason"]) if row["reason"] else None
         data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
         self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
         self._next_part += 1
@@ -80,10 +84,18 @@ def read_ledger(store: ClipStore) -> pa.Table:
 
 def _read_part(store: ClipStore, name: str) -> pa.Table:
     try:
-        return table_from_bytes(store.read_bytes(f"ledger/{name}")).select(SCHEMA.names)
+        part = table_from_bytes(store.read_bytes(f"ledger/{name}")).select(SCHEMA.names)
+        return part if part.schema.equals(SCHEMA) else _upgraded(part)
     except (pa.ArrowException, OSError, KeyError) as error:
         log.warning("ledger/%s is damaged, left out: %s", name, error)
         return SCHEMA.empty_table()
+
+
+def _upgraded(part: pa.Table) -> pa.Table:
+    """A part of a version that kept reasons as text."""
+    reasons = [unstructure(structure(Reason, r)) if r else None for r in part["reason"].to_pylist()]
+    column = pa.array(reasons, arrow_type(Reason))
+    return part.set_column(SCHEMA.get_field_index("reason"), "reason", column).cast(SCHEMA)
 
 
 def _parts(store: ClipStore) -> list[tuple[int, str]]:

@@ -1,9 +1,10 @@
 """The three outcomes of a stage, never mixed: ok, rejected (a value), failed (an exception)."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["ok", "rejected", "failed"]
 Kind = Literal["4d", "3d", "video", "none"]
@@ -15,23 +16,33 @@ INDICATOR: Mapping[Kind, int] = {"4d": 2, "3d": 0, "video": 1}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One threshold that decided: its name, what was measured, and the limit it missed.
+    """One threshold or fact that decided: its name, what was measured, and the limit it missed.
 
-    `name` is the name of the configuration key that holds the limit, so that a reader of a
-    report knows what to change; facts without a limit (`camera_fixed`) leave it NaN.
+    `name` is that of a `camvid.reasons.Why`, which says it in words; what an older version wrote
+    may have another. A fact without a limit (`camera_fixed`) leaves it NaN. `Reason()` is none.
     """
 
-    name: str
-    measured: float = float("nan")
-    limit: float = float("nan")
+    name: str = ""
+    measured: float = math.nan
+    limit: float = math.nan
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", str(self.name))  # as it is when it was stored and read
 
     @classmethod
-    def parse(cls, text: str) -> "Reason":
-        """The reason that `str` spelled as `text` (its numbers to the digits spelled)."""
-        name, _, numbers = text.partition(" (")
-        found = dict(re.findall(r"(measured|limit) ([^,)]+)", numbers))
-        nan = float("nan")
-        return cls(name, float(found.get("measured", nan)), float(found.get("limit", nan)))
+    def upgraded(cls, value: Any) -> Any:
+        """What is stored of a reason; versions up to shard schema 1.4 kept the text of `str`."""
+        if not isinstance(value, str):
+            return value
+        name, bracket, numbers = value.partition(" (")
+        number = r"(?:-?\d[\d.e+-]*|-?inf|nan)"
+        if not bracket or not re.fullmatch(rf"measured {number}(, limit {number})?\)", numbers):
+            return {"name": value}
+        found = re.findall(number, numbers)
+        return {"name": name, **dict(zip(("measured", "limit"), map(float, found), strict=False))}
+
+    def __bool__(self) -> bool:
+        return bool(self.name)
 
     def __str__(self) -> str:
         if self.measured != self.measured:

@@ -1,12 +1,12 @@
-"""One clip's artifacts -> one shard row, and back to arrays for whoever trains or audits."""
+"""What a shard's row is made of, and arrays of it again for whoever trains or audits."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-import camvid
 from camvid.artifacts import (
     F64,
     Bool,
@@ -18,11 +18,11 @@ from camvid.artifacts import (
     ObjectMasks,
     PointTracks,
     Reconstruction,
+    Verdict,
 )
 from camvid.codecs import stored_depth, stored_masks
 from camvid.geometry import camera_centers, transform_points
-from camvid.outcome import INDICATOR, Kind
-from camvid.schema import FRAME_CRC32
+from camvid.outcome import Kind
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.tracks import with_owners
@@ -30,8 +30,26 @@ from camvid.tracks import with_owners
 A = TypeVar("A")
 
 
-def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> dict[str, Any]:
-    """The row of a clip, from what the stages left in the store; DamagedArtifact as `load`."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClipParts:
+    """All that a shard's row is made of; masks and depth go in as the PNGs they are kept as."""
+
+    kind: Kind
+    row: ClipRow
+    weights: list[str]
+    clip: Clip
+    jpegs: list[bytes]  # [T]
+    mask_pngs: list[bytes]  # [T]
+    objects: tuple[MaskedObject, ...]
+    depth: tuple[list[bytes], F64] | None  # PNGs [T], and the inverse depth [T] of code 65535
+    reconstruction: Reconstruction
+    tracks: PointTracks
+    motion: MotionReport
+    verdict: Verdict
+
+
+def load_parts(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> ClipParts:
+    """What the stages left of a clip in the store; DamagedArtifact as `store.load`."""
 
     def load(kind: type[A]) -> A:
         return store.load(row.clip_id, kind, row.stored(kind))
@@ -39,134 +57,29 @@ def shard_row(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) ->
     def read(kind: type) -> bytes:
         return store.read_artifact(row.clip_id, kind, row.stored(kind))
 
-    clip = load(Clip)
-    # Masks and depth go in as the PNGs they are kept as.
     with store.decoding(row.clip_id, ObjectMasks):
         mask_pngs, objects = stored_masks(read(ObjectMasks))
     with store.decoding(row.clip_id, DepthMaps):
         depth = stored_depth(read(DepthMaps))
-    reconstruction, motion = load(Reconstruction), load(MotionReport)
-    tracks = with_owners(load(PointTracks), load(ObjectMasks))
-    jpegs = store.load_jpegs(row.clip_id, row.stored(Frames))
-    return {
-        **_source_columns(clip),
-        "kind": kind,
-        "indicator": INDICATOR[kind],
-        "frames": jpegs,
-        FRAME_CRC32: checksums(jpegs),
-        **_camera_columns(reconstruction, motion),
-        **_motion_columns(objects, motion),
-        "caption": None,
-        "provenance": {
-            "camvid_version": camvid.__version__,
-            "stages": [
-                {"stage": r.stage, "version": r.version, "fingerprint": r.fingerprint[:16]}
-                for r in row.records
-                if r.fingerprint
-            ],
-            "weights": weights,
-            "processing": list(clip.processing),
-            "num_lost_frames": clip.num_lost,
-        },
-        "masks": mask_pngs,
-        "depth": depth[0] if depth else None,
-        "depth_max_inverse": depth[1] if depth else None,
-        "tracks": _tracks_struct(tracks),
-    }
+    return ClipParts(
+        kind=kind,
+        row=row,
+        weights=weights,
+        clip=load(Clip),
+        jpegs=store.load_jpegs(row.clip_id, row.stored(Frames)),
+        mask_pngs=mask_pngs,
+        objects=objects,
+        depth=depth,
+        reconstruction=load(Reconstruction),
+        tracks=with_owners(load(PointTracks), load(ObjectMasks)),
+        motion=load(MotionReport),
+        verdict=load(Verdict),
+    )
 
 
 def checksums(jpegs: Iterable[bytes]) -> list[int]:
     """What `frame_crc32` has to be for these frames."""
     return [zlib.crc32(jpeg) for jpeg in jpegs]
-
-
-def _source_columns(clip: Clip) -> dict[str, Any]:
-    return {
-        "clip_id": clip.clip_id,
-        "source_uri": clip.video.uri,
-        "source_sha256": clip.video.sha256,
-        "licence": clip.video.licence,
-        "start_s": clip.start_s,
-        "end_s": clip.end_s,
-        "fps": clip.fps,
-        "num_frames": clip.num_frames,
-        "height_px": clip.height_px,
-        "width_px": clip.width_px,
-        "timestamps_s": clip.timestamps_s,
-        "source_frame_index": clip.source_frame_index,
-    }
-
-
-def _camera_columns(reconstruction: Reconstruction, motion: MotionReport) -> dict[str, Any]:
-    K, quality = reconstruction.K, reconstruction.quality
-    known = bool(np.isfinite(K).all())
-    cameras = cameras_to_lists(reconstruction.cam_from_world, reconstruction.registered)
-    return {
-        "camera": reconstruction.camera,
-        "K": {"fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2]} if known else None,
-        "zoom": reconstruction.zoom,
-        "cam_from_world": cameras,
-        "registered": reconstruction.registered.tolist(),
-        "points_world": list(reconstruction.points_world),
-        "point_rgb": list(reconstruction.point_rgb),
-        "scene_scale": scene_scale(reconstruction),
-        "quality": {
-            "registered_fraction": quality.registered_fraction,
-            "num_points": quality.num_points,
-            "points_per_frame": quality.points_per_frame,
-            "mean_reprojection_error_px": quality.mean_reprojection_error_px,
-            "median_triangulation_angle_deg": quality.median_triangulation_angle_deg,
-            "focal_px": quality.focal_px,
-            "focal_uncertainty": quality.focal_uncertainty,
-            "inlier_fraction": quality.inlier_fraction,
-            "masked_fraction": quality.masked_fraction,
-            "depth_residual": motion.depth_residual,
-            "solver": quality.solver,
-        },
-    }
-
-
-def _motion_columns(masked_objects: Sequence[MaskedObject], motion: MotionReport) -> dict[str, Any]:
-    measured = {o.object_id: o for o in motion.per_object}
-    objects: list[dict[str, Any]] = []
-    for masked in masked_objects:
-        row: dict[str, Any] = {
-            "object_id": masked.object_id,
-            "label": masked.label,
-            "score": masked.score,
-        }
-        if found := measured.get(masked.object_id):
-            row |= {
-                "area_fraction": found.area_fraction,
-                "motion_strength": found.motion_strength,
-                "motion_low": found.low,
-                "motion_high": found.high,
-                "motion_interval_low": found.interval_low,
-                "motion_interval_high": found.interval_high,
-                "motion_lower_bound": found.lower_bound,
-                "num_tracks": found.num_tracks,
-            }
-        objects.append(row)
-    return {
-        "motion_strength": motion.motion_strength,
-        "motion_interval_low": motion.interval_low,
-        "motion_interval_high": motion.interval_high,
-        "motion_lower_bound": motion.lower_bound,
-        "motion_background": motion.background,
-        "motion_confidence": motion.confidence,
-        "motion_pair_gap_s": motion.pair_gap_s,
-        "objects": objects,
-    }
-
-
-def _tracks_struct(tracks: PointTracks) -> dict[str, Any]:
-    return {
-        "num_tracks": tracks.xy_px.shape[1],
-        "xy_px": np.ascontiguousarray(tracks.xy_px, "<f4").tobytes(),
-        "visible": np.ascontiguousarray(tracks.visible, np.uint8).tobytes(),
-        "object_id": tracks.object_id.astype(np.int32),
-        "query_frame": tracks.query_frame,
-    }
 
 
 def cameras_to_lists(cam_from_world: F64, registered: Bool) -> list[list[float] | None]:

@@ -12,14 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import ConfigError, StoreError
-from camvid.schema import (
-    BLOB_COLUMNS,
-    FRAME_CRC32,
-    SCHEMA_VERSION,
-    check_version,
-    shard_schema,
-)
+from camvid.outcome import INDICATOR
+from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
 from camvid.settings import setting
+from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
 from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
@@ -163,9 +159,7 @@ def write_manifest(store: ClipStore, shards: Sequence[ShardInfo], content: str) 
         "schema_version": SCHEMA_VERSION,
         "content": content,
         "num_clips": sum(s.num_rows for s in shards),
-        "counts": {
-            k: sum(s.num_rows for s in shards if s.kind == k) for k in ("4d", "3d", "video")
-        },
+        "counts": {kind: sum(s.num_rows for s in shards if s.kind == kind) for kind in INDICATOR},
         "shards": unstructure(list(shards)),
     }
     store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -231,12 +225,7 @@ def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) 
 
 
 def _row_faults(row: dict[str, Any]) -> Iterable[str]:
-    num_frames = row["num_frames"]
-    for column in ("frames", "timestamps_s", "registered", "masks"):
-        if len(row[column]) != num_frames:
-            yield f"{column} must have {num_frames} entries, got {len(row[column])}"
-    if (num_cameras := len(row["cam_from_world"])) not in (0, num_frames):
-        yield f"cam_from_world must have 0 or {num_frames} entries, got {num_cameras}"
+    yield from length_faults(row)
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"
     if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(row["frames"]):  # new in 1.2

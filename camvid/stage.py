@@ -24,7 +24,7 @@ from camvid.errors import (
 )
 from camvid.faults import is_of_machine
 from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
-from camvid.outcome import Rejected, Status
+from camvid.outcome import Reason, Rejected, Status
 from camvid.parallel import one_thread_per_call
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
@@ -76,7 +76,7 @@ class ClipRow:
     clip_id: str
     video_uri: str
     status: Status = "ok"
-    reason: str = ""
+    reason: Reason = Reason()  # of a rejection
     error: str = ""
     cause: str = ""
     of_machine: bool = False  # of a failure: any other clip would meet it here too
@@ -159,7 +159,7 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
         if isinstance(result, Rejected):
             outcome = {
                 "status": "rejected",
-                "reason": str(result.reason),
+                "reason": result.reason,
                 "measured": dict(result.measured),
             }
         else:

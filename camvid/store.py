@@ -33,7 +33,7 @@ from camvid.artifacts import (
 )
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
-from camvid.outcome import Status
+from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.structure import structure, unstructure
 
@@ -77,7 +77,7 @@ class StageRecord:
     artifact: str  # the type that the stage writes
     fingerprint: str
     status: Status
-    reason: str = ""  # of a rejection
+    reason: Reason = Reason()  # of a rejection
     error: str = ""  # of a failure: one line
     cause: str = ""  # of a failure: what kind of error it was
     of_machine: bool = False  # of a failure: any other clip would meet it here too

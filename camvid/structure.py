@@ -8,6 +8,7 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -24,6 +25,8 @@ def unstructure(value: Any) -> Any:
 
     An array without elements is told by its shape, which no list of lists could keep.
     """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
@@ -34,13 +37,14 @@ def unstructure(value: Any) -> Any:
         return unstructure(value.tolist())
     if isinstance(value, list | tuple):
         return [unstructure(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
 
 
 def structure(hint: type[T], value: Any, where: str = "") -> T:
     """Builds a value of type `hint` from what `unstructure`, TOML or JSON gave.
+
+    A dataclass that was once stored in another form reads it in its classmethod `upgraded`, which
+    turns the old plain value into the present one.
 
     Raises:
         ConfigError: an unknown key, a missing key or a value of the wrong type; `where` is the
@@ -58,6 +62,8 @@ def _structure(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin is Literal:
         return _literal(get_args(hint), value, where)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(_literal(tuple(hint), value, where))
     if origin in (types.UnionType,):
         return _union(get_args(hint), value, where)
     if origin is np.ndarray:
@@ -75,6 +81,7 @@ def _structure(hint: Any, value: Any, where: str) -> Any:
 
 
 def _structure_dataclass(cls: type, value: Any, where: str) -> Any:
+    value = getattr(cls, "upgraded", _unchanged)(value)
     _expect(isinstance(value, Mapping), where, "a table", value)
     hints = _hints(cls)
     for key in value:
@@ -109,8 +116,12 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
+def _unchanged(value: Any) -> Any:
+    return value
+
+
 def _literal(choices: tuple[Any, ...], value: Any, where: str) -> Any:
-    spelled = ", ".join(map(repr, choices))
+    spelled = ", ".join(repr(str(c) if isinstance(c, StrEnum) else c) for c in choices)
     _expect(value in choices, where, f"one of {spelled}", value)
     return value
 

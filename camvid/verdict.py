@@ -1,52 +1,35 @@
-"""From measures to a verdict: named thresholds, nothing else. Seconds for a million clips.
+"""From measures to a verdict: named thresholds, nothing else. Seconds for a million clips."""
 
-`Measures` is what is known of a clip in numbers; it is what the index keeps, so that new
-thresholds need no artifact, let alone a model.
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import isnan
 from statistics import NormalDist
 from typing import Literal
 
-from camvid.artifacts import (
-    NAN,
-    CameraKind,
-    MotionReport,
-    Reconstruction,
-    Verdict,
-)
+from camvid.artifacts import NAN, Verdict
 from camvid.errors import ConfigError
 from camvid.outcome import Kind, Reason
+from camvid.reasons import Why, missed_limits, rule_of
+from camvid.record import Measures
 from camvid.settings import setting
 
 _Z90 = NormalDist().inv_cdf(0.95)  # standard deviations on either side that hold 90 %
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """A clip in numbers; field names are the columns of index.parquet."""
-
-    camera: CameraKind = "unknown"
-    motion_strength: float = NAN
-    motion_interval_low: float = NAN
-    motion_interval_high: float = NAN
-    motion_lower_bound: float = NAN
-    motion_background: float = NAN
-    motion_confidence: float = NAN
-    motion_pair_gap_s: float = NAN
-    unmeasured_fraction: float = NAN
-    num_objects: int = 0
-    num_tracks: int = 0
-    registered_fraction: float = NAN
-    mean_reprojection_error_px: float = NAN
-    median_triangulation_angle_deg: float = NAN
-    focal_px: float = NAN
-    focal_uncertainty: float = NAN
-    num_points: int = 0
-    masked_fraction: float = NAN
-    overlay_fraction: float = 0.0
-    depth_residual: float = NAN
+# The thresholds that are asked of cameras with a path, and of those that turn in place.
+_OF_A_PATH = (
+    Why.MIN_REGISTERED_FRACTION,
+    Why.MAX_MEAN_REPROJECTION_ERROR_PX,
+    Why.MIN_MEDIAN_TRIANGULATION_ANGLE_DEG,
+    Why.MAX_DEPTH_RESIDUAL,
+    Why.MAX_MOTION_BACKGROUND,
+)
+_OF_TURNS = (
+    Why.MIN_REGISTERED_FRACTION,
+    Why.MAX_MEAN_REPROJECTION_ERROR_PX,
+    Why.MAX_FOCAL_UNCERTAINTY,
+    Why.MAX_MOTION_BACKGROUND,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,34 +107,11 @@ class Policy:
         return {name: float(getattr(self, name)) for name in names}
 
 
-def measure(
-    reconstruction: Reconstruction,
-    motion: MotionReport,
-) -> Measures:
-    """Gathers a clip's numbers from its artifacts."""
-    quality = reconstruction.quality
-    return Measures(
-        camera=reconstruction.camera,
-        motion_strength=motion.motion_strength,
-        motion_interval_low=motion.interval_low,
-        motion_interval_high=motion.interval_high,
-        motion_lower_bound=motion.lower_bound,
-        motion_background=motion.background,
-        motion_confidence=motion.confidence,
-        motion_pair_gap_s=motion.pair_gap_s,
-        unmeasured_fraction=motion.unmeasured_fraction,
-        num_objects=len(motion.per_object),
-        num_tracks=motion.num_tracks,
-        registered_fraction=quality.registered_fraction,
-        mean_reprojection_error_px=quality.mean_reprojection_error_px,
-        median_triangulation_angle_deg=quality.median_triangulation_angle_deg,
-        focal_px=quality.focal_px,
-        focal_uncertainty=quality.focal_uncertainty,
-        num_points=quality.num_points,
-        masked_fraction=quality.masked_fraction,
-        overlay_fraction=motion.overlay_fraction,
-        depth_residual=motion.depth_residual,
-    )
+def needed_columns() -> frozenset[str]:
+    """The columns of the index without which nothing can be decided anew."""
+    asked = {rule_of(name).metric for name in Policy().limits()}
+    measured = frozenset(f.name for f in fields(Measures))
+    return measured & asked | {"motion_interval_low", "motion_interval_high"}
 
 
 def motion_probability(measures: Measures, limit: float) -> float:
@@ -194,12 +154,12 @@ def decide(
         motion_reasons: why the motion strength is not to be relied on, as its stage named them.
     """
     turns = measures.camera == "rotating" and policy.rotating == "4d"
-    cameras = _turning_reasons(measures, policy) if turns else _camera_reasons(measures, policy)
-    stillness = _at_least("min_motion_strength", measures.motion_strength, policy)
+    cameras = _camera_reasons(measures, policy, turns=turns)
+    stillness = _missed((Why.MIN_MOTION_STRENGTH,), measures, policy)
     undecided = _undecided_reasons(measures, policy, moves=not stillness)
     if turns and stillness:  # several views of a still scene need more than one place
-        cameras = (Reason("camera_rotating"), *cameras)
-    hidden = _at_most("max_overlay_fraction", measures.overlay_fraction, policy)
+        cameras = (Reason(Why.CAMERA_ROTATING), *cameras)
+    hidden = _missed((Why.MAX_OVERLAY_FRACTION,), measures, policy)
     kind = _kind(cameras_good=not cameras, moves=not stillness)
     reasons = (*hidden, *cameras, *undecided, *stillness)
     return Verdict(
@@ -235,27 +195,20 @@ def _undecided_reasons(measures: Measures, policy: Policy, *, moves: bool) -> tu
     probability = motion_probability(measures, policy.min_motion_strength)
     if moves:
         return (
-            *_at_least("min_motion_probability", probability, policy),
-            *_at_least("min_motion_confidence", measures.motion_confidence, policy),
+            *missed_limits({Why.MIN_MOTION_PROBABILITY: probability}, policy),
+            *_missed((Why.MIN_MOTION_CONFIDENCE,), measures, policy),
         )
     return (
-        *_at_most("max_motion_probability", probability, policy),
-        *_at_most("max_unmeasured_fraction", measures.unmeasured_fraction, policy),
+        *missed_limits({Why.MAX_MOTION_PROBABILITY: probability}, policy),
+        *_missed((Why.MAX_UNMEASURED_FRACTION,), measures, policy),
     )
 
 
-def _camera_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
-    if measures.camera != "moving":
-        return (Reason(f"camera_{measures.camera}"),)
-    return (
-        *_at_least("min_registered_fraction", measures.registered_fraction, policy),
-        *_at_most("max_mean_reprojection_error_px", measures.mean_reprojection_error_px, policy),
-        *_at_least(
-            "min_median_triangulation_angle_deg", measures.median_triangulation_angle_deg, policy
-        ),
-        *_at_most("max_depth_residual", measures.depth_residual, policy),
-        *_at_most("max_motion_background", measures.motion_background, policy),
-    )
+def _camera_reasons(measures: Measures, policy: Policy, *, turns: bool) -> tuple[Reason, ...]:
+    """Why the cameras are not good enough; `turns`: rotations are all that is asked of them."""
+    if measures.camera != "moving" and not turns:
+        return (Reason(Why.of_camera(measures.camera)),)
+    return _missed(_OF_TURNS if turns else _OF_A_PATH, measures, policy)
 
 
 def _motion_reasons(
@@ -263,35 +216,20 @@ def _motion_reasons(
 ) -> tuple[Reason, ...]:
     """Those of before, and whether the strength's interval reaches across the threshold."""
     interval = _interval_reasons(measures, policy)
-    names = ("motion_interval_low", "motion_interval_high")  # under another threshold, perhaps
-    return (*interval, *(reason for reason in upstream if reason.name not in names))
+    ours = (Why.MOTION_INTERVAL_LOW, Why.MOTION_INTERVAL_HIGH)  # under another threshold, perhaps
+    return (*interval, *(reason for reason in upstream if reason.name not in ours))
 
 
 def _interval_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
     limit = policy.min_motion_strength
     low, high = measures.motion_interval_low, measures.motion_interval_high
     if measures.motion_strength >= limit > low:
-        return (Reason("motion_interval_low", low, limit),)
+        return (Reason(Why.MOTION_INTERVAL_LOW, low, limit),)
     if measures.motion_strength < limit <= high:
-        return (Reason("motion_interval_high", high, limit),)
+        return (Reason(Why.MOTION_INTERVAL_HIGH, high, limit),)
     return ()
 
 
-def _turning_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
-    """Why the rotations of a camera that turns in place are not good enough."""
-    return (
-        *_at_least("min_registered_fraction", measures.registered_fraction, policy),
-        *_at_most("max_mean_reprojection_error_px", measures.mean_reprojection_error_px, policy),
-        *_at_most("max_focal_uncertainty", measures.focal_uncertainty, policy),
-        *_at_most("max_motion_background", measures.motion_background, policy),
-    )
-
-
-def _at_least(name: str, measured: float, policy: Policy) -> tuple[Reason, ...]:
-    limit = float(getattr(policy, name))
-    return () if measured >= limit else (Reason(name, measured, limit),)
-
-
-def _at_most(name: str, measured: float, policy: Policy) -> tuple[Reason, ...]:
-    limit = float(getattr(policy, name))
-    return () if measured <= limit else (Reason(name, measured, limit),)
+def _missed(whys: Iterable[Why], measures: Measures, policy: Policy) -> tuple[Reason, ...]:
+    measured = {why: float(getattr(measures, why.rule.metric)) for why in whys}
+    return missed_limits(measured, policy)

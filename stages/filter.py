@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import MotionReport, Reconstruction, Verdict
+from camvid.record import measure
 from camvid.stage import Resources
-from camvid.verdict import Policy, decide, measure
+from camvid.verdict import Policy, decide
 from camvid.weights import Weight
 
 

@@ -18,10 +18,11 @@ from camvid.models.segmenters.options import (
     SegmentAnythingOptions,
 )
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
-from camvid.outcome import Reason, Rejected
+from camvid.outcome import Rejected
 from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import with_overlay
 from camvid.overlay.paint import painted_over
+from camvid.reasons import Why, missed_limits
 from camvid.settings import setting, table
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -55,7 +56,7 @@ class Segment:
     """Clip, Frames -> MovableMasks, with the overlay as an object of its own kind."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames)
     writes: ClassVar[type] = MovableMasks
 
@@ -66,9 +67,9 @@ class Segment:
 
     def __call__(self, clip: Clip, frames: Frames) -> MovableMasks | Rejected:
         overlay = find_overlay(frames.rgb, clip.fps, self.config.overlay)
-        inset, limit = float(overlay.inset.mean()), self.config.max_inset_fraction
-        if inset > limit:
-            return Rejected(Reason("max_inset_fraction", inset, limit), {"inset_fraction": inset})
+        inset = float(overlay.inset.mean())
+        if missed := missed_limits({Why.MAX_INSET_FRACTION: inset}, self.config):
+            return Rejected(missed[0], {"inset_fraction": inset})
         masks = self._segmenter.segment(clip, painted_over(frames, overlay.fixed))
         masks = with_overlay(masks, overlay.fixed)
         return MovableMasks(object_id=masks.object_id, objects=masks.objects)

@@ -18,7 +18,9 @@ from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
 from camvid.models.shots.pyscenedetect import PySceneDetectOptions
+from camvid.outcome import Reason
 from camvid.parallel import one_thread_per_call
+from camvid.reasons import Why
 from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
@@ -123,7 +125,7 @@ def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[Cli
     except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
         rows.append(_failed(uri, identity, start, error))
     if not rows:
-        record = _record("", identity, 0.0, status="rejected", reason="no_decodable_span")
+        record = _record("", identity, 0.0, status="rejected", reason=Reason(Why.NO_DECODABLE_SPAN))
         rows.append(ClipRow(clip_id="", video_uri=source_name(uri)).after(record))
     return tuple(rows)
 
@@ -157,9 +159,7 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
     stored: dict[str, Stored] = {}
     if piece.rejected:
         measured = dict(piece.rejected.measured)
-        record = replace(
-            record, status="rejected", reason=str(piece.rejected.reason), measured=measured
-        )
+        record = replace(record, status="rejected", reason=piece.rejected.reason, measured=measured)
     else:
         stored[Frames.__name__] = store.save_frames(clip, piece.jpegs)
     # Not recorded as stored: a copy of the video cuts the same clip, and names itself in it.

@@ -10,8 +10,9 @@ import camvid
 from camvid.errors import DamagedArtifact, StoreError
 from camvid.outcome import INDICATOR, Kind
 from camvid.schema import SCHEMA_VERSION
+from camvid.shard_columns import shard_row
 from camvid.shard_folder import ShardFolder
-from camvid.shard_row import shard_row
+from camvid.shard_row import load_parts
 from camvid.shards import (
     Location,
     ShardInfo,
@@ -75,7 +76,7 @@ class WriteShards:
                 if row_kind != kind:
                     continue
                 try:
-                    writer.add(shard_row(store, row, kind, weights))
+                    writer.add(shard_row(load_parts(store, row, kind, weights)))
                 except DamagedArtifact as error:
                     store.remove(error.name)
                     self.damaged[clip_id] = error

@@ -18,6 +18,7 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Verdict,
 )
+from camvid.objects import Origin
 from camvid.outcome import Reason
 from tests.factories import CLIPS, SIZE, make_clip
 
@@ -45,7 +46,7 @@ def masks(clip: Clip) -> ObjectMasks:
     object_id = np.zeros((clip.num_frames, *SIZE), np.uint16)
     object_id[:, 4:12, 6:14] = 1
     object_id[:, 14:20, 20:30] = 2
-    objects = (MaskedObject(1, "moving", 0.9), MaskedObject(2, "salient", 0.4))
+    objects = (MaskedObject(1, "moving", 0.9, Origin.MOVING), MaskedObject(2, "bear", 0.4))
     return ObjectMasks(object_id=object_id, objects=objects)
 
 

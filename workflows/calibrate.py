@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from camvid.errors import ConfigError
-from camvid.index import IndexRow, find_row, read_index
+from camvid.index import find_record, read_index
 from camvid.motion.calibration import Calibration, calibrate
+from camvid.record import ClipRecord
 from camvid.store import ClipStore
 
 LABELS = {"still": False, "moving": True}
@@ -32,8 +33,8 @@ def calibrate_run(store: ClipStore, labels: Path, precision: float) -> RunCalibr
         raise ConfigError(f"--precision must be above 0 and at most 1, got {precision}")
     index = read_index(store)
     moves = _by_clip(read_labels(labels), index)
-    rows = {row["clip_id"]: row for row in index}
-    strength = {clip_id: _strength(rows[clip_id]) for clip_id in moves}
+    measures = {record.clip_id: record.measures for record in index}
+    strength = {clip_id: measures[clip_id].motion_strength for clip_id in moves}
     measured = [clip_id for clip_id in moves if np.isfinite(strength[clip_id])]
     if len({moves[clip_id] for clip_id in measured}) < 2:
         raise ConfigError(
@@ -86,11 +87,6 @@ def _toml_pairs(text: str) -> list[tuple[str, str]]:
     return [(key, str(value).lower()) for key, value in tomllib.loads(text).items()]
 
 
-def _by_clip(labels: Mapping[str, bool], index: Sequence[IndexRow]) -> dict[str, bool]:
+def _by_clip(labels: Mapping[str, bool], index: Sequence[ClipRecord]) -> dict[str, bool]:
     """By full clip id."""
-    return {find_row(index, short)["clip_id"]: moves for short, moves in labels.items()}
-
-
-def _strength(row: IndexRow) -> float:
-    value = row["motion_strength"]
-    return float("nan") if value is None else float(value)
+    return {find_record(index, short).clip_id: moves for short, moves in labels.items()}

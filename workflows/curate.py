@@ -1,15 +1,6 @@
 """The CamVid-30K curation (GenXD, arXiv 2411.02319, section 3): raw videos to a 4D dataset.
 
-split            shots of one camera each                        (section 3.1)
-segment          everything that may move, masked greedily       (3.1)
-track            keypoints on the background and on every object (3.2)
-reconstruct      camera poses by masked structure from motion    (3.1)
-rate_rigidity    which tracks one static point explains
-verify           the masks, held against the cameras
-align_depth      dense depth in the units of the sparse points   (3.2)
-measure_motion   what camera motion does not explain             (3.2)
-filter           the clip's kind, with reasons                   (3.2)
-write_shards     Parquet for training
+The stages and their order are those of `camvid.pipeline`.
 """
 
 import logging
@@ -20,10 +11,12 @@ from typing import Any, Protocol
 
 from camvid.artifacts import Clip, Verdict
 from camvid.errors import DamagedArtifact
-from camvid.index import IndexRow, placed, stopped_row, verdict_row, write_index
+from camvid.index import placed, stopped_record, verdict_record, write_index
 from camvid.ledger import LedgerWriter
 from camvid.memory import give_back
 from camvid.outcome import Kind
+from camvid.pipeline import CLIP_STAGES
+from camvid.record import ClipRecord
 from camvid.settings import table
 from camvid.stage import ClipRow, StageConfig, failure
 from camvid.store import ClipStore, StageRecord
@@ -51,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurateConfig:
-    """The whole run, one section per stage, in order."""
+    """The whole run, one section per stage and what concerns all of them."""
 
     split: SplitConfig = table(SplitConfig())
     segment: SegmentConfig = table(SegmentConfig())
@@ -69,16 +62,7 @@ class CurateConfig:
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
         """The stages that take one clip from artifact to artifact."""
-        return (
-            self.segment,
-            self.track,
-            self.reconstruct,
-            self.rate_rigidity,
-            self.verify,
-            self.align_depth,
-            self.measure_motion,
-            self.filter,
-        )
+        return tuple(getattr(self, name) for name in CLIP_STAGES)
 
 
 class Executor(Protocol):
@@ -99,7 +83,7 @@ def curate(
     config: CurateConfig,
     execute: Executor,
     on_row: Callable[[ClipRow], None] = lambda row: None,
-) -> list[IndexRow]:
+) -> list[ClipRecord]:
     """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index.
 
     Raises:
@@ -132,31 +116,30 @@ def gather(
     sizes: WriteShardsConfig,
     rows: Sequence[ClipRow],
     provenance: Mapping[str, Any],
-) -> list[IndexRow]:
+) -> list[ClipRecord]:
     """Shards, index and dataset card from the rows of all clips."""
     finished: dict[str, tuple[ClipRow, Kind]] = {}
-    index: dict[int, IndexRow] = {}
+    index: dict[int, ClipRecord] = {}
     for number, row in enumerate(rows):
         try:
             clip = store.load(row.clip_id, Clip, row.stored(Clip)) if row.clip_id else None
             if clip is None or row.status != "ok":
-                index[number] = stopped_row(row, clip)
+                index[number] = stopped_record(row, clip)
                 continue
             verdict = store.load(row.clip_id, Verdict, row.stored(Verdict))
         except DamagedArtifact as error:
             store.remove(error.name)
-            index[number] = stopped_row(_failed(row, error), None)
+            index[number] = stopped_record(_failed(row, error), None)
             continue
         finished[row.clip_id] = (row, verdict.kind)
-        index[number] = verdict_row(row, clip, verdict, None)
+        index[number] = verdict_record(row, clip, verdict)
     write_shards = sizes.build()
     places = write_shards(store, finished, provenance["weights"])
     for number, row in enumerate(rows):
         if error := write_shards.damaged.get(row.clip_id):
-            index[number] = stopped_row(_failed(row, error), None)
+            index[number] = stopped_record(_failed(row, error), None)
     give_back()
-    placed_rows = [placed(row, places.get(row["clip_id"])) for row in index.values()]
-    written = write_index(store, placed_rows)
+    written = write_index(store, [placed(r, places.get(r.clip_id)) for r in index.values()])
     write_card(store, written, provenance)
     return written
 

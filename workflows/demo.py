@@ -8,7 +8,7 @@ from pathlib import Path
 from camvid.artifacts import NAN
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
-from camvid.index import IndexRow
+from camvid.record import ClipRecord
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene
 from camvid.scenes.movie import write_broken_video
@@ -60,13 +60,13 @@ def write_demo_videos(folder: Path) -> list[str]:
 
 def run_demo(
     out: Path, videos: Sequence[str], execute: Executor, on_row: Callable[[ClipRow], None]
-) -> tuple[list[IndexRow], list[DemoLine]]:
+) -> tuple[list[ClipRecord], list[DemoLine]]:
     """Curates the demo's videos into `out`/run; returns its index and the comparison."""
     store = ClipStore(str(out / "run"))
     index = curate(videos, store.root, CurateConfig(), execute, on_row)
     scores = evaluate(store, out / "videos" / "truth")
     found = {clip.name: clip for clip in scores.clips}
-    rows = {Path(row["source_uri"]).stem: row for row in index}
+    rows = {Path(record.source_uri).stem: record for record in index}
     return index, [_line(name, rows[name], found.get(name)) for name in map(_stem, videos)]
 
 
@@ -74,13 +74,13 @@ def _stem(video: str) -> str:
     return Path(video).stem
 
 
-def _line(name: str, row: IndexRow, scores: ClipScores | None) -> DemoLine:
+def _line(name: str, row: ClipRecord, scores: ClipScores | None) -> DemoLine:
     """The line of a scene; the broken file has no scores, and must have failed."""
     return DemoLine(
         scene=name,
-        kind=row["kind"] or row["status"],
+        kind=row.outcome,
         true_kind=scores.true_kind if scores else "failed",
-        camera=row["camera"],
+        camera=row.measures.camera,
         true_camera=scores.true_camera if scores else "unknown",
         ate_percent=scores.ate_percent if scores else NAN,
         motion_strength=scores.motion_strength if scores else NAN,

@@ -20,7 +20,8 @@ from camvid.evaluation.calibration_plot import calibration_plot
 from camvid.evaluation.scores import ClipResults, ClipScores, score_clip, score_stopped
 from camvid.evaluation.summary import RunScores, score_run
 from camvid.evaluation.truth import ClipTruth, Labels, find_truths, match_truth, read_truth
-from camvid.index import IndexRow, read_index
+from camvid.index import read_index
+from camvid.record import ClipRecord
 from camvid.store import ClipStore
 from camvid.structure import unstructure
 
@@ -45,13 +46,13 @@ def evaluate(
     """
     truths = find_truths(truth_folder)
     clips: list[ClipScores] = []
-    for row in read_index(store):
-        folder = match_truth(row["source_uri"], truths)
+    for record in read_index(store):
+        folder = match_truth(record.source_uri, truths)
         if folder is not None:
             truth = read_truth(folder)
             if truth.labels == Labels():
                 truth = replace(truth, labels=labels.get(truth.name, Labels()))
-            clips.append(_score(store, row, truth))
+            clips.append(_score(store, record, truth))
     if not clips:
         raise ConfigError(
             f"a folder in {truth_folder} must be named like a video of the run, or like the folder"
@@ -64,10 +65,10 @@ def evaluate(
     return scores
 
 
-def _score(store: ClipStore, row: IndexRow, truth: ClipTruth) -> ClipScores:
-    clip_id = row["clip_id"]
-    if row["status"] == "failed" or row["stopped_at"] not in ("", "filter"):
-        return score_stopped(truth, clip_id, row["kind"] or "failed")
+def _score(store: ClipStore, record: ClipRecord, truth: ClipTruth) -> ClipScores:
+    clip_id = record.clip_id
+    if not record.has_verdict:
+        return score_stopped(truth, clip_id, record.outcome)
     found = ClipResults(
         clip=store.load(clip_id, Clip),
         reconstruction=store.load(clip_id, Reconstruction),

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from camvid.index import IndexRow, decide_row, read_index
+from camvid.index import decide_again, read_index
+from camvid.record import ClipRecord
 from camvid.stage import run_stage
 from camvid.store import ClipStore
-from camvid.verdict import Policy
+from camvid.verdict import Policy, needed_columns
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.curate import gather
@@ -25,17 +26,17 @@ class Change:
     after: str
 
 
-def preview(index: Sequence[IndexRow], policy: Policy) -> list[Change]:
+def preview(index: Sequence[ClipRecord], policy: Policy) -> list[Change]:
     """Which clips would change their kind, from the index alone."""
     changes: list[Change] = []
-    for row in index:
-        verdict = decide_row(row, policy)
-        if verdict and verdict.kind != row["kind"]:
+    for record in index:
+        verdict = decide_again(record, policy)
+        if verdict and verdict.kind != record.kind:
             changes.append(
                 Change(
-                    clip_id=row["clip_id"],
-                    source_uri=row["source_uri"],
-                    before=row["kind"],
+                    clip_id=record.clip_id,
+                    source_uri=record.source_uri,
+                    before=record.kind,
                     after=verdict.kind,
                 )
             )
@@ -46,7 +47,7 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> li
     """Applies `filter.key=value` overrides to a run: verdicts, shards, index and report."""
     run = read_run_toml(store)
     policy = run.section("filter", FilterConfig(), overrides)
-    index = read_index(store)
+    index = read_index(store, needed_columns())
     changes = preview(index, policy)
     if dry_run:
         return changes

@@ -1,10 +1,12 @@
 """Rows of a finished run from what its stages recorded: to run one stage again from its inputs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
-from camvid.index import IndexRow, find_row, read_index
+from camvid.index import find_record, read_index
+from camvid.pipeline import CLIP_STAGES
+from camvid.record import ClipRecord
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from camvid.structure import did_you_mean
@@ -13,20 +15,17 @@ from workflows.curate import CurateConfig
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.run_toml import read_run_toml
 
-NOT_PER_CLIP = ("split", "write_shards", "report", "breaker", "licences")
-CLIP_STAGES = tuple(f.name for f in fields(CurateConfig) if f.name not in NOT_PER_CLIP)
 
-
-def rows_of_run(store: ClipStore, index: Sequence[IndexRow], before: str) -> Iterator[ClipRow]:
+def rows_of_run(store: ClipStore, index: Sequence[ClipRecord], before: str) -> Iterator[ClipRow]:
     """The run's rows as they stood before the stage `before`."""
-    wanted = {(row["source_uri"], row["clip_id"]): row for row in index}
-    for uri in dict.fromkeys(row["source_uri"] for row in index):
-        record = load_video_record(store, uri)
-        for row in record.rows if record else ():
+    wanted = {(record.source_uri, record.clip_id): record for record in index}
+    for uri in dict.fromkeys(record.source_uri for record in index):
+        video = load_video_record(store, uri)
+        for row in video.rows if video else ():
             if wanted.pop((uri, row.clip_id), None):
                 yield _advance(store, row, before)
-    for row in wanted.values():  # of which the record is lost
-        yield _lost(ClipRow(clip_id=row["clip_id"], video_uri=row["source_uri"]), Split.name)
+    for uri, clip_id in wanted:  # of which the video's record is lost
+        yield _lost(ClipRow(clip_id=clip_id, video_uri=uri), Split.name)
 
 
 def _advance(store: ClipStore, row: ClipRow, before: str) -> ClipRow:
@@ -57,7 +56,7 @@ def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
     if name not in CLIP_STAGES:
         raise ConfigError(f"stage `{name}` cannot be replayed{did_you_mean(name, CLIP_STAGES)}")
     run = read_run_toml(store)
-    index = [find_row(read_index(store), clip_id)]
+    index = [find_record(read_index(store), clip_id)]
     rows = list(rows_of_run(store, index, name))
     if not rows or rows[0].status != "ok":
         state = f"was {rows[0].status} in {rows[0].stopped_at}" if rows else "has no record"

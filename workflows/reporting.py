@@ -19,7 +19,7 @@ from camvid.artifacts import (
 )
 from camvid.config import read_toml
 from camvid.errors import ConfigError
-from camvid.index import IndexRow
+from camvid.record import ClipRecord
 from camvid.report.build import build_report
 from camvid.report.card import dataset_card
 from camvid.report.evidence import ClipEvidence
@@ -50,9 +50,9 @@ def run_name(store: ClipStore) -> str:
     return PurePosixPath(store.root.rstrip("/")).name or "run"
 
 
-def write_report(store: ClipStore, config: ReportConfig, index: Sequence[IndexRow]) -> str:
+def write_report(store: ClipStore, config: ReportConfig, index: Sequence[ClipRecord]) -> str:
     """Builds report/index.html and the clips' pages; returns the report's path in the run."""
-    drawn = [row["clip_id"] for row in index if _has_frames(store, row)]
+    drawn = [r.clip_id for r in index if r.clip_id and store.has(r.clip_id, Frames)]
     pages = set(drawn[: config.max_clip_pages])
     if len(pages) < len(drawn):
         log.warning("report: pages for %d of %d clips", len(pages), len(drawn))
@@ -74,7 +74,9 @@ def _weights(store: ClipStore) -> list[str]:
         return read_toml(local).get("provenance", {}).get("weights", [])
 
 
-def write_card(store: ClipStore, index: Sequence[IndexRow], provenance: Mapping[str, Any]) -> None:
+def write_card(
+    store: ClipStore, index: Sequence[ClipRecord], provenance: Mapping[str, Any]
+) -> None:
     """README.md of the run: the dataset card. One that was written by hand is left as it is."""
     if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
         log.warning(
@@ -97,11 +99,6 @@ def _is_ours(data: bytes) -> bool:
 def _seal(text: bytes) -> bytes:
     """The card's last line, by which it is known again."""
     return _SEAL + hashlib.sha256(text).hexdigest()[:16].encode() + b" -->\n"
-
-
-def _has_frames(store: ClipStore, row: IndexRow) -> bool:
-    """Whether there is anything to draw for this row of the index."""
-    return bool(row["clip_id"]) and store.has(row["clip_id"], Frames)
 
 
 def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:

@@ -63,7 +63,7 @@ def run_status(store: ClipStore) -> RunStatus:
     return RunStatus(
         finished=finished,
         state=state,
-        kinds=dict(Counter(row["kind"] or "failed" for row in index)),
+        kinds=dict(Counter(record.outcome for record in index)),
         stages=_stages(records),
         failures=tuple(r["error"] for r in records if r["status"] == "failed"),
         funnel=funnel_from_index(index).render_text() if finished else "",

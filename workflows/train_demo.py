@@ -117,7 +117,7 @@ def load_clips(run: Path, config: TrainConfig) -> dict[str, Sample]:
     """Each clip as it was trained on, by its video's name."""
     dataset = ClipDataset(str(run), config.data)
     names = {
-        row["clip_id"]: Path(row["source_uri"]).stem for row in read_index(ClipStore(str(run)))
+        record.clip_id: Path(record.source_uri).stem for record in read_index(ClipStore(str(run)))
     }
     places = {int(row): dataset.index.place(int(row)).clip_id for row in dataset.rows}
     return {names[clip_id]: dataset[row] for row, clip_id in places.items()}

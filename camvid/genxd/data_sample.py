@@ -17,7 +17,7 @@ from camvid.genxd.data_shards import FRAMES, LATENTS
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
-from camvid.schema import FRAME_CRC32
+from camvid.shard_columns import FRAME_CRC32
 from camvid.shard_row import cameras_from_row
 
 

@@ -19,24 +19,10 @@ from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Kind
-from camvid.schema import FRAME_CRC32, check_version
+from camvid.schema import check_version
+from camvid.shard_columns import FRAME_CRC32, TRAINING_COLUMNS
 from camvid.structure import structure
 
-TRAINING_COLUMNS = (
-    "clip_id",
-    "kind",
-    "num_frames",
-    "height_px",
-    "width_px",
-    "timestamps_s",
-    FRAME_CRC32,
-    "K",
-    "zoom",
-    "cam_from_world",
-    "scene_scale",
-    "motion_strength",
-)
-"""What a training read touches besides the pictures: never the masks, depth and tracks."""
 FRAMES = "frames"
 LATENTS = "latents"  # the column of cached latents, read in place of `frames`
 _READ_BYTES = 1 << 20

@@ -5,11 +5,14 @@ A clip's strength is the largest over its objects, as a fraction of the image si
 explains), the range over all depths the object may have, and the noise floor on the background.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from camvid.artifacts import (
     Clip,
     DepthMaps,
+    MaskedObject,
     MotionReport,
     ObjectMasks,
     PointTracks,
@@ -29,11 +32,12 @@ from camvid.motion.objects import (
 )
 from camvid.motion.pair_fields import StaticWorld
 from camvid.motion.series import choose_pairs, pair_series
+from camvid.objects import Origin
 from camvid.outcome import Reason
+from camvid.reasons import Why
 from camvid.rigidity.estimate import held_to_depths
 from camvid.rigidity.posterior import posterior
 from camvid.rigidity.sightings import cameras_of
-from camvid.segmentation.objects import CALM
 
 __all__ = ["MotionOptions", "measure_motion"]
 
@@ -71,8 +75,7 @@ def measure_motion(
         clip.fps,
         options.rigidity,
     )
-    words = {o.object_id: o.label for o in masks.objects}
-    moves = posterior(ratio, tracks.object_id, words, options.rigidity)
+    moves = posterior(ratio, tracks.object_id, masks.objects, options.rigidity)
     gap_s, seconds = options.pair_gap_s, clip.timestamps_s
     pairs = choose_pairs(
         seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s
@@ -145,12 +148,14 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
-        unmeasured_fraction=_unmeasured_fraction(found, calm_doubt),
+        unmeasured_fraction=_unmeasured_fraction(masks.objects, found, calm_doubt),
         reasons=_reasons(found, decides, background, tracks, options),
     )
 
 
-def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> float:
+def _unmeasured_fraction(
+    objects: Sequence[MaskedObject], found: list[MeasuredObject], calm_doubt: float
+) -> float:
     """Share of the pictures where one object may move and no strength tells of it: the largest.
 
     Of the largest, not of all: crumbs of masks add up in every scene. A thing in which no flow was
@@ -158,7 +163,7 @@ def _unmeasured_fraction(found: list[MeasuredObject], calm_doubt: float) -> floa
     tracks from it may have kept the flow, too.
     """
     calm = 1.0 if all(m.missed for m in found) else calm_doubt
-    doubts = [calm if m.motion.label == CALM else 1.0 for m in found]
+    doubts = [calm if o.origin is Origin.SALIENT else 1.0 for o in objects]
     parts = zip(doubts, found, strict=True)
     each = (doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts)
     return float(max(each, default=0.0))
@@ -177,5 +182,6 @@ def _reasons(
         reasons += [reason for m in found for reason in m.missed]
     if np.isnan(background):
         control = int(np.count_nonzero(tracks.object_id == 0))
-        reasons.append(Reason("min_background_tracks", control, options.min_background_tracks))
+        limit = options.min_background_tracks
+        reasons.append(Reason(Why.MIN_BACKGROUND_TRACKS, control, limit))
     return tuple(reasons)

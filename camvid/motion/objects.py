@@ -16,6 +16,7 @@ from camvid.artifacts import (
 from camvid.motion.intervals import strength_interval
 from camvid.motion.series import PairSeries
 from camvid.outcome import Reason
+from camvid.reasons import Why, missed_limits
 from camvid.rigidity.posterior import Posterior, RigidityOptions
 
 _EVEN = 0.5  # odds of moving and of standing still
@@ -214,12 +215,12 @@ def _pair_gaps(pair_s: F64, options: MotionOptions) -> float:
 
 
 def _missed(motion: ObjectMotion, pair_gaps: float, options: MotionOptions) -> tuple[Reason, ...]:
-    needs: tuple[tuple[str, float, float], ...] = (
-        ("min_object_tracks", motion.num_tracks, options.min_object_tracks),
-        ("min_object_pairs", pair_gaps, options.min_object_pairs),
-        ("min_area_fraction", motion.area_fraction, options.min_area_fraction),
-    )
-    return tuple(Reason(name, have, limit) for name, have, limit in needs if have < limit)
+    measured: dict[Why, float] = {
+        Why.MIN_OBJECT_TRACKS: motion.num_tracks,
+        Why.MIN_OBJECT_PAIRS: pair_gaps,
+        Why.MIN_AREA_FRACTION: motion.area_fraction,
+    }
+    return missed_limits(measured, options)
 
 
 def _doubts(
@@ -234,5 +235,6 @@ def _doubts(
     if not by_depth > floor:
         return ()
     if depth_confidence < options.min_depth_confidence:
-        return (Reason("min_depth_confidence", depth_confidence, options.min_depth_confidence),)
-    return (Reason("depth_tolerance", by_depth),)  # a strength: the limit has another unit
+        limit = options.min_depth_confidence
+        return (Reason(Why.MIN_DEPTH_CONFIDENCE, depth_confidence, limit),)
+    return (Reason(Why.DEPTH_TOLERANCE, by_depth),)  # a strength: the limit has another unit

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F32, F64, PointTracks
+from camvid.artifacts import F64, PointTracks
 from camvid.motion.depths import TrackDepths
 from camvid.rigidity.sightings import Cameras
 
@@ -41,7 +41,7 @@ class StaticWorld:
         ends = self.tracks.xy_px[j, index].astype(np.float64) / side
         depths = self.depths
         expected, near, far = (
-            self._seen_again(i, j, index, 1 / depth[i, index]) / side
+            self._seen_again(i, j, index, 1 / depth[i, index].astype(np.float64)) / side
             for depth in (depths.depth, depths.low, depths.high)
         )
         length = np.linalg.norm(ends - expected, axis=1)
@@ -49,7 +49,7 @@ class StaticWorld:
         bounds = [np.linalg.norm(ends - bound, axis=1) for bound in (near, far)]
         return PairField(length, np.minimum(low, length), np.maximum(length, np.maximum(*bounds)))
 
-    def _seen_again(self, i: int, j: int, index: np.ndarray, inverse_depth: F32) -> F64:
+    def _seen_again(self, i: int, j: int, index: np.ndarray, inverse_depth: F64) -> F64:
         """Where static points seen by frame i at these inverse depths are seen by j, [n, 2].
 
         A ray at inverse depth q goes to R ray + q t, divided by its last coordinate.

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from camvid.artifacts import Bool, MaskedObject, ObjectMasks
+from camvid.objects import Origin
 
 
 def overlay_of(masks: ObjectMasks) -> Bool:
     """[T, H, W] what is fixed to the image."""
-    ids = [o.object_id for o in masks.objects if o.kind == "overlay"]
+    ids = [o.object_id for o in masks.objects if o.origin is Origin.OVERLAY]
     if not ids:
         return np.broadcast_to(np.bool_(False), masks.object_id.shape)
     return np.asarray(np.isin(masks.object_id, ids), np.bool_)
@@ -23,13 +24,13 @@ def with_overlay(masks: ObjectMasks, overlay: Bool) -> ObjectMasks:
     object_id = np.where(overlay, np.uint16(new), masks.object_id)
     seen = np.bincount(object_id.ravel(), minlength=new + 1)
     left = tuple(o for o in masks.objects if seen[o.object_id])
-    item = MaskedObject(new, "overlay", 1.0, "overlay")
+    item = MaskedObject(new, "overlay", 1.0, Origin.OVERLAY)
     return replace(masks, object_id=object_id, objects=(*left, item))
 
 
 def without_overlay(masks: ObjectMasks) -> ObjectMasks:
     """The masks of the scene alone."""
-    scene = tuple(o for o in masks.objects if o.kind != "overlay")
+    scene = tuple(o for o in masks.objects if o.origin is not Origin.OVERLAY)
     if len(scene) == len(masks.objects):
         return masks
     object_id = np.where(overlay_of(masks), np.uint16(0), masks.object_id)

@@ -1,17 +1,17 @@
 """Writes the report: one page per clip with its pictures, then the run's page that lists them."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from camvid.errors import CamvidError, StoreError
+from camvid.record import ClipRecord
 from camvid.report.clip_view import ClipView, Media, clip_view
 from camvid.report.encode import animation_suffix, encode_animation, encode_jpeg
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import Funnel
 from camvid.report.overlay import Overlay, OverlayOptions, animate
 from camvid.report.pages import clip_page, index_page
-from camvid.report.rows import ReportRow, parse_row
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class ReportOptions:
 
 def build_report(
     run_name: str,
-    index_rows: Sequence[Mapping[str, object]],
+    rows: Sequence[ClipRecord],
     funnel: Funnel,
     load_evidence: LoadEvidence,
     write: Write,
@@ -44,15 +44,14 @@ def build_report(
 
     Args:
         run_name: heads the pages.
-        index_rows: rows of index.parquet; clips are shown in their order.
-        funnel: `funnel_from_index(index_rows)`.
+        rows: of index.parquet; clips are shown in their order.
+        funnel: `funnel_from_index(rows)`.
         load_evidence: the artifacts of a clip id. None: the clip is listed, but has no page. A
             CamvidError: its page has no pictures.
         write: atomic writer of a file in the run's folder.
         options: how pictures are drawn.
         weights: of the models that made the run, a line each.
     """
-    rows = [parse_row(row) for row in index_rows]
     ids = [row.clip_id for row in rows if row.clip_id]
     if len(set(ids)) != len(ids):
         raise StoreError("index: clip_id must be unique, but some clips are listed twice")
@@ -103,7 +102,7 @@ def with_neighbours(views: Iterable[ClipView]) -> Iterator[tuple[str, ClipView, 
 
 
 def _views(
-    rows: Iterable[ReportRow], load_evidence: LoadEvidence, write: Write, options: ReportOptions
+    rows: Iterable[ClipRecord], load_evidence: LoadEvidence, write: Write, options: ReportOptions
 ) -> Iterator[ClipView]:
     """Draws clip after clip; what is kept of each is small."""
     for row in rows:

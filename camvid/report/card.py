@@ -10,9 +10,10 @@ from typing import cast
 
 import numpy as np
 
+from camvid.record import KEPT, MEANING, ClipRecord, Outcome
+from camvid.report.columns_page import conventions, markdown_table, shard_columns
 from camvid.report.funnel import Funnel
-from camvid.report.rows import KEPT, Outcome, ReportRow, parse_row
-from camvid.report.words import MEANING
+from camvid.schema import SCHEMA_VERSION
 from camvid.weights import NON_COMMERCIAL
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[#+>=-])")  # inside a line, or where one begins
@@ -25,31 +26,14 @@ _INTRODUCTION = """\
 Video clips with camera poses, sparse points, aligned depth, object masks and a camera-compensated
 motion strength per object, curated by camvid."""
 
-_CONVENTIONS = """\
-- `cam_from_world` is T x 12, row-major 3 x 4: `x_cam = R x_world + t`. OpenCV axes: x right,
-  y down, z forward.
-- `K` holds fx, fy, cx, cy in pixels of the stored frames. The centre of the top-left pixel is
-  (0.5, 0.5).
-- World units are those of the reconstruction: each clip has its own scale. `depth` is z in the
-  camera frame.
-- `registered` says which frames have a camera; the others hold NaN.
-- `motion_strength` is a fraction of the picture's sides over a fixed time gap, camera motion taken
-  out. People are shown it times 100.
-- `objects[].object_id` are the values of `masks`; 0 is the background.
-- Masks, depth and tracks are evidence: training reads the other columns only.
-
-The schema, version 1, is in each shard's Parquet metadata and in `camvid/schema.py`.
-`index.parquet` has one row per clip, kept or not, with its kind, its reasons and all measures."""
-
 
 def dataset_card(
     run_name: str,
     funnel: Funnel,
-    index_rows: Sequence[Mapping[str, object]],
+    rows: Sequence[ClipRecord],
     provenance: Mapping[str, object],
 ) -> str:
     """The card's text; `provenance` (versions, weights, licences) is listed as it is given."""
-    rows = [parse_row(row) for row in index_rows]
     marked = [w for w in _texts(provenance.get("weights")) if w.endswith(NON_COMMERCIAL)]
     kept: list[Outcome] = [kind for kind in KEPT if funnel.counts[kind]]
     sections = [
@@ -57,7 +41,7 @@ def dataset_card(
         f"# {_inline(run_name)}\n\n{_INTRODUCTION}",
         f"## What is in it\n\n{_counts(funnel, rows)}",
         f"## Loading\n\n{_loading(kept)}",
-        f"## Conventions\n\n{_CONVENTIONS}",
+        f"## Conventions\n\n{_conventions()}",
         f"## How it was made\n\n{_how(funnel)}",
         f"## Licence\n\n{_licences(rows)}{_non_commercial(marked)}",
         f"## Provenance\n\n{_provenance(provenance)}",
@@ -96,15 +80,15 @@ def _front_matter(
     return "\n".join([*lines, "---"])
 
 
-def _counts(funnel: Funnel, rows: Sequence[ReportRow]) -> str:
+def _counts(funnel: Funnel, rows: Sequence[ClipRecord]) -> str:
     table = [("kind", "clips", "seconds", "motion strength x100, median", "meaning")]
     for kind in KEPT:
-        strengths = [100 * r.motion_strength for r in rows if r.outcome == kind]
+        strengths = [100 * r.measures.motion_strength for r in rows if r.outcome == kind]
         known = [s for s in strengths if math.isfinite(s)]
         median = f"{np.median(known):.2f}" if known else "-"
         count, seconds = funnel.counts[kind], funnel.duration_s[kind]
         table.append((f"`{kind}`", str(count), f"{seconds:.1f}", median, MEANING[kind]))
-    return _table(table)
+    return markdown_table(table)
 
 
 def _loading(kept: Sequence[Outcome]) -> str:
@@ -118,6 +102,14 @@ def _loading(kept: Sequence[Outcome]) -> str:
     )
 
 
+def _conventions() -> str:
+    return (
+        f"{conventions()}\n\nThe columns of the shards, schema {SCHEMA_VERSION}, as each file's"
+        f" metadata has them, too:\n\n{shard_columns()}\n\n`index.parquet` has one row per clip,"
+        " kept or not, with its kind, its reasons and all measures."
+    )
+
+
 def _how(funnel: Funnel) -> str:
     stages = [("stage", "in", "out", "rejected", "failed", "why")]
     stages += [(_inline(s.name), *map(str, s.numbers), _inline(s.why)) for s in funnel.stages]
@@ -125,11 +117,11 @@ def _how(funnel: Funnel) -> str:
     return (
         f"{funnel.num_videos} videos gave {funnel.num_clips} clips. Every clip, and every video"
         " without one, is counted once, in the stage that decided.\n\n"
-        f"{_table(stages)}\n\n{funnel.entered} entered = {parts}."
+        f"{markdown_table(stages)}\n\n{funnel.entered} entered = {parts}."
     )
 
 
-def _licences(rows: Sequence[ReportRow]) -> str:
+def _licences(rows: Sequence[ClipRecord]) -> str:
     note = (
         "The clips keep the licences of their source videos; each shard row names it in `licence`,"
         " and its source in `source_uri` and `source_sha256`. Check them before you publish."
@@ -138,9 +130,8 @@ def _licences(rows: Sequence[ReportRow]) -> str:
     if set(counts) <= {"not stated"}:
         return note
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return (
-        f"{note}\n\n{_table([('licence', 'clips'), *((_inline(k), str(n)) for k, n in ordered)])}"
-    )
+    table = markdown_table([("licence", "clips"), *((_inline(k), str(n)) for k, n in ordered)])
+    return f"{note}\n\n{table}"
 
 
 def _texts(value: object) -> list[str]:
@@ -179,11 +170,6 @@ def _items(values: Mapping[str, object], depth: int) -> Iterable[str]:
                 yield f"{lead}: {', '.join(_inline(str(v)) for v in items)}"
         else:
             yield f"{lead}: {_inline(str(value))}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 def _inline(text: str) -> str:

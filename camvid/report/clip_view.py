@@ -6,14 +6,21 @@ from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
-from camvid.artifacts import Clip, MotionReport, ObjectMotion, ReconstructionQuality
+from camvid.artifacts import Clip, MotionReport, ObjectMotion, Reconstruction
 from camvid.outcome import Reason
+from camvid.reasons import Why
+from camvid.record import ClipRecord, Measures, measure
 from camvid.report.evidence import ClipEvidence
 from camvid.report.plot_cameras import camera_plots
 from camvid.report.plot_gaze import gaze_plot
 from camvid.report.plot_motion import motion_plot
-from camvid.report.rows import ReportRow
-from camvid.report.words import Check, checks_of, motion_limit, verdict_sentence
+from camvid.report.words import (
+    Check,
+    checks_of,
+    motion_limit,
+    reasons_in_words,
+    verdict_sentence,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +43,32 @@ class Media:
 class ClipView:
     """Everything the template needs; None and empty where the clip ended before that stage."""
 
-    row: ReportRow
+    row: ClipRecord
     media: Media
     sentence: str
     checks: tuple[Check, ...]
+    measures: Measures
     clip: Clip | None = None
     motion: MotionReport | None = None
     objects: tuple[ObjectMotion, ...] = ()  # strongest first
     motion_plot: Markup = Markup("")
     camera_plots: tuple[tuple[str, Markup], ...] = ()
-    camera_reasons: tuple[Reason, ...] = ()
+    no_path: str = ""  # why there is no camera path, in words
     motion_reasons: tuple[Reason, ...] = ()
-    quality: ReconstructionQuality | None = None
+    solver: str = ""
     has_masks: bool = False
     has_tracks: bool = False
     has_arrows: bool = False
     has_points: bool = False
 
 
-def clip_view(row: ReportRow, evidence: ClipEvidence | None, media: Media) -> ClipView:
+def clip_view(row: ClipRecord, evidence: ClipEvidence | None, media: Media) -> ClipView:
     """The view of a clip; without evidence, of its row of the index alone."""
     if evidence is None:
         sentence, checks = verdict_sentence(row, None), checks_of(None, row.reasons)
-        return ClipView(row=row, media=media, sentence=sentence, checks=checks)
+        return ClipView(
+            row=row, media=media, sentence=sentence, checks=checks, measures=row.measures
+        )
     motion, solved = evidence.motion, evidence.reconstruction
     limit = motion_limit(evidence.verdict, row.reasons)
     plot = motion_plot(motion, evidence.clip.timestamps_s, limit) if motion else Markup("")
@@ -67,14 +77,15 @@ def clip_view(row: ReportRow, evidence: ClipEvidence | None, media: Media) -> Cl
         media=media,
         sentence=verdict_sentence(row, evidence.verdict),
         checks=checks_of(evidence.verdict, row.reasons),
+        measures=measure(*(artifact for artifact in (solved, motion) if artifact)),
         clip=evidence.clip,
         motion=motion,
         objects=_strongest_first(motion.per_object) if motion else (),
         motion_plot=plot,
         camera_plots=camera_plots(solved) + gaze_plot(solved),
-        camera_reasons=solved.reasons if solved else (),
+        no_path=_no_path(solved) if solved else "",
         motion_reasons=_motion_reasons(evidence),
-        quality=solved.quality if solved else None,
+        solver=solved.quality.solver if solved else "",
         has_masks=evidence.masks is not None,
         has_tracks=evidence.tracks is not None,
         has_arrows=evidence.can_predict,
@@ -87,6 +98,12 @@ def _motion_reasons(evidence: ClipEvidence) -> tuple[Reason, ...]:
     if evidence.verdict is not None:
         return evidence.verdict.motion_reasons
     return evidence.motion.reasons if evidence.motion else ()
+
+
+def _no_path(solved: Reconstruction) -> str:
+    if solved.reasons or solved.camera == "moving":
+        return reasons_in_words(solved.reasons)
+    return Why.of_camera(solved.camera).rule.label
 
 
 def _strongest_first(objects: Sequence[ObjectMotion]) -> tuple[ObjectMotion, ...]:

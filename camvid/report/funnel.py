@@ -4,20 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from camvid.report.rows import KEPT, OUTCOMES, Outcome, ReportRow, parse_row
+from camvid.pipeline import FIRST, STAGES
+from camvid.record import KEPT, OUTCOMES, ClipRecord, Outcome
 
-STAGES = (
-    "split",
-    "segment",
-    "track",
-    "reconstruct",
-    "rate_rigidity",
-    "verify",
-    "align_depth",
-    "measure_motion",
-    "filter",
-    "write_shards",
-)
 UNNAMED_STAGE = "unnamed stage"
 UNNAMED_CAUSE = "cause not named"
 
@@ -89,9 +78,8 @@ class Funnel:
         return "\n".join([head, *lines, f"{self.entered} entered = {parts}"])
 
 
-def funnel_from_index(rows: Sequence[Mapping[str, object]]) -> Funnel:
+def funnel_from_index(clips: Sequence[ClipRecord]) -> Funnel:
     """Counts the rows of index.parquet; column `stopped_at` says who decided."""
-    clips = [parse_row(row) for row in rows]
     return Funnel(
         entered=len(clips),
         num_videos=len({c.source_uri or c.video_id for c in clips}),
@@ -109,21 +97,18 @@ def funnel_from_index(rows: Sequence[Mapping[str, object]]) -> Funnel:
     )
 
 
-def deciding_stage(clip: ReportRow) -> str:
+def deciding_stage(clip: ClipRecord) -> str:
     """The stage that ended a rejected or failed row, as far as the index tells."""
-    if clip.stopped_at:
-        return clip.stopped_at
-    if not clip.clip_id:
-        return "split"
-    return "filter" if clip.outcome == "none" else UNNAMED_STAGE
+    return clip.stopped_at or (UNNAMED_STAGE if clip.clip_id else FIRST)
 
 
-def _stages(clips: Sequence[ReportRow]) -> tuple[FunnelStage, ...]:
+def _stages(clips: Sequence[ClipRecord]) -> tuple[FunnelStage, ...]:
     gone = [c for c in clips if c.outcome not in KEPT]
     known = {deciding_stage(c) for c in gone}
     others = sorted(known - set(STAGES))
     # Stages we have no name for cannot be ordered; before the filter is the least wrong place.
-    names = [*STAGES[:-2], *others, *STAGES[-2:]]
+    order = list(STAGES)
+    names = [*order[:-2], *others, *order[-2:]]
     stages: list[FunnelStage] = []
     entered = len(clips)
     for name in names:
@@ -139,7 +124,7 @@ def _stages(clips: Sequence[ReportRow]) -> tuple[FunnelStage, ...]:
     return tuple(stages)
 
 
-def _first_reason(clip: ReportRow) -> str:
+def _first_reason(clip: ClipRecord) -> str:
     return clip.reasons[0].name if clip.reasons else "no reason given"
 
 

@@ -10,38 +10,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from camvid.columns import Column, columns_of, show, to_row
+from camvid.outcome import Reason
+from camvid.pipeline import STAGES
+from camvid.reasons import rule_of
+from camvid.record import KEPT, MEANING, OUTCOMES, ClipRecord, Measures
 from camvid.report.clip_view import ClipView, Media
 from camvid.report.colours import object_slot
 from camvid.report.funnel import Funnel
 from camvid.report.plot_strengths import strength_plot
-from camvid.report.rows import KEPT, OUTCOMES, ReportRow
-from camvid.report.words import (
-    FACTS,
-    MEANING,
-    label_of,
-    reason_in_words,
-    reasons_in_words,
-    show,
-)
-
-_QUALITY = (
-    "registered_fraction",
-    "mean_reprojection_error_px",
-    "median_triangulation_angle_deg",
-    "focal_px",
-    "focal_uncertainty",
-    "num_points",
-    "points_per_frame",
-    "inlier_fraction",
-    "median_flow_px",
-    "rotation_residual_px",
-    "masked_fraction",
-)
+from camvid.report.words import reason_in_words, reasons_in_words
 
 
 def index_page(
     run_name: str,
-    rows: Sequence[ReportRow],
+    rows: Sequence[ClipRecord],
     funnel: Funnel,
     media: Mapping[str, Media],
     weights: Sequence[str],
@@ -57,7 +40,7 @@ def index_page(
         funnel=funnel,
         media=media,
         strengths=strength_plot(rows),
-        cameras=sorted({r.camera for r in rows if r.clip_id}),
+        cameras=sorted({r.measures.camera for r in rows if r.clip_id}),
         weights=weights,
     )
 
@@ -71,7 +54,6 @@ def clip_page(run_name: str, view: ClipView, previous_id: str, next_id: str) -> 
         view=view,
         row=view.row,
         media=view.media,
-        quality_names=_QUALITY,
         previous_id=previous_id,
         next_id=next_id,
     )
@@ -97,9 +79,16 @@ def _own_file(name: str) -> str:
     return (resources.files("camvid.report") / "templates" / name).read_text("utf-8")
 
 
-def _show(value: float, metric: str) -> str:
-    """`value|show("motion_strength")`"""
-    return show(metric, value)
+def _numbers(measures: Measures) -> list[tuple[Column, float]]:
+    """What was measured, with its column."""
+    row = to_row(measures)
+    known = [c for c in columns_of(Measures) if isinstance(row[c.name], float | int)]
+    return [(column, row[column.name]) for column in known]
+
+
+def _remedy(reason: Reason) -> str:
+    """What to do, as half a sentence; empty where there is nothing."""
+    return rule_of(reason.name).remedy
 
 
 @cache
@@ -112,17 +101,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        "show": _show,
+        "show": show,
         "words": reasons_in_words,
         "reason": reason_in_words,
-        "label": label_of,
+        "remedy": _remedy,
         "slot": object_slot,
+        "flat": to_row,
+        "numbers": _numbers,
     }
     constants: dict[str, Any] = {
         "OUTCOMES": OUTCOMES,
         "KEPT": KEPT,
         "MEANING": MEANING,
-        "FACTS": FACTS,
+        "STAGES": STAGES,
+        "SHOWN": [known for known in columns_of(ClipRecord) if known.heading],
     }
     environment.filters.update(filters)
     environment.globals.update(constants)

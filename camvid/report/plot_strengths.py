@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from camvid.report.rows import OUTCOMES, ReportRow
+from camvid.reasons import Why
+from camvid.record import OUTCOMES, ClipRecord
 from camvid.report.svg import element
 
 _WIDTH, _HEIGHT = 1100.0, 240.0
@@ -14,13 +15,13 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 18.0, 44.0
 _LOW, _HIGH, _PER_DECADE = -2, 2, 8  # decades of strength x100; the ends take what lies outside
 
 
-def strength_plot(rows: Sequence[ReportRow]) -> Markup:
+def strength_plot(rows: Sequence[ClipRecord]) -> Markup:
     """An SVG picture, empty where no clip has a measured strength."""
-    measured = [r for r in rows if math.isfinite(r.motion_strength)]
+    measured = [r for r in rows if math.isfinite(r.measures.motion_strength)]
     if not measured:
         return Markup("")
     num_bins = (_HIGH - _LOW) * _PER_DECADE
-    bins = [_bin(r.motion_strength, num_bins) for r in measured]
+    bins = [_bin(r.measures.motion_strength, num_bins) for r in measured]
     counts = {
         outcome: np.bincount(
             [b for b, r in zip(bins, measured, strict=True) if r.outcome == outcome],
@@ -105,9 +106,9 @@ def _axes(tallest: int) -> Markup:
     return Markup("").join(parts)
 
 
-def _limit(rows: Sequence[ReportRow]) -> Markup:
+def _limit(rows: Sequence[ClipRecord]) -> Markup:
     """The threshold between still and moving, as the reasons tell it."""
-    limits = {r.limit for row in rows for r in row.reasons if r.name == "min_motion_strength"}
+    limits = {r.limit for row in rows for r in row.reasons if r.name == Why.MIN_MOTION_STRENGTH}
     limits = {limit for limit in limits if 0.01 < 100 * limit < 100}
     if len(limits) != 1:
         return Markup("")

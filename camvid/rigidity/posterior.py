@@ -1,19 +1,20 @@
 """The posterior probability that a track, and that an object, moves.
 
-A track's evidence is a ratio of likelihoods; the segmenter's word for the object is the prior. The
-tracks of an object share an unknown fraction that moves: nearly all of a mover (its mask reaches
-a little onto what is behind it), hardly any of a static thing (tracks slide along edges, and hang
-on to where two outlines cross). Which of the two distributions the fraction comes from decides
-about the object, and the fraction then serves as the prior of each of its tracks.
+A track's evidence is a ratio of likelihoods; the prior goes by what made an object of a region.
+The tracks of an object share an unknown fraction that moves: nearly all of a mover (its mask
+reaches a little onto what is behind it), hardly any of a static thing (tracks slide along edges,
+and hang on to where two outlines cross). Which of the two distributions the fraction comes from
+decides about the object, and the fraction then serves as the prior of each of its tracks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F64, NAN, U16
+from camvid.artifacts import F64, NAN, U16, MaskedObject
+from camvid.objects import Origin
 
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 
@@ -25,11 +26,15 @@ class RigidityOptions:
     slowest: float = 0.02  # image sides per second: below it, motion is not worth the name
     num_speeds: int = 7  # each twice the one before
     unmasked: float = 0.02  # P(moves) of what no mask holds
-    masked: float = 0.5  # P(moves) of an object of a word that `words` does not hold
-    # P(moves) by the segmenter's word. Of 149 objects of 30 clips .76, .08 and .18 moved; the words
-    # come from the same images as the tracks, so the odds count by their square root.
-    words: Mapping[str, float] = field(
-        default_factory=lambda: {"object": 0.64, "salient": 0.23, "moving": 0.32}
+    # P(moves) by what made an object one. Of 149 objects of 30 clips .76, .08 and .18 moved of the
+    # last three; that comes from the same images as the tracks, so the odds count by their root.
+    masked: Mapping[Origin, float] = field(
+        default_factory=lambda: {
+            Origin.CLASS: 0.5,
+            Origin.SALIENT_MOVING: 0.64,
+            Origin.SALIENT: 0.23,
+            Origin.MOVING: 0.32,
+        }
     )
     # Static tracks that go their own way all the same: along edges, and where two outlines cross.
     # Of those off all masks .2 to 3 % do (nine clips); on the outlines of objects more. At .05 the
@@ -56,23 +61,22 @@ class Posterior(NamedTuple):
 
 
 def posterior(
-    ratio: F64, owner: U16, words: Mapping[int, str], options: RigidityOptions
+    ratio: F64, owner: U16, objects: Sequence[MaskedObject], options: RigidityOptions
 ) -> Posterior:
     """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects.
 
     Args:
         owner: object [N] that each track lies on, 0 for what no mask holds.
-        words: what the segmenter calls each object.
+        objects: those that tracks may lie on.
     """
-    track_moves, objects = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
-    for label in sorted({0, *owner.tolist(), *words}):
+    track_moves, found = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
+    priors = {0: options.unmasked, **{o.object_id: options.masked[o.origin] for o in objects}}
+    for label, prior in priors.items():
         own = np.isfinite(ratio) & (owner == label)
-        prior = options.words.get(words.get(label, ""), options.masked)
-        prior = prior if label else options.unmasked
         moves, track_moves[own] = _object(with_misled(ratio[own], options.misled), prior, options)
         share = float(track_moves[own].mean()) if own.any() else NAN
-        objects[label] = ObjectRigidity(moves, share, int(own.sum()))
-    return Posterior(track_moves, objects)
+        found[label] = ObjectRigidity(moves, share, int(own.sum()))
+    return Posterior(track_moves, found)
 
 
 def with_misled(ratio: F64, misled: float) -> F64:

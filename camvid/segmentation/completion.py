@@ -41,6 +41,7 @@ class CompletionOptions:
     lost_blur_px: int = 9  # the same, in frames that are little trusted
     min_chance: float = 0.1  # of what nobody expects
     motion_weight: float = 0.25  # of the log odds of the motion evidence
+    saliency_weight: float = 1.0  # of those of the saliency, if all of the mover is salient
     colour_weight: float = 1.0  # of those of the colours
     max_colour_odds: float = 3.0
     min_beside_px: int = 60  # to know the colours and the noise around
@@ -57,6 +58,7 @@ class _Mover:
 
     own: list[Bool]  # [h, w] as drawn so far
     trust: F64  # [T] in what was drawn, 0 to 1
+    salient: float  # share of its pixels
     usual_px: F64  # [T] that it covers around that time
     moves: F64  # [T] 1 where most of it is seen moving, 0 where it stands still
     colours: F32  # histogram
@@ -67,6 +69,7 @@ class _Seen:
     """What the clip shows, whatever the mover."""
 
     motion: MotionEvidence
+    saliency: list[U8]  # [h, w]
     colours: list[U16]  # [h, w]
     flow: ClipFlow
 
@@ -81,13 +84,15 @@ class _Belief:
 
 def complete_movers(
     labels: list[I32],
+    saliency: list[U8],
     motion: MotionEvidence,
     flow: ClipFlow,
     fps: float,
     options: CompletionOptions,
 ) -> list[I32]:
     """The labels [h, w] with the movers drawn anew: each pixel goes to the likeliest of them."""
-    seen = _Seen(motion=motion, colours=map_threads(_numbers, flow.small), flow=flow)
+    colour = map_threads(_numbers, flow.small)
+    seen = _Seen(motion=motion, saliency=saliency, colours=colour, flow=flow)
     best = [np.full(x.shape, _HALF, np.uint8) for x in labels]
     winner = [np.zeros(x.shape, np.uint8) for x in labels]  # place in `movers`, from 1
     movers: list[int] = []
@@ -134,6 +139,7 @@ def _learn(own: list[Bool], seen: _Seen, fps: float, options: CompletionOptions)
     if len(sample) < options.min_sure_px:
         return None
     area = np.array([np.count_nonzero(o) for o in own], np.float64)
+    salient = [np.count_nonzero(s[o] >= 128) for o, s in zip(own, seen.saliency, strict=True)]
     reach = max(1, round(options.usual_size_s * fps))
     around = [area[max(0, t - reach) : t + reach + 1] for t in range(len(own))]
     usual = np.array([np.percentile(a, 75) for a in around])
@@ -141,6 +147,7 @@ def _learn(own: list[Bool], seen: _Seen, fps: float, options: CompletionOptions)
     return _Mover(
         own=own,
         trust=trust,
+        salient=sum(salient) / float(area.sum()),
         usual_px=usual,
         moves=_moves(own, motion.strength, area, trust),
         colours=colour_histogram(sample),
@@ -207,6 +214,8 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: Completion
     moves = _log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = _log_odds(prior, options.min_chance)
     odds += np.float32(options.motion_weight * mover.trust[t] * mover.moves[t]) * moves
+    eye = _log_odds(np.divide(seen.saliency[t][box], 255, dtype=np.float32), 0.02)
+    odds += np.float32(options.saliency_weight * mover.salient) * eye
     odds += _odds_of_picture(t, box, prior < _BESIDE, mover, seen, options)
     chance = np.zeros_like(expected)
     chance[box] = np.where(near[box] > 0, 1 / (1 + np.exp(-odds)), 0)

@@ -7,15 +7,15 @@ import numpy as np
 
 from camvid.artifacts import F64, I32, U8, U16, Bool, MaskedObject, ObjectMasks
 from camvid.guided import guided_filter
+from camvid.objects import Origin
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow
 from camvid.segmentation.instances import InstanceOptions, cell_of_nearest_zero, label_instances
 from camvid.segmentation.join import JoinOptions, join_broken
 from camvid.segmentation.masks import MaskOptions, draw_mask
 
-# Words that say how a thing was found, not what it is.
-CALM = "salient"  # it draws the eye, and nothing was seen to move in it
-UNNAMED = ("object", CALM, "moving")
+# People read the label; what steers is the origin.
+_LABELS = {Origin.SALIENT: "salient", Origin.MOVING: "moving", Origin.SALIENT_MOVING: "object"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +114,14 @@ def keep_objects(
     masked = 0.0
     for i in np.argsort(-score * total, kind="stable"):
         area = total[i] / (picture * len(labels))
-        label = _word(share_salient[i], share_moving[i])
-        sure = label == "object"
+        origin = _origin(share_salient[i], share_moving[i])
+        sure = origin is Origin.SALIENT_MOVING
         limit = options.max_masked_with_movers if sure else options.max_masked_fraction
         if i == 0 or not worthy[i] or masked + area > limit or len(kept) >= options.max_objects:
             continue
         masked += area
-        kept[int(i)] = MaskedObject(len(kept) + 1, label, round(float(score[i]), 4))
+        found = MaskedObject(len(kept) + 1, _LABELS[origin], round(float(score[i]), 4), origin)
+        kept[int(i)] = found
     return kept
 
 
@@ -130,10 +131,10 @@ def _core(labels: I32) -> Bool:
     return np.asarray(cv2.erode(picture, around) == cv2.dilate(picture, around), np.bool_)
 
 
-def _word(share_salient: float, share_moving: float) -> str:
+def _origin(share_salient: float, share_moving: float) -> Origin:
     if share_salient >= 0.5:
-        return "object" if share_moving >= 0.5 else CALM
-    return "moving"
+        return Origin.SALIENT_MOVING if share_moving >= 0.5 else Origin.SALIENT
+    return Origin.MOVING
 
 
 def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8, edge_reach: float) -> U16:

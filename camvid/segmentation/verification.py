@@ -6,12 +6,22 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, U8, U16, Bool, Clip, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import (
+    F64,
+    U8,
+    U16,
+    Bool,
+    Clip,
+    Frames,
+    ObjectMasks,
+    Reconstruction,
+)
+from camvid.objects import Origin
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow, clip_flow, working_size
 from camvid.segmentation.instances import InstanceOptions
 from camvid.segmentation.join import JoinOptions, join_in_time
-from camvid.segmentation.objects import CALM, UNNAMED, ObjectOptions, find_objects
+from camvid.segmentation.objects import ObjectOptions, find_objects
 from camvid.segmentation.rigidity import RigidityOptions, rigid_evidence
 from camvid.segmentation.steady import steady
 
@@ -134,7 +144,9 @@ def _half_moving(
     share, area = _moving_share(small, evidence, masks)
     low, high = options.half_moving
     two = [
-        o.object_id for o in masks.objects if o.label in UNNAMED and low < share[o.object_id] < high
+        o.object_id
+        for o in masks.objects
+        if o.origin.is_evidence and low < share[o.object_id] < high
     ]
     return sorted(two, key=lambda i: -area[i])[: options.max_apart]
 
@@ -173,8 +185,9 @@ def _truly_two(
         pairs = new.astype(np.int64).ravel() * num + old.ravel()
         shared += np.bincount(pairs, minlength=shared.size).reshape(shared.shape)
     least = options.min_part * shared.sum(axis=0)
-    still = shared[[o.object_id for o in found.objects if o.label == CALM]].sum(axis=0)
-    moves = shared[[o.object_id for o in found.objects if o.label != CALM]].sum(axis=0)
+    calm = [o.object_id for o in found.objects if o.origin is Origin.SALIENT]
+    others = [o.object_id for o in found.objects if o.origin is not Origin.SALIENT]
+    still, moves = shared[calm].sum(axis=0), shared[others].sum(axis=0)
     return [i for i in apart if still[i] >= least[i] and moves[i] >= least[i]]
 
 

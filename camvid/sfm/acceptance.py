@@ -8,6 +8,7 @@ import numpy as np
 from camvid.artifacts import ReconstructionQuality
 from camvid.geometry import camera_centers
 from camvid.outcome import Reason
+from camvid.reasons import Why, missed_limits
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.lens_evidence import LensEvidence
 from camvid.sfm.mapping import Cameras
@@ -115,33 +116,32 @@ def failed_tests(
 ) -> tuple[Reason, ...]:
     """Every limit that the solution misses, in the order of the options; empty if accepted."""
     focal = quality.focal_px / long_side_px
-    at_least = {
-        "min_registered_fraction": quality.registered_fraction,
-        "min_median_triangulation_angle_deg": quality.median_triangulation_angle_deg,
-        "min_focal_ratio": focal,
-        "min_points_per_frame": quality.points_per_frame,
-        "min_explained_fraction": structure.explained_fraction,
-        "min_border_share": evidence.border_share,
-        "min_inlier_fraction": quality.inlier_fraction,
-        "min_parallax_to_error": quality.rotation_residual_px / quality.mean_reprojection_error_px,
-        "min_off_flat_image_fraction": evidence.off_flat_image,
-    }
-    if quality.median_triangulation_angle_deg < options.sure_triangulation_angle_deg:
-        at_least["min_step_agreement"] = step_agreement(cameras)
     lens = evidence.lens
-    at_most = {
-        "max_mean_reprojection_error_px": quality.mean_reprojection_error_px,
-        "max_focal_ratio": focal,
-        "max_focal_uncertainty": quality.focal_uncertainty,
-        "max_trajectory_jump": trajectory_jump(cameras),
-        "max_radial_distortion": lens.corner_shift.least(_SURE_DEVIATIONS),
-        "max_distortion_focal_error": lens.focal_shift.least(_SURE_DEVIATIONS),
-        "max_center_wander_fraction": lens.wander_fraction,
-        "max_center_wander_focal_error": lens.wander_focal_deviation,
+    depth_shows = quality.median_triangulation_angle_deg >= options.sure_triangulation_angle_deg
+    agreement = {} if depth_shows else {Why.MIN_STEP_AGREEMENT: step_agreement(cameras)}
+    measured: dict[Why, float] = {
+        Why.MIN_REGISTERED_FRACTION: quality.registered_fraction,
+        Why.MIN_MEDIAN_TRIANGULATION_ANGLE_DEG: quality.median_triangulation_angle_deg,
+        Why.MIN_FOCAL_RATIO: focal,
+        Why.MIN_POINTS_PER_FRAME: quality.points_per_frame,
+        Why.MIN_EXPLAINED_FRACTION: structure.explained_fraction,
+        Why.MIN_BORDER_SHARE: evidence.border_share,
+        Why.MIN_INLIER_FRACTION: quality.inlier_fraction,
+        Why.MIN_PARALLAX_TO_ERROR: (
+            quality.rotation_residual_px / quality.mean_reprojection_error_px
+        ),
+        Why.MIN_OFF_FLAT_IMAGE_FRACTION: evidence.off_flat_image,
+        **agreement,
+        Why.MAX_MEAN_REPROJECTION_ERROR_PX: quality.mean_reprojection_error_px,
+        Why.MAX_FOCAL_RATIO: focal,
+        Why.MAX_FOCAL_UNCERTAINTY: quality.focal_uncertainty,
+        Why.MAX_TRAJECTORY_JUMP: trajectory_jump(cameras),
+        Why.MAX_RADIAL_DISTORTION: lens.corner_shift.least(_SURE_DEVIATIONS),
+        Why.MAX_DISTORTION_FOCAL_ERROR: lens.focal_shift.least(_SURE_DEVIATIONS),
+        Why.MAX_CENTER_WANDER_FRACTION: lens.wander_fraction,
+        Why.MAX_CENTER_WANDER_FOCAL_ERROR: lens.wander_focal_deviation,
     }
-    low = [(n, m, getattr(options, n)) for n, m in at_least.items() if not m >= getattr(options, n)]
-    high = [(n, m, getattr(options, n)) for n, m in at_most.items() if not m <= getattr(options, n)]
-    return tuple(Reason(*failed) for failed in low + high)
+    return missed_limits(measured, options)
 
 
 def held_out_error_px(cameras: Cameras, held_out: Observations, num_tracks: int) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
-from camvid.outcome import Reason, Rejected
+from camvid.outcome import Rejected
+from camvid.reasons import Why, missed_limits
 from camvid.settings import setting
 
 Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -78,12 +79,12 @@ class Looks:
             self._change.append(float(cv2.absdiff(grey, self._last).max()))
         self._last = grey
 
-    def measured(self) -> dict[str, float]:
-        """The measures, named as the options that limit them (less `min_`)."""
+    def measured(self) -> dict[Why, float]:
+        """The measures, by the reason of those that are too low."""
         return {
-            "brightness": float(np.median(self._brightness)),
-            "corner_count": float(np.median(self._corner_count)),
-            "frame_change": self._frame_change(),
+            Why.MIN_BRIGHTNESS: float(np.median(self._brightness)),
+            Why.MIN_CORNER_COUNT: float(np.median(self._corner_count)),
+            Why.MIN_FRAME_CHANGE: self._frame_change(),
         }
 
     def _frame_change(self) -> float:
@@ -128,22 +129,22 @@ def find_fault(
     clip_s: float,
     fps: float,
     side_px: int,
-    looks: dict[str, float],
+    looks: dict[Why, float],
     combing: float,
     lost_share: float,
 ) -> Rejected | None:
     """The first test that the clip fails, if any."""
-    least = {"clip_s": clip_s, "fps": fps, "side_px": float(side_px), **looks}
-    most = {"combing": combing, "lost_share": lost_share}
-    for name, value in least.items():
-        limit = float(getattr(options, f"min_{name}"))
-        if value < limit:
-            return Rejected(Reason(f"min_{name}", value, limit), least | most)
-    for name, value in most.items():
-        limit = float(getattr(options, f"max_{name}"))
-        if value > limit:
-            return Rejected(Reason(f"max_{name}", value, limit), least | most)
-    return None
+    measured: dict[Why, float] = {
+        Why.MIN_CLIP_S: clip_s,
+        Why.MIN_FPS: fps,
+        Why.MIN_SIDE_PX: float(side_px),
+        **looks,
+        Why.MAX_COMBING: combing,
+        Why.MAX_LOST_SHARE: lost_share,
+    }
+    missed = missed_limits(measured, options)
+    named = {why.rule.metric: value for why, value in measured.items()}
+    return Rejected(missed[0], named) if missed else None
 
 
 class BlackBars:

@@ -19,11 +19,10 @@ from camvid.evaluation.pairwise import PairwiseScores
 from camvid.evaluation.regions import RegionScores
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.trajectory import TrajectoryError
-from camvid.index import stopped_row
 from camvid.models.checkpoints import locate_optional
+from camvid.record import ClipRecord
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
-from camvid.stage import ClipRow
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "real"
@@ -77,7 +76,9 @@ def text(module: ModuleType, tmp_path: Path) -> str:
     for k in range(40):
         (tmp_path / "davis_dog" / "masks" / f"{k:02d}.png").touch()
     index = [
-        stopped_row(ClipRow(clip_id=c.name, video_uri=f"{tmp_path}/{c.name}/frames"), None)
+        ClipRecord(
+            clip_id=c.name, source_uri=f"{tmp_path}/{c.name}/frames", status="ok", kind="video"
+        )
         for c in CLIPS
     ]
     cells = {
@@ -163,7 +164,7 @@ def test_a_baseline_that_fails_or_hangs_is_a_cell(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "goat" / "masks").mkdir(parents=True)
-    rows = [stopped_row(ClipRow(clip_id="x", video_uri=f"{tmp_path}/goat/frames"), None)]
+    rows = [ClipRecord(clip_id="x", source_uri=f"{tmp_path}/goat/frames", status="ok", kind="4d")]
     truths, run = {"goat": tmp_path / "goat"}, module.ClipStore(str(tmp_path / "run"))
     cells = module.run_baselines(run, rows, truths, ["stock"], 1)
     assert cells == {("x", "stock"): "failed"}  # there is no such clip

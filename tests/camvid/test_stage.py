@@ -84,7 +84,7 @@ def test_a_changed_input_or_threshold_runs_again(
 def test_rejected_is_a_value(store: ClipStore, row: ClipRow) -> None:
     stage = Count(CountConfig(), Rejected(Reason("min_x", 1.0, 2.0), {"x": 1.0}))
     after = run_stage(stage, store, row)
-    assert (after.status, after.reason) == ("rejected", "min_x (measured 1, limit 2)")
+    assert (after.status, after.reason) == ("rejected", Reason("min_x", 1, 2))
     assert after.stopped_at == "count"
     assert after.records[-1].measured == {"x": 1.0}
     assert run_stage(stage, store, row).records[-1].reused

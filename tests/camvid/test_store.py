@@ -8,6 +8,7 @@ import pytest
 
 from camvid.artifacts import Clip, Frames, ObjectMasks
 from camvid.errors import StoreError
+from camvid.outcome import Reason
 from camvid.report.encode import encode_jpeg
 from camvid.store import ClipStore, StageRecord
 
@@ -51,7 +52,7 @@ def test_records(store: ClipStore, clip: Clip) -> None:
         artifact="ObjectMasks",
         fingerprint="f",
         status="rejected",
-        reason="min_x (measured 1, limit 2)",
+        reason=Reason("min_x", 1.0, 2.0),
         measured={"x": 1.0},
     )
     assert store.load_record(clip.clip_id, "segment") is None

@@ -6,7 +6,8 @@ import pytest
 
 from camvid.errors import ConfigError
 from camvid.outcome import Reason
-from camvid.verdict import Measures, Policy, decide, motion_probability
+from camvid.record import Measures
+from camvid.verdict import Policy, decide, motion_probability
 
 GOOD = Measures(
     camera="moving",

@@ -48,7 +48,7 @@ class Run:
     def of(self, name: str) -> list[dict[str, Any]]:
         """The rows of a clip's folder, or of a file of path_derived."""
         source = f"path_derived/{name}" if name.endswith(".mp4") else f"{name}/video.mp4"
-        found = [row for row in self.rows if row["source_uri"].endswith(source)]
+        found = [row for row in self.rows if row.source_uri.endswith(source)]
         if not found:
             pytest.skip(f"needs ../shared/clips/{source}")
         return found
@@ -76,7 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def pose_error(run: Run, name: str) -> TrajectoryError:
     """The clip's path against groundtruth_tum.txt."""
-    clip_id = run.one(name)["clip_id"]
+    clip_id = run.one(name).clip_id
     truth = read_truth(CLIPS / name).cam_from_world
     frames = run.store.load(clip_id, Clip).source_frame_index
     found = run.store.load(clip_id, Reconstruction)
@@ -91,7 +91,7 @@ def pose_error(run: Run, name: str) -> TrajectoryError:
     ],
 )
 def test_cameras_agree_with_the_truth(run: Run, name: str, kind: str, limit_m: float) -> None:
-    assert run.one(name)["kind"] == kind
+    assert run.one(name).kind == kind
     error = pose_error(run, name)
     assert error.registered_fraction == 1.0
     assert error.ate_rmse <= limit_m
@@ -99,13 +99,15 @@ def test_cameras_agree_with_the_truth(run: Run, name: str, kind: str, limit_m: f
 
 def test_motion_strength_agrees_with_the_truth(run: Run) -> None:
     row = run.one("syn_orbit_movers")
-    truth = true_motion_strength(load_truth(CLIPS / "syn_orbit_movers"), row["motion_pair_gap_s"])
-    assert row["motion_strength"] == pytest.approx(max(truth.values()), rel=0.3)
+    truth = true_motion_strength(
+        load_truth(CLIPS / "syn_orbit_movers"), row.measures.motion_pair_gap_s
+    )
+    assert row.measures.motion_strength == pytest.approx(max(truth.values()), rel=0.3)
 
 
 def test_both_movers_are_found_one_object_each(run: Run) -> None:
     truth = load_truth(CLIPS / "syn_orbit_movers")
-    clip_id = run.one("syn_orbit_movers")["clip_id"]
+    clip_id = run.one("syn_orbit_movers").clip_id
     masks = run.store.load(clip_id, ObjectMasks).object_id
     report = run.store.load(clip_id, MotionReport)
     moving = {o.object_id for o in report.per_object if o.motion_strength > 0.005}
@@ -120,17 +122,17 @@ def test_both_movers_are_found_one_object_each(run: Run) -> None:
 
 
 def test_still_objects_do_not_move(run: Run) -> None:
-    still = run.one("syn_orbit_static_scene")["motion_strength"]
-    assert still <= 0.1 * run.one("syn_orbit_movers")["motion_strength"]
+    still = run.one("syn_orbit_static_scene").measures.motion_strength
+    assert still <= 0.1 * run.one("syn_orbit_movers").measures.motion_strength
 
 
 def test_a_static_clip_is_3d(run: Run) -> None:
-    assert run.one("still_apple")["kind"] == "3d"
-    assert 100 * run.one("still_apple")["motion_strength"] < 0.2
+    assert run.one("still_apple").kind == "3d"
+    assert 100 * run.one("still_apple").measures.motion_strength < 0.2
 
 
 def test_moving_camera_and_moving_object_is_4d(run: Run) -> None:
-    assert run.one("dyn_backpack_stairs")["kind"] == "4d"
+    assert run.one("dyn_backpack_stairs").kind == "4d"
 
 
 @pytest.mark.parametrize(
@@ -145,18 +147,18 @@ def test_moving_camera_and_moving_object_is_4d(run: Run) -> None:
 )
 def test_degenerate_cameras_are_named(run: Run, name: str, camera: str, kind: str) -> None:
     for row in run.of(name):
-        assert (row["camera"], row["kind"]) == (camera, kind)
-        assert f"camera_{camera}" in " ".join(row["reasons"])
-        assert not run.store.load(row["clip_id"], Reconstruction).has_trajectory
+        assert (row.measures.camera, row.kind) == (camera, kind)
+        assert f"camera_{camera}" in [reason.name for reason in row.reasons]
+        assert not run.store.load(row.clip_id, Reconstruction).has_trajectory
 
 
 def test_a_collapsed_focal_length_does_not_pass(run: Run) -> None:
     row = run.one("dyn_boy_walking_genai")
-    assert row["kind"] in ("4d", "video")
-    if row["kind"] == "4d":
-        assert 0.3 * 640 < row["focal_px"] < 4 * 640
+    assert row.kind in ("4d", "video")
+    if row.kind == "4d":
+        assert 0.3 * 640 < row.measures.focal_px < 4 * 640
     else:
-        assert row["camera_reasons"]
+        assert row.camera_reasons
 
 
 def test_cuts_and_the_fade() -> None:
@@ -178,9 +180,9 @@ def test_cuts_and_the_fade() -> None:
 )
 def test_unreadable_files_fail_by_name(run: Run, name: str) -> None:
     row = run.one(name)
-    assert row["status"] == "failed"
-    assert name in row["error"]
-    assert "\n" not in row["error"]
+    assert row.status == "failed"
+    assert name in row.error
+    assert "\n" not in row.error
 
 
 @pytest.mark.parametrize(
@@ -195,22 +197,22 @@ def test_unreadable_files_fail_by_name(run: Run, name: str) -> None:
 )
 def test_useless_clips_are_rejected_by_name(run: Run, name: str, reason: str) -> None:
     row = run.one(name)
-    assert (row["status"], row["kind"]) == ("rejected", "none")
-    assert row["reasons"][0].startswith(reason)
+    assert (row.status, row.kind) == ("rejected", "none")
+    assert row.reasons[0].name == reason
 
 
 def test_rotation_metadata_and_uneven_times_are_honoured(run: Run) -> None:
-    turned = run.store.load(run.one("rotation_metadata_90.mp4")["clip_id"], Clip)
+    turned = run.store.load(run.one("rotation_metadata_90.mp4").clip_id, Clip)
     assert turned.height_px > turned.width_px
-    uneven = run.store.load(run.one("variable_frame_rate.mp4")["clip_id"], Clip)
+    uneven = run.store.load(run.one("variable_frame_rate.mp4").clip_id, Clip)
     gaps = np.diff(uneven.timestamps_s)
     assert gaps.max() > 2 * gaps.min()
 
 
 def test_nothing_is_lost_and_the_shards_are_whole(run: Run) -> None:
-    assert all(row["status"] in ("ok", "rejected", "failed") for row in run.rows)
+    assert all(row.status in ("ok", "rejected", "failed") for row in run.rows)
     assert verify_shards(run.store) == []
     manifest = json.loads(run.store.read_bytes("shards/manifest.json"))
-    assert manifest["num_clips"] == sum(row["kind"] in ("4d", "3d", "video") for row in run.rows)
-    unexpected = [r for r in run.rows if r["status"] == "failed" and r["stopped_at"] != "split"]
+    assert manifest["num_clips"] == sum(row.kind in ("4d", "3d", "video") for row in run.rows)
+    unexpected = [r for r in run.rows if r.status == "failed" and r.stopped_at != "split"]
     assert not unexpected

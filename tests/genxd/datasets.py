@@ -10,7 +10,8 @@ from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_shards import FRAMES
 from camvid.parquet import table_from_bytes
-from camvid.schema import FRAME_CRC32, shard_schema
+from camvid.schema import shard_schema
+from camvid.shard_columns import FRAME_CRC32
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
 

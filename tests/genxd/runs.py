@@ -6,13 +6,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from camvid.artifacts import Reconstruction, ReconstructionQuality
+from camvid.artifacts import Reconstruction, ReconstructionQuality, Verdict
+from camvid.outcome import Kind
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
 from tests.factories import SIZE, make_clip
 
-KINDS = {"4": "4d", "3": "3d", "v": "video"}
+KINDS: dict[str, Kind] = {"4": "4d", "3": "3d", "v": "video"}
 
 
 def clip_id(index: int) -> str:
@@ -41,6 +42,8 @@ def write_run(folder: Path, kinds: str, artifacts: tuple[object, ...], **sizes: 
         for artifact in (clip, *artifacts):
             video = letter == "v" and isinstance(artifact, Reconstruction)
             store.save(name, lost if video else artifact)
-        rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), KINDS[letter])
+        kind = KINDS[letter]
+        store.save(name, Verdict(kind=kind, reasons=()))
+        rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
     WriteShardsConfig(**({"max_row_group_clips": 2} | sizes)).build()(store, rows, [])
     return store

@@ -9,7 +9,7 @@ import pytest
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
 from camvid.errors import StoreError
 from camvid.genxd.data_order import Pick
-from camvid.schema import FRAME_CRC32
+from camvid.shard_columns import FRAME_CRC32
 from camvid.store import ClipStore
 from tests.genxd.datasets import KINDS, change_row, dataset, equal, row_of
 from tests.genxd.runs import clip_id, write_run

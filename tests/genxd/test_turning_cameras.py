@@ -14,6 +14,7 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
     ReconstructionQuality,
+    Verdict,
 )
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
@@ -47,6 +48,7 @@ def store(
     depth: DepthMaps,
     tracks: PointTracks,
     motion: MotionReport,
+    verdict: Verdict,
 ) -> ClipStore:
     store = ClipStore(str(tmp_path / "run"))
     rows: Any = {}
@@ -56,7 +58,7 @@ def store(
             make_clip(name), [smooth_jpeg(np.random.default_rng(t)) for t in range(6)]
         )
         none = DepthMaps.none(*depth.depth.shape)
-        for artifact in (make_clip(name), turning, masks, none, tracks, motion):
+        for artifact in (make_clip(name), turning, masks, none, tracks, motion, verdict):
             store.save(name, artifact)
         rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
     WriteShardsConfig().build()(store, rows, [])

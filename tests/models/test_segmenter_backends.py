@@ -29,6 +29,7 @@ from camvid.models.segmenters.options import (
 )
 from camvid.models.segmenters.prompts import Prompt, prompts_of
 from camvid.models.segmenters.sam2 import _Walk, prompt_places
+from camvid.objects import Origin
 from stages.segment import SegmentConfig
 from tests.models import tiny_segmenters, torchvision_standin
 from tests.models.crossing_scene import (
@@ -168,7 +169,7 @@ def test_sam_keeps_what_moves_as_a_whole(build: Callable[..., Segmenter]) -> Non
     rgb, truth = crossing()
     masks = segmenter.segment(clip_of(rgb), Frames(rgb=rgb))
     assert ids_are_true(masks.object_id, truth)
-    assert [item.label for item in masks.objects] == ["moving", "moving"]
+    assert [item.origin for item in masks.objects] == [Origin.MOVING, Origin.MOVING]
 
 
 def test_sam_asks_about_fewer_points_where_memory_ends(build: Callable[..., Segmenter]) -> None:

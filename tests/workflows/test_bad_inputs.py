@@ -49,14 +49,14 @@ def test_a_run_over_bad_inputs_ends_with_every_row(where: str, good: Path, tmp_p
     nowhere = "nosuchscheme://bucket/x.mp4"
     store = ClipStore(str(tmp_path / "run"))
     curate(sorted([*bad, str(good), nowhere]), store.root, CurateConfig(), executor(where))
-    rows = {Path(row["source_uri"]).name: row for row in read_index(store)}
-    assert {name: row["status"] for name, row in rows.items()} == wanted | {"x.mp4": "failed"}
-    assert rows["good.mp4"]["kind"] == "video"
+    rows = {Path(row.source_uri).name: row for row in read_index(store)}
+    assert {name: row.status for name, row in rows.items()} == wanted | {"x.mp4": "failed"}
+    assert rows["good.mp4"].kind == "video"
     for row in rows.values():
-        if row["status"] == "failed":
-            assert row["source_uri"] in row["error"], "the line names the file"
-            assert "\n" not in row["error"]
-            assert row["cause"]
+        if row.status == "failed":
+            assert row.source_uri in row.error, "the line names the file"
+            assert "\n" not in row.error
+            assert row.cause
     assert funnel_from_index(read_index(store)).entered == len(rows) == 9
     assert len(refilter(store, [], dry_run=False)) == 0
     assert len(read_index(store)) == 9, "no failed video is lost when thresholds change"
@@ -78,7 +78,7 @@ def test_a_name_that_is_no_utf8(good: Path, tmp_path: Path) -> None:
     for where in WHERE:
         store = ClipStore(str(tmp_path / where))
         index = curate([name], store.root, CurateConfig(), executor(where))
-        assert [(Path(row["source_uri"]).name, row["kind"]) for row in index] == [
+        assert [(Path(row.source_uri).name, row.kind) for row in index] == [
             ("latin1-%E9.mp4", "video")
         ]
         write_report(store, CurateConfig().report, index)
@@ -161,9 +161,9 @@ def test_a_clip_below_four_frames_a_second(tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path / "run"))
     rows = curate([str(tmp_path / "slow.mp4")], store.root, CurateConfig(), in_process.run)
     assert len(rows) == 1
-    assert rows[0]["status"] in ("ok", "rejected"), rows[0]["error"]
-    if store.has(rows[0]["clip_id"], MotionReport):
-        assert store.load(rows[0]["clip_id"], MotionReport).pair_frames.shape[1] == 2
+    assert rows[0].status in ("ok", "rejected"), rows[0].error
+    if store.has(rows[0].clip_id, MotionReport):
+        assert store.load(rows[0].clip_id, MotionReport).pair_frames.shape[1] == 2
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -177,4 +177,4 @@ def test_copies_of_a_video_are_no_damage_to_each_other(
     store = ClipStore(str(tmp_path / "run"))
     for _ in range(2):
         index = curate(copies, store.root, CurateConfig(), executor(where))
-        assert [(row["status"], row["kind"]) for row in index] == [("ok", "video")]
+        assert [(row.status, row.kind) for row in index] == [("ok", "video")]

@@ -1,6 +1,7 @@
 """`camvid calibrate`: labels in, a curve and a setting out."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,27 @@ from typer.testing import CliRunner
 
 from camvid.errors import ConfigError, StoreError
 from camvid.index import write_index
+from camvid.record import ClipRecord, Measures
 from camvid.store import ClipStore
 from workflows.calibrate import calibrate_run, read_labels
 from workflows.cli.main import app
 
-STRENGTHS = {"aa1": 0.0002, "ab2": 0.0009, "ba3": 0.012, "bb4": 0.05, "cc5": None}
+STRENGTHS = {"aa1": 0.0002, "ab2": 0.0009, "ba3": 0.012, "bb4": 0.05, "cc5": math.nan}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ClipStore:
     store = ClipStore(str(tmp_path / "run"))
     rows = [
-        {"clip_id": clip_id, "source_uri": f"{clip_id}.mp4", "start_s": 0.0, "motion_strength": s}
-        for clip_id, s in STRENGTHS.items()
+        ClipRecord(
+            clip_id=clip_id,
+            source_uri=f"{clip_id}.mp4",
+            start_s=0.0,
+            status="ok",
+            kind="video",
+            measures=Measures(motion_strength=strength),
+        )
+        for clip_id, strength in STRENGTHS.items()
     ]
     write_index(store, rows)
     return store

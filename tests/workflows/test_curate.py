@@ -77,13 +77,13 @@ def comparable(store: ClipStore) -> list[dict[str, Any]]:
 
 
 def test_every_video_ends_in_one_place(run: ClipStore, videos: list[str]) -> None:
-    rows = {Path(row["source_uri"]).name: row for row in read_index(run)}
+    rows = {Path(row.source_uri).name: row for row in read_index(run)}
     assert len(rows) == len(videos)
-    assert (rows["orbit.mp4"]["kind"], rows["orbit.mp4"]["camera"]) == ("4d", "moving")
-    assert (rows[HOSTILE]["kind"], rows[HOSTILE]["camera"]) == ("video", "fixed")
-    assert rows["broken.mp4"]["status"] == "failed"
-    assert "broken.mp4" in rows["broken.mp4"]["error"]
-    assert "\n" not in rows["broken.mp4"]["error"]
+    assert (rows["orbit.mp4"].kind, rows["orbit.mp4"].measures.camera) == ("4d", "moving")
+    assert (rows[HOSTILE].kind, rows[HOSTILE].measures.camera) == ("video", "fixed")
+    assert rows["broken.mp4"].status == "failed"
+    assert "broken.mp4" in rows["broken.mp4"].error
+    assert "\n" not in rows["broken.mp4"].error
     assert verify_shards(run) == []
 
 
@@ -165,7 +165,7 @@ def test_new_thresholds_measure_nothing_again(
 
 
 def test_a_stage_can_be_replayed(run: ClipStore) -> None:
-    clip_id = next(r["clip_id"] for r in read_index(run) if r["kind"] == "4d")
+    clip_id = next(r.clip_id for r in read_index(run) if r.kind == "4d")
     before = run.load(clip_id, Reconstruction)
     row = replay_stage(run, "reconstruct", clip_id[:9])
     assert row.records[-1].stage == "reconstruct"
@@ -195,7 +195,7 @@ def test_one_file_under_two_names_counts_once(videos: list[str], tmp_path: Path)
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(Path(original).read_bytes())
     rows = curate([original, str(copy)], str(tmp_path / "run"), CurateConfig(), in_process.run)
-    clip_ids = [row["clip_id"] for row in rows]
+    clip_ids = [row.clip_id for row in rows]
     assert len(clip_ids) == len(set(clip_ids)) == 1
 
 

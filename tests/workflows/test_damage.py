@@ -81,7 +81,7 @@ def harm(store: ClipStore, kind: type, damage: Damage) -> None:
 
 def assert_as_before(store: ClipStore, whole: ClipStore) -> None:
     assert verify_shards(store) == []
-    assert [row["status"] for row in read_index(store)] == ["ok"]
+    assert [row.status for row in read_index(store)] == ["ok"]
     names = [f"shards/{name}" for name in whole.list_names("shards", ".parquet")]
     kinds = (Clip, Frames, ObjectMasks, Reconstruction, DepthMaps, PointTracks, MotionReport)
     names += [whole.artifact_name(clip_of(whole), kind) for kind in (*kinds, Verdict)]
@@ -134,8 +134,8 @@ def test_an_altered_verdict_is_not_used(run: ClipStore, whole: ClipStore, video:
     assert b'"video"' in text
     run.write_bytes(name, text.replace(b'"video"', b'"movie"', 1))
     (row,) = curate([video], run.root, CurateConfig(), in_process.run)
-    assert (row["status"], row["cause"]) == ("failed", "DamagedArtifact")
-    assert "verdict.json" in row["error"]
+    assert (row.status, row.cause) == ("failed", "DamagedArtifact")
+    assert "verdict.json" in row.error
     assert run_status(run).failures == ()
     curate([video], run.root, CurateConfig(), in_process.run)
     assert_as_before(run, whole)
@@ -145,7 +145,7 @@ def test_masks_that_only_the_shards_read(run: ClipStore, whole: ClipStore, video
     harm(run, ObjectMasks, altered)
     run.remove(MANIFEST)
     (row,) = curate([video], run.root, CurateConfig(), in_process.run)
-    assert (row["status"], row["stopped_at"]) == ("failed", "write_shards")
+    assert (row.status, row.stopped_at) == ("failed", "write_shards")
     assert verify_shards(run) == []
     curate([video], run.root, CurateConfig(), in_process.run)
     assert_as_before(run, whole)
@@ -175,7 +175,7 @@ def test_other_commands_say_it_in_a_line(run: ClipStore) -> None:
     harm(run, MotionReport, emptied)
     refilter(run, ["filter.min_motion_strength=0.9"], dry_run=False)
     (index_row,) = read_index(run)
-    assert (index_row["status"], index_row["stopped_at"]) == ("failed", "filter")
+    assert (index_row.status, index_row.stopped_at) == ("failed", "filter")
 
     row = replay_stage(run, "measure_motion", clip_id)
     assert (row.status, row.cause) == ("failed", "DamagedArtifact")
@@ -194,5 +194,5 @@ def test_refilter_loses_no_row_whose_record_is_lost(run: ClipStore) -> None:
         run.write_bytes(f"videos/{name}", b"{")
     refilter(run, [], dry_run=False)
     (row,) = read_index(run)
-    assert row["status"] == "failed"
-    assert "the record of split must be readable" in row["error"]
+    assert row.status == "failed"
+    assert "the record of split must be readable" in row.error

@@ -20,14 +20,15 @@ from camvid.artifacts import (
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.geometry import invert_rigid
-from camvid.index import stopped_row, verdict_row, write_index
+from camvid.index import stopped_record, verdict_record, write_index
+from camvid.record import measure
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth, true_motion_strength
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.verdict import Policy, decide, measure
+from camvid.verdict import Policy, decide
 from workflows.cli.evaluate import clip_table, confidence_table, ingredient_table, run_lines
 from workflows.evaluate import CALIBRATION, EVALUATION, evaluate
 
@@ -53,7 +54,7 @@ def scores(scenes: tuple[Path, dict[str, SceneTruth]], tmp_path_factory: pytest.
     store = ClipStore(str(tmp_path_factory.mktemp("run")))
     rows = [save_answers(store, name, truths[name]) for name in ("orbit_movers", "pan_mover")]
     failed = ClipRow(clip_id="", video_uri="fixed_mover.mp4", status="failed", stopped_at="split")
-    write_index(store, [*rows, stopped_row(failed, None)])
+    write_index(store, [*rows, stopped_record(failed, None)])
     found = evaluate(store, folder)
     assert store.exists(CALIBRATION)
     written = json.loads(store.read_bytes(EVALUATION))
@@ -72,7 +73,7 @@ def save_answers(store: ClipStore, name: str, truth: SceneTruth):
     for artifact in (clip, reconstruction, masks, depth, motion, verdict):
         store.save(clip.clip_id, artifact)
     row = ClipRow(clip_id=clip.clip_id, video_uri=clip.video.uri)
-    return verdict_row(row, clip, verdict, None)
+    return verdict_record(row, clip, verdict)
 
 
 def make_clip(name: str, truth: SceneTruth) -> Clip:

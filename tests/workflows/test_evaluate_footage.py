@@ -21,7 +21,7 @@ from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.evaluation.truth import Labels
 from camvid.geometry import invert_rigid
-from camvid.index import stopped_row, verdict_row, write_index
+from camvid.index import stopped_record, verdict_record, write_index
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.factories import make_clip
@@ -49,7 +49,7 @@ def save(
     for artifact in (clip, reconstruction, tracks, *artifacts):
         store.save(clip.clip_id, artifact)
     row = ClipRow(clip_id=clip.clip_id, video_uri=uri)
-    return verdict_row(row, clip, artifacts[-1], None)
+    return verdict_record(row, clip, artifacts[-1])
 
 
 def write_masks(folder: Path, ids: np.ndarray, moving: tuple[int, ...]) -> None:
@@ -101,7 +101,7 @@ def scores(
         "goat": Labels(kind="4d", camera="rotating"),
         "lost": Labels(kind="4d", camera="moving"),  # its own file says otherwise
     }
-    write_index(store, [*rows, stopped_row(failed, None)])
+    write_index(store, [*rows, stopped_record(failed, None)])
     found = evaluate(store, truth, labels)
     assert len(json.loads(store.read_bytes(EVALUATION))["clips"]) == 3
     return found
@@ -164,6 +164,6 @@ def test_truths_of_other_videos_are_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "truth" / "goat" / "labels.json").write_text("{}")
     store = ClipStore(str(tmp_path / "run"))
     row = ClipRow(clip_id="", video_uri="sheep.mp4", status="failed", stopped_at="split")
-    write_index(store, [stopped_row(row, None)])
+    write_index(store, [stopped_record(row, None)])
     with pytest.raises(ConfigError, match=r"must be named like a video of the run.* among goat"):
         evaluate(store, tmp_path / "truth")

@@ -65,15 +65,15 @@ def test_every_name_is_one_row(folder: Path, tmp_path: Path, kind: str) -> None:
     for _ in range(2):  # the second time what is known is used again
         index = curate(found, root, CurateConfig(), executor(kind))
         write_report(ClipStore(root), CurateConfig().report, index)
-        rows = {row["source_uri"]: row for row in read_index(ClipStore(root))}
+        rows = {row.source_uri: row for row in read_index(ClipStore(root))}
         assert sorted(rows) == found
-    assert {name for name, row in rows.items() if row["status"] == "failed"} == {
+    assert {name for name, row in rows.items() if row.status == "failed"} == {
         f"file://{folder}/broken-%FF.mp4"
     }
     assert f"file://{folder}/pictures-%E9" in rows
-    assert {
-        row["reasons"][0].split()[0] for row in rows.values() if row["status"] == "rejected"
-    } == {"min_clip_s"}
+    assert {row.reasons[0].name for row in rows.values() if row.status == "rejected"} == {
+        "min_clip_s"
+    }
     assert all(
         "broken-%FF" in error
         for error in read_ledger(ClipStore(root))["error"].to_pylist()

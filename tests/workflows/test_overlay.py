@@ -8,6 +8,7 @@ import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks
 from camvid.index import read_index
+from camvid.objects import Origin
 from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import overlay_of
 from camvid.scenes.demo import demo_scenes
@@ -44,16 +45,16 @@ def test_what_a_camera_follows_is_no_overlay(scene: SceneSpec) -> None:
 
 def test_a_logo_makes_no_scene_move(store: ClipStore) -> None:
     (row,) = read_index(store)
-    assert (row["kind"], row["camera"]) == ("3d", "moving")
-    assert row["motion_strength"] < 0.001
-    assert row["overlay_fraction"] == pytest.approx(0.03, abs=0.015)
+    assert (row.kind, row.measures.camera) == ("3d", "moving")
+    assert row.measures.motion_strength < 0.001
+    assert row.measures.overlay_fraction == pytest.approx(0.03, abs=0.015)
 
 
 def test_the_logo_is_named_and_nothing_is_measured_on_it(store: ClipStore) -> None:
     (row,) = read_index(store)
-    clip_id = row["clip_id"]
+    clip_id = row.clip_id
     masks = store.load(clip_id, ObjectMasks)
-    (item,) = [o for o in masks.objects if o.kind == "overlay"]
+    (item,) = [o for o in masks.objects if o.origin is Origin.OVERLAY]
     hidden = overlay_of(masks)
     assert hidden[:, *LOGO].mean() > 0.95
     assert not store.load(clip_id, DepthMaps).valid[hidden].any()
@@ -68,5 +69,5 @@ def test_the_logo_is_named_and_nothing_is_measured_on_it(store: ClipStore) -> No
 def test_too_large_an_overlay_is_refused_from_the_index_alone(store: ClipStore) -> None:
     refilter(store, ["filter.max_overlay_fraction=0.01"], dry_run=False)
     (row,) = read_index(store)
-    assert row["kind"] == "none"
-    assert row["reasons"][0].startswith("max_overlay_fraction")
+    assert row.kind == "none"
+    assert row.reasons[0].name == "max_overlay_fraction"

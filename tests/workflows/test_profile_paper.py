@@ -104,10 +104,10 @@ def test_the_whole_pipeline_runs_and_names_its_weights(
     store = ClipStore(str(run))
     assert verify_shards(store) == []
     (row,) = read_index(store)
-    assert row["camera"] == "moving"
+    assert row.measures.camera == "moving"
     for kind in (MovableMasks, Reconstruction, PointTracks, MotionReport):
-        store.load(row["clip_id"], kind)
-    assert store.load(row["clip_id"], DepthMaps).source == "mono"
+        store.load(row.clip_id, kind)
+    assert store.load(row.clip_id, DepthMaps).source == "mono"
     records = read_ledger(store).to_pylist()
     assert {r["status"] for r in records} == {"ok"}
     assert all(r["peak_gpu_bytes"] is not None for r in records)

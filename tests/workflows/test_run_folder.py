@@ -92,7 +92,7 @@ def test_files_that_no_list_of_ours_names_are_kept(store: ClipStore, tmp_path: P
         store.write_bytes(name, data)
     store.write_bytes("ledger/mine.parquet", b"mine")
     index = curate([video], store.root, CurateConfig(), in_process.run)
-    assert [row["kind"] for row in index] == ["video"]
+    assert [row.kind for row in index] == ["video"]
     assert contents(store) == FOREIGN
     assert store.read_bytes("ledger/mine.parquet") == b"mine"
 

@@ -1,10 +1,13 @@
 """`camvid inspect`: one clip's numbers and reasons."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workflows.cli.console import JsonOption, RunArgument, number, print_json, table
+
+if TYPE_CHECKING:
+    from camvid.record import ClipRecord
 
 
 def command(
@@ -14,18 +17,19 @@ def command(
 ) -> None:
     """One clip: verdict, reasons, measures, and what each stage did."""
     from camvid.artifacts import Clip, MotionReport, Verdict
-    from camvid.index import find_row, read_index
+    from camvid.columns import to_row
+    from camvid.index import find_record, read_index
+    from camvid.pipeline import CLIP_STAGES
     from camvid.store import ClipStore
     from camvid.structure import unstructure
-    from workflows.replay import CLIP_STAGES
 
     store = ClipStore(run)
-    row = find_row(read_index(store), clip)
-    clip_id = row["clip_id"]
-    records = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
+    record = find_record(read_index(store), clip)
+    clip_id = record.clip_id
+    done = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
     source = store.load(clip_id, Clip) if store.has(clip_id, Clip) else None
     found: dict[str, Any] = {
-        "clip": row,
+        "clip": to_row(record),
         "processing": list(source.processing) if source else [],
         "num_lost_frames": source.num_lost if source else 0,
         "verdict": unstructure(store.load(clip_id, Verdict))
@@ -34,21 +38,20 @@ def command(
         "motion": unstructure(store.load(clip_id, MotionReport))
         if store.has(clip_id, MotionReport)
         else None,
-        "stages": [unstructure(record) for record in records if record],
+        "stages": [unstructure(stage) for stage in done if stage],
         "folder": store.full_path(store.clip_folder(clip_id)),
     }
     if as_json:
         print_json(found)
         return
-    _print_text(found)
+    _print_text(record, found)
 
 
-def _print_text(found: dict[str, Any]) -> None:
-    row = found["clip"]
-    span = f"{number(row['start_s'])}-{number(row['end_s'])} s"
-    print(f"clip {row['clip_id']}  {row['source_uri']}  {span}")
-    print(f"kind {row['kind'] or 'failed'}  camera {row['camera']}  status {row['status']}")
-    for reason in [*row["reasons"], *([row["error"]] if row["error"] else [])]:
+def _print_text(record: "ClipRecord", found: dict[str, Any]) -> None:
+    span = f"{number(record.start_s)}-{number(record.end_s)} s"
+    print(f"clip {record.clip_id}  {record.source_uri}  {span}")
+    print(f"kind {record.outcome}  camera {record.measures.camera}  status {record.status}")
+    for reason in [*record.reasons, *([record.error] if record.error else [])]:
         print(f"  because {reason}")
     for done in found["processing"]:
         print(f"  frames {done}")

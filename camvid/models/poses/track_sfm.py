@@ -30,10 +30,11 @@ from camvid.models.poses.feature_tracks import (
 )
 from camvid.models.protocols import FeatureMatcher
 from camvid.models.registry import BackendConfig, build_backend, weights_of
+from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
-from camvid.segmentation.objects import CALM
+from camvid.reasons import About, Why, about, missed_limits
 from camvid.settings import constant, table
 from camvid.sfm.acceptance import (
     AcceptanceOptions,
@@ -127,7 +128,7 @@ class TrackSfm:
         """
         options = self._options
         region = _regions(masks, options.mask_margin_px)
-        calm = tuple(o.object_id for o in masks.objects if o.label == CALM)
+        calm = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
         own = within_regions(tracks, owners(tracks, masks.object_id), region)
         result = self._solve(frames, region, calm, own, "tracks", joins=True)
         if self._worth_features(result, len(region)):
@@ -141,12 +142,12 @@ class TrackSfm:
 
     def _worth_features(self, result: Reconstruction, num_frames: int) -> bool:
         """Tracks that broke are worth another way; cameras without parallax stay so."""
-        broken = {"min_static_tracks", "min_registered_fraction"}
         incomplete = result.camera == "moving" and (
             result.quality.registered_fraction < self._options.complete_fraction
         )
         long_enough = num_frames >= self._options.feature_tracks.min_track_frames
-        return long_enough and (incomplete or any(r.name in broken for r in result.reasons))
+        broken = About.TRACKS in {about(reason) for reason in result.reasons}
+        return long_enough and (incomplete or broken)
 
     def _solve(
         self,
@@ -208,18 +209,19 @@ class TrackSfm:
         limits = self._options.camera_motion
         alive = num_alive(tracks)
         if motion.camera == "fixed":
-            return (Reason("camera_fixed", motion.flow_px, limits.max_fixed_flow_px),)
+            return (Reason(Why.CAMERA_FIXED, motion.flow_px, limits.max_fixed_flow_px),)
         if motion.camera in ("rotating", "zooming"):
-            return (Reason(f"camera_{motion.camera}", motion.residual_px, motion.limit_px),)
+            name = Why.of_camera(motion.camera)
+            return (Reason(name, motion.residual_px, motion.limit_px),)
         if alive < self._options.min_static_tracks or motion.camera == "unknown":
-            return (Reason("min_static_tracks", alive, self._options.min_static_tracks),)
+            return (Reason(Why.MIN_STATIC_TRACKS, alive, self._options.min_static_tracks),)
         return ()
 
     def _flat(self, tracks: PointTracks, width_px: int, height_px: int) -> tuple[Reason, ...]:
         """The reason against cameras of one flat image that slides; empty if there is depth."""
-        limit = self._options.acceptance.min_off_flat_image_fraction
         share = off_flat_image(tracks, width_px, height_px, self._options.camera_motion)
-        return () if share >= limit else (Reason("min_off_flat_image_fraction", share, limit),)
+        measured = {Why.MIN_OFF_FLAT_IMAGE_FRACTION: share}
+        return missed_limits(measured, self._options.acceptance)
 
     def _mapped(
         self,
@@ -245,7 +247,7 @@ class TrackSfm:
             quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
         found = solve_background(tracks, calm, keyframes, size_px, self._ways)
         if found is None:
-            reason = Reason("min_registered_fraction", 0.0, limits.min_registered_fraction)
+            reason = Reason(Why.MIN_REGISTERED_FRACTION, 0.0, limits.min_registered_fraction)
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
@@ -281,19 +283,8 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
 
     Then a longer focal length and a shorter way look the same, too, and so does another lens.
     """
-    failed = {reason.name for reason in result.reasons}
-    depthless = {
-        "min_median_triangulation_angle_deg",
-        "min_step_agreement",
-        "max_focal_uncertainty",
-    }
-    of_lens = {
-        "max_radial_distortion",
-        "max_distortion_focal_error",
-        "max_center_wander_fraction",
-        "max_center_wander_focal_error",
-    }
-    return bool(failed & depthless) and failed <= depthless | of_lens
+    failed = {about(reason) for reason in result.reasons}
+    return About.PARALLAX in failed and failed <= {About.PARALLAX, About.LENS}
 
 
 def _regions(masks: ObjectMasks, margin_px: int) -> U16:

@@ -10,6 +10,7 @@ from camvid.artifacts import F32, U8, Bool, MaskedObject, ObjectMasks
 from camvid.models.segmenters.following import Follower, Life
 from camvid.models.segmenters.instances import Instance, cut_out, shrunk
 from camvid.models.segmenters.options import LinkOptions
+from camvid.objects import Origin
 from camvid.segmentation.flow import F16, ClipFlow, clip_flow, look_up, pixel_grid
 
 
@@ -19,6 +20,7 @@ def link(
     fps: float,
     options: LinkOptions,
     known_flow: ClipFlow | None = None,
+    origin: Origin = Origin.CLASS,
 ) -> ObjectMasks:
     """The objects of pictures rgb [T, H, W, 3] from the instances of each frame.
 
@@ -37,10 +39,10 @@ def link(
     lives = lives[: options.max_objects]
     for life in lives:
         _fill_gaps(life, flow, size_px, round(options.max_fill_s * fps))
-    return _paint(lives, rgb.shape[:3])
+    return _paint(lives, rgb.shape[:3], origin)
 
 
-def _paint(lives: list[Life], shape: tuple[int, ...]) -> ObjectMasks:
+def _paint(lives: list[Life], shape: tuple[int, ...], origin: Origin) -> ObjectMasks:
     """Ids by order of the lives, drawn from the least sure object to the surest."""
     object_id = np.zeros(shape, np.uint16)
     for k in sorted(range(len(lives)), key=lambda k: lives[k].score()):
@@ -48,7 +50,7 @@ def _paint(lives: list[Life], shape: tuple[int, ...]) -> ObjectMasks:
             object_id[t][seen.window][seen.mask] = k + 1
     visible = np.bincount(object_id.ravel(), minlength=len(lives) + 1) > 0
     objects = tuple(
-        MaskedObject(k + 1, life.label(), round(life.score(), 4))
+        MaskedObject(k + 1, life.label(), round(life.score(), 4), origin)
         for k, life in enumerate(lives)
         if visible[k + 1]
     )

@@ -21,5 +21,5 @@ def moving_objects(rgb: U8, fps: float, working_side_px: int) -> ObjectMasks:
     motion, options = evidence_alone(flow, fps), ObjectOptions()
     nothing = [np.zeros_like(picture) for picture in flow.gray]
     labels = label_objects(nothing, motion.strength, flow, fps, options)
-    labels = complete_movers(labels, motion, flow, fps, CompletionOptions())
+    labels = complete_movers(labels, nothing, motion, flow, fps, CompletionOptions())
     return draw_objects(labels, nothing, motion.strength, rgb, fps, options)

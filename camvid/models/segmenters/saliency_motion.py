@@ -17,7 +17,11 @@ from camvid.models.checkpoints import locate_optional
 from camvid.models.segmenters.u2netp import U2NetP
 from camvid.parallel import map_threads
 from camvid.segmentation.completion import CompletionOptions, complete_movers
-from camvid.segmentation.evidence import EvidenceOptions, motion_evidence
+from camvid.segmentation.evidence import (
+    EvidenceOptions,
+    motion_evidence,
+    off_salient_movers,
+)
 from camvid.segmentation.flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
 from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
 from camvid.weights import Weight
@@ -61,9 +65,10 @@ class SaliencyMotion:
         flow = clip_flow(frames.rgb, options.working_side_px)
         saliency = _between(seen, flow)
         motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
+        motion = off_salient_movers(motion, saliency, options.evidence)
         moving = motion.strength
         labels = label_objects(saliency, moving, flow, clip.fps, options.objects)
-        labels = complete_movers(labels, motion, flow, clip.fps, options.completion)
+        labels = complete_movers(labels, saliency, motion, flow, clip.fps, options.completion)
         return draw_objects(labels, saliency, moving, frames.rgb, clip.fps, options.objects)
 
     def _salient(self, rgb: U8, fps: float) -> dict[int, U8]:

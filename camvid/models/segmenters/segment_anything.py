@@ -20,6 +20,7 @@ from camvid.models.segmenters.moving import evidence_alone
 from camvid.models.segmenters.options import SegmentAnythingOptions
 from camvid.models.segmenters.sam_loading import load_sam
 from camvid.models.torch_runtime import device, dtype, free, inference
+from camvid.objects import Origin
 from camvid.segmentation.flow import clip_flow
 from camvid.weights import Weight
 
@@ -55,7 +56,7 @@ class SegmentAnything:
                 choose(self._look(rgb), motion, size_px, self._options)
                 for rgb, motion in zip(frames.rgb, evidence, strict=True)
             ]
-        return link(found, frames.rgb, clip.fps, self._options.link, flow)
+        return link(found, frames.rgb, clip.fps, self._options.link, flow, Origin.MOVING)
 
     def _look(self, rgb: U8) -> list[Instance]:
         """All masks of a picture [H, W, 3]; asks about fewer points at once where memory ends."""

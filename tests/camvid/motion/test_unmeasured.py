@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import MaskedObject, MotionReport, ObjectMasks, PointTracks
+from camvid.objects import Origin
 from camvid.verdict import Policy
 from tests.camvid.motion.test_measure import STILL, Scene, measured
 
 
-def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
+def measured_of(scene: Scene, origin: Origin, points: int) -> MotionReport:
     """A moving thing of `points` keypoints, beside one that stands still and is measured."""
     tracks, own = scene.tracks(), scene.masks().object_id
     ids = np.where(own > 0, 1, 0).astype(np.uint16)
@@ -20,7 +21,7 @@ def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
     kept = np.cumsum(tracks.object_id == 1) <= points
     visible = tracks.visible & (kept | (tracks.object_id == 0))
     tracks = replace(tracks, object_id=owner.astype(np.uint16), visible=visible)
-    objects = (MaskedObject(1, label, 1.0), MaskedObject(2, "salient", 1.0))
+    objects = (MaskedObject(1, "it", 1.0, origin), MaskedObject(2, "that", 1.0, Origin.SALIENT))
     masks = ObjectMasks(object_id=ids, objects=objects)
     depth = scene.depth(ObjectMasks(object_id=own, objects=()))
     return measured(scene.clip(), masks, scene.cameras(), depth, tracks)
@@ -28,17 +29,17 @@ def measured_of(scene: Scene, label: str, points: int) -> MotionReport:
 
 def test_what_could_not_be_measured_is_told_by_its_share_of_the_pictures() -> None:
     scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1)
-    area = measured_of(scene, "moving", 60).per_object[0].area_fraction
-    assert measured_of(scene, "moving", 60).unmeasured_fraction == 0
-    assert measured_of(scene, "moving", 3).motion_strength < STILL
-    assert measured_of(scene, "moving", 3).unmeasured_fraction == pytest.approx(area)
-    assert measured_of(scene, "dog", 3).unmeasured_fraction == pytest.approx(area)
+    area = measured_of(scene, Origin.MOVING, 60).per_object[0].area_fraction
+    assert measured_of(scene, Origin.MOVING, 60).unmeasured_fraction == 0
+    assert measured_of(scene, Origin.MOVING, 3).motion_strength < STILL
+    assert measured_of(scene, Origin.MOVING, 3).unmeasured_fraction == pytest.approx(area)
+    assert measured_of(scene, Origin.CLASS, 3).unmeasured_fraction == pytest.approx(area)
 
 
 def test_a_thing_without_tracks_in_which_no_flow_moves_is_doubted_less_at_high_rates() -> None:
     def doubt(fps: int) -> float:
         seconds = np.arange(2 * fps) / fps
-        report = measured_of(Scene(camera_speed=0.1, timestamps_s=seconds), "salient", 0)
+        report = measured_of(Scene(camera_speed=0.1, timestamps_s=seconds), Origin.SALIENT, 0)
         return report.unmeasured_fraction / report.per_object[0].area_fraction
 
     assert doubt(24) == pytest.approx(0.1)
@@ -47,7 +48,7 @@ def test_a_thing_without_tracks_in_which_no_flow_moves_is_doubted_less_at_high_r
 
 def test_where_nothing_is_measured_calm_things_are_doubted_in_full() -> None:
     scene = Scene(object_points=5)
-    masks = replace(scene.masks(), objects=(MaskedObject(1, "salient", 1.0),))
+    masks = replace(scene.masks(), objects=(MaskedObject(1, "it", 1.0, Origin.SALIENT),))
     report = measured(scene.clip(), masks, scene.cameras(), scene.depth(masks), scene.tracks())
     assert report.unmeasured_fraction == pytest.approx(report.per_object[0].area_fraction)
 

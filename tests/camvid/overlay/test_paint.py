@@ -37,7 +37,7 @@ def test_frames_without_an_overlay_are_the_same_object() -> None:
 
 def test_an_overlay_is_an_object_of_its_own_kind() -> None:
     masks = masks_with_overlay()
-    assert [(o.object_id, o.kind) for o in masks.objects] == [(1, "movable"), (2, "overlay")]
+    assert [(o.object_id, o.origin) for o in masks.objects] == [(1, "class"), (2, "overlay")]
     assert overlay_of(masks).sum() == 3 * 200
     assert (masks.object_id[:, 10:15, 10:15] == 2).all()
     scene = without_overlay(masks)
@@ -51,7 +51,7 @@ def test_an_object_that_an_overlay_hides_is_gone() -> None:
     masks = ObjectMasks(object_id=object_id, objects=(MaskedObject(1, "dog", 0.9),))
     overlay = np.zeros(SHAPE[1:], bool)
     overlay[5:20, 5:20] = True
-    assert [o.kind for o in with_overlay(masks, overlay).objects] == ["overlay"]
+    assert [o.origin for o in with_overlay(masks, overlay).objects] == ["overlay"]
 
 
 def test_the_kind_of_an_object_is_stored() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +28,7 @@ from camvid.artifacts import (
 )
 from camvid.errors import StoreError
 from camvid.outcome import Reason
+from camvid.record import ClipRecord, Measures
 from camvid.report.build import build_report
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
@@ -38,39 +40,45 @@ T, H, W = 24, 90, 160
 KIND_OF = {"aa01": "4d", "aa02": "3d", "aa03": "video", "aa04": "none", "aa05": "failed"}
 
 
-def index_row(clip_id: str, kind: str, **changes: object) -> dict[str, object]:
-    status = {"none": "rejected", "failed": "failed"}.get(kind, "ok")
-    row: dict[str, object] = {
-        "clip_id": clip_id,
-        "video_id": f"v{clip_id}",
+def index_row(clip_id: str, kind: str, *reasons: Reason, **changes: Any) -> ClipRecord:
+    status: Any = {"none": "rejected", "failed": "failed"}.get(kind, "ok")
+    known: Any = "" if kind == "failed" else kind
+    values: dict[str, Any] = {
         "source_uri": HOSTILE_URI,
-        "licence": HOSTILE,
         "start_s": 1.5,
         "end_s": 4.5,
-        "status": status,
-        "kind": "" if kind == "failed" else kind,
-        "camera": "moving",
-        "reasons": [],
         "stopped_at": {"none": "filter", "failed": "track"}.get(kind, ""),
-        "error": "",
-        "motion_strength": 0.0279,
-        "motion_background": 0.00025,
-        "registered_fraction": 1.0,
-        "seconds": 12.5,
+        "measures": MEASURED,
     }
-    return {**row, **changes}
+    return ClipRecord(
+        clip_id=clip_id,
+        video_id=f"v{clip_id}",
+        licence=HOSTILE,
+        status=status,
+        kind=known,
+        reasons=reasons,
+        seconds=12.5,
+        **values | changes,
+    )
 
 
-def run_rows() -> list[dict[str, object]]:
-    still = "min_motion_strength (measured 0.0002, limit 0.003)"
+MEASURED = Measures(
+    camera="moving", motion_strength=0.0279, motion_background=0.00025, registered_fraction=1.0
+)
+
+
+def run_rows() -> list[ClipRecord]:
+    still, fixed = Reason("min_motion_strength", 0.0002, 0.003), Reason("camera_fixed")
+    calm, unmoved = replace(MEASURED, motion_strength=0.0002), replace(MEASURED, camera="fixed")
+    short = Reason("min_clip_s", 0.5, 1.5)
     return [
         index_row("aa01", "4d"),
-        index_row("aa02", "3d", motion_strength=0.0002, reasons=[still]),
-        index_row("aa03", "video", camera="fixed", reasons=["camera_fixed"]),
-        index_row("aa04", "none", camera="fixed", reasons=["camera_fixed", HOSTILE, still]),
-        index_row("aa05", "failed", error=HOSTILE, motion_strength=None),
-        index_row("", "none", reasons=["too_short (measured 0.5, limit 1.5)"], start_s=math.nan),
-        index_row("", "failed", error=f"VideoError: cannot decode {HOSTILE}", start_s=None),
+        index_row("aa02", "3d", still, measures=calm),
+        index_row("aa03", "video", fixed, measures=unmoved),
+        index_row("aa04", "none", fixed, Reason(HOSTILE), still, measures=unmoved),
+        index_row("aa05", "failed", error=HOSTILE, measures=Measures()),
+        index_row("", "none", short, start_s=math.nan),
+        index_row("", "failed", error=f"VideoError: cannot decode {HOSTILE}", start_s=math.nan),
     ]
 
 
@@ -213,7 +221,7 @@ def missing_evidence(clip_id: str) -> ClipEvidence:
 
 
 def build(
-    rows: list[dict[str, object]], load: Callable[[str], ClipEvidence | None], name: str = HOSTILE
+    rows: list[ClipRecord], load: Callable[[str], ClipEvidence | None], name: str = HOSTILE
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
 
@@ -348,8 +356,8 @@ def test_an_empty_run_has_a_report() -> None:
 
 @pytest.mark.parametrize("clip_id", ["../aa", "a/b", "a b", ".hidden", "a\nb", '"'])
 def test_a_clip_id_that_is_no_file_name_is_refused(clip_id: str) -> None:
-    with pytest.raises(StoreError, match="clip_id must be letters"):
-        build_report("run", [index_row(clip_id, "4d")], funnel_from_index([]), bare_evidence, _no)
+    with pytest.raises(ValueError, match="clip_id must be letters"):
+        index_row(clip_id, "4d")
 
 
 def test_a_clip_listed_twice_is_refused() -> None:
@@ -359,7 +367,7 @@ def test_a_clip_listed_twice_is_refused() -> None:
 
 
 def test_pages_stay_small_for_five_hundred_clips() -> None:
-    rows = [index_row(f"{n:016x}", "4d", reasons=["camera_fixed"] * 2) for n in range(500)]
+    rows = [index_row(f"{n:016x}", "4d", *[Reason("camera_fixed")] * 2) for n in range(500)]
     files = build(rows, missing_evidence)
     assert len(files["report/index.html"]) < 3_000_000
 

@@ -2,31 +2,33 @@
 
 import json
 import re
+from typing import Any, cast
 
+from camvid.record import ClipRecord, Measures
 from camvid.report.card import dataset_card
 from camvid.report.funnel import funnel_from_index
 
 HOSTILE = "<script>alert(1)</script>\n---\nlicense: mit\n| [x](javascript:alert(2)) `"
 
 
-def rows(**kinds: int) -> list[dict[str, object]]:
+def rows(**kinds: int) -> list[ClipRecord]:
     return [
-        {
-            "clip_id": f"{kind}{n}",
-            "video_id": "v",
-            "status": "ok",
-            "kind": kind.removeprefix("k"),
-            "start_s": 0.0,
-            "end_s": 2.5,
-            "motion_strength": 0.02,
-            "licence": HOSTILE,
-        }
+        ClipRecord(
+            clip_id=f"{kind}{n}",
+            video_id="v",
+            status="ok",
+            kind=cast(Any, kind.removeprefix("k")),
+            start_s=0.0,
+            end_s=2.5,
+            licence=HOSTILE,
+            measures=Measures(motion_strength=0.02),
+        )
         for kind, count in kinds.items()
         for n in range(count)
     ]
 
 
-def card(name: str, index: list[dict[str, object]], **provenance: object) -> str:
+def card(name: str, index: list[ClipRecord], **provenance: object) -> str:
     return dataset_card(name, funnel_from_index(index), index, provenance)
 
 

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from camvid.artifacts import F64, NAN, PointTracks, Reconstruction, ReconstructionQuality
+from camvid.artifacts import (
+    F64,
+    NAN,
+    MaskedObject,
+    PointTracks,
+    Reconstruction,
+    ReconstructionQuality,
+)
 from camvid.geometry import img_from_cam, transform_points
+from camvid.objects import Origin
 from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likelihood, refit_noise
 from camvid.rigidity.posterior import Posterior, RigidityOptions, posterior
@@ -17,7 +25,11 @@ T, SIZE_PX, FPS = 36, (480, 270), 24.0
 K = np.array([[400.0, 0, 240], [0, 400, 135], [0, 0, 1]])
 NOISE_PX = 0.15
 SCENE, CRATE, WALKER, LEADER = 0, 1, 2, 3
-WORDS = {CRATE: "salient", WALKER: "object", LEADER: "object"}
+OBJECTS = (
+    MaskedObject(CRATE, "crate", 1.0, Origin.SALIENT),
+    MaskedObject(WALKER, "walker", 1.0, Origin.SALIENT_MOVING),
+    MaskedObject(LEADER, "car", 1.0, Origin.SALIENT_MOVING),
+)
 
 
 @dataclass
@@ -80,7 +92,7 @@ def turning() -> F64:
 def rate(world: World, cameras: Cameras) -> Posterior:
     options = RigidityOptions()
     found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, options)
-    return posterior(found.log_ratio, world.owner, WORDS, options)
+    return posterior(found.log_ratio, world.owner, OBJECTS, options)
 
 
 def K_of_all() -> F64:
@@ -137,7 +149,7 @@ def test_without_cameras_nothing_is_said():
     found = rate(world, Cameras(K_of_all(), np.full((T, 3, 4), NAN)))
     assert np.isnan(found.track_moves).all()
     assert found.objects[WALKER].num_tracks == 0
-    assert found.objects[WALKER].moves == RigidityOptions().words["object"]
+    assert found.objects[WALKER].moves == RigidityOptions().masked[Origin.SALIENT_MOVING]
 
 
 def test_a_mask_over_two_things_shows_in_the_share_that_moves():

@@ -53,9 +53,14 @@ def seen(pictures: tuple[U8, list[I32]]) -> tuple[ClipFlow, MotionEvidence]:
     return flow, motion_evidence(flow, nothing, FPS, EvidenceOptions())
 
 
-def completed(labels: list[I32], seen: tuple[ClipFlow, MotionEvidence]) -> list[I32]:
+def completed(
+    labels: list[I32],
+    seen: tuple[ClipFlow, MotionEvidence],
+    saliency: list[U8] | None = None,
+) -> list[I32]:
     flow, motion = seen
-    return complete_movers(labels, motion, flow, FPS, CompletionOptions())
+    nothing = [np.zeros(x.shape, np.uint8) for x in labels]
+    return complete_movers(labels, saliency or nothing, motion, flow, FPS, CompletionOptions())
 
 
 def iou(found: list[I32], truth: list[I32], frames: slice = slice(None)) -> float:
@@ -88,6 +93,21 @@ def test_a_fat_mask_shrinks_to_the_outline(
         fat.append(np.where((around > 0) & (labels == 0), MOVER, labels).astype(np.int32))
     assert iou(fat, truth) < 0.7
     assert iou(completed(fat, seen), truth) > 0.85
+
+
+def test_a_salient_mover_keeps_the_outline_that_saliency_gives(
+    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+) -> None:
+    """A leg that stands on the ground while the rest walks fits the background; the eye sees it."""
+    _, truth = pictures
+    flow, motion = seen
+    leg = [x.copy() for x in truth]
+    for labels in leg:  # below the mover, as wide as a third of it
+        rows, columns = np.nonzero(labels == MOVER)
+        labels[rows.max() + 1 : rows.max() + 16, columns.min() : columns.min() + SIDE // 3] = MOVER
+    unseen = iou(completed(leg, (flow, motion)), leg)
+    salient = [np.where(x == MOVER, 250, 0).astype(np.uint8) for x in leg]
+    assert iou(completed(leg, (flow, motion), salient), leg) > max(0.9, unseen)
 
 
 def test_what_does_not_move_stays_as_it_was(
@@ -151,7 +171,7 @@ def test_a_rider_behind_trees_is_followed_by_motion_alone(
     nothing = [np.zeros_like(picture) for picture in flow.gray]
     motion = motion_evidence(flow, nothing, FPS, options.evidence)
     labels = label_objects(nothing, motion.strength, flow, FPS, options.objects)
-    drawn = complete_movers(labels, motion, flow, FPS, options.completion)
+    drawn = complete_movers(labels, nothing, motion, flow, FPS, options.completion)
     size = (flow.width_px, flow.height_px)
     truth = np.stack(
         [

@@ -16,6 +16,7 @@ from camvid.artifacts import (
     ReconstructionQuality,
 )
 from camvid.geometry import cam_from_img, invert_rigid, transform_points
+from camvid.objects import Origin
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
@@ -122,14 +123,16 @@ def test_nothing_is_added_where_nothing_moves(still: SceneTruth) -> None:
 
 
 def test_masks_that_are_right_keep_id_and_outline(movers: SceneTruth) -> None:
-    objects = (MaskedObject(1, "moving", 0.9), MaskedObject(2, "moving", 0.8))
+    objects = tuple(MaskedObject(i, "it", 0.9, Origin.MOVING) for i in (1, 2))
     masks = ObjectMasks(object_id=movers.object_id, objects=objects)
     found = verified(movers, masks)
     assert found.objects == objects
     np.testing.assert_array_equal(found.object_id, masks.object_id)
 
 
-def stuck_together(movers: SceneTruth, label: str, width_px: int = 90) -> tuple[ObjectMasks, U16]:
+def stuck_together(
+    movers: SceneTruth, origin: Origin, width_px: int = 90
+) -> tuple[ObjectMasks, U16]:
     """Mover 1 in one mask with a still part of the floor beside it, in every frame."""
     object_id = np.where(movers.object_id == 1, np.uint16(1), np.uint16(0))
     for ids, picture in zip(object_id, movers.object_id, strict=True):
@@ -137,11 +140,13 @@ def stuck_together(movers: SceneTruth, label: str, width_px: int = 90) -> tuple[
         beside = ids[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px]
         free = picture[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px] == 0
         beside[free] = 1
-    return ObjectMasks(object_id=object_id, objects=(MaskedObject(1, label, 0.9),)), object_id
+    return ObjectMasks(
+        object_id=object_id, objects=(MaskedObject(1, "it", 0.9, origin),)
+    ), object_id
 
 
 def test_a_nameless_thing_that_moves_in_part_is_taken_apart(movers: SceneTruth) -> None:
-    masks, _ = stuck_together(movers, "salient")
+    masks, _ = stuck_together(movers, Origin.SALIENT)
     mover = movers.object_id == 1
     before, after = best_iou(masks, mover), best_iou(verified(movers, masks), mover)
     assert before < 0.6
@@ -149,7 +154,7 @@ def test_a_nameless_thing_that_moves_in_part_is_taken_apart(movers: SceneTruth) 
 
 
 def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
-    masks, _ = stuck_together(movers, "object", width_px=36)
+    masks, _ = stuck_together(movers, Origin.SALIENT_MOVING, width_px=36)
     mover = movers.object_id == 1
     before, after = best_iou(masks, mover), best_iou(verified(movers, masks), mover)
     assert before > 0.6
@@ -157,7 +162,7 @@ def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
 
 
 def test_a_thing_in_which_no_object_is_found_stays_as_it_is(movers: SceneTruth) -> None:
-    masks, object_id = stuck_together(movers, "salient")
+    masks, object_id = stuck_together(movers, Origin.SALIENT)
     picky = VerifyOptions(objects=ObjectOptions(min_area_fraction=1.0))
     frames = Frames(rgb=movers.rgb)
     found = verify_masks(clip_of(movers), frames, masks, true_cameras(movers), picky)
@@ -168,14 +173,14 @@ def test_a_thing_in_which_no_object_is_found_stays_as_it_is(movers: SceneTruth) 
 def test_a_mover_cut_in_time_is_one_again(movers: SceneTruth) -> None:
     late = (np.arange(NUM_FRAMES) >= NUM_FRAMES // 2)[:, None, None]
     object_id = np.where(movers.object_id == 1, np.where(late, 7, 3), 0).astype(np.uint16)
-    objects = (MaskedObject(3, "moving", 0.9), MaskedObject(7, "moving", 0.8))
+    objects = tuple(MaskedObject(i, "it", 0.9, Origin.MOVING) for i in (3, 7))
     found = verified(movers, ObjectMasks(object_id=object_id, objects=objects))
     np.testing.assert_array_equal(found.object_id[object_id > 0], 3)
     assert 7 not in {o.object_id for o in found.objects}
 
 
 def test_a_person_whose_arm_moves_stays_one_person(movers: SceneTruth) -> None:
-    masks, object_id = stuck_together(movers, "person")
+    masks, object_id = stuck_together(movers, Origin.CLASS)
     found = verified(movers, masks)
     np.testing.assert_array_equal(found.object_id[object_id > 0], 1)
 
