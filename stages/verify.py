@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, Reconstruction
+from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, PointTracks, Rigidity
 from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
 from camvid.segmentation.verification import VerifyOptions, verify_masks
@@ -23,11 +23,17 @@ class VerifyConfig:
 
 
 class Verify:
-    """Clip, Frames, MovableMasks, Reconstruction -> ObjectMasks."""
+    """Clip, Frames, MovableMasks, PointTracks, Rigidity -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 4
-    reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, Reconstruction)
+    version: ClassVar[int] = 5
+    reads: ClassVar[tuple[type, ...]] = (
+        Clip,
+        Frames,
+        MovableMasks,
+        PointTracks,
+        Rigidity,
+    )
     writes: ClassVar[type] = ObjectMasks
     weights: tuple[Weight, ...] = ()
 
@@ -35,7 +41,12 @@ class Verify:
         self.config = config
 
     def __call__(
-        self, clip: Clip, frames: Frames, masks: MovableMasks, reconstruction: Reconstruction
+        self,
+        clip: Clip,
+        frames: Frames,
+        masks: MovableMasks,
+        tracks: PointTracks,
+        rigidity: Rigidity,
     ) -> ObjectMasks:
         scene = painted_over(frames, overlay_of(masks))
-        return verify_masks(clip, scene, masks, reconstruction, self.config.options)
+        return verify_masks(clip, scene, masks, tracks, rigidity, self.config.options)

@@ -75,7 +75,8 @@ def measure_motion(
         clip.fps,
         options.rigidity,
     )
-    moves = posterior(ratio, tracks.object_id, masks.objects, options.rigidity)
+    priors = options.rigidity.priors(masks.objects)
+    moves = posterior(ratio, tracks.object_id, priors, options.rigidity)
     gap_s, seconds = options.pair_gap_s, clip.timestamps_s
     pairs = choose_pairs(
         seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s

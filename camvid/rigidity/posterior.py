@@ -44,6 +44,10 @@ class RigidityOptions:
     moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
     num_independent: float = 20.0  # an object's tracks err together: they count as at most so many
 
+    def priors(self, objects: Sequence[MaskedObject]) -> dict[int, float]:
+        """P(moves) of objects by id; 0 is what no mask holds."""
+        return {0: self.unmasked, **{o.object_id: self.masked[o.origin] for o in objects}}
+
 
 class ObjectRigidity(NamedTuple):
     """What its tracks say of one object."""
@@ -61,16 +65,15 @@ class Posterior(NamedTuple):
 
 
 def posterior(
-    ratio: F64, owner: U16, objects: Sequence[MaskedObject], options: RigidityOptions
+    ratio: F64, owner: U16, priors: Mapping[int, float], options: RigidityOptions
 ) -> Posterior:
     """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects.
 
     Args:
         owner: object [N] that each track lies on, 0 for what no mask holds.
-        objects: those that tracks may lie on.
+        priors: P(moves) of each object that tracks may lie on.
     """
     track_moves, found = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
-    priors = {0: options.unmasked, **{o.object_id: options.masked[o.origin] for o in objects}}
     for label, prior in priors.items():
         own = np.isfinite(ratio) & (owner == label)
         moves, track_moves[own] = _object(with_misled(ratio[own], options.misled), prior, options)

@@ -89,8 +89,8 @@ def test_every_video_ends_in_one_place(run: ClipStore, videos: list[str]) -> Non
 
 def test_the_ledger_holds_every_stage_of_every_clip(run: ClipStore) -> None:
     records = read_ledger(run).to_pylist()
-    assert len(records) == 2 * 8 + 1
-    assert len({(r["clip_id"], r["stage"]) for r in records if r["clip_id"]}) == 16
+    assert len(records) == 2 * 9 + 1
+    assert len({(r["clip_id"], r["stage"]) for r in records if r["clip_id"]}) == 18
     assert all(r["seconds"] > 0 for r in records if r["status"] == "ok")
 
 

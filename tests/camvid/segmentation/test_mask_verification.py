@@ -12,16 +12,18 @@ from camvid.artifacts import (
     Frames,
     MaskedObject,
     ObjectMasks,
-    Reconstruction,
-    ReconstructionQuality,
 )
-from camvid.geometry import cam_from_img, invert_rigid, transform_points
+from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.objects import Origin
+from camvid.rigidity.estimate import estimate_rigidity
+from camvid.rigidity.posterior import RigidityOptions
+from camvid.rigidity.sightings import Cameras
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
 from camvid.segmentation.objects import ObjectOptions
 from camvid.segmentation.verification import VerifyOptions, verify_masks
+from camvid.tracks import owners
 from tests.factories import make_clip
 
 NUM_FRAMES = 24
@@ -50,35 +52,6 @@ def still() -> SceneTruth:
     return first_frames(render(demo_scenes()[1]))
 
 
-def true_cameras(truth: SceneTruth) -> Reconstruction:
-    """The true cameras, with sparse points on a grid of static pixels of every frame."""
-    height, width = truth.depth.shape[1:]
-    x, y = np.meshgrid(np.arange(8, width, 24) + 0.5, np.arange(8, height, 24) + 0.5)
-    grid = np.stack([x.ravel(), y.ravel()], axis=-1)
-    column, row = grid.astype(int).T
-    points, places, frames = [], [], []
-    for t in range(truth.num_frames):
-        static = truth.object_id[t, row, column] == 0
-        depth = truth.depth[t, row[static], column[static]].astype(np.float64)
-        in_camera = cam_from_img(truth.K, grid[static], depth)
-        points.append(transform_points(invert_rigid(truth.cam_from_world[t]), in_camera))
-        places.append(grid[static])
-        frames.append(np.full(int(static.sum()), t))
-    world = np.concatenate(points).astype(np.float32)
-    return Reconstruction(
-        camera="moving",
-        K=truth.K,
-        cam_from_world=truth.cam_from_world,
-        registered=np.ones(truth.num_frames, bool),
-        points_world=world,
-        point_rgb=np.zeros((len(world), 3), np.uint8),
-        observation_frame=np.concatenate(frames).astype(np.int32),
-        observation_point=np.arange(len(world), dtype=np.int32),
-        observation_xy_px=np.concatenate(places).astype(np.float32),
-        quality=ReconstructionQuality(),
-    )
-
-
 def clip_of(truth: SceneTruth) -> Clip:
     _, height, width = truth.depth.shape
     return replace(
@@ -91,9 +64,28 @@ def clip_of(truth: SceneTruth) -> Clip:
     )
 
 
-def verified(truth: SceneTruth, masks: ObjectMasks) -> ObjectMasks:
+def verified(
+    truth: SceneTruth,
+    masks: ObjectMasks,
+    options: VerifyOptions | None = None,
+    *,
+    posed: bool = True,
+) -> ObjectMasks:
+    """With tracks as the stages put them, and true cameras."""
+    height, width = truth.depth.shape[1:]
     frames = Frames(rgb=truth.rgb)
-    return verify_masks(clip_of(truth), frames, masks, true_cameras(truth), VerifyOptions())
+    tracks = LucasKanadeTracker().track(frames, masks)
+    path = truth.cam_from_world if posed else np.full_like(truth.cam_from_world, np.nan)
+    rigidity = estimate_rigidity(
+        tracks,
+        owners(tracks, masks.object_id),
+        Cameras(truth.K_per_frame, path),
+        (width, height),
+        truth.fps,
+        RigidityOptions(),
+    )
+    options = options or VerifyOptions()
+    return verify_masks(clip_of(truth), frames, masks, tracks, rigidity, options)
 
 
 def no_masks(truth: SceneTruth) -> ObjectMasks:
@@ -164,8 +156,7 @@ def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
 def test_a_thing_in_which_no_object_is_found_stays_as_it_is(movers: SceneTruth) -> None:
     masks, object_id = stuck_together(movers, Origin.SALIENT)
     picky = VerifyOptions(objects=ObjectOptions(min_area_fraction=1.0))
-    frames = Frames(rgb=movers.rgb)
-    found = verify_masks(clip_of(movers), frames, masks, true_cameras(movers), picky)
+    found = verified(movers, masks, picky)
     assert found.objects == masks.objects
     np.testing.assert_array_equal(found.object_id, object_id)
 
@@ -185,11 +176,7 @@ def test_a_person_whose_arm_moves_stays_one_person(movers: SceneTruth) -> None:
     np.testing.assert_array_equal(found.object_id[object_id > 0], 1)
 
 
-def test_without_a_path_nothing_changes(movers: SceneTruth) -> None:
-    cameras = Reconstruction.without_trajectory(
-        "unknown", movers.num_frames, quality=ReconstructionQuality(), reasons=()
-    )
+def test_without_cameras_nothing_changes(movers: SceneTruth) -> None:
     masks = no_masks(movers)
-    frames = Frames(rgb=movers.rgb)
-    found = verify_masks(clip_of(movers), frames, masks, cameras, VerifyOptions())
+    found = verified(movers, masks, posed=False)
     np.testing.assert_array_equal(found.object_id, masks.object_id)
