@@ -27,6 +27,8 @@ def with_groups(
     free = (owner == 0) & np.isfinite(ratio)
     stray = np.flatnonzero(free & (ratio > 0))
     still = np.flatnonzero(free & (ratio <= 0))
+    if len(stray) < _MIN_TRACKS:
+        return owner, ()
     group = _connected(tracks, stray, _REACH * side_px)
     size = np.bincount(group, minlength=1)
     amid = _amid(tracks, stray, still, _REACH * side_px)
