@@ -18,7 +18,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, U8
+from camvid.artifacts import F32, U8, Bool
 from camvid.depth.fusion import Measured
 from camvid.depth.thin_plate import FIRST, SECOND, adjoint, differences, solve, taps
 from camvid.guided import guided_filter
@@ -26,12 +26,13 @@ from camvid.guided import guided_filter
 # Measured on generated scenes (seeds 206 to 258): fused inverse depths whose sigma is .01, .1 and
 # .7 are wrong by .0075, .035 and .16 in the median. Bare spots do better than their texture says.
 _ERROR_SCALE, _ERROR_POWER = 0.22, 0.6
-_PATCH_PX, _PATCH_SHARE = 9, 0.5  # flow compares patches: how far a step in depth leaks into it
+_PATCH_PX, _PATCH_SHARE = 9, 1.0  # flow compares patches: how far a step in depth leaks into it
 _OUTLIER = 0.03  # relative misfit from which a measurement pulls less than in proportion
 _BEND = 0.0015  # b: second difference per squared pixel, in units of the median inverse depth
 _SLOPE = 0.02  # a: first difference per pixel
 _COLOUR_SIGMA = 6.0  # difference in CIE Lab at which two pixels are less alike by a factor of 0.6
-_LEAK = 1e-3  # of smoothness that crosses any edge of the image
+_MASK_EDGE = 30.0  # how unlike the border of a masked object makes two pixels
+_LEAK = 1e-4  # of smoothness that crosses any edge of the image
 _EXTRAPOLATION = 1.5  # beyond the nearest and farthest per cent of what was measured
 _LEVELS = ((8, 60, 3), (4, 40, 3), (2, 25, 3), (1, 15, 2))  # cell px, CG iterations, reweightings
 _POSTERIOR_PX = 16  # cells of the posterior: about a patch of flow, whose errors go together
@@ -49,24 +50,28 @@ class _Problem(NamedTuple):
     inv_depth: F32  # d [h, w]
     precision: F32  # 1 / s^2 [h, w], 0 where nothing was measured
     candidates: list[Measured]  # c and t
-    lab: F32  # [h, w, 3]
+    look: F32  # [h, w, 4] colour in CIE Lab, and whether it is an object
     gray: F32  # [h, w], 0 to 1
     limits: tuple[np.float32, np.float32]  # of w
 
 
-def static_surface(measured: Measured, candidates: Sequence[Measured], rgb: U8) -> Measured:
+def static_surface(
+    measured: Measured, candidates: Sequence[Measured], rgb: U8, objects: Bool
+) -> Measured:
     """The posterior of a frame's static scene [h, w], dense, behind movers too.
 
     Args:
         measured: where movers hide the scene, nothing.
         candidates: surfaces that may explain parts of the frame, with their errors.
         rgb: [h, w, 3]; its edges are where depth may have edges.
+        objects: [h, w] still ones, on which depth keeps to the flow, edges and all: so do the
+            tracks whose motion it is to explain.
     """
     known = measured.inv_depth > 0
     if not known.any():
         return measured
     unit = np.median(measured.inv_depth[known])
-    problem = _problem(measured, candidates, rgb, unit)
+    problem = _problem(measured, candidates, rgb, objects, unit)
     shares = [np.zeros(known.shape, np.float32) for _ in candidates]
     w = np.full((1, 1), 1.0, np.float32)
     for level in _LEVELS:
@@ -79,14 +84,18 @@ def static_surface(measured: Measured, candidates: Sequence[Measured], rgb: U8) 
 
 
 def _problem(
-    measured: Measured, candidates: Sequence[Measured], rgb: U8, unit: np.float32
+    measured: Measured,
+    candidates: Sequence[Measured],
+    rgb: U8,
+    objects: Bool,
+    unit: np.float32,
 ) -> _Problem:
     known = measured.inv_depth > 0
     d = measured.inv_depth / unit
     s = _ERROR_SCALE * np.minimum(measured.sigma, np.float32(10)) ** _ERROR_POWER * d
     share = cv2.blur(known.astype(np.float32), (_PATCH_PX, _PATCH_PX))
     mean = cv2.blur(d, (_PATCH_PX, _PATCH_PX)) / np.maximum(share, np.float32(1e-6))
-    s = np.hypot(s, _PATCH_SHARE * (d - mean))
+    s = np.where(objects, s, np.hypot(s, _PATCH_SHARE * (d - mean)))
     precision = np.where(known, np.maximum(s, np.float32(1e-4)) ** -2, np.float32(0))
     lab = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), (0, 0), 0.7)
     low, high = np.quantile(d[known], (0.01, 0.99))
@@ -94,7 +103,7 @@ def _problem(
         d,
         np.asarray(precision, np.float32),
         [Measured(c.inv_depth / unit, c.sigma) for c in candidates],
-        lab.astype(np.float32),
+        np.dstack([lab.astype(np.float32), _MASK_EDGE * objects.astype(np.float32)]),
         cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255),
         (np.float32(low / _EXTRAPOLATION), np.float32(high * _EXTRAPOLATION)),
     )
@@ -113,7 +122,7 @@ def _solve_level(
     measured = _shrunk(problem.precision, size)
     d = _shrunk(problem.precision * problem.inv_depth, size) / np.maximum(measured, 1e-12)
     prior, target = _of_candidates(problem, shares, size)
-    alike = _likeness(_shrunk(problem.lab, size))
+    alike = _likeness(_shrunk(problem.look, size))
     if start.size == 1:
         start = np.where(measured > 0, d, np.float32(1))
     w = cv2.resize(start, size, interpolation=cv2.INTER_LINEAR)
@@ -156,11 +165,11 @@ def _of_candidates(
     return precision, target
 
 
-def _likeness(lab: F32) -> list[F32]:
+def _likeness(look: F32) -> list[F32]:
     """e, 0 to 1, of the pixels under every difference."""
     found: list[F32] = []
     for stencil in (*SECOND, *FIRST):
-        first, *others = taps(lab, stencil)
+        first, *others = taps(look, stencil)
         unlike = np.max([((other - first) ** 2).sum(axis=-1) for other in others], axis=0)
         found.append(np.exp(unlike * np.float32(-0.5 / _COLOUR_SIGMA**2)) + np.float32(_LEAK))
     return found
@@ -208,7 +217,6 @@ def _posterior_variance(problem: _Problem, shares: Sequence[F32], w: F32) -> F32
     bent = [s[..., None] * d for s, d in zip(stiffness, differences(unit), strict=True)]
     hessian = precision[..., None] * unit + adjoint(bent, unit.shape)
     inverse = np.linalg.inv(hessian.reshape(precision.size, precision.size))
-    variance = np.diag(inverse).reshape(precision.shape).astype(np.float32)
-    return np.asarray(cv2.resize(variance, w.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-
-
+    coarse = np.diag(inverse).reshape(precision.shape).astype(np.float32)
+    variance = cv2.resize(coarse, w.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(variance, np.float32)

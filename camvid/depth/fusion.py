@@ -60,12 +60,12 @@ def fuse(
         nothing = np.zeros(views.gray[frame_index].shape, np.float32)
         return Measured(nothing, nothing + np.float32(np.inf))
     nearest = sorted(measured, key=lambda t: abs(t - frame_index))[:num_frames]
-    return robust_mean(
-        [
-            measured[t] if t == frame_index else seen_from(measured[t], views.between(t, frame_index))
-            for t in nearest
-        ]
-    )
+
+    def seen(t: int) -> Measured:
+        same = t == frame_index
+        return measured[t] if same else seen_from(measured[t], views.between(t, frame_index))
+
+    return robust_mean([seen(t) for t in nearest])
 
 
 def seen_from(there: Measured, seen: PixelMap) -> Measured:

@@ -1,4 +1,4 @@
-"""Movers tracked from frame to frame by their corners: their path in the image, and their growth."""
+"""Movers tracked by their corners: their path in the image, and how fast it grows."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ class Growth(NamedTuple):
 
     path_px: F64  # [T, 2] of its middle, steps added up; NaN where it is not tracked
     log_growth: F64  # [T - 1] change of the logarithm of its size; NaN where it is not tracked
+    spread: F64  # [T - 1] deviation of single distances from it: large for what turns or bends
 
 
 class _Step(NamedTuple):
@@ -26,9 +27,10 @@ class _Step(NamedTuple):
 
     motion_px: F64  # [2]
     log_growth: float
+    spread: float
 
 
-_LOST = _Step(np.full(2, np.nan), NAN)
+_LOST = _Step(np.full(2, np.nan), NAN, NAN)
 
 
 def follow(gray: Sequence[U8], object_id: Sequence[U16], label: int) -> Growth:
@@ -43,7 +45,8 @@ def follow(gray: Sequence[U8], object_id: Sequence[U16], label: int) -> Growth:
             path[t] = path[t - 1] + steps[t - 1].motion_px
         if mask.any() and np.isnan(path[t]).any():
             path[t] = np.argwhere(mask).mean(axis=0)[::-1] + 0.5
-    return Growth(path, np.array([step.log_growth for step in steps], np.float64))
+    log_growth, spread = (np.array([step[k] for step in steps], np.float64) for k in (1, 2))
+    return Growth(path, log_growth, spread)
 
 
 def _step(here: U8, there: U8, mask: Bool) -> _Step:
@@ -58,7 +61,7 @@ def _step(here: U8, there: U8, mask: Bool) -> _Step:
     if held.sum() < _MIN_CORNERS:
         return _LOST
     start, end = np.asarray(corners, np.float64)[held, 0], there_xy[held, 0].astype(np.float64)
-    return _Step(np.median(end - start, axis=0), _log_growth(start, end))
+    return _Step(np.median(end - start, axis=0), *_log_growth(start, end))
 
 
 def _there_and_back(here: U8, there: U8, corners: F32) -> tuple[F32, F32]:
@@ -68,8 +71,8 @@ def _there_and_back(here: U8, there: U8, corners: F32) -> tuple[F32, F32]:
     return np.asarray(there_xy, np.float32), np.asarray(back_xy, np.float32)
 
 
-def _log_growth(start: F64, end: F64) -> float:
-    """Change of the logarithm of the distances between corners [n, 2].
+def _log_growth(start: F64, end: F64) -> tuple[float, float]:
+    """Change of the logarithm of the distances between corners [n, 2], and its spread.
 
     Those above each other are asked, if there are enough: what turns on its feet changes its width
     and keeps its height.
@@ -82,6 +85,8 @@ def _log_growth(start: F64, end: F64) -> float:
     upright = (length > 0.7 * np.median(length)) & (y > _UPRIGHT * x)
     asked = upright if upright.sum() >= _MIN_UPRIGHT_PAIRS else wide
     if not asked.any():
-        return NAN
+        return NAN, NAN
     ratio = np.linalg.norm(after[asked], axis=1) / length[asked]
-    return float(np.median(np.log(np.maximum(ratio, 1e-3))))
+    change = np.log(np.maximum(ratio, 1e-3))
+    middle = float(np.median(change))
+    return middle, 1.4826 * float(np.median(np.abs(change - middle)))

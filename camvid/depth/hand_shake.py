@@ -27,9 +27,7 @@ class Parallax(NamedTuple):
     sigma: float  # standard error of its logarithm
 
 
-def parallax(
-    path_px: F64, inv_depth: F64, K: F64, cam_from_world: F64
-) -> Parallax | None:
+def parallax(path_px: F64, inv_depth: F64, K: F64, cam_from_world: F64) -> Parallax | None:
     """The factor by which inverse depths [T] of a mover on path_px [T, 2] must be multiplied.
 
     K [T, 3, 3] belongs to the pixels of the path. None where nothing can be told.
@@ -53,7 +51,8 @@ def parallax(
     camera = _without(camera_centers(poses), slow) @ across
     mover = _without(depth[:, None] * rays, slow) @ across
     square = float((camera * camera).sum())
-    shake_px = float(np.median(K[:, 0, 0])) * np.sqrt(square / len(frames)) / float(np.median(depth))
+    focal_px, shake = float(np.median(K[:, 0, 0])), np.sqrt(square / len(frames))
+    shake_px = focal_px * shake / float(np.median(depth))
     factor = -float((camera * mover).sum()) / max(square, 1e-30)
     if factor <= 0 or shake_px < _MIN_SHAKE_PX:
         return None

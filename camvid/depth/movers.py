@@ -1,8 +1,8 @@
 """Where each mover is in each frame: one least-squares problem over the logarithm of inverse depth.
 
-    E(x, b) = sum_t ((x_t+1 - x_t - g_t) / s_g)^2           a body of one size grows as it comes near
-            + sum_t ((x_t - f_t - b - m_t) / s_t)^2         it stands on the ground seen at its foot
-            + ((mean x - h) / s_h)^2                        parallax of the camera's hand shake
+    E(x, b) = sum_t ((x_t+1 - x_t - g_t) / s_g)^2      a body of one size grows as it comes near
+            + sum_t ((x_t - f_t - b - m_t) / s_t)^2    it stands on the ground seen at its foot
+            + ((mean x - h) / s_h)^2                   parallax of the camera's hand shake
             + (b / s_b)^2
 
 over x_t of one mover in frame t and the error b that all its ground contacts share. f_t is the
@@ -25,8 +25,9 @@ from camvid.depth.views import Views
 from camvid.parallel import map_threads
 
 # Standard deviations of the logarithm, on movers of generated scenes (seeds 200 to 258).
-_GROWTH_SIGMA = 0.02  # of one step
-_CONTACT_SIGMA = (0.06, 0.3)  # where contact says nearer, farther than it is
+_GROWTH_SIGMA, _GROWTH_SPREAD = 0.003, 0.5  # of one step: at least, and of its corners' spread
+_LOST_SPREAD = 0.05  # where it is not tracked
+_CONTACT_SIGMA = (0.03, 0.3)  # where contact says nearer, farther than it is
 _SHARED_SIGMA = 0.06  # of all ground contacts of one mover together
 _RUN = 2.0  # neighbouring frames say the same: their errors count as if so much larger
 # Log nearness over the ground seen lowest, and its error, where no contact is seen. What fills the
@@ -36,6 +37,7 @@ _LARGE, _LARGE_SHARE = (0.34, 0.35), 0.25  # of the image
 _LARGE_CUT, _CUT = (0.59, 0.4), (0.26, 0.4)  # cut off by the lower edge of the image
 _ON_OTHER = (0.0, 0.4)  # its foot is seen on another mover
 _MIN_CONTACT_SHARE = 0.3  # of the frames, to be placed by its own contact with the ground
+_SHAPE_SIGMA = 0.14  # one number for all of a body, which is not flat and not all at its foot
 _FAR_SIGMA = 3.0  # keeps frames in which nothing is known from being singular
 _NUM_ROUNDS = 10
 
@@ -74,13 +76,13 @@ def place_movers(
 
     def place(label: int) -> _Placed:
         contacts = [
-            contact(surface.inv_depth, ids, label)
-            for surface, ids in zip(surfaces, object_id, strict=True)
+            contact(surface, ids, label) for surface, ids in zip(surfaces, object_id, strict=True)
         ]
-        path_px, log_growth = follow(views.gray, object_id, label)
-        rows = [growth_rows(log_growth), contact_rows(contacts), shared_row(len(contacts))]
+        tracked = follow(views.gray, object_id, label)
+        growth = growth_rows(tracked.log_growth, tracked.spread)
+        rows = [growth, contact_rows(contacts), shared_row(contacts)]
         alone = solve(rows)
-        told = parallax(path_px, alone.inv_depth, views.K, views.cam_from_world)
+        told = parallax(tracked.path_px, alone.inv_depth, views.K, views.cam_from_world)
         mover = solve([*rows, parallax_row(told, alone)]) if told is not None else alone
         standing = np.mean([c.footed and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE
         return _Placed(mover, 0 if standing else _mostly_upon(contacts, movers))
@@ -89,11 +91,11 @@ def place_movers(
     return {label: placed[_bearer(label, placed)].mover for label in movers}
 
 
-def growth_rows(log_growth: F64) -> Row:
-    """Of the change of the logarithm of its size [T - 1] from frame to frame; NaN where unknown."""
+def growth_rows(log_growth: F64, spread: F64) -> Row:
+    """Of the growth of its image from frame to frame [T - 1]; NaN where it is not tracked."""
     num = len(log_growth)
     rows = np.eye(num, num + 2, 1) - np.eye(num, num + 2)
-    sigma = np.where(np.isfinite(log_growth), _GROWTH_SIGMA, 3 * _GROWTH_SIGMA)
+    sigma = np.hypot(_GROWTH_SIGMA, _GROWTH_SPREAD * np.nan_to_num(spread, nan=_LOST_SPREAD))
     return Row(rows, np.nan_to_num(log_growth), sigma, sigma)
 
 
@@ -105,7 +107,8 @@ def contact_rows(contacts: Sequence[Contact]) -> Row:
     target = [np.log(contacts[t].inv_depth) + b[0] for t, b in zip(known, beliefs, strict=True)]
     rows = np.eye(len(contacts), len(contacts) + 1)[known]
     rows[:, -1] = -1
-    below, above = (_RUN * np.array([b[k] for b in beliefs]) for k in (1, 2))
+    ground = np.array([contacts[t].sigma for t in known])
+    below, above = (_RUN * np.hypot(ground, [b[k] for b in beliefs]) for k in (1, 2))
     return Row(rows, np.array(target), below, above)
 
 
@@ -122,9 +125,11 @@ def _belief(seen: Contact, large: bool) -> tuple[float, float, float]:
     return mean, sigma, sigma
 
 
-def shared_row(num_frames: int) -> Row:
-    """The prior of the error that all contacts share."""
-    sigma = np.array([_SHARED_SIGMA])
+def shared_row(contacts: Sequence[Contact]) -> Row:
+    """The prior of the error that all contacts share: the ground's, and how things touch it."""
+    known = [c.sigma for c in contacts if np.isfinite(c.inv_depth)]
+    sigma = np.array([np.hypot(_SHARED_SIGMA, np.median(known) if known else 0.0)])
+    num_frames = len(contacts)
     return Row(np.eye(1, num_frames + 1, num_frames), np.zeros(1), sigma, sigma)
 
 
@@ -158,8 +163,8 @@ def solve(terms: Sequence[Row]) -> Mover:
         weighted = rows / np.where(rows @ z < target, below, above)[:, None] ** 2
         hessian = weighted.T @ rows
         z = np.linalg.solve(hessian, weighted.T @ target)
-    sigma = np.sqrt(np.diag(np.linalg.inv(hessian))[:num_frames])
-    return Mover(np.exp(z[:num_frames]), sigma)
+    variance = np.diag(np.linalg.inv(hessian))[:num_frames]
+    return Mover(np.exp(z[:num_frames]), np.sqrt(variance + _SHAPE_SIGMA**2))
 
 
 def _mostly_upon(contacts: Sequence[Contact], movers: Sequence[int]) -> int:

@@ -22,7 +22,7 @@ _TOLERANCE = 0.03  # relative error of inverse depth about a plane, beside a sam
 _MIN_SHARE = 0.06  # of all samples' weight, to be a plane
 _MAX_PLANES = 6
 _NUM_ROUNDS = 4  # of reweighting
-_LEAST_SIGMA = 0.01  # no plane is known better: neighbours' errors go together
+_LEAST_SIGMA = 0.005  # no plane is known better: neighbours' errors go together
 
 
 class Plane(NamedTuple):
@@ -101,11 +101,10 @@ def find_planes(views: Views, measured: Mapping[int, Measured]) -> list[Plane]:
 
 def _samples(views: Views, measured: Mapping[int, Measured]) -> _Samples:
     xyz, center, sigma = [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0)]
+    first = _SAMPLE_PX // 2
     for t, (inv_depth, error) in measured.items():
-        row, column = (
-            i * _SAMPLE_PX + _SAMPLE_PX // 2
-            for i in np.nonzero(inv_depth[_SAMPLE_PX // 2 :: _SAMPLE_PX, _SAMPLE_PX // 2 :: _SAMPLE_PX])
-        )
+        there = np.nonzero(inv_depth[first::_SAMPLE_PX, first::_SAMPLE_PX])
+        row, column = (i * _SAMPLE_PX + first for i in there)
         depth = 1 / inv_depth[row, column].astype(np.float64)
         in_camera = cam_from_img(views.K[t], np.column_stack([column, row]) + 0.5, depth)
         pose = views.cam_from_world[t]

@@ -1,4 +1,4 @@
-"""The static scene of a clip: measured in keyframes, told apart from movers, solved, seen by all."""
+"""The static scene of a clip: measured in keyframes, told from movers, solved, seen by all."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -49,11 +49,10 @@ def solve_static_scene(
         sparse: the points that each frame observes, in pixels of the working size.
         partners: the frames with which each frame is paired.
     """
-    keyframes = [t for t, others in enumerate(partners) if others][::_KEYFRAME_EVERY]
+    paired = [t for t, others in enumerate(partners) if others]
+    keyframes = sorted({*paired[::_KEYFRAME_EVERY], *paired[-1:]})
     seen = map_threads(lambda t: measure(views, t, partners[t]), keyframes)
-    measured = {
-        t: pairs.agreed(len(partners[t])) for t, pairs in zip(keyframes, seen, strict=True)
-    }
+    measured = {t: pairs.agreed(len(partners[t])) for t, pairs in zip(keyframes, seen, strict=True)}
     movers = _movers(views, dict(zip(keyframes, seen, strict=True)), measured, object_id, labels)
     for t, own in measured.items():
         static = own.where(~grown(np.isin(object_id[t], movers), _MOVER_MARGIN_PX))
@@ -62,7 +61,9 @@ def solve_static_scene(
 
     def solve(t: int) -> Measured:
         data = fuse(views, measured, t, _FUSED_KEYFRAMES)
-        return static_surface(data, [plane.seen(views, t) for plane in planes], rgb[t])
+        candidates = [plane.seen(views, t) for plane in planes]
+        still = (object_id[t] > 0) & ~np.isin(object_id[t], movers)
+        return static_surface(data, candidates, rgb[t], still)
 
     solved = dict(zip(keyframes, map_threads(solve, keyframes), strict=True))
     surfaces = map_threads(lambda t: _between(views, solved, t), range(len(rgb)))
@@ -78,7 +79,7 @@ def _between(views: Views, solved: Mapping[int, Measured], frame_index: int) -> 
 
 
 def _filled(seen: Measured) -> Measured:
-    """Cracks and strips that no keyframe sees, from around them, with the doubt of no measurement."""
+    """Cracks and strips that no keyframe sees are filled from around them."""
     inv_depth, known = seen.inv_depth, seen.inv_depth > 0
     size_px = _FILL_PX
     while not known.all():

@@ -6,7 +6,7 @@ epipolar lines at constant speed (towards the camera, say) looks like depth, and
 no floor contradicts it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, U8, U16, DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import F32, U16, DepthMaps, Frames, ObjectMasks, Reconstruction
 from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.fusion import Measured
 from camvid.depth.movers import Mover, place_movers
