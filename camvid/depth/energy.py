@@ -125,7 +125,7 @@ def _solve_level(
     alike = _likeness(_shrunk(problem.look, size))
     if start.size == 1:
         start = np.where(measured > 0, d, np.float32(1))
-    w = cv2.resize(start, size, interpolation=cv2.INTER_LINEAR)
+    w = np.asarray(cv2.resize(start, size, interpolation=cv2.INTER_LINEAR), np.float32)
     for _ in range(num_rounds):
         tolerance = 1 / np.maximum(measured, 1e-12) + (_OUTLIER * np.maximum(d, 0.1)) ** 2
         heeded = measured / np.sqrt(1 + (w - d) ** 2 / tolerance)

@@ -1,8 +1,4 @@
-"""The floor of a scene, and objects that cannot stand on it where they were measured.
-
-What moves along the epipolar lines is triangulated as if it were static, often to a place under
-the very floor it covers, or in the air before it.
-"""
+"""The floor of a scene, and how far off it an object was measured."""
 
 from collections.abc import Mapping, Sequence
 

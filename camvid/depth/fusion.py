@@ -49,7 +49,7 @@ def robust_mean(measured: Sequence[Measured]) -> Measured:
         mean = (weight * inv_depth).sum(axis=0) / np.maximum(weight.sum(axis=0), tiny)
     agreement = np.sqrt(weight).sum(axis=0) / everyone
     error = 1 / np.sqrt(np.maximum(weight.sum(axis=0), tiny)) + _DISSENT_SIGMA * (1 - agreement)
-    return Measured(mean, np.asarray(error, np.float32)).where((inv_depth > 0).any(axis=0))
+    return Measured(mean, np.asarray(error, np.float32)).where(everyone > tiny)
 
 
 def fuse(

@@ -24,18 +24,19 @@ from camvid.depth.hand_shake import Parallax, parallax
 from camvid.depth.views import Views
 from camvid.parallel import map_threads
 
-# Standard deviations of the logarithm, on movers of generated scenes (seeds 200 to 258).
+# Standard deviations of the logarithm, set on 29 movers of generated scenes (seeds 200 to 258): the
+# error of theirs is .10 in the mean and .07 in the median. One frame's contact counts little, since
+# its neighbours say the same.
 _GROWTH_SIGMA, _GROWTH_SPREAD = 0.003, 0.5  # of one step: at least, and of its corners' spread
 _LOST_SPREAD = 0.05  # where it is not tracked
-_CONTACT_SIGMA = (0.03, 0.3)  # where contact says nearer, farther than it is
+_CONTACT_SIGMA = (0.04, 0.6)  # where contact says nearer, farther than it is
 _SHARED_SIGMA = 0.06  # of all ground contacts of one mover together
-_RUN = 2.0  # neighbouring frames say the same: their errors count as if so much larger
 # Log nearness over the ground seen lowest, and its error, where no contact is seen. What fills the
 # image with its foot in sight hangs there in generated scenes and stands in real life; without, it
 # is nearer still, but too small a depth makes up motion.
-_LARGE, _LARGE_SHARE = (0.34, 0.35), 0.25  # of the image
-_LARGE_CUT, _CUT = (0.59, 0.4), (0.26, 0.4)  # cut off by the lower edge of the image
-_ON_OTHER = (0.0, 0.4)  # its foot is seen on another mover
+_LARGE, _LARGE_SHARE = (0.34, 0.7), 0.25  # of the image
+_LARGE_CUT, _CUT = (0.59, 0.8), (0.26, 0.8)  # cut off by the lower edge of the image
+_ON_OTHER = (0.0, 0.8)  # its foot is seen on another mover
 _MIN_CONTACT_SHARE = 0.3  # of the frames, to be placed by its own contact with the ground
 _SHAPE_SIGMA = 0.14  # one number for all of a body, which is not flat and not all at its foot
 _FAR_SIGMA = 3.0  # keeps frames in which nothing is known from being singular
@@ -107,8 +108,7 @@ def contact_rows(contacts: Sequence[Contact]) -> Row:
     target = [np.log(contacts[t].inv_depth) + b[0] for t, b in zip(known, beliefs, strict=True)]
     rows = np.eye(len(contacts), len(contacts) + 1)[known]
     rows[:, -1] = -1
-    ground = np.array([contacts[t].sigma for t in known])
-    below, above = (_RUN * np.hypot(ground, [b[k] for b in beliefs]) for k in (1, 2))
+    below, above = (np.array([b[k] for b in beliefs]) for k in (1, 2))
     return Row(rows, np.array(target), below, above)
 
 

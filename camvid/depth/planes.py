@@ -150,7 +150,7 @@ def _linear_fit(inv_depth: F32, sigma: F32, top: int, left: int) -> F64 | None:
         root = np.sqrt(weight)
         slope = np.linalg.lstsq(pixel * root[:, None], value * root, rcond=None)[0]
         weight = 1 / variance / (1 + ((pixel @ slope - value) / (_TOLERANCE * value)) ** 2)
-    return slope if np.linalg.norm(slope) > 1e-12 else None
+    return np.asarray(slope, np.float64) if np.linalg.norm(slope) > 1e-12 else None
 
 
 def _fitted(samples: _Samples, weight: F64, normal: F64, offset: float) -> Plane:

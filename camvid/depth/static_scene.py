@@ -6,13 +6,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, NAN, U8, U16, Bool
+from camvid.artifacts import F64, NAN, U8, U16, Bool
 from camvid.depth.alignment import SparseDepth
 from camvid.depth.energy import static_surface
 from camvid.depth.floor import find_floor, floor_ratio, grown
 from camvid.depth.fusion import Measured, fuse
-from camvid.depth.planes import find_planes
-from camvid.depth.two_view import TwoView, measure
+from camvid.depth.planes import Plane, find_planes
+from camvid.depth.two_view import measure
 from camvid.depth.views import Views
 from camvid.parallel import map_threads
 
@@ -53,11 +53,16 @@ def solve_static_scene(
     keyframes = sorted({*paired[::_KEYFRAME_EVERY], *paired[-1:]})
     seen = map_threads(lambda t: measure(views, t, partners[t]), keyframes)
     measured = {t: pairs.agreed(len(partners[t])) for t, pairs in zip(keyframes, seen, strict=True)}
-    movers = _movers(views, dict(zip(keyframes, seen, strict=True)), measured, object_id, labels)
+    around = {
+        t: own.where(~grown(object_id[t] > 0, _MOVER_MARGIN_PX)) for t, own in measured.items()
+    }
+    planes = find_planes(views, around)
+    floor = find_floor(planes, views, around)
+    agreeing = {t: pairs.agreeing >= 2 for t, pairs in zip(keyframes, seen, strict=True)}
+    movers = [m for m in labels if _moves(m, views, measured, agreeing, floor, object_id)]
     for t, own in measured.items():
         static = own.where(~grown(np.isin(object_id[t], movers), _MOVER_MARGIN_PX))
         measured[t] = _with_sparse_points(static, sparse[t])
-    planes = find_planes(views, measured)
 
     def solve(t: int) -> Measured:
         data = fuse(views, measured, t, _FUSED_KEYFRAMES)
@@ -100,41 +105,32 @@ def _with_sparse_points(measured: Measured, sparse: SparseDepth) -> Measured:
     return Measured(inv_depth, sigma)
 
 
-def _movers(
+def _moves(
+    label: int,
     views: Views,
-    seen: Mapping[int, TwoView],
     measured: Mapping[int, Measured],
+    agreeing: Mapping[int, Bool],
+    floor: Plane | None,
     object_id: Sequence[U16],
-    labels: Sequence[int],
-) -> list[int]:
-    """Which objects cannot be static.
+) -> bool:
+    """Whether an object cannot be static.
 
     Every masked object may move; one whose pixels obey the epipolar geometry, pair after pair, and
-    that stands on the floor it covers, does not, and keeps its measured depth.
+    that stands on the floor it covers, does not, and keeps its measured depth. What moves along the
+    epipolar lines is triangulated as if it were static, often to a place under the very floor it
+    covers, or in the air before it.
     """
-    around = {
-        t: own.where(~grown(object_id[t] > 0, _MOVER_MARGIN_PX)) for t, own in measured.items()
-    }
-    floor = find_floor(find_planes(views, around), views, around)
-    levels: dict[int, F32] = (
-        {} if floor is None else {t: floor.seen(views, t).inv_depth for t in measured}
-    )
-
-    def moves(label: int) -> bool:
-        masks: dict[int, Bool] = {t: object_id[t] == label for t in seen}
-        covered = sum(np.count_nonzero(mask) for mask in masks.values())
-        agreed = sum(np.count_nonzero(mask & (seen[t].agreeing >= 2)) for t, mask in masks.items())
-        ratios = np.array(
-            [
-                floor_ratio(measured[t].inv_depth, level, object_id[t] == 0, masks[t])
-                for t, level in levels.items()
-            ]
-        )
-        ratio = _known_median(ratios)
-        off_floor = ratio < _FLOOR_RATIO[0] or ratio > _FLOOR_RATIO[1]
-        return agreed < _MIN_STATIC_SHARE * covered or off_floor
-
-    return [label for label in labels if moves(label)]
+    masks = {t: object_id[t] == label for t in measured}
+    covered = sum(np.count_nonzero(mask) for mask in masks.values())
+    agreed = sum(np.count_nonzero(mask & agreeing[t]) for t, mask in masks.items())
+    if agreed < _MIN_STATIC_SHARE * covered or floor is None:
+        return agreed < _MIN_STATIC_SHARE * covered
+    ratios = [
+        floor_ratio(own.inv_depth, floor.seen(views, t).inv_depth, object_id[t] == 0, masks[t])
+        for t, own in measured.items()
+    ]
+    ratio = _known_median(np.array(ratios))
+    return ratio < _FLOOR_RATIO[0] or ratio > _FLOOR_RATIO[1]
 
 
 def _known_median(values: F64) -> float:

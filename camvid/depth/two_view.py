@@ -144,7 +144,7 @@ def _measured(pair: Triangulated, noise_px: F32) -> Measured:
     tiny = np.float32(1e-12)
     noise_px = noise_px * np.sqrt(1 + (pair.off_line_px / np.float32(_OFF_LINE_PX)) ** 2)
     sigma = noise_px / np.sqrt(np.maximum(pair.precision, tiny)) / np.maximum(pair.inv_depth, tiny)
-    return Measured(pair.inv_depth, sigma).where(static)
+    return Measured(pair.inv_depth, np.asarray(sigma, np.float32)).where(static)
 
 
 def _flow_error(gray: U8, maps: Sequence[PixelMap]) -> F32:

@@ -11,7 +11,7 @@ from camvid.depth.fusion import Measured
 def ground() -> Measured:
     """A floor seen from above: the lower in the image the nearer, and the less sure."""
     rows = np.repeat(np.linspace(0.1, 0.5, 60, dtype=np.float32)[:, None], 80, axis=1)
-    return Measured(rows, rows / 10)
+    return Measured(rows, rows * np.float32(0.1))
 
 
 def ids(top: int, bottom: int) -> U16:

@@ -1,4 +1,6 @@
-"""The static surface of one frame: what measurements, planes and image edges make of it together."""
+"""The static surface of one frame: what measurements, planes and image edges make of it."""
+
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +39,7 @@ def measured(inv_depth: F32, known: Bool | None = None, noise: float = NOISE) ->
     return found if known is None else found.where(known)
 
 
-def error(found: Measured, true: F32, where: Bool | slice = np.s_[:]) -> float:
+def error(found: Measured, true: F32, where: Any = np.s_[:]) -> float:
     return float(np.abs(found.inv_depth / true - 1)[where].mean())
 
 
