@@ -29,11 +29,11 @@ _ERROR_SCALE, _ERROR_POWER = 0.22, 0.6
 _PATCH_PX, _PATCH_SHARE = 9, 1.0  # flow compares patches: how far a step in depth leaks into it
 _OUTLIER = 0.03  # relative misfit from which a measurement pulls less than in proportion
 _BEND = 0.0015  # b: second difference per squared pixel, in units of the median inverse depth
-_SLOPE = 0.02  # a: first difference per pixel
+_SLOPE = 0.03  # a: first difference per pixel
 _COLOUR_SIGMA = 6.0  # difference in CIE Lab at which two pixels are less alike by a factor of 0.6
 _MASK_EDGE = 30.0  # how unlike the border of a masked object makes two pixels
 _LEAK = 1e-4  # of smoothness that crosses any edge of the image
-_EXTRAPOLATION = 1.5  # beyond the nearest and farthest per cent of what was measured
+_FARTHEST = 0.01  # of the median inverse depth
 _LEVELS = ((8, 60, 3), (4, 40, 3), (2, 25, 3), (1, 15, 2))  # cell px, CG iterations, reweightings
 _POSTERIOR_PX = 16  # cells of the posterior: about a patch of flow, whose errors go together
 
@@ -52,7 +52,6 @@ class _Problem(NamedTuple):
     candidates: list[Measured]  # c and t
     look: F32  # [h, w, 4] colour in CIE Lab, and whether it is an object
     gray: F32  # [h, w], 0 to 1
-    limits: tuple[np.float32, np.float32]  # of w
 
 
 def static_surface(
@@ -98,14 +97,12 @@ def _problem(
     s = np.where(objects, s, np.hypot(s, _PATCH_SHARE * (d - mean)))
     precision = np.where(known, np.maximum(s, np.float32(1e-4)) ** -2, np.float32(0))
     lab = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), (0, 0), 0.7)
-    low, high = np.quantile(d[known], (0.01, 0.99))
     return _Problem(
         d,
         np.asarray(precision, np.float32),
         [Measured(c.inv_depth / unit, c.sigma) for c in candidates],
         np.dstack([lab.astype(np.float32), _MASK_EDGE * objects.astype(np.float32)]),
         cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255),
-        (np.float32(low / _EXTRAPOLATION), np.float32(high * _EXTRAPOLATION)),
     )
 
 
@@ -135,7 +132,7 @@ def _solve_level(
         ]
         precision = np.asarray(heeded + prior, np.float32)
         right = np.asarray(heeded * d + target, np.float32)
-        w = np.clip(solve(precision, right, stiffness, w, num_iterations), *problem.limits)
+        w = np.maximum(solve(precision, right, stiffness, w, num_iterations), np.float32(_FARTHEST))
     return w
 
 

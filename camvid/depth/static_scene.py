@@ -56,7 +56,7 @@ def solve_static_scene(
     around = {
         t: own.where(~grown(object_id[t] > 0, _MOVER_MARGIN_PX)) for t, own in measured.items()
     }
-    planes = find_planes(views, around)
+    planes = find_planes(views, measured)
     floor = find_floor(planes, views, around)
     agreeing = {t: pairs.agreeing >= 2 for t, pairs in zip(keyframes, seen, strict=True)}
     movers = [m for m in labels if _moves(m, views, measured, agreeing, floor, object_id)]

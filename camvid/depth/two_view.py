@@ -18,8 +18,7 @@ from camvid.depth.views import PixelMap, Views, pixel_centres, relative_transfor
 from camvid.geometry import cam_from_img, img_from_cam, transform_points
 
 _MAX_EPIPOLAR_PX = 1.0  # at the working size: flow that ends farther off its line is not static
-_FLOW_NOISE_PX = 0.25  # of flow where there is texture; at the line's distance _OFF_LINE_PX, 1.4x
-_OFF_LINE_PX = 0.5
+_FLOW_NOISE_PX = 0.25  # of flow where there is texture, beside what is seen across its line
 _FAINT_TEXTURE = 1.0  # grey levels a pixel, RMS: there the noise of flow is 1.4 times as large
 _TEXTURE_PX = 9  # side of the window over which texture is judged
 _AGREEMENT = 0.04  # of inverse depth, beside twice the noise: two pairs that differ less agree
@@ -122,9 +121,9 @@ def measure(views: Views, frame_index: int, partners: Sequence[int]) -> TwoView:
     """Inverse depth [h, w] of one frame from its pairs with the frames `partners`."""
     here = views.gray[frame_index]
     maps = [views.between(frame_index, other) for other in partners]
-    noise_px = _FLOW_NOISE_PX * _flow_error(here, maps)
+    bareness = _flow_error(here, maps)
     pairs = [
-        _measured(triangulate_flow(dense_flow(here, views.gray[other]), seen), noise_px)
+        _measured(triangulate_flow(dense_flow(here, views.gray[other]), seen), bareness)
         for other, seen in zip(partners, maps, strict=True)
     ]
     mean = robust_mean(pairs)
@@ -137,12 +136,16 @@ def measure(views: Views, frame_index: int, partners: Sequence[int]) -> TwoView:
     return TwoView(mean, agreeing)
 
 
-def _measured(pair: Triangulated, noise_px: F32) -> Measured:
-    """What one pair says, with the relative error that noise of its flow [h, w] makes."""
+def _measured(pair: Triangulated, bareness: F32) -> Measured:
+    """What one pair says, with the relative error that the noise of its flow makes.
+
+    How far flow ends across its line is a sample of its noise along it; `bareness` [h, w] is how
+    much larger that is than where there is texture.
+    """
     static = pair.inside & (pair.off_line_px < _MAX_EPIPOLAR_PX)
     static &= (pair.inv_depth > 0) & (pair.z_ratio > 0)
     tiny = np.float32(1e-12)
-    noise_px = noise_px * np.sqrt(1 + (pair.off_line_px / np.float32(_OFF_LINE_PX)) ** 2)
+    noise_px = bareness * np.hypot(np.float32(_FLOW_NOISE_PX), pair.off_line_px)
     sigma = noise_px / np.sqrt(np.maximum(pair.precision, tiny)) / np.maximum(pair.inv_depth, tiny)
     return Measured(pair.inv_depth, np.asarray(sigma, np.float32)).where(static)
 
