@@ -7,9 +7,9 @@
 over the inverse depths w of all pixels p, in units of their median: d and s are what was measured
 and its error, g_kp the responsibility of candidate surface k (inverse depth c_k, relative error
 t_k) for a pixel, D2 and D1 second and first differences, and e how alike the pixels under them
-look. It is solved by reweighted least squares, from coarse to fine, responsibilities anew at each
-level. The confidence is the posterior's standard deviation. New evidence is a further candidate
-surface or a further measurement.
+look. It is solved by reweighted least squares, from coarse to fine. The confidence is the
+posterior's standard deviation. New evidence (a network's map, say) is a further candidate surface
+or a further measurement.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,7 @@ _BEND = 0.0015  # b: second difference per squared pixel, in units of the median
 _SLOPE = 0.03  # a: first difference per pixel
 _COLOUR_SIGMA = 6.0  # difference in CIE Lab at which two pixels are less alike by a factor of 0.6
 _MASK_EDGE = 30.0  # how unlike the border of a masked object makes two pixels
+_TINY = np.float32(1e-12)
 _FARTHEST = 0.01  # of the median inverse depth
 _LEVELS = ((8, 60), (4, 40), (2, 25), (1, 10))  # cell px, iterations of conjugate gradients
 _NUM_ROUNDS = 3  # of reweighting, on each level
@@ -43,6 +44,7 @@ _EVIDENCE_SIGMA = 0.03  # relative error of a measurement that counts fully
 _RADIUS_PX, _SOFTNESS = 20, 4e-4  # squared difference of grey, 0 to 1, that still looks alike
 _FREE = 0.05  # evidence, a priori, that a pixel is on no candidate
 _SURE_COST, _COST_WIDTH = 0.35, 0.03  # mean cost, 0 to 1, at which a candidate has half a pixel
+_OWN_SHARE = 0.3  # of a measurement's variance, by which it may be off a candidate
 
 
 class _Problem(NamedTuple):
@@ -50,9 +52,20 @@ class _Problem(NamedTuple):
 
     inv_depth: F32  # d [h, w]
     precision: F32  # 1 / s^2 [h, w], 0 where nothing was measured
-    candidates: list[Measured]  # c and t
+    prior: F32  # sum_k g_k / (t_k c_k)^2 [h, w]
+    target: F32  # sum_k g_k c_k / (t_k c_k)^2 [h, w]
     look: F32  # [h, w, 4] colour in CIE Lab, and whether it is an object
-    gray: F32  # [h, w], 0 to 1
+
+    def cells(self, cell_px: int) -> "_Problem":
+        """The same on cells of `cell_px`, over whose pixels the terms are averaged."""
+        height, width = self.inv_depth.shape
+        size = max(3, width // cell_px), max(3, height // cell_px)
+        precision = _shrunk(self.precision, size)
+        d = _shrunk(self.precision * self.inv_depth, size) / np.maximum(precision, _TINY)
+        prior, target = _shrunk(self.prior, size), _shrunk(self.target, size)
+        return _Problem(
+            np.asarray(d, np.float32), precision, prior, target, _shrunk(self.look, size)
+        )
 
 
 def static_surface(
@@ -72,12 +85,11 @@ def static_surface(
         return measured
     unit = np.median(measured.inv_depth[known])
     problem = _problem(measured, candidates, rgb, objects, unit)
-    shares = [np.zeros(known.shape, np.float32) for _ in candidates]
-    w = np.full((1, 1), 1.0, np.float32)
-    for level in _LEVELS:
-        w = _solve_level(problem, shares, w, *level)
-        shares = _responsibilities(problem)
-    variance = _posterior_variance(problem, shares, w)
+    coarsest = problem.cells(_LEVELS[0][0])
+    w = np.where(coarsest.precision > 0, coarsest.inv_depth, np.float32(1))
+    for cell_px, num_iterations in _LEVELS:
+        w = _solve_level(problem.cells(cell_px), w, cell_px, num_iterations)
+    variance = _posterior_variance(problem, w)
     leaked = w - cv2.blur(w, (_PATCH_PX, _PATCH_PX))
     sigma = np.sqrt(variance + leaked**2) / w
     return Measured(w * unit, np.asarray(sigma, np.float32))
@@ -98,68 +110,60 @@ def _problem(
     s = np.where(objects, s, np.hypot(s, d - mean))
     precision = np.where(known, np.maximum(s, np.float32(1e-4)) ** -2, np.float32(0))
     lab = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), (0, 0), 0.7)
-    return _Problem(
-        d,
-        np.asarray(precision, np.float32),
-        [Measured(c.inv_depth / unit, c.sigma) for c in candidates],
-        np.dstack([lab.astype(np.float32), _MASK_EDGE * objects.astype(np.float32)]),
-        cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255),
-    )
+    look = np.dstack([lab.astype(np.float32), _MASK_EDGE * objects.astype(np.float32)])
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+    surfaces = [Measured(c.inv_depth / unit, c.sigma) for c in candidates]
+    shares = _responsibilities(d, np.asarray(precision, np.float32), surfaces, gray)
+    prior, target = np.zeros_like(d), np.zeros_like(d)
+    for share, (c, t) in zip(shares, surfaces, strict=True):
+        own = share / (np.where(c > 0, t, 1) * np.where(c > 0, c, 1)) ** 2
+        prior, target = prior + own, target + own * c
+    return _Problem(d, np.asarray(precision, np.float32), prior, target, look)
 
 
-def _solve_level(
-    problem: _Problem,
-    shares: Sequence[F32],
-    start: F32,
-    cell_px: int,
-    num_iterations: int,
-) -> F32:
-    """w on cells of `cell_px`, from the level above; at 1 px, of the pixels themselves."""
-    size = _cells(problem, cell_px)
-    measured = _shrunk(problem.precision, size)
-    d = _shrunk(problem.precision * problem.inv_depth, size) / np.maximum(measured, 1e-12)
-    prior, target = _of_candidates(problem, shares, size)
-    alike = _likeness(_shrunk(problem.look, size))
-    if start.size == 1:
-        start = np.where(measured > 0, d, np.float32(1))
-    w = np.asarray(cv2.resize(start, size, interpolation=cv2.INTER_LINEAR), np.float32)
+def _responsibilities(
+    d: F32, precision: F32, candidates: Sequence[Measured], gray: F32
+) -> list[F32]:
+    """g [h, w] of every candidate, 0 to 1: one has a pixel that fits it and whose like do."""
+    known = precision > 0
+    evidence = np.minimum(precision * np.float32(_EVIDENCE_SIGMA**2), 1)
+
+    def spread(values: F32) -> F32:
+        found = guided_filter(gray, values, radius_px=_RADIUS_PX, softness=_SOFTNESS)
+        return np.maximum(found, np.float32(0)) + np.float32(_FREE)
+
+    total = spread(evidence)
+    own_variance = _OWN_SHARE * np.minimum(1 / np.maximum(precision, _TINY), 1)
+    costs = [np.ones_like(d)]  # of none
+    for c, _ in candidates:
+        square = (d - c) ** 2 / ((_EVIDENCE_SIGMA * c) ** 2 + own_variance)
+        cost = np.where(known & (c > 0), square / (1 + square), np.float32(1))
+        own = np.where(known, evidence * cost, np.float32(0))
+        mean = spread(np.asarray(evidence * cost, np.float32)) / total
+        costs.append(np.where(c > 0, np.maximum(mean, own), np.float32(1)))
+    least = np.min(costs, axis=0)
+    share = 1 / (1 + np.exp(np.minimum((least - _SURE_COST) / _COST_WIDTH, 50)))
+    return [np.where(cost == least, share, 0).astype(np.float32) for cost in costs[1:]]
+
+
+def _solve_level(problem: _Problem, start: F32, cell_px: int, num_iterations: int) -> F32:
+    """w on the cells of `problem`, from the level above."""
+    d, measured, prior, target, look = problem
+    w = np.asarray(cv2.resize(start, d.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    alike = _likeness(look)
     for _ in range(_NUM_ROUNDS):
-        tolerance = 1 / np.maximum(measured, 1e-12) + (_OUTLIER * np.maximum(d, 0.1)) ** 2
-        heeded = measured / np.sqrt(1 + (w - d) ** 2 / tolerance)
-        stiffness = [
-            np.asarray(a * s, np.float32)
-            for a, s in zip(alike, _stiffness(w, cell_px), strict=True)
-        ]
-        precision = np.asarray(heeded + prior, np.float32)
-        right = np.asarray(heeded * d + target, np.float32)
-        w = np.maximum(solve(precision, right, stiffness, w, num_iterations), np.float32(_FARTHEST))
+        tolerance = 1 / np.maximum(measured, _TINY) + (_OUTLIER * d) ** 2
+        heeded = np.asarray(measured / np.sqrt(1 + (w - d) ** 2 / tolerance), np.float32)
+        stiffness = [e * s for e, s in zip(alike, _stiffness(w, cell_px), strict=True)]
+        w = solve(heeded + prior, heeded * d + target, stiffness, w, num_iterations)
+        w = np.maximum(w, np.float32(_FARTHEST))
     return w
-
-
-def _cells(problem: _Problem, cell_px: int) -> tuple[int, int]:
-    """(width, height) of the grid."""
-    height, width = problem.inv_depth.shape
-    return max(3, width // cell_px), max(3, height // cell_px)
 
 
 def _shrunk(image: F32, size: tuple[int, int]) -> F32:
     if size == image.shape[1::-1]:
         return image
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _of_candidates(
-    problem: _Problem, shares: Sequence[F32], size: tuple[int, int]
-) -> tuple[F32, F32]:
-    """(precision, precision times inverse depth) of the candidates' terms on a grid."""
-    precision, target = np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
-    for share, candidate in zip(shares, problem.candidates, strict=True):
-        seen = candidate.inv_depth > 0
-        sigma = np.where(seen, candidate.sigma, 1) * np.maximum(candidate.inv_depth, 0.02)
-        own = np.where(seen, share / sigma**2, np.float32(0))
-        precision += _shrunk(own, size)
-        target += _shrunk(own * candidate.inv_depth, size)
-    return precision, target
 
 
 def _likeness(look: F32) -> list[F32]:
@@ -174,46 +178,23 @@ def _likeness(look: F32) -> list[F32]:
 
 def _stiffness(w: F32, cell_px: int) -> list[F32]:
     """Weights of squared differences between cells: the same energy on grids of every size."""
-    bent = [d / np.float32(_BEND * cell_px**2) for d in differences(w)[:3]]
-    second = [np.float32((_BEND * cell_px**2) ** -2) / (1 + b * b) for b in bent]
-    first = [np.full(d.shape, (_SLOPE * cell_px) ** -2, np.float32) for d in differences(w)[3:]]
-    return [*second, *first]
+    bend, slope = np.float32(_BEND * cell_px**2), np.float32(_SLOPE * cell_px)
+    *second, dx, dy = differences(w)
+    return [
+        *(1 / (bend**2 + d**2) for d in second),
+        *(np.full(d.shape, slope**-2, np.float32) for d in (dx, dy)),
+    ]
 
 
-def _responsibilities(problem: _Problem) -> list[F32]:
-    """g [h, w] of every candidate, 0 to 1: one has a pixel that fits it and whose like do."""
-    known = problem.precision > 0
-    evidence = np.minimum(problem.precision * np.float32(_EVIDENCE_SIGMA**2), 1)
-
-    def spread(values: F32) -> F32:
-        return guided_filter(problem.gray, values, radius_px=_RADIUS_PX, softness=_SOFTNESS)
-
-    total = np.maximum(spread(evidence), 0) + _FREE
-    own_variance = np.minimum(1 / np.maximum(problem.precision, 1e-9), 1)
-    costs: list[F32] = []
-    for candidate in problem.candidates:
-        tolerance = (_EVIDENCE_SIGMA * np.maximum(candidate.inv_depth, 0.02)) ** 2
-        square = (problem.inv_depth - candidate.inv_depth) ** 2 / (tolerance + 0.3 * own_variance)
-        seen = candidate.inv_depth > 0
-        cost = np.where(known & seen, square / (1 + square), np.float32(1))
-        mean = (np.maximum(spread(evidence * cost), 0) + _FREE) / total
-        own = np.where(known, evidence * cost, np.float32(0))
-        costs.append(np.where(seen, np.maximum(mean, own), np.float32(1)))
-    least = np.min(costs, axis=0) if costs else np.ones(known.shape, np.float32)
-    odds = np.exp(np.minimum((least - _SURE_COST) / _COST_WIDTH, 50))
-    return [np.where(cost == least, 1 / (1 + odds), 0).astype(np.float32) for cost in costs]
-
-
-def _posterior_variance(problem: _Problem, shares: Sequence[F32], w: F32) -> F32:
+def _posterior_variance(problem: _Problem, w: F32) -> F32:
     """[h, w] Diagonal of the inverse of the energy's second derivative, on a coarse grid."""
-    size = _cells(problem, _POSTERIOR_PX)
-    prior, _ = _of_candidates(problem, shares, size)
-    precision = _shrunk(problem.precision, size) + prior + 1
+    coarse = problem.cells(_POSTERIOR_PX)
+    precision = coarse.precision + coarse.prior + 1
     unit = np.eye(precision.size).reshape(*precision.shape, precision.size)
-    stiffness = _stiffness(_shrunk(w, size), _POSTERIOR_PX)
+    stiffness = _stiffness(_shrunk(w, precision.shape[::-1]), _POSTERIOR_PX)
     bent = [s[..., None] * d for s, d in zip(stiffness, differences(unit), strict=True)]
     hessian = precision[..., None] * unit + adjoint(bent, unit.shape)
     inverse = np.linalg.inv(hessian.reshape(precision.size, precision.size))
-    coarse = np.diag(inverse).reshape(precision.shape).astype(np.float32)
-    variance = cv2.resize(coarse, w.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    variance = np.diag(inverse).reshape(precision.shape).astype(np.float32)
+    variance = cv2.resize(variance, w.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(variance, np.float32)

@@ -123,8 +123,9 @@ def _moves(
     masks = {t: object_id[t] == label for t in measured}
     covered = sum(np.count_nonzero(mask) for mask in masks.values())
     agreed = sum(np.count_nonzero(mask & agreeing[t]) for t, mask in masks.items())
-    if agreed < _MIN_STATIC_SHARE * covered or floor is None:
-        return agreed < _MIN_STATIC_SHARE * covered
+    disagrees = bool(agreed < _MIN_STATIC_SHARE * covered)
+    if disagrees or floor is None:
+        return disagrees
     ratios = [
         floor_ratio(own.inv_depth, floor.seen(views, t).inv_depth, object_id[t] == 0, masks[t])
         for t, own in measured.items()
