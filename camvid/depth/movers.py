@@ -30,7 +30,7 @@ from camvid.parallel import map_threads
 _GROWTH_SIGMA, _GROWTH_SPREAD = 0.003, 0.5  # of one step: at least, and of its corners' spread
 _LOST_SPREAD = 0.05  # where it is not tracked
 _CONTACT_SIGMA = (0.04, 0.6)  # where contact says nearer, farther than it is
-_SHARED_SIGMA = 0.06  # of all ground contacts of one mover together
+_SHARED_SIGMA, _UNSEEN_SIGMA = 0.06, 0.4  # of all a mover's contacts together, where seen or not
 # Log nearness over the ground seen lowest, and its error, where no contact is seen. What fills the
 # image with its foot in sight hangs there in generated scenes and stands in real life; without, it
 # is nearer still, but too small a depth makes up motion.
@@ -39,7 +39,6 @@ _LARGE_CUT, _CUT = (0.59, 0.8), (0.26, 0.8)  # cut off by the lower edge of the 
 _ON_OTHER = (0.0, 0.8)  # its foot is seen on another mover
 _MIN_CONTACT_SHARE = 0.3  # of the frames, to be placed by its own contact with the ground
 _SHAPE_SIGMA = 0.14  # one number for all of a body, which is not flat and not all at its foot
-_FAR_SIGMA = 3.0  # keeps frames in which nothing is known from being singular
 _NUM_ROUNDS = 10
 
 
@@ -50,8 +49,8 @@ class Mover(NamedTuple):
     sigma: F64  # [T] expected relative error
 
 
-class Row(NamedTuple):
-    """One term ((row . z - target) / sigma)^2 for each row, of z = (x_1 ... x_T, b)."""
+class Rows(NamedTuple):
+    """A term ((row . z - target) / sigma)^2 for each row, of z = (x_1 ... x_T, b)."""
 
     rows: F64  # [k, T + 1]
     target: F64  # [k]
@@ -85,31 +84,29 @@ def place_movers(
         alone = solve(rows)
         told = parallax(tracked.path_px, alone.inv_depth, views.K, views.cam_from_world)
         mover = solve([*rows, parallax_row(told, alone)]) if told is not None else alone
-        standing = np.mean([c.footed and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE
-        return _Placed(mover, 0 if standing else _mostly_upon(contacts, movers))
+        return _Placed(mover, 0 if _stands(contacts) else _mostly_upon(contacts, movers))
 
     placed = dict(zip(movers, map_threads(place, movers), strict=True))
     return {label: placed[_bearer(label, placed)].mover for label in movers}
 
 
-def growth_rows(log_growth: F64, spread: F64) -> Row:
+def growth_rows(log_growth: F64, spread: F64) -> Rows:
     """Of the growth of its image from frame to frame [T - 1]; NaN where it is not tracked."""
     num = len(log_growth)
     rows = np.eye(num, num + 2, 1) - np.eye(num, num + 2)
     sigma = np.hypot(_GROWTH_SIGMA, _GROWTH_SPREAD * np.nan_to_num(spread, nan=_LOST_SPREAD))
-    return Row(rows, np.nan_to_num(log_growth), sigma, sigma)
+    return Rows(rows, np.nan_to_num(log_growth), sigma, sigma)
 
 
-def contact_rows(contacts: Sequence[Contact]) -> Row:
+def contact_rows(contacts: Sequence[Contact]) -> Rows:
     """One for every frame in which the ground below a mover is known."""
     known = [t for t, c in enumerate(contacts) if np.isfinite(c.inv_depth)]
-    large = bool(known) and float(np.median([contacts[t].share for t in known])) > _LARGE_SHARE
-    beliefs = [_belief(contacts[t], large) for t in known]
+    beliefs = [_belief(contacts[t], _is_large(contacts)) for t in known]
     target = [np.log(contacts[t].inv_depth) + b[0] for t, b in zip(known, beliefs, strict=True)]
     rows = np.eye(len(contacts), len(contacts) + 1)[known]
     rows[:, -1] = -1
     below, above = (np.array([b[k] for b in beliefs]) for k in (1, 2))
-    return Row(rows, np.array(target), below, above)
+    return Rows(rows, np.array(target), below, above)
 
 
 def _belief(seen: Contact, large: bool) -> tuple[float, float, float]:
@@ -125,39 +122,46 @@ def _belief(seen: Contact, large: bool) -> tuple[float, float, float]:
     return mean, sigma, sigma
 
 
-def shared_row(contacts: Sequence[Contact]) -> Row:
+def shared_row(contacts: Sequence[Contact]) -> Rows:
     """The prior of the error that all contacts share: the ground's, and how things touch it."""
-    known = [c.sigma for c in contacts if np.isfinite(c.inv_depth)]
-    sigma = np.array([np.hypot(_SHARED_SIGMA, np.median(known) if known else 0.0)])
+    ground = [c.sigma for c in contacts if np.isfinite(c.inv_depth)]
+    own = _SHARED_SIGMA if _stands(contacts) and not _is_large(contacts) else _UNSEEN_SIGMA
+    sigma = np.array([np.hypot(own, np.median(ground) if ground else 0.0)])
     num_frames = len(contacts)
-    return Row(np.eye(1, num_frames + 1, num_frames), np.zeros(1), sigma, sigma)
+    return Rows(np.eye(1, num_frames + 1, num_frames), np.zeros(1), sigma, sigma)
 
 
-def parallax_row(told: Parallax, guess: Mover) -> Row:
+def _is_large(contacts: Sequence[Contact]) -> bool:
+    shares = [c.share for c in contacts if np.isfinite(c.inv_depth)]
+    return bool(shares) and float(np.median(shares)) > _LARGE_SHARE
+
+
+def _stands(contacts: Sequence[Contact]) -> bool:
+    """Whether its contact with the ground is seen often enough to place it."""
+    return bool(np.mean([c.footed and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE)
+
+
+def parallax_row(told: Parallax, guess: Mover) -> Rows:
     """Of the mean over the frames: the guess times the factor that the hand shake tells."""
     num_frames = len(guess.inv_depth)
     row = np.full((1, num_frames + 1), 1 / num_frames)
     row[:, -1] = 0
     target = np.array([np.log(guess.inv_depth).mean() + np.log(told.factor)])
     sigma = np.array([told.sigma])
-    return Row(row, target, sigma, sigma)
+    return Rows(row, target, sigma, sigma)
 
 
-def solve(terms: Sequence[Row]) -> Mover:
+def solve(terms: Sequence[Rows]) -> Mover:
     """The posterior of x by reweighted least squares; nothing where no row tells the scale."""
     rows = np.concatenate([term.rows for term in terms])
     target = np.concatenate([term.target for term in terms])
-    below, above = (np.concatenate([term[k] for term in terms]) for k in (2, 3))
+    below = np.concatenate([term.below for term in terms])
+    above = np.concatenate([term.above for term in terms])
     num_frames = rows.shape[1] - 1
-    if not len(terms[1].target):
+    tells = rows[:, :-1].sum(axis=1) > 0.5  # differences and errors do not
+    if not tells.any():
         return Mover(np.full(num_frames, np.nan), np.full(num_frames, np.inf))
-    middle = float(np.median(terms[1].target))
-    ridge = np.zeros((num_frames, num_frames + 1)) + np.eye(num_frames, num_frames + 1)
-    rows = np.concatenate([rows, ridge])
-    target = np.concatenate([target, np.full(num_frames, middle)])
-    far = np.full(num_frames, _FAR_SIGMA * np.sqrt(num_frames))
-    below, above = np.concatenate([below, far]), np.concatenate([above, far])
-    z = np.append(np.full(num_frames, middle), 0.0)
+    z = np.append(np.full(num_frames, np.median(target[tells])), 0.0)
     hessian = np.eye(num_frames + 1)
     for _ in range(_NUM_ROUNDS):
         weighted = rows / np.where(rows @ z < target, below, above)[:, None] ** 2
