@@ -43,7 +43,7 @@ class CompletionOptions:
     min_chance: float = 0.1  # of what nobody expects
     # Of the log odds of the motion evidence. IoU of movers with 0.25, 1 and 2: 0.80, 0.83, 0.84 on
     # 8 generated scenes, 0.87, 0.87, 0.86 on 5 real clips, 0.78, 0.77, 0.74 on 4 semi-real ones.
-    motion_weight: float = 1.5
+    motion_weight: float = 1.0
     colour_weight: float = 1.0  # of those of the colours
     max_colour_odds: float = 3.0
     min_beside_px: int = 60  # to know the colours and the noise around
