@@ -240,7 +240,7 @@ def preface(command: str) -> str:
 
 _PREFACE = """# Accuracy on generated scenes
 
-Scenes are seeded: the same command measures the same scenes. Generated pictures are cleaner than
+Scenes are seeded: the same command measures the same scenes. Generated images are cleaner than
 real ones; what holds here is a floor under the method, not a promise for every video.
 
 Made by `{command} --write docs/ACCURACY.md --readme README.md`.
@@ -271,13 +271,13 @@ seeds that nobody had used, the same code came out worse:
 - *Depth* is AbsRel after one scale per clip, over static pixels and over movers.
 - *Masks* are those of the objects judged to move, against the pixels of true movers.
 - *Motion strength* is shown x100; its error is relative, where something truly moves.
-- A kind with "?" is not decidable from the pictures, and not counted where kinds are: a camera
+- A kind with "?" is not decidable from the images, and not counted where kinds are: a camera
   that travels less than 3 % of the median depth, or a motion strength between 0 and 0.006, twice
   the threshold.
 - Every scene has a camera path and one challenge by turns, and more by chance: 35 to 90 degrees
-  of view, movers of limbs, squeezed movers, a mover over half of the picture, crowds, parked cars
+  of view, movers of limbs, squeezed movers, a mover over half of the image, crowds, parked cars
   and standing people, thin bars, bare walls, shadows, motion blur, noise, flicker that rolls down
-  the picture, dark corners, and exposure that drifts.
+  the image, dark corners, and exposure that drifts.
 """
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from real_facts import HALVES, LABELS, PICTURE_FPS, TIMEOUT_S, UNSEEN
+from real_facts import HALVES, IMAGE_FPS, LABELS, TIMEOUT_S, UNSEEN
 from real_page import page
 
 from camvid.evaluation.scores import ClipScores
@@ -57,7 +57,7 @@ def main() -> None:
     start = time.perf_counter()
     data, store = Path(asked.data), fresh_store(Path(asked.out) / "run")
     videos = sources(data, asked.only)
-    config = CurateConfig(split=SplitConfig(picture_fps=PICTURE_FPS))
+    config = CurateConfig(split=SplitConfig(image_fps=IMAGE_FPS))
     with progress(len(videos)) as on_row:
         index = curate(videos, store.root, config, choose_executor(None, asked.jobs), on_row)
     curated_s = time.perf_counter() - start
@@ -101,7 +101,7 @@ def fresh_store(run: Path) -> ClipStore:
 
 
 def sources(data: Path, only: Sequence[str]) -> list[str]:
-    """The video of each clip's folder: a file with its own clock, or else a folder of pictures."""
+    """The video of each clip's folder: a file with its own clock, or else a folder of images."""
     found: list[str] = []
     for folder in sorted(path for path in data.iterdir() if path.is_dir()):
         files = [*sorted(folder.glob("video.*")), folder / "frames"]

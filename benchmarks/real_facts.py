@@ -6,7 +6,7 @@ from camvid.artifacts import CameraKind
 from camvid.evaluation.truth import Labels
 from camvid.outcome import Kind
 
-PICTURE_FPS = 24.0  # of DAVIS; folders of pictures have no clock of their own
+IMAGE_FPS = 24.0  # of DAVIS; folders of images have no clock of their own
 
 SALIENT = 0.5  # of U2-Net-P's own probability
 # Frames given to stock COLMAP, spread evenly: 24 take it 20 s of one core, without masks and with.

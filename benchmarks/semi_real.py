@@ -167,7 +167,7 @@ kitchen of 7-Scenes, two KITTI drives.
   straight across, round an arc, towards the camera, or along the camera's own way (which moves
   points along their epipolar lines). *Controls* are boards of one frozen frame that stand still.
 - What is true: cameras, each board's depth, its visible pixels, its motion. Limbs that move inside
-  a board's picture are **not** in the true motion strength, so what is measured is rather above.
+  a board are **not** in the true motion strength, so what is measured is rather above.
 - Kitchen: cameras are those of stock COLMAP on all of the clean frames at full size, made metric by
   the depth maps (published poses are those of the depth camera, and 1-3 cm off); depth maps hide
   boards behind real things. *ATE* there says how near masked SfM on the small clip with movers
@@ -178,7 +178,7 @@ kitchen of 7-Scenes, two KITTI drives.
   highway real cars move too, far away and unlabelled, so no scene there counts as still.
 - Decisions are taken on seeds 0 to 11 (`--seeds dev`). Seeds 100 to 111 are looked at once per
   change of method and stand as they come.
-- A kind with "?" is not decidable from the pictures, as in [ACCURACY.md](ACCURACY.md).
+- A kind with "?" is not decidable from the images, as in [ACCURACY.md](ACCURACY.md).
 """
 
 

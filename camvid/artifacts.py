@@ -88,7 +88,7 @@ class Clip(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames(Checked):
-    """The clip's pictures."""
+    """The clip's frames as images."""
 
     rgb: U8  # [T, H, W, 3]
 
@@ -352,7 +352,7 @@ class MotionReport(Checked):
     interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     overlay_fraction: float = 0.0  # of the image, on which nothing is measured
-    unmeasured_fraction: float = NAN  # of the pictures: the largest object of unknown motion
+    unmeasured_fraction: float = NAN  # of the image: the largest object of unknown motion
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

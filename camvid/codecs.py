@@ -1,6 +1,6 @@
 """Artifacts <-> bytes. Readable where small (JSON), compact where dense (PNG in a zip of arrays).
 
-Dense maps are kept as pictures: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
+Dense maps are kept as images: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
 encoding as in the shards. Every stage reads what was stored, never what was in memory, so that a
 resumed run sees exactly what an undisturbed one saw.
 """
@@ -73,14 +73,14 @@ def from_bytes(kind: type[A], data: bytes) -> A:
 
 
 def stored_masks(data: bytes) -> tuple[list[bytes], tuple[MaskedObject, ...]]:
-    """The PNGs [T] and the objects of encoded ObjectMasks, without decoding a picture."""
+    """The PNGs [T] and the objects of encoded ObjectMasks, without decoding an image."""
     arrays, rest = _unzip_arrays(data)
     return _unpack(arrays), structure(tuple[MaskedObject, ...], rest["objects"], "objects")
 
 
 def stored_depth(data: bytes) -> tuple[list[bytes], F64] | None:
     """The inverse-depth PNGs [T] of encoded DepthMaps, and the inverse depth [T] of code 65535,
-    without decoding a picture; None where there is no depth.
+    without decoding an image; None where there is no depth.
     """
     arrays, rest = _unzip_arrays(data)
     if rest["source"] == "none":
@@ -144,7 +144,7 @@ def decode_jpegs(jpegs: Sequence[bytes]) -> U8:
 
 
 def _stacked(decode: Callable[[X], NDArray[Any]], coded: Sequence[X], dtype: type) -> NDArray[Any]:
-    """`np.stack` of the decoded pictures, each put in its place at once: half the memory."""
+    """`np.stack` of the decoded images, each put in its place at once: half the memory."""
     first = decode(coded[0])
     stack = np.empty((len(coded), *first.shape), dtype)
 
@@ -217,15 +217,15 @@ def _unpack(arrays: dict[str, NDArray[Any]]) -> list[bytes]:
     return [blob[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
 
 
-def _png(picture: NDArray[Any]) -> bytes:
-    ok, data = cv2.imencode(".png", picture, PNG_FAST)
+def _png(image: NDArray[Any]) -> bytes:
+    ok, data = cv2.imencode(".png", image, PNG_FAST)
     if not ok:
-        raise ValueError(f"a picture of shape {picture.shape} could not be written as PNG")
+        raise ValueError(f"an image of shape {image.shape} could not be written as PNG")
     return data.tobytes()
 
 
 def _unpng(png: bytes) -> NDArray[Any]:
-    picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ValueError("a stored picture is not a readable PNG")
-    return picture
+    image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("a stored image is not a readable PNG")
+    return image

@@ -25,9 +25,9 @@ CONVENTIONS = {
 
 
 def _huggingface_features() -> dict[str, Any]:
-    """So that the Hugging Face viewer shows the frames as pictures.
+    """So that the Hugging Face viewer shows the frames as images.
 
-    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as pictures where it is handed
+    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as images where it is handed
     these: `features=Features.from_dict(...)`.
     """
     images = {known.name for known in ONLY_IN_SHARDS if known.image}

@@ -231,7 +231,7 @@ def _row_faults(row: dict[str, Any]) -> Iterable[str]:
     if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(row["frames"]):  # new in 1.2
         yield f"{FRAME_CRC32} must be the CRC-32 of each frame, but is not"
     for index, jpeg in enumerate(row["frames"]):
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None or picture.shape[:2] != (row["height_px"], row["width_px"]):
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None or image.shape[:2] != (row["height_px"], row["width_px"]):
             yield f"frame {index} must be a JPEG of {row['width_px']}x{row['height_px']}"
             break

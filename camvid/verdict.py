@@ -40,7 +40,7 @@ class Policy:
     A motion probability is that of the strength being above `min_motion_strength`, by its
     interval: `min_motion_probability` is what a clip needs to be called moving, and
     `max_motion_probability` what it may have to be called still; between them it is undecided. So
-    it is where more than `max_unmeasured_fraction` of the pictures is an object whose motion is not
+    it is where more than `max_unmeasured_fraction` of the image is an object whose motion is not
     known: without tracks, or with some that move among more that stand still. Where the background
     itself moves by more than `max_motion_background`, the cameras are not good.
     An overlay (a logo, a hood, black corners) may hide `max_overlay_fraction` of the image.

@@ -48,7 +48,7 @@ class SplitConfig(BackendConfig):
 
     cut: CutOptions = table(CutOptions())
     licence: str = setting("", "text", "Licence of the videos, copied into every clip and shard.")
-    picture_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
+    image_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
     resources: Resources = Resources(cpus=0.5)
 
     def build(self) -> "Split":
@@ -74,9 +74,9 @@ class Split:
     def __call__(self, uri: str) -> Iterator[CutClip]:
         config = self.config
         with local_copy(uri) as path:
-            video = probe(uri, picture_fps=config.picture_fps, local=path)
+            video = probe(uri, image_fps=config.image_fps, local=path)
             video = replace(video, uri=source_name(uri), licence=config.licence)
-            shots = self._detector.detect(path, picture_fps=config.picture_fps)
+            shots = self._detector.detect(path, image_fps=config.image_fps)
             yield from cut(video, shots, config.cut, path=path)
 
 
@@ -170,7 +170,7 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
 
 
 def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
-    """Identity of the clip's pictures: their source and how they were cut, not where it lies."""
+    """Identity of the clip's frames: their source and how they were cut, not where it lies."""
     identity = split.fingerprint(clip.video.sha256, clip.clip_id)
     return {Clip.__name__: identity, Frames.__name__: identity}
 

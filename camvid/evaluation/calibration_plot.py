@@ -1,4 +1,4 @@
-"""How far depth is off, by its confidence: a picture of whether the one predicts the other."""
+"""How far depth is off, by its confidence: a plot of whether the one predicts the other."""
 
 from collections.abc import Callable, Sequence
 

@@ -59,7 +59,7 @@ class ClipScores:
     clip_id: str
     num_frames: int = 0  # 0 where it came to no verdict
     ingredients: tuple[str, ...] = ()  # what makes the scene hard
-    observable: Observable = _ALL_TOLD  # what the pictures can tell
+    observable: Observable = _ALL_TOLD  # what the images can tell
     kind: str  # "failed" where the pipeline did
     true_kind: str  # "" where unknown
     camera: str

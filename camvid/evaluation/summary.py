@@ -19,7 +19,7 @@ GOOD_PATH_PERCENT = 1.0
 class Summary:
     """Means and medians over clips, each over those where it is defined.
 
-    Kinds, paths and their verdicts are judged where the pictures tell (`observable`).
+    Kinds, paths and their verdicts are judged where the images tell (`observable`).
     """
 
     num_clips: int

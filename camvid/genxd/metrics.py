@@ -19,7 +19,7 @@ from torch import Tensor
 from camvid.artifacts import F64, U8, Bool
 from camvid.errors import BackendUnavailable, ConfigError
 
-_AT_ONCE = 16  # pictures in a network together
+_AT_ONCE = 16  # images in a network together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,12 @@ class Measure:
 
     name: str
     value: float | None  # None: not measured
-    count: int = 0  # of pictures, or of clips for FVD
+    count: int = 0  # of images, or of clips for FVD
     note: str = ""  # the weights; or what is needed to measure
 
 
 class Scorer:
-    """Takes clips one by one; keeps numbers and features, no pictures."""
+    """Takes clips one by one; keeps numbers and features, no images."""
 
     def __init__(self, weights: NetworkWeights, device: torch.device | str = "cpu") -> None:
         self._weights, self._device = weights, torch.device(device)
@@ -66,8 +66,8 @@ class Scorer:
         for ours, theirs in zip(made[chosen], true[chosen], strict=True):
             self._pairs["PSNR"].append(psnr_db(ours, theirs))
             self._pairs["SSIM"].append(ssim(ours, theirs))
-        pictures = [self._tensor(rgb[chosen]).split(_AT_ONCE) for rgb in (made, true)]
-        for pair in zip(*pictures, strict=True):
+        images = [self._tensor(rgb[chosen]).split(_AT_ONCE) for rgb in (made, true)]
+        for pair in zip(*images, strict=True):
             self._add_features(*pair)
         for kept, clip in zip(self._features["fvd"], (made, true), strict=True):
             if "fvd" in self._networks:
@@ -122,13 +122,13 @@ class Scorer:
 
 
 def psnr_db(made: U8, true: U8) -> float:
-    """PSNR of a picture of 8 bits; infinite where they are equal."""
+    """PSNR of an image of 8 bits; infinite where they are equal."""
     squared: float = np.square(made.astype(np.float64) - true).mean()
     return 10 * math.log10(255**2 / squared) if squared else math.inf
 
 
 def ssim(made: U8, true: U8) -> float:
-    """SSIM of a picture [H, W, 3] as first published, with a Gaussian window; mean of channels."""
+    """SSIM of an image [H, W, 3] as first published, with a Gaussian window; mean of channels."""
     similarity: Any = structural_similarity(
         made,
         true,

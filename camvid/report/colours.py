@@ -1,6 +1,6 @@
 """One colour per object id, the same in the overlay, the plots and the tables.
 
-Five hues told apart with any colour vision, beside each other in lightness too. Pictures take
+Five hues told apart with any colour vision, beside each other in lightness too. Images take
 the bright variant; pages take `var(--object-N)`, which style.css defines for light and dark.
 """
 

@@ -16,7 +16,7 @@ _LOW, _HIGH, _PER_DECADE = -2, 2, 8  # decades of strength x100; the ends take w
 
 
 def strength_plot(rows: Sequence[ClipRecord]) -> Markup:
-    """An SVG picture, empty where no clip has a measured strength."""
+    """An SVG plot, empty where no clip has a measured strength."""
     measured = [r for r in rows if math.isfinite(r.measures.motion_strength)]
     if not measured:
         return Markup("")

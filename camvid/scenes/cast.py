@@ -63,7 +63,7 @@ def leader(bodies: tuple[Body, ...]) -> RigidMotion | None:
 def dominant_mover(
     rng: np.random.Generator, path: CameraPath, focal_widths: float, duration_s: float
 ) -> tuple[Body, ...]:
-    """One thing that hides about half of the picture and goes along with the camera."""
+    """One thing that hides about half of the image and goes along with the camera."""
     magnified = focal_widths / _USUAL_FOCAL_WIDTHS
     is_person = rng.random() < 0.3
     away_m = float(rng.uniform(0.85, 1.0) if is_person else rng.uniform(1.9, 2.1))
@@ -106,7 +106,7 @@ def _way(
 ) -> RigidMotion:
     """Along the lane towards the middle; any way, towards the camera too, where it is alone."""
     speed = float(np.exp(rng.uniform(np.log(0.5), np.log(1.2))))
-    speed = min(_TOP_SPEED, speed * _USUAL_FOCAL_WIDTHS / focal_widths)  # as fast in the picture
+    speed = min(_TOP_SPEED, speed * _USUAL_FOCAL_WIDTHS / focal_widths)  # as fast in the image
     turn = np.radians(rng.uniform(-60, 60) if alone else rng.uniform(-8, 8))
     heading = turn + (np.pi if place_m[0] > 0 else 0.0)
     return RigidMotion(

@@ -1,4 +1,4 @@
-"""What of a scene's truth its pictures can tell, so that nobody is marked down for the rest."""
+"""What of a scene's truth its images can tell, so that nobody is marked down for the rest."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ PAIR_GAP_S = 1 / 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observable:
-    """Whether the pictures decide what the truth says.
+    """Whether the images decide what the truth says.
 
     A camera that travels less than 3 % of the median depth of the still scene (1.7 degrees of
     parallax) cannot be told from one that turns. Motion whose strength is neither 0 nor at least

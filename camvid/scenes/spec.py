@@ -1,4 +1,4 @@
-"""What a generated scene consists of. Plain data: the renderer turns it into pictures and truth."""
+"""What a generated scene consists of. Plain data: the renderer turns it into images and truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ class SceneSpec:
 
     @property
     def K_per_frame(self) -> F64:
-        """[T, 3, 3] in pixels; the principal point is the centre of the picture."""
+        """[T, 3, 3] in pixels; the principal point is the centre of the image."""
         return np.stack([self._K_at(p) for p in np.linspace(0.0, 1.0, self.num_frames)])
 
     @property

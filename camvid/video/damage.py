@@ -65,7 +65,7 @@ class Damage:
     """Follows damage through a stream: a frame predicted from a broken one is broken too.
 
     Decoders paint over what they miss and flag only the frame that it was missing from; its blocks
-    then drift along with the picture until the next key frame, where nothing is left of it.
+    then drift along with the image until the next key frame, where nothing is left of it.
     """
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ def store(
     motion: MotionReport,
     verdict: Verdict,
 ) -> ClipStore:
-    """Five clips with equal artifacts and different pictures."""
+    """Five clips with equal artifacts and different images."""
     store = ClipStore(str(tmp_path / "run"))
     for index in range(5):
         clip = make_clip(f"{index:016x}")

@@ -175,7 +175,7 @@ def test_frames_that_cannot_be_decoded_are_skipped_as_ever(
 ) -> None:
     name = "shards/3d-00000.parquet"
     rows = table_from_bytes(store.read_bytes(name)).to_pylist()
-    rows[0]["frames"] = [b"no picture"] * 6
+    rows[0]["frames"] = [b"no image"] * 6
     pq.write_table(
         pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name), row_group_size=2
     )
@@ -202,7 +202,7 @@ def test_what_cannot_be_cached_is_refused(store: ClipStore, codec: PatchCodec) -
     options = DataOptions(num_frames=4, height_px=64, width_px=64)
     with pytest.raises(ConfigError, match="must be centre_crop or pad where latents are cached"):
         write_latents(find_shards(store.root), options, codec)
-    with pytest.raises(ConfigError, match="a codec is fitted on pictures"):
+    with pytest.raises(ConfigError, match="a codec is fitted on images"):
         fit_on_shards(cached(store, codec))
 
 

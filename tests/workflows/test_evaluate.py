@@ -219,4 +219,4 @@ def test_tables_say_what_has_no_path_and_what_was_not_measured(scores: RunScores
     assert "no path" in pan
     assert "nan" not in clip_table(scores) + ingredient_table(scores) + run_lines(scores)
     assert "192-223" in confidence_table(scores)
-    assert "66.7 % (3 of 3 clips' pictures tell)" in run_lines(scores)
+    assert "66.7 % (3 of 3 clips' images tell)" in run_lines(scores)

@@ -146,7 +146,7 @@ def confidence_table(scores: "RunScores") -> str:
 def run_lines(scores: "RunScores") -> str:
     """The run as a whole, a line per measure."""
     run = scores.overall
-    told = f"{run.num_observable} of {run.num_clips} clips' pictures tell"
+    told = f"{run.num_observable} of {run.num_clips} clips' images tell"
     lines = [
         ("right kind", f"{number(run.right_kind, 1, 100)} % ({told})"),
         ("true -> found", ", ".join(f"{k}: {n}" for k, n in run.confusion.items())),

@@ -33,7 +33,7 @@ def genxd() -> None:
 
 @app.command("metrics")
 def metrics(
-    made: Annotated[str, typer.Argument(metavar="MADE", help="Videos, or folders of pictures.")],
+    made: Annotated[str, typer.Argument(metavar="MADE", help="Videos, or folders of images.")],
     truth: Annotated[str, typer.Option("--truth", metavar="DIR", help="The same, as they are.")],
     lpips: LpipsOption = "",
     fid: FidOption = "",

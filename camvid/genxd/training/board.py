@@ -1,4 +1,4 @@
-"""Curves and pictures of a run: TensorBoard always, Weights & Biases where it is installed."""
+"""Curves and images of a run: TensorBoard always, Weights & Biases where it is installed."""
 
 import importlib
 import importlib.util
@@ -59,8 +59,8 @@ class Board:
         if self._wandb is not None:
             self._wandb.log(known, step=step)
 
-    def picture(self, step: int, name: str, rgb_3HW: Tensor) -> None:
-        """A picture in [0, 1]."""
+    def image(self, step: int, name: str, rgb_3HW: Tensor) -> None:
+        """An image in [0, 1]."""
         if self._writer is not None:
             self._writer.add_image(name, rgb_3HW, step)
         if self._wandb is not None:

@@ -21,7 +21,7 @@ def require(name: str, value: object, holds: bool, rule: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecOptions:
-    """What turns pictures into latents."""
+    """What turns images into latents."""
 
     # The folder of Stable Video Diffusion's VAE, or a saved PatchCodec. Empty: that of the
     # checkpoint in `model.init`, else a PatchCodec fitted on the shards.

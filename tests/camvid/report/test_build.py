@@ -107,7 +107,7 @@ def moving_reconstruction(camera: str) -> Reconstruction:
 
 
 def moving_tracks() -> tuple[ObjectMasks, PointTracks]:
-    """Object 1 crosses the picture with 30 keypoints; 30 more lie on the background."""
+    """Object 1 crosses the image with 30 keypoints; 30 more lie on the background."""
     rng = np.random.default_rng(2)
     object_id = np.zeros((T, H, W), np.uint16)
     xy_px = np.tile(rng.uniform((0, 0), (W, H), (60, 2)).astype(np.float32), (T, 1, 1))
@@ -332,7 +332,7 @@ def test_a_clip_that_ended_early_still_has_a_page() -> None:
     assert "Motion was not measured" in text
 
 
-def test_a_clip_without_artifacts_has_a_page_without_pictures() -> None:
+def test_a_clip_without_artifacts_has_a_page_without_images() -> None:
     files = build([index_row("aa01", "failed")], missing_evidence)
     assert sorted(files) == ["report/clips/aa01.html", "report/index.html"]
     assert not [t for t, _ in pages(files)["report/index.html"].elements if t == "img"]

@@ -19,7 +19,7 @@ def turning(camera="rotating", solved=24):
     )
 
 
-def test_a_pan_draws_its_path_and_pictures():
+def test_a_pan_draws_its_path_and_images():
     ((caption, svg),) = gaze_plot(turning())
     assert "Where the camera looked" in caption
     assert svg.count('class="wedge"') == 7

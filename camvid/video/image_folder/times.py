@@ -1,4 +1,4 @@
-"""When each picture of a series was taken, read off the numbers in its name."""
+"""When each image of a series was taken, read off the numbers in its name."""
 
 import math
 import re
