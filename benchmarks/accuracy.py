@@ -18,11 +18,11 @@ from typing import Any
 from camvid.evaluation.summary import RunScores, Summary
 from camvid.evaluation.truth import find_truths
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.scenes.files import write_scene
 from camvid.scenes.generate import VERSION, random_scene
 from camvid.scenes.render import render
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.cli.console import number, table
 from workflows.cli.evaluate import clip_table, confidence_table, ingredient_table, run_lines
 from workflows.cli.progress import progress
@@ -53,7 +53,7 @@ def main() -> None:
     print(text)
     if asked.json:
         everything = {"scores": scores, "races": races}
-        Path(asked.json).write_text(json.dumps(unstructure(everything), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(everything), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
     if asked.readme:

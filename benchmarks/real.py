@@ -28,9 +28,9 @@ from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.sequences import SequenceScores, sequence_scores
 from camvid.evaluation.truth import find_truths, match_truth, read_truth
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from stages.split import SplitConfig
 from workflows.cli.progress import progress
 from workflows.curate import CurateConfig, curate
@@ -68,7 +68,7 @@ def main() -> None:
     text = page(lines, curated_s, time.perf_counter() - start, asked.jobs)
     print(text)
     if asked.json:
-        Path(asked.json).write_text(json.dumps(unstructure(lines), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(lines), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
 

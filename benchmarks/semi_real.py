@@ -15,9 +15,9 @@ from semi_real_scenes import VERSION, semi_real_scene
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.scenes.files import write_scene
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.cli.console import number, table
 from workflows.cli.evaluate import ingredient_table, run_lines
 from workflows.cli.progress import progress
@@ -44,7 +44,7 @@ def main() -> None:
     text = report(scores, config.filter.min_motion_strength, asked.seeds)
     print(text)
     if asked.json:
-        Path(asked.json).write_text(json.dumps(unstructure(scores), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(scores), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
 

@@ -219,7 +219,7 @@ class Reconstruction(Checked):
         reasons: tuple[Reason, ...],
     ) -> "Reconstruction":
         """A camera of which no frame is known: named, with reasons."""
-        return cls.turning(
+        return cls.rotation_only(
             camera,
             np.full((num_frames, 3, 3), NAN),
             K=np.full((3, 3), NAN),
@@ -229,7 +229,7 @@ class Reconstruction(Checked):
         )
 
     @classmethod
-    def turning(
+    def rotation_only(
         cls,
         camera: CameraKind,
         rotation: F64,

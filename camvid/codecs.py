@@ -30,7 +30,7 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.parallel import map_threads
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 
 A = TypeVar("A")
 X = TypeVar("X")
@@ -42,7 +42,7 @@ AS_JSON: tuple[type, ...] = (Clip, MotionReport, Verdict)
 def to_bytes(artifact: object) -> bytes:
     """Encodes any artifact except Frames (the store keeps those as the JPEGs they are)."""
     if isinstance(artifact, AS_JSON):
-        return json.dumps(unstructure(artifact), indent=1).encode()
+        return json.dumps(to_plain(artifact), indent=1).encode()
     if isinstance(artifact, ObjectMasks):
         return _zip_arrays(_pack(encode_ids(artifact.object_id)), {"objects": artifact.objects})
     if isinstance(artifact, DepthMaps):
@@ -55,7 +55,7 @@ def from_bytes(kind: type[A], data: bytes) -> A:
     """Decodes what `to_bytes` encoded; raises ValueError, KeyError or BadZipFile on damage."""
     decoded: dict[str, Any]
     if kind in AS_JSON:
-        return structure(kind, json.loads(data))
+        return from_plain(kind, json.loads(data))
     arrays, rest = _unzip_arrays(data)
     if issubclass(kind, ObjectMasks):
         ids = decode_ids(_unpack(arrays))
@@ -66,7 +66,8 @@ def from_bytes(kind: type[A], data: bytes) -> A:
         decoded = {**arrays, **rest}
     hints = get_type_hints(kind)
     typed = {
-        k: v if isinstance(v, np.ndarray) else structure(hints[k], v, k) for k, v in decoded.items()
+        k: v if isinstance(v, np.ndarray) else from_plain(hints[k], v, k)
+        for k, v in decoded.items()
     }
     built: Any = typed
     return kind(**built)
@@ -75,7 +76,7 @@ def from_bytes(kind: type[A], data: bytes) -> A:
 def stored_masks(data: bytes) -> tuple[list[bytes], tuple[MaskedObject, ...]]:
     """The PNGs [T] and the objects of encoded ObjectMasks, without decoding an image."""
     arrays, rest = _unzip_arrays(data)
-    return _unpack(arrays), structure(tuple[MaskedObject, ...], rest["objects"], "objects")
+    return _unpack(arrays), from_plain(tuple[MaskedObject, ...], rest["objects"], "objects")
 
 
 def stored_depth(data: bytes) -> tuple[list[bytes], F64] | None:
@@ -191,7 +192,7 @@ def _zip_arrays(arrays: dict[str, NDArray[Any]], rest: dict[str, Any]) -> bytes:
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-        archive.writestr(zipfile.ZipInfo("fields.json"), json.dumps(unstructure(rest)))
+        archive.writestr(zipfile.ZipInfo("fields.json"), json.dumps(to_plain(rest)))
     return buffer.getvalue()
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from camvid.columns import arrow_type
 from camvid.outcome import Reason
 from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.plain import from_plain, to_plain
 from camvid.store import ClipStore, StageRecord
-from camvid.structure import structure, unstructure
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class LedgerWriter:
         rows = [{name: getattr(record, name) for name in names} for record in self._pending]
         for row in rows:
             row["measured"] = list(row["measured"].items())
-            row["reason"] = unstructure(row["reason"]) if row["reason"] else None
+            row["reason"] = to_plain(row["reason"]) if row["reason"] else None
         data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
         self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
         self._next_part += 1
@@ -93,7 +93,7 @@ def _read_part(store: ClipStore, name: str) -> pa.Table:
 
 def _upgraded(part: pa.Table) -> pa.Table:
     """A part of a version that kept reasons as text."""
-    reasons = [unstructure(structure(Reason, r)) if r else None for r in part["reason"].to_pylist()]
+    reasons = [to_plain(from_plain(Reason, r)) if r else None for r in part["reason"].to_pylist()]
     column = pa.array(reasons, arrow_type(Reason))
     return part.set_column(SCHEMA.get_field_index("reason"), "reason", column).cast(SCHEMA)
 

@@ -35,7 +35,7 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Hands freed memory back; glibc, Arrow and torch would keep it, and each stage adds more."""
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:

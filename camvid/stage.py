@@ -23,12 +23,12 @@ from camvid.errors import (
     StoreError,
 )
 from camvid.faults import is_of_machine
-from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
+from camvid.memory import peak_gpu_bytes, peak_rss_bytes, release_memory, reset_peak_gpu
 from camvid.outcome import Reason, Rejected, Status
 from camvid.parallel import one_thread_per_call
+from camvid.plain import to_plain
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.structure import unstructure
 from camvid.video.names import writable
 from camvid.weights import Weight
 
@@ -112,7 +112,7 @@ def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) 
     another value makes its artifacts anew. Where a stage runs (`resources`) changes nothing.
     """
     settings = {
-        f.name: unstructure(getattr(config, f.name))
+        f.name: to_plain(getattr(config, f.name))
         for f in fields(config)  # pyright: ignore[reportArgumentType]
         if f.name != "resources"
     }
@@ -144,7 +144,7 @@ def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = Fal
     store.remove_record(row.clip_id, stage.name)
     with one_thread_per_call():
         record = _attempt(stage, store, row, identity)
-    give_back()
+    release_memory()
     store.save_record(record)
     return row.after(record)
 

@@ -13,18 +13,18 @@ from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames
 from camvid.errors import ConfigError, DamagedArtifact
-from camvid.memory import give_back
+from camvid.memory import release_memory
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
 from camvid.models.shots.pyscenedetect import PySceneDetectOptions
 from camvid.outcome import Reason
 from camvid.parallel import one_thread_per_call
+from camvid.plain import from_plain, to_plain
 from camvid.reasons import Why
 from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.structure import structure, unstructure
 from camvid.video.cut import CutClip, CutOptions, cut
 from camvid.video.decode import local_copy
 from camvid.video.names import source_name
@@ -109,9 +109,9 @@ def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
     store.remove(_record_name(uri))
     with one_thread_per_call():
         rows = _split(split, store, uri, identity)
-    give_back()
+    release_memory()
     record = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity, rows=rows)
-    store.write_bytes(_record_name(uri), json.dumps(unstructure(record), indent=1).encode())
+    store.write_bytes(_record_name(uri), json.dumps(to_plain(record), indent=1).encode())
     return rows
 
 
@@ -202,6 +202,6 @@ def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
     if not store.exists(name):
         return None
     try:
-        return structure(VideoRecord, json.loads(store.read_bytes(name)))
+        return from_plain(VideoRecord, json.loads(store.read_bytes(name)))
     except (ValueError, TypeError, ConfigError):
         return None  # an older layout or damage: the video is split again

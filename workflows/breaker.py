@@ -80,6 +80,6 @@ class Breaker:
         key = "after_machine_faults" if row.of_machine else "after_equal_failures"
         return (
             f"run stopped: {count} of {self.came[stage]} clips failed in {stage}: {row.cause}"
-            f" (last: {row.error}); mend that and run the same command again to resume, or let it"
+            f" (last: {row.error}); fix that and run the same command again to resume, or let it"
             f" go on past them with --set breaker.{key}=0"
         )

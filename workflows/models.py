@@ -9,7 +9,7 @@ from camvid.models.catalogue import CATALOGUE
 from camvid.models.checkpoint_sources import Checkpoint
 from camvid.models.fetching import fetch
 from camvid.models.registry import role_of
-from camvid.structure import did_you_mean
+from camvid.plain import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from camvid.genxd.metrics import Measure, NetworkWeights, Scorer
 from camvid.genxd.protocols import Protocol, given_places, scene_of
 from camvid.genxd.sampling import conditions_of, sample_images
 from camvid.genxd.video_out import to_rgb, write_mp4
-from camvid.structure import unstructure
+from camvid.plain import to_plain
 
 OnClip = Callable[[int], None]  # told how many samples are done
 
@@ -146,6 +146,6 @@ def _write(
         failed=failed,
     )
     run.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(unstructure(result), indent=1)
+    text = json.dumps(to_plain(result), indent=1)
     (run.out / f"{run.protocol.name}.json").write_text(text, encoding="utf-8")
     return result

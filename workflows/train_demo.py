@@ -26,13 +26,13 @@ from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_png
 from camvid.index import read_index
 from camvid.outcome import Kind
+from camvid.plain import to_plain
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene
 from camvid.scenes.motion import Orbit, RigidMotion
 from camvid.scenes.render import render
 from camvid.scenes.spec import Body, SceneSpec
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.curate import CurateConfig, Executor, curate
 from workflows.train import train
 
@@ -186,7 +186,7 @@ def compare_cameras(
 
 def write_numbers(out: Path, numbers: DemoNumbers) -> None:
     """numbers.json for programs, README.md for people."""
-    values = unstructure(numbers)
+    values = to_plain(numbers)
     (out / "numbers.json").write_text(json.dumps(values, indent=2))
     rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in values.items())
     images = "\n\n".join(

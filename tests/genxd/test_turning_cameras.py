@@ -30,7 +30,7 @@ from tests.genxd.runs import clip_id, smooth_jpeg
 @pytest.fixture
 def turning(reconstruction: Reconstruction) -> Reconstruction:
     world_from_cam = Rotation.from_euler("y", np.arange(6)[:, None] * 2.0, degrees=True)
-    return Reconstruction.turning(
+    return Reconstruction.rotation_only(
         "rotating",
         np.swapaxes(world_from_cam.as_matrix(), 1, 2),
         K=reconstruction.K,

@@ -161,7 +161,7 @@ def test_doctor() -> None:
     names = {check["name"] for check in checks}
     assert {"python", "pycolmap", "gpu", "segmenter sam2", "depth estimator geometric"} <= names
     assert all(check["ok"] for check in checks if check["required"])
-    assert all(check["mend"] for check in checks if not check["ok"])
+    assert all(check["fix"] for check in checks if not check["ok"])
 
 
 def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

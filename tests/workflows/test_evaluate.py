@@ -111,7 +111,7 @@ def known_cameras(truth: SceneTruth) -> Reconstruction:
         focal_uncertainty=0.01,
     )
     if truth.camera == "rotating":
-        return Reconstruction.turning(
+        return Reconstruction.rotation_only(
             "rotating",
             truth.cam_from_world[:, :, :3] @ turned,
             K=truth.K,

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from camvid.genxd.training.meter import Reading
-from camvid.structure import unstructure
+from camvid.plain import to_plain
 
 log = logging.getLogger(__name__)
 
@@ -78,5 +78,5 @@ class Board:
             name=self._out.name,
             dir=str(self._out),
             mode=offline,
-            config=unstructure(self._config),
+            config=to_plain(self._config),
         )

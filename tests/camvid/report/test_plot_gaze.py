@@ -14,7 +14,7 @@ def turning(camera="rotating", solved=24):
     world_from_cam = Rotation.from_euler("y", np.linspace(0, 20, 24)[:, None], degrees=True)
     rotation = np.swapaxes(world_from_cam.as_matrix(), 1, 2)
     rotation[solved:] = np.nan
-    return Reconstruction.turning(
+    return Reconstruction.rotation_only(
         camera, rotation, K=K, zoom=np.ones(24), quality=ReconstructionQuality(), reasons=()
     )
 
