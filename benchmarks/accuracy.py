@@ -175,7 +175,7 @@ def _goals(
     yield "ATE under 1 % of the path", 100 * run.within_1_percent, 90, False, " %"
     yield "paths invented", run.num_invented_paths, 0, True, ""
     yield "wrong paths accepted", run.num_wrong_paths, 0, True, ""
-    yield "turns in place, worst RMSE", run.worst_pan_rotation_deg, 0.1, True, " deg"
+    yield "rotation-only, worst RMSE", run.worst_pan_rotation_deg, 0.1, True, " deg"
     yield "motion strength, rank corr.", run.motion_rank_correlation, 0.95, False, ""
     yield "motion strength, median err.", 100 * run.motion_median_error, 15, True, " %"
     yield "still against moving, AUC", run.still_moving_auc, 0.995, False, ""

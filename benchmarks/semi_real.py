@@ -142,13 +142,13 @@ def _controls(clip: ClipScores, limit: float) -> str:
 def control_lines(clips: Sequence[ClipScores], limit: float) -> str:
     """What stands still, and what is judged of it."""
     judged = [clip for clip in clips if judges_controls(clip)]
-    calm = sum(moving_controls(clip, limit) == 0 for clip in judged)
+    still_scenes = sum(moving_controls(clip, limit) == 0 for clip in judged)
     with_some = sum("still_control" in clip.ingredients for clip in clips)
     still = [clip for clip in clips if clip.true_kind == "3d"]
     labelled = sum(clip.kind in ("4d", "video") for clip in still)
     return "\n".join(
         [
-            f"{'controls judged still':24}in {calm} of {len(judged)} scenes with cameras"
+            f"{'controls judged still':24}in {still_scenes} of {len(judged)} scenes with cameras"
             f" ({with_some} have controls)",
             f"{'said to move, is still':24}{labelled} of {len(still)} scenes",
         ]
@@ -164,7 +164,7 @@ holds the footage, none of which is part of this project: DAVIS-2016 sequences w
 kitchen of 7-Scenes, two KITTI drives.
 
 - A mover is an upright board that shows its cut-out frames in sequence and goes over the ground:
-  straight across, round an arc, towards the camera, or along the camera's own way (which moves
+  straight across, round an arc, towards the camera, or along the camera's own path (which moves
   points along their epipolar lines). *Controls* are boards of one frozen frame that stand still.
 - What is true: cameras, each board's depth, its visible pixels, its motion. Limbs that move inside
   a board are **not** in the true motion strength, so what is measured is rather above.

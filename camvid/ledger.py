@@ -77,7 +77,7 @@ class LedgerWriter:
 
 
 def read_ledger(store: ClipStore) -> pa.Table:
-    """All parts of the ledger as one table, oldest first; a damaged part is left out, and told."""
+    """All parts of the ledger as one table, oldest first; a damaged part is left out."""
     tables = [_read_part(store, name) for _, name in _parts(store)]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 

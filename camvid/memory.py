@@ -1,4 +1,4 @@
-"""Memory of this process: how much at most, and giving back what was freed."""
+"""Memory of this process: how much at most, and returning what was freed."""
 
 import ctypes
 import resource
@@ -36,7 +36,7 @@ def _cuda() -> Any:
 
 
 def release_memory() -> None:
-    """Hands freed memory back; glibc, Arrow and torch would keep it, and each stage adds more."""
+    """Returns freed memory to the system; glibc, Arrow and torch would keep it at every stage."""
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:
         arrow.default_memory_pool().release_unused()

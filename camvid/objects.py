@@ -31,7 +31,7 @@ class MaskedObject:
 
     @classmethod
     def upgraded(cls, value: Any) -> Any:
-        """What is stored of an object; versions up to shard schema 1.4 told its origin by label."""
+        """What is stored of an object; versions up to shard schema 1.4 gave its origin by label."""
         if "origin" in value:
             return value
         by_label = {

@@ -23,7 +23,7 @@ _SHAPE = "shape"
 def to_plain(value: Any) -> Any:
     """Dataclasses, arrays and tuples to dicts, lists and scalars; NaN and infinity to None.
 
-    An array without elements is told by its shape, which no list of lists could keep.
+    An array without elements is given by its shape, which no list of lists could keep.
     """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

@@ -160,7 +160,7 @@ class Measures:
 
 
 def measure(*artifacts: Reconstruction | MotionReport) -> Measures:
-    """A clip's numbers, as far as these artifacts tell them."""
+    """A clip's numbers, as far as these artifacts hold them."""
     quality = [a.quality for a in artifacts if isinstance(a, Reconstruction)]
     return Measures(**values_of(Measures, *artifacts, *quality))
 

@@ -81,7 +81,7 @@ def with_settings(
     if unknown and gone is not None:  # a table of which nothing is left goes by its own name
         whole = bool(within) and len(unknown) == len(values)
         gone += [within] if whole else [_join(within, key) for key in unknown]
-    # What a backend is told lies in a table: its keys are known once the backend is chosen.
+    # A backend's options lie in a table: its keys are known once the backend is chosen.
     tables = [k for k in known if k in values and _is_table(getattr(config, k), values[k])]
     plain = [k for k in known if k in values and k not in tables]
     changes = {k: from_plain(known[k], values[k], _join(within, k)) for k in plain}
@@ -100,7 +100,7 @@ def _reachable(config: Any) -> dict[str, Mapping[str, str]]:
     """What is declared of each field that may be named, in order."""
     bases = [base for base in reversed(type(config).__mro__) if is_dataclass(base)]
     declared = {f.name: f.metadata for base in bases for f in fields(base) if "unit" in f.metadata}
-    return {name: told for name, told in declared.items() if told["unit"] is not None}
+    return {name: facts for name, facts in declared.items() if facts["unit"] is not None}
 
 
 def as_table(value: Any, name: str) -> Mapping[str, Any]:

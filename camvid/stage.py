@@ -196,13 +196,13 @@ def failure(error: Exception, where: str) -> dict[str, Any]:
     cause = type(error).__name__
     line = writable(" ".join(str(error).split())) or cause
     foreseen = isinstance(error, ClipError | DamagedArtifact)
-    told = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
-    if told:
-        logger.error("%s: %s", where, told)
+    trace = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
+    if trace:
+        logger.error("%s: %s", where, trace)
     return {
         "status": "failed",
         "error": line if foreseen else f"{cause}: {line}",
         "cause": cause,
         "of_machine": is_of_machine(error),
-        "traceback": told,
+        "traceback": trace,
     }

@@ -1,6 +1,6 @@
 """The circuit breaker: a missing driver must not silently turn a million clips into failures.
 
-What tells a broken machine from a folder of broken videos is not how many fail first, but why:
+A broken machine differs from a folder of broken videos not in how many fail first, but in why:
 
 - a fault of the machine (`camvid.faults`: a library, device or disk that is missing) would meet any
   other clip too. Few are enough, where nearly all clips fail so in one stage.

@@ -105,11 +105,11 @@ def _backend(config: BackendConfig, *, required: bool) -> Check:
         found = find_weights(config)
     except CamvidError as error:
         fix = getattr(error, "fix", "")
-        told = str(error).removesuffix(f"; run: {fix}")
-        return Check(name=name, ok=False, required=required, found=told, fix=fix)
+        lack = str(error).removesuffix(f"; run: {fix}")
+        return Check(name=name, ok=False, required=required, found=lack, fix=fix)
     lacking = [c for c in CATALOGUE.values() if c.backend == config.backend and not found]
     if lacking:
-        told = f"runs, but worse, without {lacking[0].name} ({lacking[0].licence})"
-        return Check(name=name, ok=False, required=False, found=told, fix=lacking[0].fix)
+        without = f"runs, but worse, without {lacking[0].name} ({lacking[0].licence})"
+        return Check(name=name, ok=False, required=False, found=without, fix=lacking[0].fix)
     used = ", ".join(f"{w.name} ({w.licence})" for w in found)
     return Check(name=name, ok=True, required=required, found=used or "needs no weights")

@@ -1,4 +1,4 @@
-"""What `camvid models` tells and does: the catalogue against this machine."""
+"""What `camvid models` shows and does: the catalogue against this machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

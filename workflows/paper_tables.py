@@ -21,7 +21,7 @@ from camvid.genxd.sampling import conditions_of, sample_images
 from camvid.genxd.video_out import to_rgb, write_mp4
 from camvid.plain import to_plain
 
-OnClip = Callable[[int], None]  # told how many samples are done
+OnClip = Callable[[int], None]  # called with how many samples are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

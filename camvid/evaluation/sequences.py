@@ -40,7 +40,7 @@ def sequence_scores(clips: Sequence[ClipScores], num_annotated: int) -> Sequence
     """Scores of one source.
 
     Args:
-        clips: all of that source that the run tells of; at least one.
+        clips: all of that source in the run's index; at least one.
         num_annotated: frames of the source with a true mask; the first and last do not count.
     """
     longest = max(clips, key=lambda clip: clip.num_frames)

@@ -94,7 +94,7 @@ def read_truth(folder: Path) -> ClipTruth:
 
     groundtruth_tum.txt (world_from_cam, metres), K.json or camera.json (pixels of the source),
     masks/ (images, foreground above 0), badja_joints.json, and labels.json with "kind" and
-    "camera". A rendered scene tells its kind itself.
+    "camera". A rendered scene holds its kind itself.
     """
     try:
         if (folder / SCENE).exists():

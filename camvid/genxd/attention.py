@@ -16,7 +16,7 @@ class CascadeTransformer(nn.Module):
     """Spatial, multiview and temporal attention in a cascade; no cross attention.
 
     Multiview attention joins all tokens of all frames and knows the views by their rays alone;
-    only the temporal branch is told the frame's index.
+    only the temporal branch is given the frame's index.
     """
 
     def __init__(self, channels: int, num_heads: int, num_layers: int) -> None:

@@ -68,7 +68,7 @@ def compose(first_from_mid: Floats, mid_from_last: Floats) -> F64:
 
 
 class _Path(NamedTuple):
-    """How a named path runs, and how far it goes unless told."""
+    """How a named path runs, and how far it goes by default."""
 
     run: Callable[[F64, float], CameraPath]  # (time [F] in [0, 1], amount)
     amount: float
@@ -76,7 +76,7 @@ class _Path(NamedTuple):
 
 
 def named_path(name: str, num_frames: int, amount: float | None = None) -> CameraPath:
-    """A path of `NAMED_PATHS`; `amount` is in the unit that its help tells."""
+    """A path of `NAMED_PATHS`; `amount` is in the unit that its help gives."""
     if name not in NAMED_PATHS:
         raise ConfigError(f"a camera path must be one of {', '.join(NAMED_PATHS)}, got {name!r}")
     path = NAMED_PATHS[name]

@@ -126,7 +126,7 @@ def scale_cameras(
     """
     scale = 1.0
     if np.isnan(cameras).any() or not cameras[..., 3].any():
-        return cameras  # cameras that turn in place have nothing to divide
+        return cameras  # rotation-only cameras have nothing to divide
     if rule == "scene":
         if not (scene_scale and 0 < scene_scale < np.inf):
             raise ClipError(f"scene_scale must be above 0, got {scene_scale}: see `scale_rule`")

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 FRAMES_AT_ONCE = 16  # decoded and encoded together; bounds the memory
 _COLUMNS = ("clip_id", "height_px", "width_px", "frames")
-OnClip = Callable[[str], None]  # told the id of each clip that is done
+OnClip = Callable[[str], None]  # called with the id of each clip that is done
 
 
 def write_latents(

@@ -79,9 +79,9 @@ class Scorer:
 
     def _add_features(self, made_NCHW: Tensor, true_NCHW: Tensor) -> None:
         if "lpips" in self._networks:
-            told = {"resize_images": False, "return_lpips": True}
+            keywords = {"resize_images": False, "return_lpips": True}
             network = self._networks["lpips"]
-            a, b = (_ask(network, "lpips", x.float(), told) for x in (made_NCHW, true_NCHW))
+            a, b = (_ask(network, "lpips", x.float(), keywords) for x in (made_NCHW, true_NCHW))
             self._pairs["LPIPS"] += (a - b).square().sum(dim=1).tolist()
         for kept, x in zip(self._features["fid"], (made_NCHW, true_NCHW), strict=True):
             if "fid" in self._networks:
@@ -90,9 +90,9 @@ class Scorer:
 
     def _video_features(self, clip_FCHW: Tensor) -> F64:
         """[1, 400]; the network brings pixels and size to what it was trained with."""
-        told = {"rescale": True, "resize": True, "return_features": True}
+        keywords = {"rescale": True, "resize": True, "return_features": True}
         video = clip_FCHW.float().transpose(0, 1)[None]
-        return _ask(self._networks["fvd"], "fvd", video, told, 400).double().cpu().numpy()
+        return _ask(self._networks["fvd"], "fvd", video, keywords, 400).double().cpu().numpy()
 
     def _tensor(self, rgb: U8) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))).to(self._device)
@@ -174,14 +174,14 @@ def _load_network(path: str, name: str, device: torch.device) -> Callable[..., T
 
 
 def _ask(
-    network: Callable[..., Tensor], name: str, x: Tensor, told: dict[str, bool], width: int = 0
+    network: Callable[..., Tensor], name: str, x: Tensor, keywords: dict[str, bool], width: int = 0
 ) -> Tensor:
     """Features [N, D]; ConfigError where the network is not the one that the measure stands on."""
     try:
-        features = network(x, **told)
+        features = network(x, **keywords)
     except RuntimeError as error:
         raise ConfigError(
-            f"--{name}-weights must be a network that is called with {', '.join(told)}:"
+            f"--{name}-weights must be a network that is called with {', '.join(keywords)}:"
             f" {str(error).splitlines()[-1]}"
         ) from error
     if features.ndim != 2 or (width and features.shape[1] != width):

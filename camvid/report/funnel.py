@@ -98,7 +98,7 @@ def funnel_from_index(clips: Sequence[ClipRecord]) -> Funnel:
 
 
 def deciding_stage(clip: ClipRecord) -> str:
-    """The stage that ended a rejected or failed row, as far as the index tells."""
+    """The stage that ended a rejected or failed row, as far as the index holds it."""
     return clip.stopped_at or (UNNAMED_STAGE if clip.clip_id else FIRST)
 
 

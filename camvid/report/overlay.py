@@ -214,7 +214,7 @@ def _draw_label(
 
 
 def _chosen_tracks(tracks: PointTracks | None, options: OverlayOptions) -> NDArray[np.intp]:
-    """An even sample of the tracks: with hundreds at once nothing is told apart."""
+    """An even sample of the tracks: hundreds at once hide each other."""
     if tracks is None:
         return np.zeros(0, np.intp)
     of_object = tracks.object_id > 0

@@ -1,4 +1,4 @@
-"""Where a camera that turns in place looked: its axis and its image, on the sphere around it."""
+"""Where a rotation-only camera looked: its axis and its image, on the sphere around it."""
 
 import math
 from itertools import pairwise
@@ -17,8 +17,8 @@ _EDGE_STEPS = 8  # straight edges of the image are curves on the sphere
 
 def gaze_plot(reconstruction: Reconstruction | None) -> tuple[tuple[str, Markup], ...]:
     """(caption, SVG) of the gaze in degrees; none for other cameras, or where none is known."""
-    turns = reconstruction is not None and reconstruction.camera in ("rotating", "zooming")
-    if reconstruction is None or not turns or not reconstruction.has_cameras:
+    rotates = reconstruction is not None and reconstruction.camera in ("rotating", "zooming")
+    if reconstruction is None or not rotates or not reconstruction.has_cameras:
         return ()
     frames = np.flatnonzero(reconstruction.registered)
     shown = frames[np.unique(np.linspace(0, len(frames) - 1, _NUM_OUTLINES).astype(int))]

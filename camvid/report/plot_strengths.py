@@ -107,7 +107,7 @@ def _axes(tallest: int) -> Markup:
 
 
 def _limit(rows: Sequence[ClipRecord]) -> Markup:
-    """The threshold between still and moving, as the reasons tell it."""
+    """The threshold between still and moving, as the reasons give it."""
     limits = {r.limit for row in rows for r in row.reasons if r.name == Why.MIN_MOTION_STRENGTH}
     limits = {limit for limit in limits if 0.01 < 100 * limit < 100}
     if len(limits) != 1:

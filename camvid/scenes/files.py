@@ -24,7 +24,7 @@ from camvid.scenes.spec import object_ids
 from camvid.scenes.truth import SceneTruth
 
 _MM_PER_M = 1000.0
-_ID_STEP = 100  # so that masks can be told apart by eye
+_ID_STEP = 100  # so that masks can be distinguished by eye
 
 
 def write_scene(truth: SceneTruth, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 The camera keeps to the front of the room and looks back; furniture lines the other walls; objects
 have the middle, a lane each, so that nothing runs into anything else. Camera paths and challenges
 take turns over the seeds, so that any forty seeds in a row hold every one of them; more challenges
-are drawn on top. What must be told is in the images: `SceneTruth.observable`.
+are drawn on top. What the images decide of it is said by `camvid.scenes.fairness`.
 """
 
 from dataclasses import dataclass

@@ -78,9 +78,9 @@ class SceneSpec:
     ingredients: tuple[str, ...] = ()  # what makes the scene hard, for tables
 
     def __post_init__(self) -> None:
-        swaying = [b.name for b in self.furniture if b.motion.moves]
-        if swaying:
-            raise ValueError(f"SceneSpec.furniture must stand still, got motion in {swaying}")
+        moving = [b.name for b in self.furniture if b.motion.moves]
+        if moving:
+            raise ValueError(f"SceneSpec.furniture must stand still, got motion in {moving}")
         names = [b.name for b in self.objects]
         if len(set(names)) != len(names):
             raise ValueError(f"SceneSpec.objects must have distinct names, got {names}")

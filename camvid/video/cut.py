@@ -88,7 +88,7 @@ def cut(
                 draft.add(frame)
             if draft.content() != draft.crop.kept:
                 # Bars are known only once the whole clip was seen: go back, with the right crop.
-                # It holds for the next clip too, so a letterboxed film goes back just once.
+                # It holds for the next clip too, so a letterboxed video goes back just once.
                 draft = _again(draft, source, video)
             crop = draft.crop
         if draft:

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from camvid.artifacts import U8
 from camvid.errors import VideoError
 from camvid.video.colour import HDR_NAMES, Rgb
-from camvid.video.damage import Damage, with_doubts
+from camvid.video.damage import Damage, marked_corrupt
 from camvid.video.deinterlace import Placed, deinterlace
 from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
@@ -182,7 +182,7 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
 
 
 def _main_stream(container: InputContainer) -> VideoStream | None:
-    """The film: the default stream, but no preview of a larger one, and never cover art."""
+    """The main one: the default stream, but no preview of a larger one, and never cover art."""
     streams = [s for s in container.streams.video if not _is_cover(s)]
     largest = max(streams, key=_num_pixels, default=None)
     default = [s for s in streams if s.disposition & Disposition.default]
@@ -267,15 +267,15 @@ def _place(
     """The frames that decode whole, in display order, on one clock that rises."""
     timeline, damage = Timeline(frame_s), Damage()
     num_lost = num_damaged = num_unseen = 0
-    doubtful: set[int] = set()
+    corrupt_pts: set[int] = set()
     turn: Turn = (1, 0, 0, 1)
     rotation: int | None = None
-    for packet, is_doubtful in with_doubts(packets):
+    for packet, is_corrupt in marked_corrupt(packets):
         clock.feed(packet)
-        if is_doubtful:
+        if is_corrupt:
             damage.lose(packet)
             if packet.pts is not None:
-                doubtful.add(packet.pts)
+                corrupt_pts.add(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError:
@@ -284,7 +284,7 @@ def _place(
             num_lost, num_damaged = num_lost + 1, num_damaged + 1
             continue
         for frame in frames:
-            if damage.hides(frame, doubtful=frame.pts in doubtful):
+            if damage.hides(frame, corrupt_packet=frame.pts in corrupt_pts):
                 clock.skip(frame.duration, frame.time_base)
                 num_lost, num_damaged = num_lost + 1, num_damaged + 1
                 continue

@@ -1,6 +1,6 @@
 """Finds dissolves and fades: spans whose frames are a linear blend of the two ends.
 
-Three facts tell a dissolve from a moving camera. Its ends are different scenes; every frame
+Three facts distinguish a dissolve from a moving camera. Its ends are different scenes; every frame
 between lies on the line from one end to the other, at a share that grows evenly with time; and
 contrast dips on the way, because unrelated images average out (to half, in the middle). A pan
 fails the second test, a hard cut the evenness, a change of light the first or the third. A fade

@@ -28,7 +28,7 @@ def find_videos(inputs: Sequence[str]) -> list[str]:
     """
     search = _Search()
     found = _each_once(video for item in inputs for video in search.expand(item))
-    search.scan.tell()
+    search.scan.warn()
     if not found:
         named = writable(", ".join(inputs)) or "nothing"
         raise ConfigError(

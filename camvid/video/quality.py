@@ -102,7 +102,7 @@ class Looks:
 class Combing:
     """How many lines of a clip stand out against both neighbours in turn, as woven fields do.
 
-    Films that were interlaced are made whole where their headers say so; this finds the others.
+    Videos that were interlaced are made whole where their headers say so; this finds the others.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from camvid.video.names import writable
 
 log = logging.getLogger(__name__)
 
-# What FFmpeg's demuxers call their files, where those hold video and tell their own
+# What FFmpeg's demuxers call their files, where those hold video and know their own
 # size, and what cameras and discs call theirs.
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .qt .mj2 .ism .ismv .psp .f4v .3gp .3g2 .insv .lrv .360"  # MP4, QuickTime
@@ -22,7 +22,7 @@ VIDEO_SUFFIXES = frozenset(
     " .avs2 .avs3 .cavs .vc1 .rcv .drc .dv .dif .y4m .mjpeg .mjpg"  # elementary streams
     " .gif .dav .ifv .ivr .usm .viv .xmv .moflex .bik .nsv .roq .smk".split()
 )
-# Video and frames that FFmpeg or OpenCV do not read here: told, since they are passed over.
+# Video and frames that FFmpeg or OpenCV do not read here: they are passed over with a warning.
 _UNREAD_SUFFIXES = frozenset(
     ".braw .r3d .ari .crm .swf .yuv .exr .dpx .cr2 .cr3 .nef .arw .dng .heic .heif .avif .jxl"
     " .tga".split()
@@ -91,7 +91,7 @@ class Scan:
             return []
         return [entry for entry in entries if not entry.name.startswith(".")]
 
-    def tell(self) -> None:
+    def warn(self) -> None:
         """One line on each kind of what was passed over."""
         for found, what in (
             (self._unread, "files that may be videos (name one itself to have it read)"),
@@ -113,11 +113,11 @@ class Scan:
     def _images_among(
         self, folder: str, files: list[str], maps: bool, named: bool
     ) -> Iterator[str]:
-        films = {PurePath(path).stem for path in files if is_video(path)}
+        videos = {PurePath(path).stem for path in files if is_video(path)}
         images = [
             path
             for path in map(Path, files)
-            if is_image(path.name) and path.stem not in films  # a film's poster
+            if is_image(path.name) and path.stem not in videos  # a video's poster
         ]
         series = [s for s in series_in(images, 1.0)[0] if len(s.paths) > 1]
         if not series:

@@ -73,7 +73,7 @@ def test_degenerate_camera_has_no_trajectory(reconstruction: Reconstruction) -> 
         )
 
 
-def _turning(camera: str, zoom: float = 1.0) -> Reconstruction:
+def _rotation_only(camera: str, zoom: float = 1.0) -> Reconstruction:
     rotation = np.tile(np.eye(3), (4, 1, 1))
     rotation[3] = np.nan
     return Reconstruction.rotation_only(
@@ -87,7 +87,7 @@ def _turning(camera: str, zoom: float = 1.0) -> Reconstruction:
 
 
 def test_a_camera_that_turns_has_cameras_and_no_trajectory() -> None:
-    found = _turning("zooming", 1.5)
+    found = _rotation_only("zooming", 1.5)
     assert found.has_cameras
     assert not found.has_trajectory
     assert found.registered.tolist() == [True, True, True, False]
@@ -97,11 +97,11 @@ def test_a_camera_that_turns_has_cameras_and_no_trajectory() -> None:
 
 def test_only_a_zooming_camera_zooms() -> None:
     with pytest.raises(ValueError, match="zoom must be above 0, and 1 unless zooming"):
-        _turning("rotating", 1.5)
+        _rotation_only("rotating", 1.5)
     with pytest.raises(ValueError, match="zoom must be above 0"):
-        _turning("zooming", -1.0)
+        _rotation_only("zooming", -1.0)
     with pytest.raises(ValueError, match="an unknown camera must have no registered frame"):
-        _turning("unknown")
+        _rotation_only("unknown")
 
 
 def test_timestamps_increase(clip: Clip) -> None:
@@ -148,7 +148,7 @@ def test_reasons_keep_every_digit(reason: Reason) -> None:
         ({"label": "salient", "origin": "class"}, Origin.CLASS),
     ],
 )
-def test_origins_that_were_told_by_the_label_are_read(
+def test_origins_that_were_given_by_the_label_are_read(
     stored: dict[str, str], origin: Origin
 ) -> None:
     found = from_plain(MaskedObject, {"object_id": 1, "score": 0.5, **stored})

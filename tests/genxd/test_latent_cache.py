@@ -93,13 +93,13 @@ def test_the_same_batches_as_encoding_on_the_fly(
 
 
 def test_only_what_is_new_is_encoded(store: ClipStore, codec: PatchCodec) -> None:
-    index, told = find_shards(store.root), []
-    write_latents(index, OPTIONS, codec, on_clip=told.append)
-    assert sorted(told) == [clip_id(number) for number in range(8)]
+    index, done = find_shards(store.root), []
+    write_latents(index, OPTIONS, codec, on_clip=done.append)
+    assert sorted(done) == [clip_id(number) for number in range(8)]
     before = files(store)
     assert len(before) == len(index.shards)
-    write_latents(index, OPTIONS, codec, on_clip=told.append)
-    assert len(told) == 8
+    write_latents(index, OPTIONS, codec, on_clip=done.append)
+    assert len(done) == 8
     assert files(store) == before
     # Broken off in the middle: that shard again, and no other.
     broken = Path(sorted(before)[0])

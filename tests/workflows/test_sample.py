@@ -188,9 +188,9 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
         sampler=QUICK,
         max_clips=2,
     )
-    told: list[int] = []
-    result = run_protocol(asked, loaded, told.append)
-    assert told == [1, 2, 3, 4]
+    done: list[int] = []
+    result = run_protocol(asked, loaded, done.append)
+    assert done == [1, 2, 3, 4]
     assert num_samples(asked, loaded.trained_on) == 4
     one, three = result.lines
     assert (one.num_given, one.num_clips, three.num_given) == (1, 2, 3)

@@ -92,7 +92,7 @@ class Validation:
 
 
 def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
-    """What the model is told of a batch, on the device of its latents; nothing is dropped."""
+    """What the model is given of a batch, on the device of its latents; nothing is dropped."""
     conditions = Conditions.from_samples(
         latents=latents,
         is_given=batch.is_given.to(latents.device),

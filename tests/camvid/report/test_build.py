@@ -69,11 +69,11 @@ MEASURED = Measures(
 
 def run_rows() -> list[ClipRecord]:
     still, fixed = Reason("min_motion_strength", 0.0002, 0.003), Reason("camera_fixed")
-    calm, unmoved = replace(MEASURED, motion_strength=0.0002), replace(MEASURED, camera="fixed")
+    static, unmoved = replace(MEASURED, motion_strength=0.0002), replace(MEASURED, camera="fixed")
     short = Reason("min_clip_s", 0.5, 1.5)
     return [
         index_row("aa01", "4d"),
-        index_row("aa02", "3d", still, measures=calm),
+        index_row("aa02", "3d", still, measures=static),
         index_row("aa03", "video", fixed, measures=unmoved),
         index_row("aa04", "none", fixed, Reason(HOSTILE), still, measures=unmoved),
         index_row("aa05", "failed", error=HOSTILE, measures=Measures()),

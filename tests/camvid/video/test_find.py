@@ -176,7 +176,9 @@ def test_a_glob_of_images_is_one_video_in_each_folder(folder: Path) -> None:
     assert names(find_videos([str(folder / "davis/left_*.*")]), folder) == ["davis/left_*.*"]
 
 
-def test_images_named_one_by_one_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_named_one_by_one_are_reported(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert len(find_videos([str(folder / f"davis/bear/{i}.jpg") for i in (1, 2)])) == 2
     assert "inputs that are images, each a video of one frame, 2 in all" in caplog.text
 

@@ -195,7 +195,7 @@ def test_a_glob_chooses_between_series(tmp_path: Path) -> None:
     assert probe(str(tmp_path / "right_*.*")).num_frames == NUM
 
 
-def test_what_is_left_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_left_out_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "{:04d}.png", moving(NUM))
     write(tmp_path, "old_{}.png", moving(2))
     touch(tmp_path, ["cover.png", "01.png"])

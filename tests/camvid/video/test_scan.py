@@ -1,4 +1,4 @@
-"""What is found in folders, and what is told of the rest."""
+"""What is found in folders, and what is reported of the rest."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_videos_of_rarer_suffixes_are_found(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "avi", "mpegts", "vob", "h264", "flv"])
-def test_a_video_under_another_name_is_told(
+def test_a_video_under_another_name_is_reported(
     tmp_path: Path, container: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_video(tmp_path / "good.mp4", moving(3))
@@ -82,7 +82,7 @@ def test_posters_of_films_are_no_series(tmp_path: Path) -> None:
     assert [Path(path).suffix for path in find_videos([str(tmp_path)])] == [".mp4"] * 3
 
 
-def test_a_folder_that_may_not_be_read_is_told(
+def test_a_folder_that_may_not_be_read_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if os.geteuid() == 0:
