@@ -1,4 +1,4 @@
-"""What is known of the real clips beforehand: their halves, their labels, and published figures."""
+"""Facts about the real clips: the half each belongs to, labels, and published figures."""
 
 from typing import NamedTuple
 

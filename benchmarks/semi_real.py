@@ -118,7 +118,7 @@ def scene_table(clips: Sequence[ClipScores], limit: float) -> str:
 
 
 def moving_controls(clip: ClipScores, limit: float) -> int:
-    """How many found objects lie on a thing that stands still and were judged to move."""
+    """How many found objects lie on a static object and were judged to move."""
     return sum(
         o.true_name.startswith("still") and o.share > 0.5 and o.motion_strength >= limit
         for o in clip.objects
@@ -170,7 +170,7 @@ kitchen of 7-Scenes, two KITTI drives.
   a board are **not** in the true motion strength, so what is measured is rather above.
 - Kitchen: cameras are those of stock COLMAP on all of the clean frames at full size, made metric by
   the depth maps (published poses are those of the depth camera, and 1-3 cm off); depth maps hide
-  boards behind real things. *ATE* there says how near masked SfM on the small clip with movers
+  boards behind real objects. *ATE* there says how near masked SfM on the small clip with movers
   comes to that. Drives: published poses; a ground 1.65 m under the path; nothing hides a board;
   depth is known in the lane driven alone. By the pixels (each frame warped onto the next over
   that plane, correlation of detail) the street's plane is best at 1.65 m, that of the highway's

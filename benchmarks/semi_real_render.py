@@ -19,7 +19,7 @@ from camvid.scenes.truth import SceneTruth
 NUM_POINTS = 256  # of a board's surface, for its true motion strength
 _VISIBLE = 0.5  # opacity from which a pixel is the object's
 _OCCLUSION_MARGIN_M = 0.04  # depth maps of the room are that good; feet stand on what they touch
-_OCCLUSION_EDGE_PX = 0.6  # Gaussian that softens where real things cut a board off
+_OCCLUSION_EDGE_PX = 0.6  # Gaussian that softens where real objects cut a board off
 _SHADOW_DARKNESS = 0.5
 _SHADOW_DEPTH = 0.35  # of the shadow, over its width
 _ON_GROUND_M = 0.06  # a shadow lies where the depth map and the ground agree to so much

@@ -1,4 +1,4 @@
-"""What the stages hand to each other: one frozen, validated dataclass per artifact.
+"""The artifacts that stages exchange: one frozen, validated dataclass each.
 
 Shapes: T frames, H rows, W columns, N tracks, P points, O observations, M objects, Q frame pairs.
 Arrays are checked where they are made and are read-only from then on.

@@ -1,4 +1,4 @@
-"""Artifacts <-> bytes. Readable where small (JSON), compact where dense (PNG in a zip of arrays).
+"""Encodes artifacts as bytes: JSON where small, PNGs in a zip of arrays where dense.
 
 Dense maps are kept as images: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
 encoding as in the shards. Every stage reads what was stored, never what was in memory, so that a

@@ -1,4 +1,4 @@
-"""How a column of a table is declared, once; schemas, rows, pages and docs are made from that.
+"""Declares a table's columns, once; schemas, rows, pages and docs are derived from it.
 
 A table is a frozen dataclass whose fields are given by `column`. A field that is a table itself
 stands for its columns. Arrow types follow from the annotations, NaN is stored as null.

@@ -1,4 +1,4 @@
-"""The error taxonomy: which errors end a run, and which end only one clip."""
+"""The errors raised on purpose: those that end a run, and those that end only one clip."""
 
 from typing import ClassVar
 

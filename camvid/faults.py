@@ -1,4 +1,4 @@
-"""Whose fault a failure is: of this one clip, or of the machine, which would fail on any other."""
+"""Decides whether a failure is due to one clip or to the machine, where any clip would fail."""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""The ledger: one row per (clip, stage), appended in parts so that a killed run keeps its books."""
+"""The ledger: one row per (clip, stage), written in parts so that a killed run keeps them."""
 
 import logging
 import re

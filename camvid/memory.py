@@ -1,4 +1,4 @@
-"""Memory of this process: how much at most, and returning what was freed."""
+"""Measures the peak memory of this process, and returns freed memory to the system."""
 
 import ctypes
 import resource

@@ -1,4 +1,4 @@
-"""The shard schema, version 1: what a reader must know stands in the file."""
+"""The shard schema: its version and conventions, written into every file."""
 
 import json
 from collections.abc import Iterable, Mapping

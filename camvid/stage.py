@@ -1,4 +1,4 @@
-"""The Stage protocol and `run_stage`, the one barrier between a stage and the run.
+"""The Stage protocol, and `run_stage`, which turns whatever a stage does into one record.
 
 A stage is a function from artifacts to one artifact. It returns the artifact, or `Rejected`; it
 raises for failures. Only `run_stage` loads, reuses, times, catches and saves.

@@ -1,4 +1,4 @@
-"""The run's folder: the path of every artifact, atomic writes, and what each stage left there.
+"""The run's folder: paths of artifacts, atomic writes, and the record that each stage left.
 
 A stage's *record* is written after its artifact and taken away before the artifact is replaced, so
 a record always speaks of the artifact beside it, whenever the process is killed. It holds the size

@@ -1,4 +1,4 @@
-"""Write shards: the one stage that gathers. Clips of a kind, in order of their ids, to Parquet."""
+"""Write shards: all finished clips to Parquet, by kind and in order of their ids."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A run against known truth: `camvid evaluate`."""
+"""`camvid evaluate`: scores a run against ground truth."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The same graph on Ray Data: on this machine's cores or on a cluster.
+"""Runs the stages on Ray Data: on this machine's cores or on a cluster.
 
 Rows carry ids and small numbers; arrays stay in the store. Neighbouring stages with equal
 resources run in one actor: a clip's frames are decoded once, models stay warm, and two cores do

@@ -1,4 +1,4 @@
-"""Rows of a finished run from what its stages recorded: to run one stage again from its inputs."""
+"""Runs one stage of one clip again, from the inputs that a finished run stored."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

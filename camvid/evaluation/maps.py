@@ -1,4 +1,4 @@
-"""Dense depth and masks against the truth, over static pixels and over movers apart."""
+"""Scores dense depth and masks against the truth, over static pixels and over movers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

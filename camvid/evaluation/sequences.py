@@ -1,4 +1,4 @@
-"""Clips of one source taken together: what a sequence of a benchmark comes to."""
+"""Merges the scores of all clips of one source, as benchmarks score whole sequences."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

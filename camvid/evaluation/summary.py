@@ -1,4 +1,4 @@
-"""A run's scores: all clips together, and by what makes their scenes hard."""
+"""Summarises the scores of a run: over all clips, and by what makes their scenes hard."""
 
 from collections import Counter
 from collections.abc import Sequence

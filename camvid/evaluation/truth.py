@@ -1,4 +1,4 @@
-"""Reading the truth of a source: a rendered scene with everything known, or what files say."""
+"""Reads the ground truth of a source: a rendered scene, or files of poses, masks and labels."""
 
 import json
 import re

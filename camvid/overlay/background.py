@@ -1,4 +1,4 @@
-"""How the background passes behind each pixel, from a few corners a frame.
+"""Estimates the background's motion between frames from tracked corners.
 
 Only corners that move are used: a hood over a quarter of the image must not outvote the street.
 """

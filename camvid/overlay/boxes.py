@@ -1,6 +1,6 @@
-"""Straight edges along the image's own rows and columns, and the boxes that they bound.
+"""Finds straight edges along rows and columns of the image, and the boxes that they bound.
 
-Insets are cut out by rows and columns, and few other things that are fixed to the image are. Of a
+Insets are cut out by rows and columns, and little else that is fixed to the image is. Of a
 box whose sides parallel to the background's motion are no evidence, the others still are.
 """
 

@@ -1,4 +1,4 @@
-"""Lines along rows and columns that nothing in the image crosses: there another video begins.
+"""Finds lines along rows and columns that no content crosses: borders of another video.
 
 While the camera moves, content crosses every line that is fixed to the image, so that what lies on
 one side of it at a moment continues what lies on the other. Across the border of an inset or of a

@@ -1,4 +1,4 @@
-"""Edges that stay at their pixels while the background passes behind them.
+"""Finds edges that stay at their pixels while the background passes behind them.
 
 Averaged over time, the gradient of a passing scene is smooth over the image: every pixel sees the
 same mixture of edges. An edge that is fixed to the image stands out of that mixture as a ridge one

@@ -1,4 +1,4 @@
-"""Overlays painted over, and what is measured on them taken back.
+"""Inpaints overlays, and removes tracks and depth that were measured on them.
 
 A logo drags flow, saliency and features along with it. Painted over with what lies around it, it
 is a smooth spot that moves with the scene, in which nothing is found.

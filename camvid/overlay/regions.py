@@ -1,4 +1,4 @@
-"""From fixed edges to what they bound: the overlay's pixels, and insets of other videos."""
+"""Turns fixed edges into the regions they bound: overlays, and insets of other videos."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class RegionOptions:
 
     Of 20 real and generated clips without an overlay none has a group of 0.0006 sure edge pixels;
     of 17 with one all have 0.004 or more. Of 30 generated scenes three have one of up to 0.005,
-    where the camera keeps looking at a thing or a mover fills the image.
+    where the camera keeps looking at an object or a mover fills the image.
     """
 
     min_edge_area: float = 0.0012  # sure pixels of a group of edges

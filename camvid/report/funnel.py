@@ -1,4 +1,4 @@
-"""Where the clips of a run went: every one that entered ends in exactly one place."""
+"""Counts where the clips of a run ended: each in exactly one place."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

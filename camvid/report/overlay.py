@@ -1,4 +1,4 @@
-"""The evidence drawn over the images: masks, tracks with tails, sparse points, arrows, labels."""
+"""Draws masks, tracks with tails, sparse points, arrows and labels over the frames."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The camera path and the sparse points, seen from above and from the side, equal axes."""
+"""Plots the camera path and sparse points from above and from the side, with equal axes."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where a rotation-only camera looked: its axis and its image, on the sphere around it."""
+"""Plots where a rotation-only camera looked: its axis and image border, in degrees."""
 
 import math
 from itertools import pairwise

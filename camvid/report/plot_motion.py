@@ -1,4 +1,4 @@
-"""Motion strength over time: each object, the background's noise floor, and the limit."""
+"""Plots motion strength over time: each object, the background's noise, and the limit."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How motion strength is spread over the run's clips: a stacked histogram, by kind."""
+"""Plots the motion strengths of a run's clips as a stacked histogram, by kind."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who appears in a random scene: movers, then what stands still, each in a lane of its own."""
+"""Draws the objects of a random scene: movers and static ones, each in its own lane."""
 
 from collections.abc import Iterator
 

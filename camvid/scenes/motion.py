@@ -1,4 +1,4 @@
-"""How things move in generated scenes: rigid motions of objects and paths of the camera.
+"""Motion in generated scenes: rigid motions of objects, and camera paths.
 
 World axes: x and y along the floor, z up, metres. Motions and paths are plain data that are called
 with time, so a renderer may ask for any moment (between frames too).

@@ -1,4 +1,4 @@
-"""The two surfaces that scenes are made of, as one camera sees them at one moment.
+"""Draws the two surfaces that scenes are made of into one camera at one moment.
 
 Seen from a pinhole, everything about a plane is affine in the pixel: with d the ray whose z is 1,
 a point c + u a + v b of the plane at depth z gives (u / z, v / z, 1 / z) = A (x, y, 1).

@@ -1,4 +1,4 @@
-"""What a camera's sensor makes of the light: gain, flicker, dark corners and noise."""
+"""A model of the camera's sensor: gain, flicker, vignetting and noise."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From a scene's plain description to textured faces, and from those to what one camera sees."""
+"""Turns a scene's description into textured faces, and selects those that one camera sees."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

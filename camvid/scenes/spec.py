@@ -19,7 +19,7 @@ _CANDIDATES = 32  # places drawn for each point on an ellipsoid that is kept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A rigid thing, centred on its own origin: a box or an ellipsoid with a textured surface.
+    """A rigid object, centred on its own origin: a box or an ellipsoid with a textured surface.
 
     Bodies named "walker/head", "walker/torso" are parts of one object, "walker".
     """

@@ -1,4 +1,4 @@
-"""Which decoded frames are whole, where a stream is damaged."""
+"""Decides which decoded frames of a damaged stream are whole."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Decoding: every frame as it is meant to be seen, with its exact presentation time."""
+"""Decodes videos and folders of images into RGB frames as displayed, with their times."""
 
 import itertools
 import logging

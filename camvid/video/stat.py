@@ -1,4 +1,4 @@
-"""Has this video changed since we last saw it? Answered without reading it."""
+"""Sizes and change times of a video, to notice that it changed without reading it."""
 
 import os
 import zlib

@@ -1,4 +1,4 @@
-"""`camvid shards`: look after what was written."""
+"""`camvid shards`: checks the shards that a run wrote."""
 
 import typer
 

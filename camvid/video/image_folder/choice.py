@@ -1,4 +1,4 @@
-"""Which of several series in a folder are the images: colour before grey, depth and masks."""
+"""Chooses among several series in a folder: colour before grey, depth and masks."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Folders of numbered images: which names make one series, and in which order."""
+"""Groups numbered images into series by their names, in order."""
 
 import glob
 import re

@@ -1,4 +1,4 @@
-"""One image file as it is meant to be seen, or the finding that it is damaged."""
+"""Reads one image file as it is displayed, or finds that it is damaged."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Folders of numbered images as videos: the one series that is meant, and its images."""
+"""Reads a folder of numbered images as a video: picks its series and yields the images."""
 
 import fnmatch
 import glob
