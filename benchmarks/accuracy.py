@@ -18,11 +18,11 @@ from typing import Any
 from camvid.evaluation.summary import RunScores, Summary
 from camvid.evaluation.truth import find_truths
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.scenes.files import write_scene
 from camvid.scenes.generate import VERSION, random_scene
 from camvid.scenes.render import render
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.cli.console import number, table
 from workflows.cli.evaluate import clip_table, confidence_table, ingredient_table, run_lines
 from workflows.cli.progress import progress
@@ -53,7 +53,7 @@ def main() -> None:
     print(text)
     if asked.json:
         everything = {"scores": scores, "races": races}
-        Path(asked.json).write_text(json.dumps(unstructure(everything), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(everything), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
     if asked.readme:
@@ -175,7 +175,7 @@ def _goals(
     yield "ATE under 1 % of the path", 100 * run.within_1_percent, 90, False, " %"
     yield "paths invented", run.num_invented_paths, 0, True, ""
     yield "wrong paths accepted", run.num_wrong_paths, 0, True, ""
-    yield "turns in place, worst RMSE", run.worst_pan_rotation_deg, 0.1, True, " deg"
+    yield "rotation-only, worst RMSE", run.worst_pan_rotation_deg, 0.1, True, " deg"
     yield "motion strength, rank corr.", run.motion_rank_correlation, 0.95, False, ""
     yield "motion strength, median err.", 100 * run.motion_median_error, 15, True, " %"
     yield "still against moving, AUC", run.still_moving_auc, 0.995, False, ""
@@ -240,7 +240,7 @@ def preface(command: str) -> str:
 
 _PREFACE = """# Accuracy on generated scenes
 
-Scenes are seeded: the same command measures the same scenes. Generated pictures are cleaner than
+Scenes are seeded: the same command measures the same scenes. Generated images are cleaner than
 real ones; what holds here is a floor under the method, not a promise for every video.
 
 Made by `{command} --write docs/ACCURACY.md --readme README.md`.
@@ -271,13 +271,13 @@ seeds that nobody had used, the same code came out worse:
 - *Depth* is AbsRel after one scale per clip, over static pixels and over movers.
 - *Masks* are those of the objects judged to move, against the pixels of true movers.
 - *Motion strength* is shown x100; its error is relative, where something truly moves.
-- A kind with "?" is not decidable from the pictures, and not counted where kinds are: a camera
+- A kind with "?" is not decidable from the images, and not counted where kinds are: a camera
   that travels less than 3 % of the median depth, or a motion strength between 0 and 0.006, twice
   the threshold.
 - Every scene has a camera path and one challenge by turns, and more by chance: 35 to 90 degrees
-  of view, movers of limbs, squeezed movers, a mover over half of the picture, crowds, parked cars
+  of view, movers of limbs, squeezed movers, a mover over half of the image, crowds, parked cars
   and standing people, thin bars, bare walls, shadows, motion blur, noise, flicker that rolls down
-  the picture, dark corners, and exposure that drifts.
+  the image, dark corners, and exposure that drifts.
 """
 
 

@@ -23,7 +23,7 @@ from camvid.shards import ShardOptions, ShardWriter, write_manifest
 from camvid.store import ClipStore
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 72, 360, 640  # of a clip: 3 s, about 6 MB
-NUM_VIEWS = 8  # different pictures of a clip, one after the other
+NUM_VIEWS = 8  # different images of a clip, one after the other
 BATCH = 4
 OPTIONS = DataOptions(share_3d=0, share_video=0)
 
@@ -44,7 +44,7 @@ class Contender:
 
 
 def make_row(number: int) -> Row:
-    """A clip of pictures that compress like natural ones, with a camera that moves."""
+    """A clip of images that compress like natural ones, with a camera that moves."""
     rng = np.random.default_rng(number)
     scene = sum(
         cv2.resize(rng.normal(0, 90 / 2**level, (size, 2 * size, 3)), (960, 540))
@@ -53,8 +53,8 @@ def make_row(number: int) -> Row:
     views: list[bytes] = []
     for step in range(0, 8 * NUM_VIEWS, 8):
         view = scene[step : step + HEIGHT_PX, 2 * step : 2 * step + WIDTH_PX] + 128
-        picture = np.clip(view, 0, 255).astype(np.uint8)
-        views.append(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+        image = np.clip(view, 0, 255).astype(np.uint8)
+        views.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
     frames = [views[t % NUM_VIEWS] for t in range(FRAMES)]
     cameras = np.tile(np.eye(3, 4), (FRAMES, 1, 1))
     cameras[:, 0, 3] = np.linspace(0, 1, FRAMES)

@@ -21,16 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from real_facts import HALVES, LABELS, PICTURE_FPS, TIMEOUT_S, UNSEEN
+from real_facts import HALVES, IMAGE_FPS, LABELS, TIMEOUT_S, UNSEEN
 from real_page import page
 
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.sequences import SequenceScores, sequence_scores
 from camvid.evaluation.truth import find_truths, match_truth, read_truth
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from stages.split import SplitConfig
 from workflows.cli.progress import progress
 from workflows.curate import CurateConfig, curate
@@ -57,7 +57,7 @@ def main() -> None:
     start = time.perf_counter()
     data, store = Path(asked.data), fresh_store(Path(asked.out) / "run")
     videos = sources(data, asked.only)
-    config = CurateConfig(split=SplitConfig(picture_fps=PICTURE_FPS))
+    config = CurateConfig(split=SplitConfig(image_fps=IMAGE_FPS))
     with progress(len(videos)) as on_row:
         index = curate(videos, store.root, config, choose_executor(None, asked.jobs), on_row)
     curated_s = time.perf_counter() - start
@@ -68,7 +68,7 @@ def main() -> None:
     text = page(lines, curated_s, time.perf_counter() - start, asked.jobs)
     print(text)
     if asked.json:
-        Path(asked.json).write_text(json.dumps(unstructure(lines), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(lines), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
 
@@ -101,7 +101,7 @@ def fresh_store(run: Path) -> ClipStore:
 
 
 def sources(data: Path, only: Sequence[str]) -> list[str]:
-    """The video of each clip's folder: a file with its own clock, or else a folder of pictures."""
+    """The video of each clip's folder: a file with its own clock, or else a folder of images."""
     found: list[str] = []
     for folder in sorted(path for path in data.iterdir() if path.is_dir()):
         files = [*sorted(folder.glob("video.*")), folder / "frames"]

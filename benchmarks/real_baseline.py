@@ -1,4 +1,4 @@
-"""One baseline on one clip of a run, in a process of its own: a crash or a hang is a cell's loss.
+"""Runs one baseline on one clip in its own process: a crash or a hang costs one table cell.
 
 python benchmarks/real_baseline.py u2netp RUN CLIP_ID TRUTH OUT.json
 python benchmarks/real_baseline.py stock RUN CLIP_ID TRUTH OUT.json

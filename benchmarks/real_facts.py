@@ -1,4 +1,4 @@
-"""What is known of the real clips beforehand: their halves, their labels, and published figures."""
+"""Facts about the real clips: the half each belongs to, labels, and published figures."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from camvid.artifacts import CameraKind
 from camvid.evaluation.truth import Labels
 from camvid.outcome import Kind
 
-PICTURE_FPS = 24.0  # of DAVIS; folders of pictures have no clock of their own
+IMAGE_FPS = 24.0  # of DAVIS; folders of images have no clock of their own
 
 SALIENT = 0.5  # of U2-Net-P's own probability
 # Frames given to stock COLMAP, spread evenly: 24 take it 20 s of one core, without masks and with.

@@ -7,10 +7,10 @@ import numpy as np
 from real_facts import (
     ANCHORS,
     DEVELOPMENT,
+    IMAGE_FPS,
     LABELS,
     MAX_FRAMES,
     MAX_FRAMES_POSED,
-    PICTURE_FPS,
     PUBLISHED,
     SALIENT,
     SOURCES,
@@ -34,7 +34,7 @@ def page(lines: "Sequence[Line]", curated_s: float, total_s: float, jobs: int) -
     took += f" ({jobs} clip{'s' if jobs > 1 else ''} at a time)"
     sections = [
         _PREFACE.format(
-            fps=PICTURE_FPS,
+            fps=IMAGE_FPS,
             salient=SALIENT,
             most=MAX_FRAMES,
             most_posed=MAX_FRAMES_POSED,
@@ -304,6 +304,6 @@ both halves when the list was made. A clip *not seen* was not there when the met
   {most_posed} of a clip with known poses, up to {most} of one without, spread evenly. It registers
   what it can whether or not the camera travels: *made up* is a path (four fifths of the frames
   registered) given to a camera that stands in one place.
-- Pictures are taken at {fps:g} a second, videos by their own clock. A baseline has {timeout_s:.0f}
+- Images are taken at {fps:g} a second, videos by their own clock. A baseline has {timeout_s:.0f}
   seconds for a clip; `failed`, or that time, stands where it gave nothing.
 """

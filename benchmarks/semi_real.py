@@ -15,9 +15,9 @@ from semi_real_scenes import VERSION, semi_real_scene
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.parallel import num_threads
+from camvid.plain import to_plain
 from camvid.scenes.files import write_scene
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.cli.console import number, table
 from workflows.cli.evaluate import ingredient_table, run_lines
 from workflows.cli.progress import progress
@@ -44,7 +44,7 @@ def main() -> None:
     text = report(scores, config.filter.min_motion_strength, asked.seeds)
     print(text)
     if asked.json:
-        Path(asked.json).write_text(json.dumps(unstructure(scores), indent=1))
+        Path(asked.json).write_text(json.dumps(to_plain(scores), indent=1))
     if asked.write:
         Path(asked.write).write_text(text)
 
@@ -118,7 +118,7 @@ def scene_table(clips: Sequence[ClipScores], limit: float) -> str:
 
 
 def moving_controls(clip: ClipScores, limit: float) -> int:
-    """How many found objects lie on a thing that stands still and were judged to move."""
+    """How many found objects lie on a static object and were judged to move."""
     return sum(
         o.true_name.startswith("still") and o.share > 0.5 and o.motion_strength >= limit
         for o in clip.objects
@@ -142,13 +142,13 @@ def _controls(clip: ClipScores, limit: float) -> str:
 def control_lines(clips: Sequence[ClipScores], limit: float) -> str:
     """What stands still, and what is judged of it."""
     judged = [clip for clip in clips if judges_controls(clip)]
-    calm = sum(moving_controls(clip, limit) == 0 for clip in judged)
+    still_scenes = sum(moving_controls(clip, limit) == 0 for clip in judged)
     with_some = sum("still_control" in clip.ingredients for clip in clips)
     still = [clip for clip in clips if clip.true_kind == "3d"]
     labelled = sum(clip.kind in ("4d", "video") for clip in still)
     return "\n".join(
         [
-            f"{'controls judged still':24}in {calm} of {len(judged)} scenes with cameras"
+            f"{'controls judged still':24}in {still_scenes} of {len(judged)} scenes with cameras"
             f" ({with_some} have controls)",
             f"{'said to move, is still':24}{labelled} of {len(still)} scenes",
         ]
@@ -164,13 +164,13 @@ holds the footage, none of which is part of this project: DAVIS-2016 sequences w
 kitchen of 7-Scenes, two KITTI drives.
 
 - A mover is an upright board that shows its cut-out frames in sequence and goes over the ground:
-  straight across, round an arc, towards the camera, or along the camera's own way (which moves
+  straight across, round an arc, towards the camera, or along the camera's own path (which moves
   points along their epipolar lines). *Controls* are boards of one frozen frame that stand still.
 - What is true: cameras, each board's depth, its visible pixels, its motion. Limbs that move inside
-  a board's picture are **not** in the true motion strength, so what is measured is rather above.
+  a board are **not** in the true motion strength, so what is measured is rather above.
 - Kitchen: cameras are those of stock COLMAP on all of the clean frames at full size, made metric by
   the depth maps (published poses are those of the depth camera, and 1-3 cm off); depth maps hide
-  boards behind real things. *ATE* there says how near masked SfM on the small clip with movers
+  boards behind real objects. *ATE* there says how near masked SfM on the small clip with movers
   comes to that. Drives: published poses; a ground 1.65 m under the path; nothing hides a board;
   depth is known in the lane driven alone. By the pixels (each frame warped onto the next over
   that plane, correlation of detail) the street's plane is best at 1.65 m, that of the highway's
@@ -178,7 +178,7 @@ kitchen of 7-Scenes, two KITTI drives.
   highway real cars move too, far away and unlabelled, so no scene there counts as still.
 - Decisions are taken on seeds 0 to 11 (`--seeds dev`). Seeds 100 to 111 are looked at once per
   change of method and stand as they come.
-- A kind with "?" is not decidable from the pictures, as in [ACCURACY.md](ACCURACY.md).
+- A kind with "?" is not decidable from the images, as in [ACCURACY.md](ACCURACY.md).
 """
 
 

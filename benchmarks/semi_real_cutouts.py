@@ -1,4 +1,4 @@
-"""Movers cut out of real footage by tight masks, as pictures with opacity.
+"""Movers cut out of real footage by tight masks, as images with opacity.
 
 Read from folders `davis_*/frames/*.jpg` beside `davis_*/masks/*.png` (DAVIS-2016, 480p, 24 fps).
 """
@@ -55,10 +55,10 @@ ACTORS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cutout:
-    """A mover's pictures over time, colours multiplied by opacity, all of one size.
+    """A mover's images over time, colours multiplied by opacity, all of one size.
 
-    `foot_px` is where it stands (x, y from the picture's corner), `m_per_px` its size in metres:
-    one value each for all frames, the pictures are brought to it.
+    `foot_px` is where it stands (x, y from the image's corner), `m_per_px` its size in metres:
+    one value each for all frames, the images are brought to it.
     """
 
     name: str
@@ -99,8 +99,8 @@ def read_cutout(
     drawn: dict[int, tuple[F32, F64, float]] = {}
     for i, k in wanted.items():
         window, corner = _window(masks[k])
-        picture = _read(folder / "frames", "jpg", i, cv2.IMREAD_COLOR)
-        drawn[i] = soften(picture[window], masks[k][window]), feet[k] - corner, float(zoom[k])
+        image = _read(folder / "frames", "jpg", i, cv2.IMREAD_COLOR)
+        drawn[i] = soften(image[window], masks[k][window]), feet[k] - corner, float(zoom[k])
     size, foot = _canvas(list(drawn.values()))
     placed = {i: _place(*each, size, foot) for i, each in drawn.items()}
     rgba = np.stack([placed[int(i)] for i in shown])
@@ -115,10 +115,10 @@ def read_cutout(
 
 def _read(folder: Path, suffix: str, index: int, how: int) -> np.ndarray:
     path = folder / f"{index:05d}.{suffix}"
-    picture = cv2.imread(str(path), how)
-    if picture is None:
-        raise FileNotFoundError(f"{path}: no readable picture")
-    return picture[..., ::-1] if picture.ndim == 3 else picture
+    image = cv2.imread(str(path), how)
+    if image is None:
+        raise FileNotFoundError(f"{path}: no readable image")
+    return image[..., ::-1] if image.ndim == 3 else image
 
 
 def _window(mask: Bool) -> tuple[tuple[slice, slice], F64]:
@@ -162,7 +162,7 @@ def _stand(masks: Sequence[Bool]) -> tuple[F64, F64, float]:
 def _canvas(
     drawn: Sequence[tuple[F32, F64, float]],
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """A size (w, h) that holds every picture once it is brought to one foot, and that foot."""
+    """A size (w, h) that holds every image once it is brought to one foot, and that foot."""
     low, high = [], []
     for rgba, foot, zoom in drawn:
         rows, columns = np.nonzero(rgba[..., 3] > 0)

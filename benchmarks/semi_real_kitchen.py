@@ -57,7 +57,7 @@ def read_kitchen(folder: Path, cache: Path) -> World:
     lens = np.array([radial, 0, 0, 0])
     return World(
         name="kitchen",
-        rgb=np.stack([cv2.undistort(picture, _opencv(K), lens) for picture in rgb]),
+        rgb=np.stack([cv2.undistort(image, _opencv(K), lens) for image in rgb]),
         depth=np.stack(depth),
         K=K,
         cam_from_world=cam_from_world,
@@ -101,10 +101,10 @@ def _closed(depth: F32) -> F32:
 def _distinct_frames(folder: Path) -> tuple[list[str], U8]:
     names, kept = [], []
     for path in sorted((folder / "frames").glob("*.jpg"))[:_NUM_SOURCE_FRAMES]:
-        picture = cv2.imread(str(path))[..., ::-1]
-        if not kept or np.abs(picture.astype(np.float32) - kept[-1]).mean() > _REPEAT:
+        image = cv2.imread(str(path))[..., ::-1]
+        if not kept or np.abs(image.astype(np.float32) - kept[-1]).mean() > _REPEAT:
             names.append(path.stem)
-            kept.append(picture)
+            kept.append(image)
     return names, np.stack(kept)
 
 
@@ -160,8 +160,8 @@ def _map(names: Sequence[str], rgb: U8) -> Any:
     with tempfile.TemporaryDirectory() as scratch:
         images, database = Path(scratch) / "images", Path(scratch) / "database.db"
         images.mkdir()
-        for name, picture in zip(names, rgb, strict=True):
-            cv2.imwrite(str(images / f"{name}.png"), picture[..., ::-1])
+        for name, image in zip(names, rgb, strict=True):
+            cv2.imwrite(str(images / f"{name}.png"), image[..., ::-1])
         pycolmap.extract_features(
             database,
             images,

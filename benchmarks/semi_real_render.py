@@ -1,7 +1,7 @@
 """Cut-out movers as rigid upright boards in a world of real frames, and what is then true.
 
 A board's axes: x to its right, y up, z out of its front; its origin is where it stands. Truth
-counts the board alone: limbs that move inside its picture are not in its motion strength.
+counts the board alone: limbs that move within it are not in its motion strength.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from camvid.scenes.truth import SceneTruth
 NUM_POINTS = 256  # of a board's surface, for its true motion strength
 _VISIBLE = 0.5  # opacity from which a pixel is the object's
 _OCCLUSION_MARGIN_M = 0.04  # depth maps of the room are that good; feet stand on what they touch
-_OCCLUSION_EDGE_PX = 0.6  # Gaussian that softens where real things cut a board off
+_OCCLUSION_EDGE_PX = 0.6  # Gaussian that softens where real objects cut a board off
 _SHADOW_DARKNESS = 0.5
 _SHADOW_DEPTH = 0.35  # of the shadow, over its width
 _ON_GROUND_M = 0.06  # a shadow lies where the depth map and the ground agree to so much
@@ -108,24 +108,24 @@ def _far_to_near(world: World, boards: Sequence[Board], t: int) -> list[int]:
 
 
 def _draw(world: World, board: Board, t: int) -> tuple[F32, F32]:
-    """The board's picture in the image, premultiplied [H, W, 4], and its depth [H, W]."""
+    """The board as it shows in the image, premultiplied [H, W, 4], and its depth [H, W]."""
     height, width = world.size
     matrix = image_from_plane(world.K, world.cam_from_world[t], board.world_from_board[t])
     _, _, depth = plane_points(matrix, (height, width))
     cutout = board.cutout
-    image_px = world.K[1, 1] / max(matrix[2, 2], 1e-3) * cutout.m_per_px  # per picture pixel
+    image_px = world.K[1, 1] / max(matrix[2, 2], 1e-3) * cutout.m_per_px  # per cutout pixel
     share = float(min(1.0, image_px))  # linear resampling alone would alias
-    picture = cutout.rgba[t]
-    size = [max(1, round(share * side)) for side in picture.shape[1::-1]]
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    drawn = cutout.rgba[t]
+    size = [max(1, round(share * side)) for side in drawn.shape[1::-1]]
+    drawn = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
     across, down = cutout.rgba.shape[2] / size[0], cutout.rgba.shape[1] / size[1]
     scale, (foot_x, foot_y) = cutout.m_per_px, cutout.foot_px
-    plane_from_picture = np.array(
+    plane_from_cutout = np.array(
         [[scale * across, 0, -scale * foot_x], [0, -scale * down, scale * foot_y], [0, 0, 1.0]]
     )
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])  # OpenCV counts from pixel centres
-    warp = np.linalg.inv(half) @ matrix @ plane_from_picture @ half
-    rgba = cv2.warpPerspective(picture, warp, (width, height), flags=cv2.INTER_LINEAR)
+    warp = np.linalg.inv(half) @ matrix @ plane_from_cutout @ half
+    rgba = cv2.warpPerspective(drawn, warp, (width, height), flags=cv2.INTER_LINEAR)
     rgba[depth <= 0] = 0
     if world.softness_px:
         rgba = cv2.GaussianBlur(rgba, (0, 0), world.softness_px)

@@ -1,4 +1,4 @@
-"""Whether there is room for a board where it would go."""
+"""Checks that a board is in the image, moves enough and stands on free ground."""
 
 from collections.abc import Sequence
 

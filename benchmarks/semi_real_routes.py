@@ -1,4 +1,4 @@
-"""Where boards go: straight across, round an arc, to the camera, along its way, or nowhere."""
+"""Where boards go: straight across, round an arc, to the camera, along its path, or nowhere."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ _DRIVEN_AHEAD_M, _DRIVEN_SPEED = (9.0, 14.0), (0.75, 1.1)  # who drives along; o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """How big things are at a place, how fast they move, and how far from the camera they are."""
+    """How big objects are at a place, how fast they move, and how far from the camera they are."""
 
     heights_m: tuple[float, float] | None  # None: their true ones
     speeds_m_per_s: tuple[float, float]

@@ -28,7 +28,7 @@ class World:
     world_from_ground: F64  # [4, 4]: x to the right and y forward along the ground, z up
     fps: float
     hides: bool  # whether `depth` is dense enough to hide boards behind it
-    softness_px: float = 0.0  # of its pictures: Gaussian that a sharp board needs to look alike
+    softness_px: float = 0.0  # of its images: Gaussian that a sharp board needs to look alike
 
     @property
     def num_frames(self) -> int:

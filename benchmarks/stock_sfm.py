@@ -3,7 +3,7 @@
 Both get the same frames and the same masks, one after the other, with the same number of threads.
 Stock COLMAP runs with its own defaults, but for one camera for all frames, a fixed seed, and a
 first pair that may be 4 degrees apart where 16 are usual: clips of two seconds have no more.
-Writing its pictures to disk is not counted.
+Writing its images to disk is not counted.
 """
 
 import tempfile
@@ -138,7 +138,7 @@ def solve_stock(frames: Frames, masks: ObjectMasks) -> StockSolution:
     """The largest model that stock pycolmap makes of the frames where no mask lies."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        names = _write_pictures(frames, masks, folder)
+        names = _write_images(frames, masks, folder)
         start = time.perf_counter()
         models = _map(folder)
         seconds = time.perf_counter() - start
@@ -152,7 +152,7 @@ def solve_stock(frames: Frames, masks: ObjectMasks) -> StockSolution:
     return StockSolution(seconds=seconds, cam_from_world=cam_from_world, focal_px=focal_px)
 
 
-def _write_pictures(frames: Frames, masks: ObjectMasks, folder: Path) -> list[str]:
+def _write_images(frames: Frames, masks: ObjectMasks, folder: Path) -> list[str]:
     reach = np.ones((2 * _MARGIN_PX + 1, 2 * _MARGIN_PX + 1), np.uint8)
     (folder / "images").mkdir()
     (folder / "masks").mkdir()

@@ -27,7 +27,7 @@ def main() -> None:
     for name, value in asdict(numbers).items():
         print(f"{name:24}{value:9.3f}")
     unmet = [name for name, holds in requirements(numbers).items() if not holds]
-    print(f"pictures and numbers: {asked.out}/README.md")
+    print(f"images and numbers: {asked.out}/README.md")
     sys.exit(f"not reached: {', '.join(unmet)}" if unmet else 0)
 
 

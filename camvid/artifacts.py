@@ -1,4 +1,4 @@
-"""What the stages hand to each other: one frozen, validated dataclass per artifact.
+"""The artifacts that stages exchange: one frozen, validated dataclass each.
 
 Shapes: T frames, H rows, W columns, N tracks, P points, O observations, M objects, Q frame pairs.
 Arrays are checked where they are made and are read-only from then on.
@@ -88,7 +88,7 @@ class Clip(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames(Checked):
-    """The clip's pictures."""
+    """The clip's frames as images."""
 
     rgb: U8  # [T, H, W, 3]
 
@@ -219,7 +219,7 @@ class Reconstruction(Checked):
         reasons: tuple[Reason, ...],
     ) -> "Reconstruction":
         """A camera of which no frame is known: named, with reasons."""
-        return cls.turning(
+        return cls.rotation_only(
             camera,
             np.full((num_frames, 3, 3), NAN),
             K=np.full((3, 3), NAN),
@@ -229,7 +229,7 @@ class Reconstruction(Checked):
         )
 
     @classmethod
-    def turning(
+    def rotation_only(
         cls,
         camera: CameraKind,
         rotation: F64,
@@ -368,7 +368,7 @@ class MotionReport(Checked):
     interval_high: float = NAN
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     overlay_fraction: float = 0.0  # of the image, on which nothing is measured
-    unmeasured_fraction: float = NAN  # of the pictures: the largest object of unknown motion
+    unmeasured_fraction: float = NAN  # of the image: the largest object of unknown motion
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Arrays of frozen dataclasses, checked where they are made and read-only from then on."""
+"""Checks shapes and dtypes of a dataclass's arrays when it is made, and makes them read-only."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Artifacts <-> bytes. Readable where small (JSON), compact where dense (PNG in a zip of arrays).
+"""Encodes artifacts as bytes: JSON where small, PNGs in a zip of arrays where dense.
 
-Dense maps are kept as pictures: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
+Dense maps are kept as images: object ids as PNG, depth as 16-bit PNG of inverse depth, the same
 encoding as in the shards. Every stage reads what was stored, never what was in memory, so that a
 resumed run sees exactly what an undisturbed one saw.
 """
@@ -30,7 +30,7 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.parallel import map_threads
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 
 A = TypeVar("A")
 X = TypeVar("X")
@@ -42,7 +42,7 @@ AS_JSON: tuple[type, ...] = (Clip, MotionReport, Verdict)
 def to_bytes(artifact: object) -> bytes:
     """Encodes any artifact except Frames (the store keeps those as the JPEGs they are)."""
     if isinstance(artifact, AS_JSON):
-        return json.dumps(unstructure(artifact), indent=1).encode()
+        return json.dumps(to_plain(artifact), indent=1).encode()
     if isinstance(artifact, ObjectMasks):
         return _zip_arrays(_pack(encode_ids(artifact.object_id)), {"objects": artifact.objects})
     if isinstance(artifact, DepthMaps):
@@ -55,7 +55,7 @@ def from_bytes(kind: type[A], data: bytes) -> A:
     """Decodes what `to_bytes` encoded; raises ValueError, KeyError or BadZipFile on damage."""
     decoded: dict[str, Any]
     if kind in AS_JSON:
-        return structure(kind, json.loads(data))
+        return from_plain(kind, json.loads(data))
     arrays, rest = _unzip_arrays(data)
     if issubclass(kind, ObjectMasks):
         ids = decode_ids(_unpack(arrays))
@@ -66,21 +66,22 @@ def from_bytes(kind: type[A], data: bytes) -> A:
         decoded = {**arrays, **rest}
     hints = get_type_hints(kind)
     typed = {
-        k: v if isinstance(v, np.ndarray) else structure(hints[k], v, k) for k, v in decoded.items()
+        k: v if isinstance(v, np.ndarray) else from_plain(hints[k], v, k)
+        for k, v in decoded.items()
     }
     built: Any = typed
     return kind(**built)
 
 
 def stored_masks(data: bytes) -> tuple[list[bytes], tuple[MaskedObject, ...]]:
-    """The PNGs [T] and the objects of encoded ObjectMasks, without decoding a picture."""
+    """The PNGs [T] and the objects of encoded ObjectMasks, without decoding an image."""
     arrays, rest = _unzip_arrays(data)
-    return _unpack(arrays), structure(tuple[MaskedObject, ...], rest["objects"], "objects")
+    return _unpack(arrays), from_plain(tuple[MaskedObject, ...], rest["objects"], "objects")
 
 
 def stored_depth(data: bytes) -> tuple[list[bytes], F64] | None:
     """The inverse-depth PNGs [T] of encoded DepthMaps, and the inverse depth [T] of code 65535,
-    without decoding a picture; None where there is no depth.
+    without decoding an image; None where there is no depth.
     """
     arrays, rest = _unzip_arrays(data)
     if rest["source"] == "none":
@@ -144,7 +145,7 @@ def decode_jpegs(jpegs: Sequence[bytes]) -> U8:
 
 
 def _stacked(decode: Callable[[X], NDArray[Any]], coded: Sequence[X], dtype: type) -> NDArray[Any]:
-    """`np.stack` of the decoded pictures, each put in its place at once: half the memory."""
+    """`np.stack` of the decoded images, each put in its place at once: half the memory."""
     first = decode(coded[0])
     stack = np.empty((len(coded), *first.shape), dtype)
 
@@ -191,7 +192,7 @@ def _zip_arrays(arrays: dict[str, NDArray[Any]], rest: dict[str, Any]) -> bytes:
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-        archive.writestr(zipfile.ZipInfo("fields.json"), json.dumps(unstructure(rest)))
+        archive.writestr(zipfile.ZipInfo("fields.json"), json.dumps(to_plain(rest)))
     return buffer.getvalue()
 
 
@@ -217,15 +218,15 @@ def _unpack(arrays: dict[str, NDArray[Any]]) -> list[bytes]:
     return [blob[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
 
 
-def _png(picture: NDArray[Any]) -> bytes:
-    ok, data = cv2.imencode(".png", picture, PNG_FAST)
+def _png(image: NDArray[Any]) -> bytes:
+    ok, data = cv2.imencode(".png", image, PNG_FAST)
     if not ok:
-        raise ValueError(f"a picture of shape {picture.shape} could not be written as PNG")
+        raise ValueError(f"an image of shape {image.shape} could not be written as PNG")
     return data.tobytes()
 
 
 def _unpng(png: bytes) -> NDArray[Any]:
-    picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ValueError("a stored picture is not a readable PNG")
-    return picture
+    image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("a stored image is not a readable PNG")
+    return image

@@ -1,4 +1,4 @@
-"""How a column of a table is declared, once; schemas, rows, pages and docs are made from that.
+"""Declares a table's columns, once; schemas, rows, pages and docs are derived from it.
 
 A table is a frozen dataclass whose fields are given by `column`. A field that is a table itself
 stands for its columns. Arrow types follow from the annotations, NaN is stored as null.
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def to_row(record: Any) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, _, is_table in _layout(type(record)):
         value = getattr(record, name)
-        row.update(to_row(value) if is_table else {name: unstructure(value)})
+        row.update(to_row(value) if is_table else {name: to_plain(value)})
     return row
 
 
@@ -126,7 +126,7 @@ def from_row(table: type[T], row: Mapping[str, Any]) -> T:
         if is_table:
             values[name] = from_row(hint, row)
         elif (value := row.get(name)) is not None:
-            values[name] = structure(hint, value, name)
+            values[name] = from_plain(hint, value, name)
     return table(**values)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from camvid.errors import ConfigError
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def load_config(
         ConfigError: the file cannot be read, or names an unknown key or a wrong value.
     """
     values = merge(profile or {}, read_toml(path) if path else {})
-    return structure(cls, merge(values, parse_overrides(overrides)))
+    return from_plain(cls, merge(values, parse_overrides(overrides)))
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _parse(text: str) -> Any:
 def dump_toml(config: object) -> str:
     """A configuration, or tables, as TOML."""
     lines: list[str] = []
-    _dump_table(unstructure(config), "", lines)
+    _dump_table(to_plain(config), "", lines)
     return "\n".join(lines).strip() + "\n"
 
 

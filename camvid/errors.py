@@ -1,4 +1,4 @@
-"""The error taxonomy: which errors end a run, and which end only one clip."""
+"""The errors raised on purpose: those that end a run, and those that end only one clip."""
 
 from typing import ClassVar
 
@@ -18,14 +18,14 @@ class ConfigError(CamvidError):
 class BackendUnavailable(CamvidError):
     """A package, weight file or device that the configuration asks for is missing.
 
-    `mend` is the one command that brings it, where there is one; the message ends with it.
+    `fix` is the one command that brings it, where there is one; the message ends with it.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, mend: str = "") -> None:
-        super().__init__(f"{message}; run: {mend}" if mend else message)
-        self.mend = mend
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(f"{message}; run: {fix}" if fix else message)
+        self.fix = fix
 
 
 class StoreError(CamvidError):

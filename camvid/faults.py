@@ -1,4 +1,4 @@
-"""Whose fault a failure is: of this one clip, or of the machine, which would fail on any other."""
+"""Decides whether a failure is due to one clip or to the machine, where any clip would fail."""
 
 import errno
 import re
@@ -28,7 +28,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Whether the error, or one that led to it, tells of a missing library, device or disk."""
+    """Whether the error, or one that led to it, is about a missing library, device or disk."""
     return any(_one(link) for link in _chain(error))
 
 

@@ -48,7 +48,7 @@ def zoomed_K(K: Floats, zoom: Floats) -> F64:
 
 
 def rescale_K(K: Floats, scale_x: float, scale_y: float) -> F64:
-    """K [..., 3, 3] of the same camera after its pictures were resized by (scale_x, scale_y)."""
+    """K [..., 3, 3] of the same camera after its images were resized by (scale_x, scale_y)."""
     return np.asarray(np.diag([scale_x, scale_y, 1.0]) @ K, np.float64)
 
 

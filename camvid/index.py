@@ -1,4 +1,4 @@
-"""index.parquet: one row per clip, and one per video that gave none. Small; no blobs to open."""
+"""index.parquet: one row per clip, and one per video that gave none; numbers only, no arrays."""
 
 import math
 from collections.abc import Collection, Sequence

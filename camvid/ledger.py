@@ -1,4 +1,4 @@
-"""The ledger: one row per (clip, stage), appended in parts so that a killed run keeps its books."""
+"""The ledger: one row per (clip, stage), written in parts so that a killed run keeps them."""
 
 import logging
 import re
@@ -11,8 +11,8 @@ import pyarrow as pa
 from camvid.columns import arrow_type
 from camvid.outcome import Reason
 from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.plain import from_plain, to_plain
 from camvid.store import ClipStore, StageRecord
-from camvid.structure import structure, unstructure
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class LedgerWriter:
         rows = [{name: getattr(record, name) for name in names} for record in self._pending]
         for row in rows:
             row["measured"] = list(row["measured"].items())
-            row["reason"] = unstructure(row["reason"]) if row["reason"] else None
+            row["reason"] = to_plain(row["reason"]) if row["reason"] else None
         data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
         self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
         self._next_part += 1
@@ -77,7 +77,7 @@ class LedgerWriter:
 
 
 def read_ledger(store: ClipStore) -> pa.Table:
-    """All parts of the ledger as one table, oldest first; a damaged part is left out, and told."""
+    """All parts of the ledger as one table, oldest first; a damaged part is left out."""
     tables = [_read_part(store, name) for _, name in _parts(store)]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
@@ -93,7 +93,7 @@ def _read_part(store: ClipStore, name: str) -> pa.Table:
 
 def _upgraded(part: pa.Table) -> pa.Table:
     """A part of a version that kept reasons as text."""
-    reasons = [unstructure(structure(Reason, r)) if r else None for r in part["reason"].to_pylist()]
+    reasons = [to_plain(from_plain(Reason, r)) if r else None for r in part["reason"].to_pylist()]
     column = pa.array(reasons, arrow_type(Reason))
     return part.set_column(SCHEMA.get_field_index("reason"), "reason", column).cast(SCHEMA)
 

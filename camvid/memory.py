@@ -1,4 +1,4 @@
-"""Memory of this process: how much at most, and giving back what was freed."""
+"""Measures the peak memory of this process, and returns freed memory to the system."""
 
 import ctypes
 import resource
@@ -35,8 +35,8 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
-def give_back() -> None:
-    """Hands freed memory back; glibc, Arrow and torch would keep it, and each stage adds more."""
+def release_memory() -> None:
+    """Returns freed memory to the system; glibc, Arrow and torch would keep it at every stage."""
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:
         arrow.default_memory_pool().release_unused()

@@ -1,4 +1,4 @@
-"""The objects of a clip, as masks name them: what each is, and what made it one."""
+"""The objects of a clip, as masks name them: label, score, and which step found each."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Origin(StrEnum):
 
     @property
     def is_evidence(self) -> bool:
-        """Whether it was drawn by what was seen in it, so that it may be two things, or a part."""
+        """Whether it was drawn by what was seen in it, so that it may be two objects, or a part."""
         return self in (Origin.SALIENT, Origin.MOVING, Origin.SALIENT_MOVING)
 
 
@@ -31,7 +31,7 @@ class MaskedObject:
 
     @classmethod
     def upgraded(cls, value: Any) -> Any:
-        """What is stored of an object; versions up to shard schema 1.4 told its origin by label."""
+        """What is stored of an object; versions up to shard schema 1.4 gave its origin by label."""
         if "origin" in value:
             return value
         by_label = {

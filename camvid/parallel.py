@@ -1,6 +1,6 @@
 """Threads over frames. OpenCV and onnxruntime release the GIL, so threads use all the cores.
 
-Parallelism is over frames, never inside a call: OpenCV's dense flow cuts the picture into one
+Parallelism is over frames, never inside a call: OpenCV's dense flow cuts the image into one
 stripe per thread, so its result depends on the thread count. One thread per call gives the same
 arrays on every machine, in process and on Ray.
 

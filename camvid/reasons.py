@@ -1,4 +1,4 @@
-"""Why a clip is turned down or its kind is no better: every reason, declared here and only here.
+"""Every reason why a clip is rejected or its kind is no better, declared here and only here.
 
 A reason has the name of the option that holds its limit, or that of a fact. Its member says what is
 measured, in which unit, on which side of the limit a clip must lie, and what a person can do.

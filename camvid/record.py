@@ -1,4 +1,4 @@
-"""The record of a clip: every number and name that is kept of it, each declared here and only here.
+"""The record of a clip: each of its numbers and names, declared here and only here.
 
 `Measures` and `ClipRecord` are the columns of index.parquet. From their declarations follow the
 scalar columns of the shards (`camvid.schema` has the others), what `filter` may decide by, the
@@ -160,7 +160,7 @@ class Measures:
 
 
 def measure(*artifacts: Reconstruction | MotionReport) -> Measures:
-    """A clip's numbers, as far as these artifacts tell them."""
+    """A clip's numbers, as far as these artifacts hold them."""
     quality = [a.quality for a in artifacts if isinstance(a, Reconstruction)]
     return Measures(**values_of(Measures, *artifacts, *quality))
 

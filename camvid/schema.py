@@ -1,4 +1,4 @@
-"""The shard schema, version 1: what a reader must know stands in the file."""
+"""The shard schema: its version and conventions, written into every file."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -25,9 +25,9 @@ CONVENTIONS = {
 
 
 def _huggingface_features() -> dict[str, Any]:
-    """So that the Hugging Face viewer shows the frames as pictures.
+    """So that the Hugging Face viewer shows the frames as images.
 
-    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as pictures where it is handed
+    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as images where it is handed
     these: `features=Features.from_dict(...)`.
     """
     images = {known.name for known in ONLY_IN_SHARDS if known.image}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, get_type_hints
 
 from camvid.errors import ConfigError
-from camvid.structure import did_you_mean, structure, unstructure
+from camvid.plain import did_you_mean, from_plain, to_plain
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def settings_tables(config: Any) -> dict[str, Any]:
     """The settings alone as nested tables: what run.toml holds, and `with_settings` takes."""
     values = {key: getattr(config, key) for key in _reachable(config)}
     return {
-        key: settings_tables(value) if is_dataclass(value) else unstructure(value)
+        key: settings_tables(value) if is_dataclass(value) else to_plain(value)
         for key, value in values.items()
     }
 
@@ -81,17 +81,17 @@ def with_settings(
     if unknown and gone is not None:  # a table of which nothing is left goes by its own name
         whole = bool(within) and len(unknown) == len(values)
         gone += [within] if whole else [_join(within, key) for key in unknown]
-    # What a backend is told lies in a table: its keys are known once the backend is chosen.
+    # A backend's options lie in a table: its keys are known once the backend is chosen.
     tables = [k for k in known if k in values and _is_table(getattr(config, k), values[k])]
     plain = [k for k in known if k in values and k not in tables]
-    changes = {k: structure(known[k], values[k], _join(within, k)) for k in plain}
+    changes = {k: from_plain(known[k], values[k], _join(within, k)) for k in plain}
     config = _replaced(config, changes, within)
     for key in tables:
         name, old = _join(within, key), getattr(config, key)
         if is_dataclass(old):
             new = with_settings(old, as_table(values[key], name), name, gone)
         else:
-            new = structure(known[key], values[key], name)
+            new = from_plain(known[key], values[key], name)
         config = _replaced(config, {key: new}, within)
     return config
 
@@ -100,7 +100,7 @@ def _reachable(config: Any) -> dict[str, Mapping[str, str]]:
     """What is declared of each field that may be named, in order."""
     bases = [base for base in reversed(type(config).__mro__) if is_dataclass(base)]
     declared = {f.name: f.metadata for base in bases for f in fields(base) if "unit" in f.metadata}
-    return {name: told for name, told in declared.items() if told["unit"] is not None}
+    return {name: facts for name, facts in declared.items() if facts["unit"] is not None}
 
 
 def as_table(value: Any, name: str) -> Mapping[str, Any]:

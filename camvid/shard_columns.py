@@ -12,9 +12,9 @@ import pyarrow as pa
 import camvid
 from camvid.columns import Column, columns_of, values_of
 from camvid.outcome import INDICATOR
+from camvid.plain import to_plain
 from camvid.record import ClipRecord, ObjectRecord
 from camvid.shard_row import ClipParts, cameras_to_lists, checksums, scene_scale
-from camvid.structure import unstructure
 
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 
@@ -47,7 +47,7 @@ def _camera_matrix(parts: ClipParts) -> dict[str, float] | None:
 def _objects(parts: ClipParts) -> list[dict[str, Any]]:
     motions = {motion.object_id: motion for motion in parts.motion.per_object}
     found = [(masked, motions.get(masked.object_id)) for masked in parts.objects]
-    return [unstructure(values_of(ObjectRecord, *pair)) for pair in found]
+    return [to_plain(values_of(ObjectRecord, *pair)) for pair in found]
 
 
 def _quality(parts: ClipParts) -> dict[str, Any]:
@@ -287,4 +287,4 @@ def _record(parts: ClipParts) -> dict[str, Any]:
     """The clip's record, in plain values."""
     solved = parts.reconstruction
     artifacts = (parts.clip, solved, solved.quality, parts.motion, parts.verdict)
-    return unstructure(values_of(ClipRecord, *artifacts)) | {"kind": parts.kind}
+    return to_plain(values_of(ClipRecord, *artifacts)) | {"kind": parts.kind}

@@ -1,4 +1,4 @@
-"""Which files in `shards/` are ours to replace: those that a list of ours names, and no other."""
+"""Which files in `shards/` may be replaced: those that an earlier manifest names, no others."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a shard's row is made of, and arrays of it again for whoever trains or audits."""
+"""Turns artifacts into a shard's row, and a row back into arrays."""
 
 import zlib
 from collections.abc import Iterable, Mapping

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import INDICATOR
+from camvid.plain import from_plain, to_plain
 from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
 from camvid.settings import setting
 from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
 from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
-from camvid.structure import structure, unstructure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def write_manifest(store: ClipStore, shards: Sequence[ShardInfo], content: str) 
         "content": content,
         "num_clips": sum(s.num_rows for s in shards),
         "counts": {kind: sum(s.num_rows for s in shards if s.kind == kind) for kind in INDICATOR},
-        "shards": unstructure(list(shards)),
+        "shards": to_plain(list(shards)),
     }
     store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
 
@@ -171,8 +171,8 @@ def read_manifest(store: ClipStore) -> dict[str, Any]:
         raise StoreError(f"{store.root} must hold {MANIFEST}, but does not: run `camvid curate`")
     try:
         manifest: dict[str, Any] = json.loads(store.read_bytes(MANIFEST))
-        structure(tuple[ShardInfo, ...], manifest["shards"], "shards")
-        structure(int, manifest["num_clips"], "num_clips")
+        from_plain(tuple[ShardInfo, ...], manifest["shards"], "shards")
+        from_plain(int, manifest["num_clips"], "num_clips")
     except (ValueError, TypeError, LookupError, ConfigError) as error:
         raise StoreError(
             f"{store.root}/{MANIFEST} must list the shards as `camvid curate` writes it, but is"
@@ -231,7 +231,7 @@ def _row_faults(row: dict[str, Any]) -> Iterable[str]:
     if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(row["frames"]):  # new in 1.2
         yield f"{FRAME_CRC32} must be the CRC-32 of each frame, but is not"
     for index, jpeg in enumerate(row["frames"]):
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None or picture.shape[:2] != (row["height_px"], row["width_px"]):
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None or image.shape[:2] != (row["height_px"], row["width_px"]):
             yield f"frame {index} must be a JPEG of {row['width_px']}x{row['height_px']}"
             break

@@ -1,4 +1,4 @@
-"""The Stage protocol and `run_stage`, the one barrier between a stage and the run.
+"""The Stage protocol, and `run_stage`, which turns whatever a stage does into one record.
 
 A stage is a function from artifacts to one artifact. It returns the artifact, or `Rejected`; it
 raises for failures. Only `run_stage` loads, reuses, times, catches and saves.
@@ -23,12 +23,12 @@ from camvid.errors import (
     StoreError,
 )
 from camvid.faults import is_of_machine
-from camvid.memory import give_back, peak_gpu_bytes, peak_rss_bytes, reset_peak_gpu
+from camvid.memory import peak_gpu_bytes, peak_rss_bytes, release_memory, reset_peak_gpu
 from camvid.outcome import Reason, Rejected, Status
 from camvid.parallel import one_thread_per_call
+from camvid.plain import to_plain
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.structure import unstructure
 from camvid.video.names import writable
 from camvid.weights import Weight
 
@@ -112,7 +112,7 @@ def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) 
     another value makes its artifacts anew. Where a stage runs (`resources`) changes nothing.
     """
     settings = {
-        f.name: unstructure(getattr(config, f.name))
+        f.name: to_plain(getattr(config, f.name))
         for f in fields(config)  # pyright: ignore[reportArgumentType]
         if f.name != "resources"
     }
@@ -144,7 +144,7 @@ def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = Fal
     store.remove_record(row.clip_id, stage.name)
     with one_thread_per_call():
         record = _attempt(stage, store, row, identity)
-    give_back()
+    release_memory()
     store.save_record(record)
     return row.after(record)
 
@@ -196,13 +196,13 @@ def failure(error: Exception, where: str) -> dict[str, Any]:
     cause = type(error).__name__
     line = writable(" ".join(str(error).split())) or cause
     foreseen = isinstance(error, ClipError | DamagedArtifact)
-    told = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
-    if told:
-        logger.error("%s: %s", where, told)
+    trace = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
+    if trace:
+        logger.error("%s: %s", where, trace)
     return {
         "status": "failed",
         "error": line if foreseen else f"{cause}: {line}",
         "cause": cause,
         "of_machine": is_of_machine(error),
-        "traceback": told,
+        "traceback": trace,
     }

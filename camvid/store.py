@@ -1,4 +1,4 @@
-"""The run's folder: the path of every artifact, atomic writes, and what each stage left there.
+"""The run's folder: paths of artifacts, atomic writes, and the record that each stage left.
 
 A stage's *record* is written after its artifact and taken away before the artifact is replaced, so
 a record always speaks of the artifact beside it, whenever the process is killed. It holds the size
@@ -35,7 +35,7 @@ from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 
 A = TypeVar("A")
 _REMEDY = "`camvid curate` makes it anew"
@@ -319,13 +319,13 @@ class ClipStore:
         if not self.exists(name):
             return None
         try:
-            return structure(StageRecord, json.loads(self.read_bytes(name)))
+            return from_plain(StageRecord, json.loads(self.read_bytes(name)))
         except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
 
     def save_record(self, record: StageRecord) -> None:
         name = f"{self.clip_folder(record.clip_id)}/{record.stage}.record.json"
-        self.write_bytes(name, json.dumps(unstructure(record), indent=1).encode())
+        self.write_bytes(name, json.dumps(to_plain(record), indent=1).encode())
 
     def remove_record(self, clip_id: str, stage: str) -> None:
         self.remove(f"{self.clip_folder(clip_id)}/{stage}.record.json")

@@ -1,4 +1,4 @@
-"""From measures to a verdict: named thresholds, nothing else. Seconds for a million clips."""
+"""Turns a clip's measures into a verdict by named thresholds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -40,7 +40,7 @@ class Policy:
     A motion probability is that of the strength being above `min_motion_strength`, by its
     interval: `min_motion_probability` is what a clip needs to be called moving, and
     `max_motion_probability` what it may have to be called still; between them it is undecided. So
-    it is where more than `max_unmeasured_fraction` of the pictures is an object whose motion is not
+    it is where more than `max_unmeasured_fraction` of the image is an object whose motion is not
     known: without tracks, or with some that move among more that stand still. Where the background
     itself moves by more than `max_motion_background`, the cameras are not good.
     An overlay (a logo, a hood, black corners) may hide `max_overlay_fraction` of the image.
@@ -63,7 +63,7 @@ class Policy:
     max_motion_probability: float = setting(
         0.2, "probability", "A clip is called still only if motion is no more probable."
     )
-    # Of 8 still clips the most was .0044; of a mover hidden in a mask of still things .0051.
+    # Of 8 still clips the most was .0044; of a mover hidden in a mask of static objects .0051.
     max_unmeasured_fraction: float = setting(
         0.0047, "share of the image", "Objects of unknown motion may take as much of a still clip."
     )
@@ -145,7 +145,7 @@ def decide(
 
     Whether something moves has three answers. A clip of which neither can be said is `none`,
     however good its cameras: as `3d` it might teach that a mover stands still, and as `4d` or
-    `video` its strength, which is trained on, might be noise or that of another thing.
+    `video` its strength, which is trained on, might be noise or that of another object.
 
     Args:
         measures: the clip in numbers.

@@ -38,7 +38,7 @@ class AlignDepth:
     """Frames, ObjectMasks, Reconstruction -> DepthMaps (none where there is no trajectory)."""
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
     writes: ClassVar[type] = DepthMaps
 

@@ -1,4 +1,4 @@
-"""Filter: what the clip is good for, by named thresholds."""
+"""Filter: the clip's kind (4d, 3d, video or none), by named thresholds."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Measure motion: reproject keypoints as if the world stood still; what is left is motion."""
+"""Measure motion: how far keypoints move beyond what a static world would show."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -31,7 +31,7 @@ class ReconstructConfig(BackendConfig):
 class Reconstruct:
     """Clip, Frames, MovableMasks, PointTracks -> Reconstruction.
 
-    A camera without a trajectory (fixed, turning in place, not to be trusted) is an outcome, not a
+    A camera without a trajectory (fixed, rotation-only, not to be trusted) is an outcome, not a
     rejection: the clip may still be good as video, or more where the policy says so.
     """
 

@@ -13,18 +13,18 @@ from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames
 from camvid.errors import ConfigError, DamagedArtifact
-from camvid.memory import give_back
+from camvid.memory import release_memory
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
 from camvid.models.shots.pyscenedetect import PySceneDetectOptions
 from camvid.outcome import Reason
 from camvid.parallel import one_thread_per_call
+from camvid.plain import from_plain, to_plain
 from camvid.reasons import Why
 from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.structure import structure, unstructure
 from camvid.video.cut import CutClip, CutOptions, cut
 from camvid.video.decode import local_copy
 from camvid.video.names import source_name
@@ -48,7 +48,7 @@ class SplitConfig(BackendConfig):
 
     cut: CutOptions = table(CutOptions())
     licence: str = setting("", "text", "Licence of the videos, copied into every clip and shard.")
-    picture_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
+    image_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
     resources: Resources = Resources(cpus=0.5)
 
     def build(self) -> "Split":
@@ -74,9 +74,9 @@ class Split:
     def __call__(self, uri: str) -> Iterator[CutClip]:
         config = self.config
         with local_copy(uri) as path:
-            video = probe(uri, picture_fps=config.picture_fps, local=path)
+            video = probe(uri, image_fps=config.image_fps, local=path)
             video = replace(video, uri=source_name(uri), licence=config.licence)
-            shots = self._detector.detect(path, picture_fps=config.picture_fps)
+            shots = self._detector.detect(path, image_fps=config.image_fps)
             yield from cut(video, shots, config.cut, path=path)
 
 
@@ -109,9 +109,9 @@ def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
     store.remove(_record_name(uri))
     with one_thread_per_call():
         rows = _split(split, store, uri, identity)
-    give_back()
+    release_memory()
     record = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity, rows=rows)
-    store.write_bytes(_record_name(uri), json.dumps(unstructure(record), indent=1).encode())
+    store.write_bytes(_record_name(uri), json.dumps(to_plain(record), indent=1).encode())
     return rows
 
 
@@ -170,7 +170,7 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
 
 
 def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
-    """Identity of the clip's pictures: their source and how they were cut, not where it lies."""
+    """Identity of the clip's frames: their source and how they were cut, not where it lies."""
     identity = split.fingerprint(clip.video.sha256, clip.clip_id)
     return {Clip.__name__: identity, Frames.__name__: identity}
 
@@ -202,6 +202,6 @@ def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
     if not store.exists(name):
         return None
     try:
-        return structure(VideoRecord, json.loads(store.read_bytes(name)))
+        return from_plain(VideoRecord, json.loads(store.read_bytes(name)))
     except (ValueError, TypeError, ConfigError):
         return None  # an older layout or damage: the video is split again

@@ -1,4 +1,4 @@
-"""Verify: with the cameras known, what moves shows where the segmenter saw nothing."""
+"""Verify: with the cameras known, finds movers that the segmenter missed and splits masks."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Write shards: the one stage that gathers. Clips of a kind, in order of their ids, to Parquet."""
+"""Write shards: all finished clips to Parquet, by kind and in order of their ids."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from typing import ClassVar
 import camvid
 from camvid.errors import DamagedArtifact, StoreError
 from camvid.outcome import INDICATOR, Kind
+from camvid.plain import from_plain, to_plain
 from camvid.schema import SCHEMA_VERSION
 from camvid.shard_columns import shard_row
 from camvid.shard_folder import ShardFolder
@@ -23,7 +24,6 @@ from camvid.shards import (
 )
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.structure import structure, unstructure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class WriteShards:
     def _content(self, rows: Mapping[str, tuple[ClipRow, Kind]], weights: list[str]) -> str:
         """Identity of what the shards hold: equal content need not be written again."""
         clips = [(i, kind, sorted(row.fingerprints.items())) for i, (row, kind) in rows.items()]
-        parts = [SCHEMA_VERSION, camvid.__version__, self.version, unstructure(self.config)]
+        parts = [SCHEMA_VERSION, camvid.__version__, self.version, to_plain(self.config)]
         text = json.dumps([*parts, sorted(clips), weights])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -100,6 +100,6 @@ def _unchanged(store: ClipStore, content: str) -> list[ShardInfo] | None:
         return None  # there is none, or it is damaged: the shards are written again
     if manifest.get("content") != content:
         return None
-    shards = [structure(ShardInfo, shard) for shard in manifest["shards"]]
+    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
     whole = all(store.size_bytes(f"shards/{shard.name}") == shard.size_bytes for shard in shards)
     return shards if whole else None

@@ -1,6 +1,6 @@
 """The circuit breaker: a missing driver must not silently turn a million clips into failures.
 
-What tells a broken machine from a folder of broken videos is not how many fail first, but why:
+A broken machine differs from a folder of broken videos not in how many fail first, but in why:
 
 - a fault of the machine (`camvid.faults`: a library, device or disk that is missing) would meet any
   other clip too. Few are enough, where nearly all clips fail so in one stage.
@@ -80,6 +80,6 @@ class Breaker:
         key = "after_machine_faults" if row.of_machine else "after_equal_failures"
         return (
             f"run stopped: {count} of {self.came[stage]} clips failed in {stage}: {row.cause}"
-            f" (last: {row.error}); mend that and run the same command again to resume, or let it"
+            f" (last: {row.error}); fix that and run the same command again to resume, or let it"
             f" go on past them with --set breaker.{key}=0"
         )

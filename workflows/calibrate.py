@@ -1,4 +1,4 @@
-"""Labels of a person against what a run measured: `camvid calibrate`."""
+"""`camvid calibrate`: chooses the threshold of motion strength from a person's labels."""
 
 import csv
 import io

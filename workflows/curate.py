@@ -13,7 +13,7 @@ from camvid.artifacts import Clip, Verdict
 from camvid.errors import DamagedArtifact
 from camvid.index import placed, stopped_record, verdict_record, write_index
 from camvid.ledger import LedgerWriter
-from camvid.memory import give_back
+from camvid.memory import release_memory
 from camvid.outcome import Kind
 from camvid.pipeline import CLIP_STAGES
 from camvid.record import ClipRecord
@@ -138,7 +138,7 @@ def gather(
     for number, row in enumerate(rows):
         if error := write_shards.damaged.get(row.clip_id):
             index[number] = stopped_record(_failed(row, error), None)
-    give_back()
+    release_memory()
     written = write_index(store, [placed(r, places.get(r.clip_id)) for r in index.values()])
     write_card(store, written, provenance)
     return written

@@ -1,4 +1,4 @@
-"""A run against known truth: `camvid evaluate`."""
+"""`camvid evaluate`: scores a run against ground truth."""
 
 import json
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from camvid.evaluation.scores import ClipResults, ClipScores, score_clip, score_
 from camvid.evaluation.summary import RunScores, score_run
 from camvid.evaluation.truth import ClipTruth, Labels, find_truths, match_truth, read_truth
 from camvid.index import read_index
+from camvid.plain import to_plain
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 
 EVALUATION = "evaluation.json"
 CALIBRATION = "depth_confidence.svg"
@@ -59,7 +59,7 @@ def evaluate(
             f" it lies in; none is among {', '.join(sorted(truths))}"
         )
     scores = score_run(clips)
-    store.write_bytes(EVALUATION, json.dumps(unstructure(scores), indent=1).encode())
+    store.write_bytes(EVALUATION, json.dumps(to_plain(scores), indent=1).encode())
     if scores.depth_by_confidence:
         store.write_bytes(CALIBRATION, calibration_plot(scores.depth_by_confidence).encode())
     return scores

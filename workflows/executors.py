@@ -1,4 +1,4 @@
-"""Which executor a command line asks for."""
+"""Chooses the executor, in-process or Ray, that a command line asks for."""
 
 from camvid.errors import BackendUnavailable
 from workflows import in_process

@@ -34,7 +34,7 @@ class Check:
     ok: bool
     required: bool
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def check_health() -> list[Check]:
@@ -44,7 +44,7 @@ def check_health() -> list[Check]:
         Check(name="python", ok=sys.version_info >= (3, 11), required=True, found=python),
         Check(name="threads", ok=True, required=False, found=str(num_threads())),
         *(_package(name, "pip install camvid", required=True) for name in PACKAGES),
-        *(_package(name, mend, required=False) for name, mend in OPTIONAL_PACKAGES.items()),
+        *(_package(name, fix, required=False) for name, fix in OPTIONAL_PACKAGES.items()),
         _gpu(),
         _scratch_disk(),
         Check(name="weights folder", ok=True, required=False, found=str(weights.directory())),
@@ -52,11 +52,11 @@ def check_health() -> list[Check]:
     ]
 
 
-def _package(name: str, mend: str, *, required: bool) -> Check:
+def _package(name: str, fix: str, *, required: bool) -> Check:
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Check(name=name, ok=False, required=required, found="none", mend=mend)
+        return Check(name=name, ok=False, required=required, found="none", fix=fix)
     return Check(name=name, ok=True, required=required, found=found)
 
 
@@ -78,7 +78,7 @@ def _scratch_disk() -> Check:
         ok=enough,
         required=True,
         found=f"{free / 1e9:.1f} GB free in {tempfile.gettempdir()}",
-        mend="" if enough else "set TMPDIR to a larger disk",
+        fix="" if enough else "set TMPDIR to a larger disk",
     )
 
 
@@ -104,12 +104,12 @@ def _backend(config: BackendConfig, *, required: bool) -> Check:
     try:
         found = find_weights(config)
     except CamvidError as error:
-        mend = getattr(error, "mend", "")
-        told = str(error).removesuffix(f"; run: {mend}")
-        return Check(name=name, ok=False, required=required, found=told, mend=mend)
+        fix = getattr(error, "fix", "")
+        lack = str(error).removesuffix(f"; run: {fix}")
+        return Check(name=name, ok=False, required=required, found=lack, fix=fix)
     lacking = [c for c in CATALOGUE.values() if c.backend == config.backend and not found]
     if lacking:
-        told = f"runs, but worse, without {lacking[0].name} ({lacking[0].licence})"
-        return Check(name=name, ok=False, required=False, found=told, mend=lacking[0].mend)
+        without = f"runs, but worse, without {lacking[0].name} ({lacking[0].licence})"
+        return Check(name=name, ok=False, required=False, found=without, fix=lacking[0].fix)
     used = ", ".join(f"{w.name} ({w.licence})" for w in found)
     return Check(name=name, ok=True, required=required, found=used or "needs no weights")

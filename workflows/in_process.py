@@ -1,4 +1,4 @@
-"""The graph in this process: one clip after another, threads inside the stages."""
+"""Runs the stages in this process: one clip after another, with threads inside the stages."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""The gate: which weights a run will use, and whether their licences were accepted."""
+"""Checks the weights that a run will use: present, and their licences accepted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

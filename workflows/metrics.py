@@ -11,7 +11,7 @@ from camvid.video.find import find_videos
 
 
 def score_folders(made: str, true: str, weights: NetworkWeights, device: str) -> list[Measure]:
-    """Videos, or folders of pictures, of the same names, frames and sizes."""
+    """Videos, or folders of images, of the same names, frames and sizes."""
     ours, theirs = (_by_name(folder) for folder in (made, true))
     if set(ours) != set(theirs):
         lonely = sorted(set(ours) ^ set(theirs))

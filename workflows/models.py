@@ -1,4 +1,4 @@
-"""What `camvid models` tells and does: the catalogue against this machine."""
+"""What `camvid models` shows and does: the catalogue against this machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from camvid.models.catalogue import CATALOGUE
 from camvid.models.checkpoint_sources import Checkpoint
 from camvid.models.fetching import fetch
 from camvid.models.registry import role_of
-from camvid.structure import did_you_mean
+from camvid.plain import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The same graph on Ray Data: on this machine's cores or on a cluster.
+"""Runs the stages on Ray Data: on this machine's cores or on a cluster.
 
 Rows carry ids and small numbers; arrays stay in the store. Neighbouring stages with equal
 resources run in one actor: a clip's frames are decoded once, models stay warm, and two cores do
@@ -15,9 +15,9 @@ import ray
 import ray.data
 
 from camvid.errors import CamvidError
+from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, Resources, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
-from camvid.structure import structure, unstructure
 from stages.split import Split, SplitConfig, run_split
 from workflows.ray_cluster import ray_cluster
 
@@ -154,7 +154,7 @@ def gpu_plan(
 
 
 def pack(row: ClipRow) -> RayRow:
-    return {"row": json.dumps(unstructure(row)), "abort": "", "message": ""}
+    return {"row": json.dumps(to_plain(row)), "abort": "", "message": ""}
 
 
 def _abort(error: CamvidError) -> RayRow:
@@ -163,7 +163,7 @@ def _abort(error: CamvidError) -> RayRow:
 
 
 def unpack(row: RayRow) -> ClipRow:
-    return structure(ClipRow, json.loads(row["row"]))
+    return from_plain(ClipRow, json.loads(row["row"]))
 
 
 def _cpu_shares(split: Resources, groups: Sequence[Resources], workers: int) -> list[float]:

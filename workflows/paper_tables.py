@@ -17,11 +17,11 @@ from camvid.genxd.data_sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
 from camvid.genxd.metrics import Measure, NetworkWeights, Scorer
 from camvid.genxd.protocols import Protocol, given_places, scene_of
-from camvid.genxd.sampling import conditions_of, sample_pictures
+from camvid.genxd.sampling import conditions_of, sample_images
 from camvid.genxd.video_out import to_rgb, write_mp4
-from camvid.structure import unstructure
+from camvid.plain import to_plain
 
-OnClip = Callable[[int], None]  # told how many samples are done
+OnClip = Callable[[int], None]  # called with how many samples are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def _make(
 ) -> tuple[U8, U8]:
     """A clip as generated and as it is, [F, H, W, 3]."""
     scene = scene_of(sample, run.protocol.kind, at, options)
-    made = sample_pictures(
+    made = sample_images(
         checkpoint.model,
         checkpoint.codec,
         conditions_of([scene], checkpoint.codec),
@@ -146,6 +146,6 @@ def _write(
         failed=failed,
     )
     run.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(unstructure(result), indent=1)
+    text = json.dumps(to_plain(result), indent=1)
     (run.out / f"{run.protocol.name}.json").write_text(text, encoding="utf-8")
     return result

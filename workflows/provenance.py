@@ -1,4 +1,4 @@
-"""What made a run, beside its settings: versions, weights, videos."""
+"""Records what made a run beside its settings: versions, weights, videos."""
 
 import importlib.metadata
 import platform

@@ -1,4 +1,4 @@
-"""New thresholds over what was measured: decided from the index alone, no model runs."""
+"""Applies new thresholds to what a run measured; no model runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

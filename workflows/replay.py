@@ -1,4 +1,4 @@
-"""Rows of a finished run from what its stages recorded: to run one stage again from its inputs."""
+"""Runs one stage of one clip again, from the inputs that a finished run stored."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.index import find_record, read_index
 from camvid.pipeline import CLIP_STAGES
+from camvid.plain import did_you_mean
 from camvid.record import ClipRecord
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
-from camvid.structure import did_you_mean
 from stages.split import Split, load_video_record
 from workflows.curate import CurateConfig
 from workflows.licences import LicenceConfig, weights_in_use

@@ -67,7 +67,7 @@ def write_report(store: ClipStore, config: ReportConfig, index: Sequence[ClipRec
 
 
 def _weights(store: ClipStore) -> list[str]:
-    """The weights that made the run, as its run.toml tells of them."""
+    """The weights that made the run, as its run.toml lists them."""
     if not store.exists("run.toml"):
         return []
     with store.open_local("run.toml") as local:
@@ -85,8 +85,8 @@ def write_card(
             CARD,
         )
         return
-    told = {key: value for key, value in provenance.items() if key != "videos"}
-    card = dataset_card(run_name(store), funnel_from_index(index), index, told)
+    shown = {key: value for key, value in provenance.items() if key != "videos"}
+    card = dataset_card(run_name(store), funnel_from_index(index), index, shown)
     store.write_bytes(CARD, (text := card.encode()) + _seal(text))
 
 

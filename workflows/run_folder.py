@@ -1,4 +1,4 @@
-"""The run's folder: whose it is, before anything is written into it."""
+"""Checks that a folder is empty or a run's own before anything is written into it."""
 
 import tomllib
 

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from camvid.errors import ConfigError, StoreError
+from camvid.plain import from_plain, to_plain
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.structure import structure, unstructure
 from camvid.video.names import writable
 
 STATE = "state.json"
@@ -113,7 +113,7 @@ class StateWriter:
             rows=dict(self._rows),
             updated_s=time.time(),
         )
-        self._store.write_bytes(STATE, json.dumps(unstructure(now), indent=1).encode())
+        self._store.write_bytes(STATE, json.dumps(to_plain(now), indent=1).encode())
 
 
 def read_state(store: ClipStore) -> RunState | None:
@@ -121,6 +121,6 @@ def read_state(store: ClipStore) -> RunState | None:
     if not store.exists(STATE):
         return None
     try:
-        return structure(RunState, json.loads(store.read_bytes(STATE)))
+        return from_plain(RunState, json.loads(store.read_bytes(STATE)))
     except (ValueError, TypeError, ConfigError):
         return None

@@ -1,4 +1,4 @@
-"""How far a run is: from its state and ledger while it is under way, from its index once it ended.
+"""Reports a run's progress: from state and ledger while it runs, from the index once it ended.
 
 The index of an earlier command over the same folder says nothing of the one that runs now.
 """

@@ -1,7 +1,8 @@
 """run.toml: the settings of a run and what made it, so that it can be made again.
 
 Older versions are read too: keys that moved are found where they were, keys that went are named in
-one line and passed over. A command reads the sections that it needs and no others.
+one line and passed over. A key that was only renamed may be given by its old name everywhere. A
+command reads the sections that it needs and no others.
 """
 
 import logging
@@ -18,7 +19,11 @@ from workflows.run_folder import RUN_TOML
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-VERSION = 2  # raised when a key goes, moves or changes its meaning; `_upgraded` knows what moved
+VERSION = 3  # raised when a key goes, moves or changes its meaning; `_upgraded` knows what moved
+
+_RENAMED = (  # section, old key, new key; since version 3
+    ("split", "picture_fps", "image_fps"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ class RunToml:
         """One part of the configuration, with `section.key=value` overrides."""
         tables = _upgraded(self.tables, self.version)
         config = self._over(default, as_table(tables.get(name, {}), name), name)
-        return with_settings(config, parse_overrides(overrides).get(name, {}), name)
+        return with_settings(config, _overrides(overrides).get(name, {}), name)
 
     def over(self, config: T) -> T:
         """The whole configuration."""
@@ -65,7 +70,7 @@ def load_settings(
     """
     config = with_settings(config, profile or {})
     config = _parsed(read_toml(path), path).over(config) if path else config
-    return with_settings(config, parse_overrides(overrides))
+    return with_settings(config, _overrides(overrides))
 
 
 def read_run_toml(store: ClipStore) -> RunToml:
@@ -115,15 +120,32 @@ def _parsed(tables: Mapping[str, Any], name: str) -> RunToml:
     return RunToml(tables=tables, version=version, provenance=provenance)
 
 
+def _overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    return _renamed(parse_overrides(overrides))
+
+
 def _upgraded(tables: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """The tables under the names of the present version."""
+    return _renamed(_with_options(tables) if version == 1 else tables)
+
+
+def _with_options(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Version 1 had a table for every backend; now `options` is that of the backend in use."""
-    if version > 1:
-        return dict(tables)
     names = {name for known in BACKENDS.values() for name in known}
     upgraded = {key: value for key, value in tables.items() if key not in names}
     if tables.get("backend") in names:
         upgraded["options"] = tables.get(tables["backend"], {})
     return {
-        key: _upgraded(value, version) if isinstance(value, Mapping) else value
+        key: _with_options(value) if isinstance(value, Mapping) else value
         for key, value in upgraded.items()
     }
+
+
+def _renamed(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables with present names: scripts and files written by hand carry no version."""
+    renamed = dict(tables)
+    for section, old, new in _RENAMED:
+        values = renamed.get(section)
+        if isinstance(values, Mapping) and old in values:
+            renamed[section] = {new if key == old else key: value for key, value in values.items()}
+    return renamed

@@ -1,4 +1,4 @@
-"""Sampling from a checkpoint: pictures and a camera path in, a video out."""
+"""Sampling from a checkpoint: images and a camera path in, a video out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_sample import motion_id_of, scale_cameras
 from camvid.genxd.device import choose_device
 from camvid.genxd.diffusion import OnStep, SamplerOptions
-from camvid.genxd.sampling import Scene, conditions_of, sample_pictures
+from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_mp4, write_png
 from camvid.outcome import Kind
 
@@ -52,7 +52,7 @@ def sample(
 ) -> list[U8]:
     """One video [F, H, W, 3] for each seed."""
     scene = make_scene(request, checkpoint.trained_on)
-    made = sample_pictures(
+    made = sample_images(
         checkpoint.model,
         checkpoint.codec,
         conditions_of([scene] * len(request.seeds), checkpoint.codec),
@@ -60,7 +60,7 @@ def sample(
         options=options,
         on_step=on_step,
     )
-    return [to_rgb(pictures) for pictures in made.numpy()]
+    return [to_rgb(images) for images in made.numpy()]
 
 
 def write_sample(path: Path, rgb: U8, given: Sequence[int] = ()) -> tuple[Path, Path]:
@@ -83,7 +83,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def make_scene(request: SampleRequest, trained_on: DataOptions) -> Scene:
-    """The request in the model's units: framed pictures, scaled cameras, motion."""
+    """The request in the model's units: framed images, scaled cameras, motion."""
     data = _data_options(request, trained_on)
     size_hw = (data.height_px, data.width_px)
     images = read_images(request.images)
@@ -94,7 +94,7 @@ def make_scene(request: SampleRequest, trained_on: DataOptions) -> Scene:
     scale = request.scene_scale or path.scene_scale or 1.0
     cameras = scale_cameras(path.seen_from(min(at)), scale, min(at), data.scale_rule)
     return Scene(
-        pictures=_framed(images, framing, size_hw),
+        images=_framed(images, framing, size_hw),
         at=at,
         cam_from_world=cameras,
         K=np.stack([framing.of_K(K, size_hw) for K in path.K_of(image_hw)]),
@@ -120,13 +120,13 @@ def find_path(camera: str, num_frames: int) -> CameraPath:
 
 
 def read_images(paths: Sequence[str]) -> list[U8]:
-    """Pictures [H, W, 3] of one size."""
+    """Images [H, W, 3] of one size."""
     images: list[U8] = []
     for path in paths:
         data = np.fromfile(path, np.uint8) if Path(path).is_file() else np.empty(0, np.uint8)
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if bgr is None:
-            raise ConfigError(f"--image must be a picture that can be decoded, got {path}")
+            raise ConfigError(f"--image must be an image that can be decoded, got {path}")
         images.append(np.ascontiguousarray(bgr[..., ::-1], np.uint8))
     sizes = {f"{image.shape[1]}x{image.shape[0]}" for image in images}
     if len(sizes) != 1:
@@ -158,6 +158,6 @@ def _data_options(request: SampleRequest, trained_on: DataOptions) -> DataOption
 
 
 def _framed(images: Sequence[U8], framing: Framing, size_hw: tuple[int, int]) -> F32:
-    """Pictures [G, 3, H, W] in [-1, 1]."""
-    framed = np.stack([framing.of_picture(image, size_hw) for image in images])
+    """Images [G, 3, H, W] in [-1, 1]."""
+    framed = np.stack([framing.of_image(image, size_hw) for image in images])
     return (framed.transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(np.float32)

@@ -11,7 +11,7 @@ _NUM_SHOWN = 3  # of the items of a list
 _HEAD = """\
 # Settings
 
-What `camvid curate` can be told, in a file (`--config`, a table for each section) or one by one
+The settings of `camvid curate`, in a file (`--config`, a table for each section) or one by one
 (`--set section.key=value`); `RUN/run.toml` holds those of a run. `options` are those of the backend
 in use; the default names the backends that have them. Every other number is a constant of the code.
 

@@ -95,8 +95,8 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
     """Data, codec, network and optimiser as they are before the first step."""
     accelerator = join_processes()
     config.run.micro_batches(accelerator.num_processes)  # fails now, not in the first step
-    pictures = ClipDataset(index, config.data)
-    codec = make_codec(config.codec, saved or config.model.init, pictures).to(accelerator.device)
+    with_images = ClipDataset(index, config.data)
+    codec = make_codec(config.codec, saved or config.model.init, with_images).to(accelerator.device)
     latents = None
     if config.codec.cache_latents:
         rank, count = accelerator.process_index, accelerator.num_processes

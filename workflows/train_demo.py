@@ -21,18 +21,18 @@ from camvid.genxd.checkpoint import Checkpoint, load_checkpoint
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
-from camvid.genxd.sampling import Scene, conditions_of, sample_pictures
+from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_png
 from camvid.index import read_index
 from camvid.outcome import Kind
+from camvid.plain import to_plain
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene
 from camvid.scenes.motion import Orbit, RigidMotion
 from camvid.scenes.render import render
 from camvid.scenes.spec import Body, SceneSpec
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows.curate import CurateConfig, Executor, curate
 from workflows.train import train
 
@@ -90,7 +90,7 @@ def write_training_videos(folder: Path) -> list[str]:
 
 
 def run_train_demo(out: Path, config: TrainConfig, execute: Executor) -> DemoNumbers:
-    """Curates, trains and measures; leaves pictures, numbers.json and README.md in `out`."""
+    """Curates, trains and measures; leaves images, numbers.json and README.md in `out`."""
     videos = write_training_videos(out / "videos")
     curate(videos, str(out / "run"), CurateConfig(), execute)
     started_s = time.perf_counter()
@@ -135,7 +135,7 @@ def read_losses(out: Path) -> tuple[float, float]:
 
 def reproduce(checkpoint: Checkpoint, clip: Sample, out: Path) -> dict[str, float]:
     """A clip that was trained on, from some of its frames."""
-    true = _pictures(clip)
+    true = _images(clip)
     last = len(true) - 1
     one, three = (0,), (0, (last - 2) // 2 + 1, last)
     from_one = _sample(checkpoint, clip, one)
@@ -157,14 +157,14 @@ def compare_motion(
     checkpoint: Checkpoint, clip: Sample, still: Sample, out: Path
 ) -> dict[str, float]:
     """The same first frame and cameras with motion strength 0 and with the clip's own."""
-    at_rest = _pictures(still)
+    at_rest = _images(still)
     none = _sample(checkpoint, clip, (0,), motion_id=0.0)
     high = _sample(checkpoint, clip, (0,))
-    _write_rows(out / "motion.png", [at_rest, none, high, _pictures(clip)], (0,))
+    _write_rows(out / "motion.png", [at_rest, none, high, _images(clip)], (0,))
     return {
         "departure_motion_0": _departure(none, at_rest),
         "departure_motion_high": _departure(high, at_rest),
-        "departure_true": _departure(_pictures(clip), at_rest),
+        "departure_true": _departure(_images(clip), at_rest),
     }
 
 
@@ -172,7 +172,7 @@ def compare_cameras(
     checkpoint: Checkpoint, clip: Sample, back: Sample, out: Path
 ) -> dict[str, float]:
     """The same middle frame, where the two ways cross, with the cameras of one and of the other."""
-    there, other = _pictures(clip), _pictures(back)
+    there, other = _images(clip), _images(back)
     middle = (len(there) // 2,)
     forward = _sample(checkpoint, clip, middle)
     way_back = replace(clip, cam_from_world=back.cam_from_world, K=back.K)
@@ -186,13 +186,13 @@ def compare_cameras(
 
 def write_numbers(out: Path, numbers: DemoNumbers) -> None:
     """numbers.json for programs, README.md for people."""
-    values = unstructure(numbers)
+    values = to_plain(numbers)
     (out / "numbers.json").write_text(json.dumps(values, indent=2))
     rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in values.items())
-    pictures = "\n\n".join(
+    images = "\n\n".join(
         f"![{caption}]({name}.png)\n\n{caption}" for name, caption in _CAPTIONS.items()
     )
-    (out / "README.md").write_text(f"# Training demo\n\n| | |\n|---|---|\n{rows}\n\n{pictures}\n")
+    (out / "README.md").write_text(f"# Training demo\n\n| | |\n|---|---|\n{rows}\n\n{images}\n")
 
 
 def _sample(
@@ -206,7 +206,7 @@ def _sample(
 ) -> F32:
     """All frames [F, 3, H, W], made from the given ones."""
     scene = Scene(
-        pictures=_pictures(clip)[list(given)],
+        images=_images(clip)[list(given)],
         at=given,
         cam_from_world=clip.cam_from_world,
         K=clip.K,
@@ -214,19 +214,17 @@ def _sample(
         motion_id=clip.motion_id if motion_id is None else motion_id,
     )
     conditions = conditions_of([scene], checkpoint.codec)
-    made = sample_pictures(
-        checkpoint.model, checkpoint.codec, conditions, seeds=[0], options=options
-    )
+    made = sample_images(checkpoint.model, checkpoint.codec, conditions, seeds=[0], options=options)
     return made[0].numpy()
 
 
-def _pictures(clip: Sample) -> F32:
+def _images(clip: Sample) -> F32:
     assert clip.rgb is not None  # latents are not cached here
     return clip.rgb
 
 
 def _psnr_db(made: F32, true: F32, given: Sequence[int]) -> float:
-    """Over the frames that were not given; pictures in [-1, 1]."""
+    """Over the frames that were not given; images in [-1, 1]."""
     targets = [i for i in range(len(true)) if i not in given]
     return float(10 * np.log10(4 / np.square(made[targets] - true[targets]).mean()))
 

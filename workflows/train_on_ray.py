@@ -15,7 +15,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from camvid.errors import CamvidError, RunAborted
 from camvid.genxd.training.checkpoints import Checkpoints
 from camvid.genxd.training.options import TrainConfig
-from camvid.structure import structure, unstructure
+from camvid.plain import from_plain, to_plain
 from workflows.ray_cluster import ray_cluster
 from workflows.train import Trained, train
 
@@ -32,7 +32,7 @@ def train_on_ray(
     job: dict[str, Any] = {
         "shards": shards if "://" in shards else str(Path(shards).resolve()),
         "out": str(out.resolve()),
-        "config": unstructure(config),
+        "config": to_plain(config),
         "resume": resume,
     }
     with ray_cluster(address, workers, show_logs=True):
@@ -55,7 +55,7 @@ def train_on_ray(
 def _work(job: Mapping[str, Any]) -> None:
     """On each worker."""
     logging.basicConfig(level=logging.INFO, format="camvid: %(message)s")
-    config = structure(TrainConfig, job["config"])
+    config = from_plain(TrainConfig, job["config"])
     train(job["shards"], Path(job["out"]), config, resume=job["resume"])
 
 

@@ -1,1 +1,1 @@
-"""Dense depth: triangulated flow, fused; movers on the ground; aligned relative inverse depth."""
+"""Dense depth: least squares over flow, planes and edges, and over where movers stand."""

@@ -1,12 +1,11 @@
-"""One frame's depth from what all frames around it measured: they see each other's blind spots.
+"""Robust means of inverse depths: of one frame's pairs, and of several frames seen from one.
 
-A border of the picture, the ground behind a mover and the surroundings of the point that the camera
-heads for are measured badly in one frame and well in another. The frames' depths are brought into
-one and put to a vote there: noise averages out, and what only one frame saw so is outvoted.
+A border of the image, the ground behind a mover and the surroundings of the point that the camera
+heads for are measured badly in one frame and well in another: noise averages out, and what only one
+frame saw so is outvoted.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +13,13 @@ import numpy as np
 from camvid.artifacts import F32, Bool
 from camvid.depth.views import PixelMap, Views
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusionOptions:
-    """Whose measurements are fused, and how they are weighed."""
-
-    gaps: tuple[int, ...] = (3, 6, 10, 16, 24)  # frames before and after that have a say
-    best_sigma: float = 0.004  # relative error that no measurement is believed to be better than
-    tolerance: float = 0.05  # of inverse depth: what differs less from the median is averaged
-    own_sigma: float = 3.0  # expected relative error of one whose support is 1
-    dissent_sigma: float = 0.1  # and what all dissent adds to it
+_BEST_SIGMA = 0.004  # relative: nothing is believed to be measured better
+_SCALES = (0.3, 0.1, 0.04, 0.04)  # relative difference at which a value counts a quarter, by round
+_DISSENT_SIGMA = 0.1  # what the disagreement of all adds to the expected error
 
 
 class Measured(NamedTuple):
-    """What one frame measured by itself, at the working size."""
+    """Inverse depth as one frame sees it, at the working size."""
 
     inv_depth: F32  # [h, w], 0 where not measured
     sigma: F32  # [h, w] expected relative error; infinite where not measured
@@ -38,60 +30,46 @@ class Measured(NamedTuple):
         return Measured(np.where(kept, self.inv_depth, zero), np.where(kept, self.sigma, unknown))
 
 
-class Fused(NamedTuple):
-    """One frame's inverse depth by the vote of all."""
+def robust_mean(measured: Sequence[Measured]) -> Measured:
+    """The mean [h, w] by precision, under a Geman-McClure kernel.
 
-    inv_depth: F32  # [h, w], 0 where nobody knows
-    support: F32  # [h, w] sum of 1 / sigma over those that agree
-    agreement: F32  # [h, w] 0 to 1: their share of all that have a say
-    sigma: F32  # [h, w] expected relative error; infinite where nobody knows
+    Its scale shrinks from round to round (graduated non-convexity), so that the mean ends on what
+    most of the precision agrees on.
+    """
+    inv_depth = np.stack([m.inv_depth for m in measured])
+    sigma = np.maximum(np.stack([m.sigma for m in measured]), np.float32(_BEST_SIGMA))
+    precision = np.where(inv_depth > 0, sigma**-2, np.float32(0))
+    tiny = np.float32(1e-20)
+    weight = np.sqrt(precision)
+    everyone = np.maximum(weight.sum(axis=0), tiny)
+    mean = (weight * inv_depth).sum(axis=0) / everyone
+    for scale in _SCALES:
+        off = (inv_depth - mean) / (np.float32(scale) * np.maximum(mean, tiny))
+        weight = precision / (1 + off * off) ** 2
+        mean = (weight * inv_depth).sum(axis=0) / np.maximum(weight.sum(axis=0), tiny)
+    agreement = np.sqrt(weight).sum(axis=0) / everyone
+    error = 1 / np.sqrt(np.maximum(weight.sum(axis=0), tiny)) + _DISSENT_SIGMA * (1 - agreement)
+    return Measured(mean, np.asarray(error, np.float32)).where(everyone > tiny)
 
 
 def fuse(
-    views: Views, measured: Mapping[int, Measured], frame_index: int, options: FusionOptions
-) -> Fused:
-    """The weighted median of what frames near `frame_index` measured, by their index.
-
-    It is sharpened to the mean of those near it.
-    """
-    seen = [
-        _seen_from(measured[other], views.between(other, frame_index), options)
-        for other in _nearest(frame_index, sorted(measured), options)
-    ]
-    if not seen or not np.isfinite(views.cam_from_world[frame_index]).all():
+    views: Views, measured: Mapping[int, Measured], frame_index: int, num_frames: int
+) -> Measured:
+    """The robust mean of the `num_frames` nearest frames of `measured`, by their index."""
+    if not measured or not np.isfinite(views.cam_from_world[frame_index]).all():
         nothing = np.zeros(views.gray[frame_index].shape, np.float32)
-        return Fused(nothing, nothing, nothing, nothing + np.float32(np.inf))
-    inv_depth, weight = np.stack([s[0] for s in seen]), np.stack([s[1] for s in seen])
-    middle = weighted_median(inv_depth, weight)
-    near = np.abs(inv_depth - middle) < options.tolerance * middle
-    near_weight = np.where(near, weight, np.float32(0))
-    square = near_weight * near_weight
-    total = np.maximum(square.sum(axis=0), np.float32(1e-20))
-    support, everyone = near_weight.sum(axis=0), weight.sum(axis=0)
-    agreement = support / np.maximum(everyone, np.float32(1e-20))
-    known = everyone > 0
-    sigma = options.own_sigma / np.maximum(support, np.float32(1e-20))
-    sigma += options.dissent_sigma * (1 - agreement)
-    return Fused(
-        np.where(known, (square * inv_depth).sum(axis=0) / total, np.float32(0)),
-        support,
-        agreement,
-        np.where(known, sigma, np.float32(np.inf)),
-    )
+        return Measured(nothing, nothing + np.float32(np.inf))
+    nearest = sorted(measured, key=lambda t: abs(t - frame_index))[:num_frames]
+
+    def seen(t: int) -> Measured:
+        same = t == frame_index
+        return measured[t] if same else seen_from(measured[t], views.between(t, frame_index))
+
+    return robust_mean([seen(t) for t in nearest])
 
 
-def _nearest(frame_index: int, measured: list[int], options: FusionOptions) -> list[int]:
-    """Of the measured frames, those nearest to the wanted gaps."""
-    if not measured:
-        return []
-    reach = max(options.gaps)
-    gaps = [0, *options.gaps, *(-gap for gap in options.gaps)]
-    near = {min(measured, key=lambda t: abs(t - frame_index - gap)) for gap in gaps}
-    return sorted(t for t in near if abs(t - frame_index) <= reach)
-
-
-def _seen_from(there: Measured, seen: PixelMap, options: FusionOptions) -> tuple[F32, F32]:
-    """(inverse depth, weight) [h, w] in this frame of what another measured; 0 where nothing is.
+def seen_from(there: Measured, seen: PixelMap) -> Measured:
+    """What another frame measured, as this one sees it; nothing where it sees nothing of it.
 
     Each pixel goes to the nearest one here; where several meet, the nearest to the camera is seen.
     """
@@ -105,19 +83,11 @@ def _seen_from(there: Measured, seen: PixelMap, options: FusionOptions) -> tuple
     inside &= (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
     place = y[inside].astype(np.intp) * shape[1] + x[inside].astype(np.intp)
     inv_depth = (there.inv_depth / safe)[inside]
-    weight = 1 / np.maximum(there.sigma[inside], np.float32(options.best_sigma))
-    order = np.argsort(inv_depth, kind="stable")
-    found, found_weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    found.ravel()[place[order]] = inv_depth[order]
-    found_weight.ravel()[place[order]] = weight[order]
-    return found, found_weight
-
-
-def weighted_median(values: F32, weights: F32) -> F32:
-    """Over the first axis of [k, ...]; 0 where all weights are 0."""
-    order = np.argsort(values, axis=0)
-    ranked = np.take_along_axis(values, order, axis=0)
-    reached = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
-    place = (reached < reached[-1] / 2).sum(axis=0)
-    middle = np.take_along_axis(ranked, place[None], axis=0)[0]
-    return np.where(reached[-1] > 0, middle, np.float32(0))
+    found, sigma = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
+    hidden = np.arange(len(place))
+    while len(hidden):  # the last written stays: whatever is nearer is written again
+        found.ravel()[place[hidden]] = inv_depth[hidden]
+        hidden = hidden[inv_depth[hidden] > found.ravel()[place[hidden]]]
+    nearest = inv_depth == found.ravel()[place]
+    sigma.ravel()[place[nearest]] = there.sigma[inside][nearest]
+    return Measured(found, sigma)

@@ -1,45 +1,28 @@
 """Planes of the scene: floors and walls, found once for the clip and known in every frame.
 
-Over a bare wall flow goes with whatever moves near it. But a plane that is known from its few good
-spots is known all over. Which pixels lie on it, the spots around them say that look alike.
+Over a bare wall flow goes with whatever moves near it; a plane that is known from its few good
+spots is known all over.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, U8, Bool
-from camvid.depth.fusion import Fused, Measured
+from camvid.artifacts import F32, F64
+from camvid.depth.fusion import Measured
 from camvid.depth.views import Views, pixel_centres
 from camvid.geometry import cam_from_img, camera_centers, invert_rigid, transform_points
-from camvid.guided import guided_filter
 
+_WINDOW_PX = 32  # side of the windows that candidates are fitted to, at the working size
+_SAMPLE_PX = 6  # between the samples that speak for candidates
+_MAX_SAMPLES = 6000
 _MIN_SAMPLES = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaneOptions:
-    """What a plane is, and which pixels are put onto it; errors are relative, of inverse depth."""
-
-    sample_px: int = 6  # between the samples that planes are sought in; pixels of the working size
-    max_samples: int = 6000
-    max_sigma: float = 0.04  # of a sample
-    tolerance: float = 0.03  # of a plane's samples
-    min_share: float = 0.08  # of the samples, to be a plane
-    max_planes: int = 5
-    num_hypotheses: int = 300
-    num_refinements: int = 3
-    least_sigma: float = 0.005  # no plane is known better
-    min_believed: float = 0.3  # of a sample
-    min_evidence: float = 0.25  # mean around a pixel that is put onto a plane
-    texture: float = 1.5  # grey levels a pixel, at which flow is half believed
-    radius_px: int = 20  # within which pixels that look alike are asked
-    softness: float = 4e-4  # squared difference of grey, from 0 to 1, that still looks alike
-    max_error: float = 3.0  # of a pixel off its plane, in deviations
-    no_plane: float = 0.5  # mean cost, from 0 to 1, at which a pixel lies on no plane
+_TOLERANCE = 0.03  # relative error of inverse depth about a plane, beside a sample's own
+_MIN_SHARE = 0.06  # of all samples' weight, to be a plane
+_MAX_PLANES = 6
+_NUM_ROUNDS = 4  # of reweighting
+_LEAST_SIGMA = 0.005  # no plane is known better: neighbours' errors go together
 
 
 class Plane(NamedTuple):
@@ -57,151 +40,138 @@ class Plane(NamedTuple):
         x, y = pixel_centres(shape)
         return np.asarray((along[0] * x + along[1] * y + along[2]) / distance, np.float32)
 
+    def seen(self, views: Views, frame_index: int) -> Measured:
+        """The plane all over a frame, as if it had been measured there."""
+        shape = views.gray[frame_index].shape
+        if not np.isfinite(views.cam_from_world[frame_index]).all():
+            return Measured(np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32))
+        found = self.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
+        return Measured(found, np.full(shape, self.sigma, np.float32)).where(found > 0)
+
 
 class _Samples(NamedTuple):
     """Points that were measured, and from where."""
 
     xyz: F64  # [S, 3] world frame
     center: F64  # [S, 3] of the camera
+    sigma: F64  # [S] relative, of inverse depth
 
-    def error(self, plane: Plane) -> F64:
-        """[S] relative, of the inverse depth that the plane gives along each sample's ray."""
-        distance = plane.offset - self.center @ plane.normal
-        off = self.xyz @ plane.normal - plane.offset
-        return off / np.where(np.abs(distance) > 1e-12, distance, 1e-12)
+    def error(self, normal: F64, offset: F64 | float) -> F64:
+        """Relative error of the inverse depth that planes [k, 3] give along each ray, [S, k]."""
+        distance = offset - self.center @ normal.T
+        return (self.xyz @ normal.T - offset) / np.where(np.abs(distance) > 1e-9, distance, 1e-9)
 
-    def where(self, keep: Bool) -> "_Samples":
-        return _Samples(self.xyz[keep], self.center[keep])
+    def inliers(self, error: F64) -> F64:
+        """0 to 1, of errors [S] or [S, k]: the Geman-McClure weight."""
+        variance = self.sigma**2 + _TOLERANCE**2
+        return (1 + error**2 / (variance[:, None] if error.ndim > 1 else variance)) ** -2
 
 
-def find_planes(
-    views: Views, measured: Mapping[int, Measured], options: PlaneOptions
-) -> list[Plane]:
-    """The planes that most of what was measured lies on, by frame; the largest first."""
-    rng = np.random.default_rng(0)
-    every = _samples(views, measured, options)
-    if len(every.xyz) > options.max_samples:
-        every = every.where(_drawn(len(every.xyz), options.max_samples, rng))
-    left, planes = every, list[Plane]()
-    while len(planes) < options.max_planes:
-        plane = _largest_plane(left, rng, options)
-        if plane is None:
-            break
-        error = np.abs(left.error(plane))
-        if (error <= options.tolerance).sum() < options.min_share * len(every.xyz):
+def find_planes(views: Views, measured: Mapping[int, Measured]) -> list[Plane]:
+    """The planes that most of what was measured lies on, by frame; the largest first.
+
+    Candidates are fitted to windows of the frames; the one with most support is fitted anew to all
+    samples, which then count no more for the next.
+    """
+    samples = _samples(views, measured)
+    normals, offsets = _candidates(views, measured)
+    if len(samples.xyz) < _MIN_SAMPLES or not len(normals):
+        return []
+    weight = _TOLERANCE / np.hypot(samples.sigma, _TOLERANCE)
+    left, total = weight.copy(), float(weight.sum())
+    supports = samples.inliers(samples.error(normals, offsets))
+    planes: list[Plane] = []
+    while len(planes) < _MAX_PLANES:
+        best = int(np.argmax(left @ supports))
+        plane = _fitted(samples, left, normals[best], float(offsets[best]))
+        error = samples.error(plane.normal, plane.offset)
+        if float(left @ samples.inliers(error)) < _MIN_SHARE * total:
             break
         planes.append(plane)
-        left = left.where(error > 2 * options.tolerance)
-    for _ in range(options.num_refinements if planes else 0):
-        # Where two planes meet, the later one had lost samples to the earlier one.
-        error = np.abs([every.error(plane) for plane in planes])
-        own = (error <= options.tolerance) & (error == error.min(axis=0))
-        planes = [_fitted(every.where(o), p, options) for o, p in zip(own, planes, strict=True)]
+        left = left * (1 - np.sqrt(samples.inliers(error / 2)))
+    # Where two planes meet, the later one had lost samples to the earlier one.
+    for _ in range(_NUM_ROUNDS - 1 if planes else 0):
+        errors = np.stack([samples.error(p.normal, p.offset) for p in planes])
+        own = np.abs(errors).argmin(axis=0)
+        planes = [
+            _fitted(samples, weight * (own == k), p.normal, p.offset) for k, p in enumerate(planes)
+        ]
     return planes
 
 
-def onto_planes(
-    found: Fused, planes: Sequence[Plane], views: Views, frame_index: int, options: PlaneOptions
-) -> tuple[Fused, Bool]:
-    """What a frame knows, where it lies on planes with theirs; and where it does, [h, w]."""
-    gray, shape = views.gray[frame_index], found.inv_depth.shape
-    believed = _texture_share(gray, options)
-    sigma = found.sigma / np.maximum(believed, np.float32(1e-3))
-    known = found.inv_depth > 0
-    evidence = np.where(known, found.agreement * believed, np.float32(0)) + np.float32(1e-6)
-    guide = gray.astype(np.float32) / np.float32(255)
-
-    def spread(values: F32) -> F32:
-        return guided_filter(guide, values, radius_px=options.radius_px, softness=options.softness)
-
-    total = np.maximum(spread(evidence), np.float32(1e-6))
-    inv_depth, out_sigma = found.inv_depth.copy(), found.sigma.copy()
-    least, on_plane = np.full(shape, options.no_plane, np.float32), np.zeros(shape, np.bool_)
-    for plane in planes:
-        theirs = plane.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
-        seen = theirs > 0
-        error = found.inv_depth / np.where(seen, theirs, np.float32(1)) - 1
-        squared = (error / np.float32(options.tolerance)) ** 2
-        cost = np.where(known & seen, squared / (1 + squared), np.float32(1))
-        mean = spread(evidence * cost) / total
-        near = ~known | (np.abs(error) <= options.max_error * np.hypot(sigma, plane.sigma))
-        better = seen & near & (mean < least) & (total >= options.min_evidence)
-        least = np.where(better, mean, least)
-        on_plane |= better
-        own, other = 1 / sigma**2, np.float32(1 / plane.sigma**2)
-        joined = (own * found.inv_depth + other * theirs) / (own + other)
-        inv_depth = np.where(better, joined, inv_depth)
-        out_sigma = np.where(better, 1 / np.sqrt(own + other), out_sigma)
-    support = np.where(on_plane, np.float32(np.inf), found.support)
-    agreement = np.where(on_plane, np.float32(1), found.agreement)
-    return Fused(inv_depth, support, agreement, out_sigma), on_plane
-
-
-def _samples(views: Views, measured: Mapping[int, Measured], options: PlaneOptions) -> _Samples:
-    xyz, center = [np.zeros((0, 3))], [np.zeros((0, 3))]
-    step = slice(options.sample_px // 2, None, options.sample_px)
-    for t, (inv_depth, sigma) in measured.items():
-        good = (inv_depth > 0) & (sigma <= options.max_sigma)
-        good &= _texture_share(views.gray[t], options) >= options.min_believed
-        row, column = np.nonzero(good[step, step])
-        row, column = (i * options.sample_px + options.sample_px // 2 for i in (row, column))
-        xy_px = np.column_stack([column, row]) + 0.5
-        in_camera = cam_from_img(views.K[t], xy_px, 1 / inv_depth[row, column].astype(np.float64))
+def _samples(views: Views, measured: Mapping[int, Measured]) -> _Samples:
+    xyz, center, sigma = [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0)]
+    first = _SAMPLE_PX // 2
+    for t, (inv_depth, error) in measured.items():
+        there = np.nonzero(inv_depth[first::_SAMPLE_PX, first::_SAMPLE_PX])
+        row, column = (i * _SAMPLE_PX + first for i in there)
+        depth = 1 / inv_depth[row, column].astype(np.float64)
+        in_camera = cam_from_img(views.K[t], np.column_stack([column, row]) + 0.5, depth)
         pose = views.cam_from_world[t]
         xyz.append(transform_points(invert_rigid(pose), in_camera))
         center.append(np.broadcast_to(camera_centers(pose), (len(row), 3)))
-    return _Samples(np.concatenate(xyz), np.concatenate(center))
+        sigma.append(error[row, column].astype(np.float64))
+    every = _Samples(np.concatenate(xyz), np.concatenate(center), np.concatenate(sigma))
+    if len(every.xyz) <= _MAX_SAMPLES:
+        return every
+    drawn = np.random.default_rng(0).choice(len(every.xyz), _MAX_SAMPLES, replace=False)
+    return _Samples(*(values[drawn] for values in every))
 
 
-def _drawn(num: int, wanted: int, rng: np.random.Generator) -> Bool:
-    keep = np.zeros(num, np.bool_)
-    keep[rng.choice(num, wanted, replace=False)] = True
-    return keep
+def _candidates(views: Views, measured: Mapping[int, Measured]) -> tuple[F64, F64]:
+    """(normals [k, 3], offsets [k]): inverse depth is linear in the pixels of a plane."""
+    normals, offsets = [np.zeros(3)][:0], list[float]()
+    for t, (inv_depth, sigma) in measured.items():
+        pose = views.cam_from_world[t]
+        for top in range(0, inv_depth.shape[0] - _WINDOW_PX // 2, _WINDOW_PX):
+            for left in range(0, inv_depth.shape[1] - _WINDOW_PX // 2, _WINDOW_PX):
+                slope = _linear_fit(inv_depth, sigma, top, left)
+                if slope is None:
+                    continue
+                along = views.K[t].T @ slope
+                length = float(np.linalg.norm(along))
+                normals.append(pose[:, :3].T @ along / length)
+                offsets.append((1 - float(along @ pose[:, 3])) / length)
+    return np.array(normals).reshape(-1, 3), np.array(offsets)
 
 
-def _largest_plane(
-    samples: _Samples, rng: np.random.Generator, options: PlaneOptions
-) -> Plane | None:
-    """The plane that most samples are near, by RANSAC, refined to all of these."""
-    best: Plane | None = None
-    most, num = 0, len(samples.xyz)
-    for _ in range(options.num_hypotheses if num >= _MIN_SAMPLES else 0):
-        a, b, c = samples.xyz[rng.choice(num, 3, replace=False)]
-        normal = np.cross(b - a, c - a)
-        length = float(np.linalg.norm(normal))
-        if length < 1e-12:
-            continue
-        plane = Plane(normal / length, float(normal @ a) / length, options.tolerance)
-        count = int((np.abs(samples.error(plane)) <= options.tolerance).sum())
-        if count > most:
-            best, most = plane, count
-    if best is None:
+def _linear_fit(inv_depth: F32, sigma: F32, top: int, left: int) -> F64 | None:
+    """[3] with inverse depth ~ slope . (x, y, 1) in one window; None where too little is known."""
+    window = np.s_[top : top + _WINDOW_PX : 2, left : left + _WINDOW_PX : 2]
+    row, column = np.nonzero(inv_depth[window])
+    if len(row) < _MIN_SAMPLES:
         return None
-    for _ in range(options.num_refinements):
-        own = np.abs(samples.error(best)) <= options.tolerance
-        best = _fitted(samples.where(own), best, options)
-    return best
+    value = inv_depth[window][row, column].astype(np.float64)
+    pixel = np.column_stack([2 * column + left + 0.5, 2 * row + top + 0.5, np.ones(len(row))])
+    variance = sigma[window][row, column].astype(np.float64) ** 2 + _TOLERANCE**2
+    weight = 1 / variance
+    slope = np.zeros(3)
+    for _ in range(_NUM_ROUNDS - 1):
+        root = np.sqrt(weight)
+        slope = np.linalg.lstsq(pixel * root[:, None], value * root, rcond=None)[0]
+        weight = 1 / variance / (1 + ((pixel @ slope - value) / (_TOLERANCE * value)) ** 2)
+    return np.asarray(slope, np.float64) if np.linalg.norm(slope) > 1e-12 else None
 
 
-def _fitted(samples: _Samples, plane: Plane, options: PlaneOptions) -> Plane:
-    """Least squares of the samples' relative errors, whose denominators stay as they were."""
-    if len(samples.xyz) < _MIN_SAMPLES:
-        return plane
-    distance = np.abs(plane.offset - samples.center @ plane.normal)
-    weight = 1 / np.maximum(distance, 1e-12)
-    middle = np.average(samples.xyz, axis=0, weights=weight**2)
-    apart = (samples.xyz - middle) * weight[:, None]
-    normal = np.linalg.eigh(apart.T @ apart)[1][:, 0]
-    normal = normal if normal @ plane.normal > 0 else -normal
-    found = Plane(normal, float(normal @ middle), plane.sigma)
-    # Errors of neighbours go together, so the mean of many is not much surer than one of them.
-    sigma = 1.4826 / 2 * float(np.median(np.abs(samples.error(found))))
-    return found._replace(sigma=max(sigma, options.least_sigma))
+def _fitted(samples: _Samples, weight: F64, normal: F64, offset: float) -> Plane:
+    """Reweighted least squares of the relative errors, whose denominators stay as they were."""
+    inlying = weight
+    for _ in range(_NUM_ROUNDS):
+        inlying = weight * samples.inliers(samples.error(normal, offset))
+        if np.count_nonzero(inlying) < _MIN_SAMPLES:
+            break
+        distance = np.abs(offset - samples.center @ normal)
+        share = inlying / np.maximum(distance, 1e-9) ** 2
+        middle = np.average(samples.xyz, axis=0, weights=share)
+        apart = (samples.xyz - middle) * np.sqrt(share)[:, None]
+        found = np.linalg.eigh(apart.T @ apart)[1][:, 0]
+        normal = found if found @ normal > 0 else -found
+        offset = float(normal @ middle)
+    spread = _weighted_median(np.abs(samples.error(normal, offset)), inlying)
+    return Plane(normal, offset, max(1.4826 / 2 * spread, _LEAST_SIGMA))
 
 
-def _texture_share(gray: U8, options: PlaneOptions) -> F32:
-    """[h, w] 0 to 1: how far the texture around a pixel can be believed to carry flow."""
-    picture = gray.astype(np.float32)
-    dx, dy = (cv2.Sobel(picture, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1)))
-    square = cv2.blur(dx * dx + dy * dy, (5, 5))
-    return np.asarray(square / (square + np.float32(options.texture**2)), np.float32)
+def _weighted_median(values: F64, weight: F64) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

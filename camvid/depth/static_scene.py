@@ -1,121 +1,137 @@
-"""Depth of the static scene in every frame: measured in some, told apart from movers, fused."""
+"""The static scene of a clip: measured in keyframes, told from movers, solved, seen by all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from camvid.artifacts import F32, F64, I32, NAN, Bool
-from camvid.depth.fusion import FusionOptions, Measured, fuse
-from camvid.depth.grounding import GroundOptions, ground_ratio, grown
-from camvid.depth.planes import Plane, PlaneOptions, onto_planes
-from camvid.depth.surface import SurfaceOptions, through
-from camvid.depth.two_view import TwoViewOptions, measure_inverse_depth
+from camvid.artifacts import F64, NAN, U8, U16, Bool
+from camvid.depth.alignment import SparseDepth
+from camvid.depth.energy import static_surface
+from camvid.depth.floor import find_floor, floor_ratio, grown
+from camvid.depth.fusion import Measured, fuse
+from camvid.depth.planes import Plane, find_planes
+from camvid.depth.two_view import measure
 from camvid.depth.views import Views
+from camvid.parallel import map_threads
+
+_KEYFRAME_EVERY = 4  # frames; every second one costs twice the flow and changes AbsRel by 2 %
+_FUSED_KEYFRAMES = 11  # that have a say in one keyframe's data
+_SEEN_KEYFRAMES = 2  # whose surfaces make that of a frame between them
+_SPARSE_SIGMA = 0.01  # relative error of sparse points: that of a well-measured pixel
+_MOVER_MARGIN_PX = 4  # so near a mover some depth is dragged along with it
+_MIN_STATIC_SHARE = 0.6  # of an object's pixels, measured by agreeing pairs: still things .68 to 1,
+# movers 0 to .58 where they do not go along the epipolar lines (generated seeds 200 to 258)
+_FLOOR_RATIO = (0.85, 1.5)  # of a static thing's foot; parts of it may hang over the floor
+_FILL_PX = 15  # cracks between what neighbouring keyframes see are filled from so far around
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticOptions:
-    """What is measured and how it is put together; pixels are those of the working size."""
+class StaticScene(NamedTuple):
+    """The scene as if the movers were not there."""
 
-    measure_every: int = 2  # frames: those between learn from those measured
-    border_px: int = 4  # so near the border flow is wrong: half of what it compares is missing
-    mover_margin_px: int = 4  # so near a mover some depth is dragged along with it
-    full_support: float = 200.0  # sum of 1 / relative error of a measurement of full weight
-    # Near partners see more of the same things, and fusion makes up for their smaller parallax:
-    two_view: TwoViewOptions = field(default_factory=lambda: TwoViewOptions(parallax_fraction=0.03))
-    fusion: FusionOptions = field(default_factory=FusionOptions)
-    planes: PlaneOptions = field(default_factory=PlaneOptions)
-    surface: SurfaceOptions = field(default_factory=SurfaceOptions)
+    surfaces: list[Measured]  # [T] of [h, w]; nothing in frames without a camera
+    movers: list[int]  # ids of the objects that are no part of it
 
 
-class Seen(NamedTuple):
-    """What one frame's own pairs say."""
-
-    measured: Measured  # where two pairs agree
-    object_pixels: I32  # [M]
-    agreed_pixels: I32  # [M] of those, with a depth on which two pairs agree
-    ground_ratio: F64  # [M] inverse depth over that of the ground beneath, or NaN
-
-
-class Layer(NamedTuple):
-    """One frame's static scene [h, w], as if the movers were not there."""
-
-    inv_depth: F32  # above 0 unless nothing at all is known
-    sigma: F32  # expected relative error; infinite where it was filled in
-
-
-def measured_frames(partners: Sequence[Sequence[int]], options: StaticOptions) -> list[int]:
-    """Every so many of the frames that have partners."""
-    return [t for t, others in enumerate(partners) if others][:: options.measure_every]
-
-
-def see(
+def solve_static_scene(
     views: Views,
-    frame_index: int,
-    partners: Sequence[int],
-    objects: Sequence[Bool],
-    options: StaticOptions,
-    ground: GroundOptions,
-) -> Seen:
-    """Measures one frame; `objects` [h, w] each are the masks of all that may move."""
-    found = measure_inverse_depth(views, frame_index, partners, options.two_view)
-    agreed = found.num_pairs >= min(2, len(partners))
-    known, static = found.num_pairs >= 1, ~np.logical_or.reduce([np.zeros_like(agreed), *objects])
-    ratios = [ground_ratio(found.inv_depth, known, static, m, ground) for m in objects]
-    return Seen(
-        Measured(found.inv_depth, found.sigma).where(agreed & _inner(agreed, options.border_px)),
-        np.array([np.count_nonzero(mask) for mask in objects], np.int32),
-        np.array([np.count_nonzero(mask & (found.num_pairs >= 2)) for mask in objects], np.int32),
-        np.array(ratios, np.float64),
-    )
+    rgb: Sequence[U8],
+    object_id: Sequence[U16],
+    labels: Sequence[int],
+    sparse: Sequence[SparseDepth],
+    partners: Sequence[Sequence[int]],
+) -> StaticScene:
+    """From frames [h, w, 3] and objects [h, w] of the working size.
 
-
-def find_movers(
-    seen: Sequence[Seen], floor_ratios: F64, num_objects: int, ground: GroundOptions
-) -> list[int]:
-    """Which objects (as places in the list of objects) cannot be static.
-
-    Every masked object may move; one whose pixels obey the epipolar geometry, pair after pair, and
-    that stands on the ground it covers, does not, and keeps its measured depth. `floor_ratios`
-    [n, M] say the same of the floor as `Seen.ground_ratio` does of the ground right beside it.
+    Args:
+        labels: ids of all objects, each of which may move.
+        sparse: the points that each frame observes, in pixels of the working size.
+        partners: the frames with which each frame is paired.
     """
-    pixels = sum((s.object_pixels for s in seen), np.zeros(num_objects, np.int32))
-    agreed = sum((s.agreed_pixels for s in seen), np.zeros(num_objects, np.int32))
-    share = agreed / np.maximum(pixels, 1)
-    ratios = np.array([s.ground_ratio for s in seen]).reshape(len(seen), num_objects)
-    usual = np.array([_known_median(column) for column in ratios.T])
-    off_ground = (usual < ground.min_ground_ratio) | (usual > ground.max_ground_ratio)
-    over = np.array([_known_median(column) for column in floor_ratios.T])
-    off_floor = (over < ground.min_floor_ratio) | (over > ground.max_floor_ratio)
-    return np.flatnonzero((share < ground.min_static_share) | off_ground | off_floor).tolist()
+    paired = [t for t, others in enumerate(partners) if others]
+    keyframes = sorted({*paired[::_KEYFRAME_EVERY], *paired[-1:]})
+    seen = map_threads(lambda t: measure(views, t, partners[t]), keyframes)
+    measured = {t: pairs.agreed(len(partners[t])) for t, pairs in zip(keyframes, seen, strict=True)}
+    around = {
+        t: own.where(~grown(object_id[t] > 0, _MOVER_MARGIN_PX)) for t, own in measured.items()
+    }
+    planes = find_planes(views, measured)
+    floor = find_floor(planes, views, around)
+    agreeing = {t: pairs.agreeing >= 2 for t, pairs in zip(keyframes, seen, strict=True)}
+    movers = [m for m in labels if _moves(m, views, measured, agreeing, floor, object_id)]
+    for t, own in measured.items():
+        static = own.where(~grown(np.isin(object_id[t], movers), _MOVER_MARGIN_PX))
+        measured[t] = _with_sparse_points(static, sparse[t])
+
+    def solve(t: int) -> Measured:
+        data = fuse(views, measured, t, _FUSED_KEYFRAMES)
+        candidates = [plane.seen(views, t) for plane in planes]
+        still = (object_id[t] > 0) & ~np.isin(object_id[t], movers)
+        return static_surface(data, candidates, rgb[t], still)
+
+    solved = dict(zip(keyframes, map_threads(solve, keyframes), strict=True))
+    surfaces = map_threads(lambda t: _between(views, solved, t), range(len(rgb)))
+    return StaticScene(surfaces, movers)
 
 
-def away_from(measured: Measured, hidden: Bool, options: StaticOptions) -> Measured:
-    """What was measured off the movers `hidden` [h, w] and not near them."""
-    return measured.where(~grown(hidden, options.mover_margin_px))
+def _between(views: Views, solved: Mapping[int, Measured], frame_index: int) -> Measured:
+    """A frame's surface: a keyframe's own, or what the nearest keyframes show of it."""
+    if frame_index in solved:
+        return solved[frame_index]
+    seen = fuse(views, solved, frame_index, _SEEN_KEYFRAMES)
+    return _filled(seen) if (seen.inv_depth > 0).any() else seen
 
 
-def static_layer(
+def _filled(seen: Measured) -> Measured:
+    """Cracks and strips that no keyframe sees are filled from around them."""
+    inv_depth, known = seen.inv_depth, seen.inv_depth > 0
+    size_px = _FILL_PX
+    while not known.all():
+        size = (size_px, size_px)
+        share = cv2.blur(known.astype(np.float32), size)
+        mean = cv2.blur(inv_depth, size) / np.maximum(share, np.float32(1e-6))
+        inv_depth = np.where(known, inv_depth, np.where(share > 1e-6, mean, np.float32(0)))
+        known, size_px = inv_depth > 0, 2 * size_px + 1
+    return Measured(np.asarray(inv_depth, np.float32), np.minimum(seen.sigma, np.float32(1)))
+
+
+def _with_sparse_points(measured: Measured, sparse: SparseDepth) -> Measured:
+    x, y = np.floor(sparse.xy_px).astype(np.intp).T
+    inside = (x >= 0) & (y >= 0) & (x < measured.inv_depth.shape[1]) & (y < len(measured.inv_depth))
+    inv_depth, sigma = measured.inv_depth.copy(), measured.sigma.copy()
+    inv_depth[y[inside], x[inside]] = 1 / sparse.depth[inside]
+    sigma[y[inside], x[inside]] = _SPARSE_SIGMA
+    return Measured(inv_depth, sigma)
+
+
+def _moves(
+    label: int,
     views: Views,
     measured: Mapping[int, Measured],
-    planes: Sequence[Plane],
-    frame_index: int,
-    options: StaticOptions,
-) -> Layer:
-    """One frame's static scene as all that was measured has it, by frame."""
-    found = fuse(views, measured, frame_index, options.fusion)
-    found, on_plane = onto_planes(found, planes, views, frame_index, options.planes)
-    trust = np.minimum(found.support / np.float32(options.full_support), 1) * found.agreement
-    surface = through(found.inv_depth, trust, options.surface)
-    return Layer(np.where(on_plane, found.inv_depth, surface), found.sigma)
+    agreeing: Mapping[int, Bool],
+    floor: Plane | None,
+    object_id: Sequence[U16],
+) -> bool:
+    """Whether an object cannot be static.
 
-
-def _inner(like: Bool, border_px: int) -> Bool:
-    inner = np.zeros_like(like)
-    inner[border_px : like.shape[0] - border_px, border_px : like.shape[1] - border_px] = True
-    return inner
+    Every masked object may move; one whose pixels obey the epipolar geometry, pair after pair, and
+    that stands on the floor it covers, does not, and keeps its measured depth. What moves along the
+    epipolar lines is triangulated as if it were static, often to a place under the very floor it
+    covers, or in the air before it.
+    """
+    masks = {t: object_id[t] == label for t in measured}
+    covered = sum(np.count_nonzero(mask) for mask in masks.values())
+    agreed = sum(np.count_nonzero(mask & agreeing[t]) for t, mask in masks.items())
+    disagrees = bool(agreed < _MIN_STATIC_SHARE * covered)
+    if disagrees or floor is None:
+        return disagrees
+    ratios = [
+        floor_ratio(own.inv_depth, floor.seen(views, t).inv_depth, object_id[t] == 0, masks[t])
+        for t, own in measured.items()
+    ]
+    ratio = _known_median(np.array(ratios))
+    return ratio < _FLOOR_RATIO[0] or ratio > _FLOOR_RATIO[1]
 
 
 def _known_median(values: F64) -> float:

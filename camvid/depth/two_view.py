@@ -1,4 +1,4 @@
-"""Inverse depth from dense flow between posed frames: each pair in closed form, then a vote.
+"""Inverse depth from dense flow between posed frames: each pair in closed form, then their mean.
 
 The end point of a pixel's flow is held against the epipolar line: the place along the line gives
 the inverse depth, the distance from it says whether the pixel can be static at all.
@@ -13,30 +13,38 @@ import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Bool, Reconstruction
 from camvid.depth.alignment import SparseDepth
+from camvid.depth.fusion import Measured, robust_mean
 from camvid.depth.views import PixelMap, Views, pixel_centres, relative_transform
 from camvid.geometry import cam_from_img, img_from_cam, transform_points
+
+_MAX_EPIPOLAR_PX = 1.0  # at the working size: flow that ends farther off its line is not static
+_FLOW_NOISE_PX = 0.25  # of flow where there is texture, beside what is seen across its line
+_FAINT_TEXTURE = 1.0  # grey levels a pixel, RMS: there the noise of flow is 1.4 times as large
+_TEXTURE_PX = 9  # side of the window over which texture is judged
+_AGREEMENT = 0.04  # of inverse depth, beside twice the noise: two pairs that differ less agree
+_BORDER_PX = 4  # so near the image border flow is wrong: half of what it compares is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoViewOptions:
-    """Which frames are paired, and what makes a measured depth trustworthy."""
+    """Which frames are paired."""
 
     parallax_fraction: float = 0.06  # of the width: the wanted median shift due to depth
     max_gap_frames: int = 24
     max_parallax_points: int = 100  # sparse points that say how much parallax a pair has
-    max_epipolar_px: float = 1.0  # at the working size
-    flow_noise_px: float = 0.25  # expected error of the flow where there is texture
-    faint_texture: float = 1.0  # grey levels a pixel, RMS: there the error is 1.4 times that
-    texture_px: int = 9  # side of the window over which texture is judged
-    max_disagreement: float = 0.04  # of inverse depth, beside what flow noise explains
 
 
-class InverseDepth(NamedTuple):
+class TwoView(NamedTuple):
     """What the pairs of one frame measured, at the working size."""
 
-    inv_depth: F32  # [h, w], 0 where not measured
-    sigma: F32  # [h, w] expected relative error; infinite where not measured
-    num_pairs: U8  # [h, w] that agree
+    mean: Measured  # of all pairs, where any measured
+    agreeing: U8  # [h, w] number of pairs that agree with the mean
+
+    def agreed(self, num_pairs: int) -> Measured:
+        """Where two pairs agree (or the only one measured), off the border of the image."""
+        inner = np.zeros(self.agreeing.shape, np.bool_)
+        inner[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX] = True
+        return self.mean.where(inner & (self.agreeing >= min(2, num_pairs)))
 
 
 class Triangulated(NamedTuple):
@@ -46,14 +54,7 @@ class Triangulated(NamedTuple):
     z_ratio: F32  # depth there in the other frame over depth here
     precision: F32  # squared pixels per squared unit of inverse depth
     off_line_px: F32  # how far from the line the flow ends
-    inside: Bool  # whether it ends inside the other picture
-
-
-class _Opinion(NamedTuple):
-    """What one pair says."""
-
-    inv_depth: F32  # [h, w]
-    precision: F32  # [h, w] squared pixels per unit of inverse depth; 0 where it cannot say
+    inside: Bool  # whether it ends inside the other image
 
 
 def choose_partners(
@@ -116,28 +117,47 @@ def _nearest_with_parallax(others: list[int], shift_px: F64, wanted_px: float) -
     return {others[place], others[place // 2]}
 
 
-def measure_inverse_depth(
-    views: Views, frame_index: int, partners: Sequence[int], options: TwoViewOptions
-) -> InverseDepth:
-    """Inverse depth [h, w] of one frame from its partners."""
-    gray, here = views.gray, views.gray[frame_index]
+def measure(views: Views, frame_index: int, partners: Sequence[int]) -> TwoView:
+    """Inverse depth [h, w] of one frame from its pairs with the frames `partners`."""
+    here = views.gray[frame_index]
     maps = [views.between(frame_index, other) for other in partners]
-    opinions = [
-        _opinion(triangulate_flow(dense_flow(here, gray[other]), seen), options)
+    bareness = _flow_error(here, maps)
+    pairs = [
+        _measured(triangulate_flow(dense_flow(here, views.gray[other]), seen), bareness)
         for other, seen in zip(partners, maps, strict=True)
     ]
-    found = _vote(opinions, gray[frame_index].shape, options)
-    return found._replace(sigma=found.sigma * _flow_error(gray[frame_index], maps, options))
+    mean = robust_mean(pairs)
+    agreeing = np.zeros(here.shape, np.uint8)
+    for pair in pairs:
+        known = pair.inv_depth > 0
+        noise = np.where(known, pair.sigma, np.float32(0))
+        slack = (_AGREEMENT + 2 * noise) * mean.inv_depth
+        agreeing += known & (np.abs(pair.inv_depth - mean.inv_depth) < slack)
+    return TwoView(mean, agreeing)
 
 
-def _flow_error(gray: U8, maps: Sequence[PixelMap], options: TwoViewOptions) -> F32:
+def _measured(pair: Triangulated, bareness: F32) -> Measured:
+    """What one pair says, with the relative error that the noise of its flow makes.
+
+    How far flow ends across its line is a sample of its noise along it; `bareness` [h, w] is how
+    much larger that is than where there is texture.
+    """
+    static = pair.inside & (pair.off_line_px < _MAX_EPIPOLAR_PX)
+    static &= (pair.inv_depth > 0) & (pair.z_ratio > 0)
+    tiny = np.float32(1e-12)
+    noise_px = bareness * np.hypot(np.float32(_FLOW_NOISE_PX), pair.off_line_px)
+    sigma = noise_px / np.sqrt(np.maximum(pair.precision, tiny)) / np.maximum(pair.inv_depth, tiny)
+    return Measured(pair.inv_depth, np.asarray(sigma, np.float32)).where(static)
+
+
+def _flow_error(gray: U8, maps: Sequence[PixelMap]) -> F32:
     """[h, w] Error of the flow along the epipolar lines, over that where there is texture.
 
     What has no texture in that direction is not matched, only carried along by its surroundings.
     """
     smooth = cv2.GaussianBlur(gray, (0, 0), 0.8).astype(np.float32)
     gx, gy = (cv2.Sobel(smooth, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
-    window = (options.texture_px, options.texture_px)
+    window = (_TEXTURE_PX, _TEXTURE_PX)
     xx, xy, yy = (cv2.boxFilter(p, -1, window) for p in (gx * gx, gx * gy, gy * gy))
     x, y = pixel_centres(gray.shape)
     texture = np.zeros(gray.shape, np.float32)
@@ -149,11 +169,11 @@ def _flow_error(gray: U8, maps: Sequence[PixelMap], options: TwoViewOptions) -> 
         texture += (xx * along_x + 2 * xy * along_y) * along_x / square
         texture += yy * along_y * along_y / square
     texture = texture / np.float32(max(1, len(maps)))
-    return np.sqrt(1 + options.faint_texture**2 / np.maximum(texture, np.float32(1e-4)))
+    return np.sqrt(1 + _FAINT_TEXTURE**2 / np.maximum(texture, np.float32(1e-4)))
 
 
 def dense_flow(here: U8, there: U8) -> F32:
-    """Flow [h, w, 2] in pixels between two pictures far enough apart to show parallax."""
+    """Flow [h, w, 2] in pixels between two images far enough apart to show parallax."""
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow.setFinestScale(0)
     found: Any = None  # no first guess: the stubs do not know that it may be missing
@@ -180,50 +200,3 @@ def triangulate_flow(flow_px: F32, seen: PixelMap) -> Triangulated:
         off_line_px=np.abs(a_x * b_y - a_y * b_x) / np.sqrt(square) / np.abs(far_z),
         inside=(to_x > 0) & (to_x < width) & (to_y > 0) & (to_y < height),
     )
-
-
-def _opinion(found: Triangulated, options: TwoViewOptions) -> _Opinion:
-    says = (found.off_line_px < options.max_epipolar_px) & found.inside
-    says &= (found.inv_depth > 0) & (found.z_ratio > 0)
-    return _Opinion(found.inv_depth, np.where(says, found.precision, np.float32(0)))
-
-
-def _vote(
-    opinions: list[_Opinion], shape: tuple[int, ...], options: TwoViewOptions
-) -> InverseDepth:
-    """Per pixel the opinion with most support, averaged with those that agree with it."""
-    zero = np.zeros(shape, np.float32)
-    best_count, best_weight = np.zeros(shape, np.uint8), zero
-    best_sum, best_square = zero, zero
-    for judged in opinions:
-        count, weight, total, square = np.zeros(shape, np.uint8), zero, zero, zero
-        for other in opinions:
-            agrees = _agree(judged, other, options)
-            precision = np.where(agrees, other.precision, np.float32(0))
-            count = count + agrees
-            weight = weight + precision
-            total = total + precision * other.inv_depth
-            square = square + precision * (other.inv_depth - judged.inv_depth) ** 2
-        wins = (count > best_count) | ((count == best_count) & (weight > best_weight))
-        best_count, best_weight = (
-            np.where(wins, count, best_count),
-            np.where(wins, weight, best_weight),
-        )
-        best_sum, best_square = np.where(wins, total, best_sum), np.where(wins, square, best_square)
-    known = best_count > 0
-    weight = np.where(known, best_weight, np.float32(1))
-    inv_depth = np.where(known, best_sum / weight, np.float32(0))
-    noise = np.float32(options.flow_noise_px**2)
-    with np.errstate(divide="ignore"):
-        sigma = np.sqrt((noise + best_square) / weight) / inv_depth
-    return InverseDepth(inv_depth, np.where(known, sigma, np.float32(np.inf)), best_count)
-
-
-def _agree(one: _Opinion, other: _Opinion, options: TwoViewOptions) -> np.ndarray:
-    if one is other:
-        return one.precision > 0
-    both = (one.precision > 0) & (other.precision > 0)
-    floor = np.float32(1e-30)
-    variance = 1 / np.maximum(one.precision, floor) + 1 / np.maximum(other.precision, floor)
-    slack = options.max_disagreement * one.inv_depth + 2 * options.flow_noise_px * np.sqrt(variance)
-    return both & (np.abs(one.inv_depth - other.inv_depth) < slack)

@@ -1,1 +1,1 @@
-"""How far a run is from the truth, where the truth is known."""
+"""Scores a run against ground truth, where there is some."""

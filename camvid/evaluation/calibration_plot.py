@@ -1,4 +1,4 @@
-"""How far depth is off, by its confidence: a picture of whether the one predicts the other."""
+"""Plots the error of depth by its confidence, which should order it."""
 
 from collections.abc import Callable, Sequence
 

@@ -15,7 +15,7 @@ import numpy as np
 from camvid.artifacts import F64, I32, NAN, Bool, Clip, PointTracks
 from camvid.errors import ConfigError
 
-_WIDTH_PX, _HEIGHT_PX = 1920, 1080  # of the pictures that the joints were marked in
+_WIDTH_PX, _HEIGHT_PX = 1920, 1080  # of the images that the joints were marked in
 _REACH = 0.2  # of the square root of the animal's area
 
 
@@ -24,7 +24,7 @@ class Joints:
     """Joints marked in some frames of a source."""
 
     source_frame_index: I32  # [A], increasing
-    xy: F64  # [A, J, 2] as fractions of the picture's width and height
+    xy: F64  # [A, J, 2] as fractions of the image's width and height
     visible: Bool  # [A, J]
 
 
@@ -40,7 +40,7 @@ class JointScores:
 def read_joints(path: Path) -> Joints:
     """Reads a BADJA file: a list of frames; each joint is (row, column) at 1920x1080.
 
-    The frame's number is in the name of its picture.
+    The frame's number is in its file's name.
     """
     try:
         frames = json.loads(path.read_text())
@@ -112,7 +112,7 @@ def carry(start: F64, frame_index: int, xy_px: F64, visible: Bool) -> F64:
 
 
 def _at_source(xy_px: np.ndarray, clip: Clip) -> F64:
-    """Points of the clip's pictures [..., 2] in pixels of the source."""
+    """Points in the clip's frames [..., 2] in pixels of the source."""
     x, y, width, height = clip.crop_px
     scale = np.array([width / clip.width_px, height / clip.height_px])
     return np.asarray(xy_px * scale + (x, y), np.float64)

@@ -1,4 +1,4 @@
-"""Dense depth and masks against the truth, over static pixels and over movers apart."""
+"""Scores dense depth and masks against the truth, over static pixels and over movers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,8 +56,8 @@ def true_maps(clip: Clip, scene: SceneTruth) -> tuple[F32, U16]:
     size = (clip.width_px, clip.height_px)
     frames = clip.source_frame_index
 
-    def fit(picture: np.ndarray) -> np.ndarray:
-        cut = np.ascontiguousarray(picture[y : y + height, x : x + width])
+    def fit(image: np.ndarray) -> np.ndarray:
+        cut = np.ascontiguousarray(image[y : y + height, x : x + width])
         return cv2.resize(cut, size, interpolation=cv2.INTER_NEAREST)
 
     depth = np.stack([fit(scene.depth[t]) for t in frames])

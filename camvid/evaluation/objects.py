@@ -1,4 +1,4 @@
-"""Found objects against true ones: which is which, and how much each moves."""
+"""Matches found objects to true ones, and compares how much each moves."""
 
 from dataclasses import dataclass
 

@@ -42,10 +42,10 @@ def pair_errors_deg(cam_from_world: F64, registered: Bool, true_cam_from_world: 
     errors = np.full(len(first), np.inf)
     known = registered[first] & registered[second]
     first, second = first[known], second[known]
-    rotation, way = _relative(cam_from_world, first, second)
-    true_rotation, true_way = _relative(true_cam_from_world, first, second)
+    rotation, direction = _relative(cam_from_world, first, second)
+    true_rotation, true_direction = _relative(true_cam_from_world, first, second)
     turned = rotation_angle_deg(np.swapaxes(true_rotation, 1, 2) @ rotation)
-    errors[known] = np.maximum(turned, _directions_apart_deg(way, true_way))
+    errors[known] = np.maximum(turned, _directions_apart_deg(direction, true_direction))
     return errors
 
 
@@ -65,10 +65,10 @@ def _relative(cam_from_world: F64, first: np.ndarray, second: np.ndarray) -> tup
     return rotation, place
 
 
-def _directions_apart_deg(way: F64, true_way: F64) -> F64:
-    length, true_length = np.linalg.norm(way, axis=1), np.linalg.norm(true_way, axis=1)
+def _directions_apart_deg(direction: F64, true_direction: F64) -> F64:
+    length, true_length = np.linalg.norm(direction, axis=1), np.linalg.norm(true_direction, axis=1)
     travels = true_length > NO_TRAVEL
-    cosine = (way * true_way).sum(axis=1) / np.maximum(length * true_length, 1e-300)
+    cosine = (direction * true_direction).sum(axis=1) / np.maximum(length * true_length, 1e-300)
     apart = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     # One that stands still where the true one travels is as wrong as one that goes backwards.
     apart[length == 0] = 180.0

@@ -36,7 +36,7 @@ class RegionScores:
 def region_scores(
     found: ObjectMasks, moving_ids: Sequence[int], clip: Clip, truth: Mapping[int, Path]
 ) -> RegionScores:
-    """Holds masks at the clip's size against pictures of masks at the source's.
+    """Holds masks at the clip's size against images of masks at the source's.
 
     Args:
         found: of the clip's frames.
@@ -73,10 +73,10 @@ def scored_frames(clip: Clip, truth: Mapping[int, Path]) -> list[tuple[int, Path
 
 
 def read_mask(path: Path) -> Bool:
-    """Foreground [H, W] of a picture: all that is not black."""
+    """Foreground [H, W] of an image: all that is not black."""
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if grey is None:
-        raise ConfigError(f"the true mask must be a readable picture: {path}")
+        raise ConfigError(f"the true mask must be a readable image: {path}")
     return np.asarray(grey > 0, np.bool_)
 
 

@@ -29,7 +29,7 @@ from camvid.scenes.fairness import Observable, observable
 from camvid.scenes.truth import SceneTruth, true_motion_strength
 from camvid.tracks import with_owners
 
-_ALL_TOLD = Observable(camera=True, motion=True)
+_ALL_OBSERVABLE = Observable(camera=True, motion=True)
 _STANDS = ("fixed", "rotating", "zooming")
 
 
@@ -60,7 +60,7 @@ class ClipScores:
     clip_id: str
     num_frames: int = 0  # 0 where it came to no verdict
     ingredients: tuple[str, ...] = ()  # what makes the scene hard
-    observable: Observable = _ALL_TOLD  # what the pictures can tell
+    observable: Observable = _ALL_OBSERVABLE  # what the images decide
     kind: str  # "failed" where the pipeline did
     true_kind: str  # "" where unknown
     camera: str
@@ -110,7 +110,7 @@ def score_clip(truth: ClipTruth, found: ClipResults) -> ClipScores:
 
 
 def score_stopped(truth: ClipTruth, clip_id: str, kind: str) -> ClipScores:
-    """A clip or video that never came to a verdict: rejected on the way, or failed."""
+    """A clip or video that never came to a verdict: rejected by a stage, or failed."""
     scene = truth.scene
     trajectory, pairs = TrajectoryError(), PairwiseScores()
     if truth.cam_from_world is not None:
@@ -121,7 +121,7 @@ def score_stopped(truth: ClipTruth, clip_id: str, kind: str) -> ClipScores:
         name=truth.name,
         clip_id=clip_id,
         ingredients=scene.ingredients if scene else (),
-        observable=observable(scene) if scene else _ALL_TOLD,
+        observable=observable(scene) if scene else _ALL_OBSERVABLE,
         kind=kind,
         true_kind=scene.kind if scene else truth.labels.kind or "",
         camera="unknown",

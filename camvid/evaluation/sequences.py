@@ -1,4 +1,4 @@
-"""Clips of one source taken together: what a sequence of a benchmark comes to."""
+"""Merges the scores of all clips of one source, as benchmarks score whole sequences."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def sequence_scores(clips: Sequence[ClipScores], num_annotated: int) -> Sequence
     """Scores of one source.
 
     Args:
-        clips: all of that source that the run tells of; at least one.
+        clips: all of that source in the run's index; at least one.
         num_annotated: frames of the source with a true mask; the first and last do not count.
     """
     longest = max(clips, key=lambda clip: clip.num_frames)

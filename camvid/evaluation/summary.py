@@ -1,4 +1,4 @@
-"""A run's scores: all clips together, and by what makes their scenes hard."""
+"""Summarises the scores of a run: over all clips, and by what makes their scenes hard."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ GOOD_PATH_PERCENT = 1.0
 class Summary:
     """Means and medians over clips, each over those where it is defined.
 
-    Kinds, paths and their verdicts are judged where the pictures tell (`observable`).
+    Kinds, paths and their verdicts are judged where the images decide them (`observable`).
     """
 
     num_clips: int
@@ -34,7 +34,7 @@ class Summary:
     within_1_percent: float = NAN  # share, of clips whose camera travels
     median_ate_percent: float = NAN
     median_rpe_rotation_deg: float = NAN
-    pan_rotation_deg: float = NAN  # median over cameras that turn or zoom in place
+    pan_rotation_deg: float = NAN  # median over rotation-only and zooming cameras
     worst_pan_rotation_deg: float = NAN
     auc_3: float = NAN  # means, of clips with known poses
     auc_30: float = NAN
@@ -84,9 +84,9 @@ def score_run(clips: Sequence[ClipScores]) -> RunScores:
 def summarise(clips: Sequence[ClipScores]) -> Summary:
     """One line for several clips."""
     known = [c for c in clips if c.true_kind]
-    told = [c for c in known if c.observable.kind]
+    observable = [c for c in known if c.observable.kind]
     travelling = [c for c in clips if c.true_camera == "moving" and c.observable.camera]
-    turning = [c.trajectory.rotation_rmse_deg for c in clips if not c.trajectory.travels]
+    rotation_deg = [c.trajectory.rotation_rmse_deg for c in clips if not c.trajectory.travels]
     wrong = [c for c in clips if c.kind in ("4d", "3d") and c.ate_percent > WRONG_PATH_PERCENT]
     measured = [c for c in known if c.motion_strength == c.motion_strength]
     strength = np.array([c.motion_strength for c in measured])
@@ -96,8 +96,8 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
     return Summary(
         num_clips=len(clips),
         num_observable=sum(c.observable.kind for c in clips),
-        right_kind=_mean([float(c.kind == c.true_kind) for c in told]),
-        confusion=_counted([f"{c.true_kind} -> {c.kind}" for c in told]),
+        right_kind=_mean([float(c.kind == c.true_kind) for c in observable]),
+        confusion=_counted([f"{c.true_kind} -> {c.kind}" for c in observable]),
         cameras=_counted([f"{c.true_camera} -> {c.camera}" for c in known if c.true_camera]),
         num_failed=sum(c.kind == "failed" for c in clips),
         num_invented_paths=sum(c.invented_path for c in clips),
@@ -106,8 +106,8 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         within_1_percent=_mean([float(c.ate_percent <= GOOD_PATH_PERCENT) for c in travelling]),
         median_ate_percent=_median([c.ate_percent for c in travelling]),
         median_rpe_rotation_deg=_median([c.trajectory.rpe_rotation_deg for c in travelling]),
-        pan_rotation_deg=_median(turning),
-        worst_pan_rotation_deg=max((e for e in turning if e == e), default=NAN),
+        pan_rotation_deg=_median(rotation_deg),
+        worst_pan_rotation_deg=max((e for e in rotation_deg if e == e), default=NAN),
         auc_3=_mean([c.pairs.auc_3 for c in clips]),
         auc_30=_mean([c.pairs.auc_30 for c in clips]),
         median_focal_error=_median([c.focal_error for c in clips]),

@@ -1,4 +1,4 @@
-"""Camera paths against the truth, up to the similarity that SfM cannot know."""
+"""Trajectory errors (ATE, RPE) after alignment by a similarity, which SfM cannot know."""
 
 from dataclasses import dataclass
 

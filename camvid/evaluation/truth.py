@@ -1,4 +1,4 @@
-"""Reading the truth of a source: a rendered scene with everything known, or what files say."""
+"""Reads the ground truth of a source: a rendered scene, or files of poses, masks and labels."""
 
 import json
 import re
@@ -24,7 +24,7 @@ CALIBRATIONS = ("K.json", "camera.json")
 JOINTS = "badja_joints.json"
 LABELS = "labels.json"
 _TRUTHS = (SCENE, TRAJECTORY, MASKS, JOINTS, LABELS)
-_PICTURES = "frames"
+_FRAMES = "frames"
 _NO_CLIPS = (MASKS, "mask", "depth")  # folders of a truth that a curator may take for videos
 
 
@@ -93,8 +93,8 @@ def read_truth(folder: Path) -> ClipTruth:
     """Reads a rendered scene (cameras.json, depth/, mask/), or any of these files:
 
     groundtruth_tum.txt (world_from_cam, metres), K.json or camera.json (pixels of the source),
-    masks/ (pictures, foreground above 0), badja_joints.json, and labels.json with "kind" and
-    "camera". A rendered scene tells its kind itself.
+    masks/ (images, foreground above 0), badja_joints.json, and labels.json with "kind" and
+    "camera". A rendered scene holds its kind itself.
     """
     try:
         if (folder / SCENE).exists():
@@ -153,28 +153,28 @@ def _calibration(folder: Path) -> F64 | None:
 
 
 def _masks(folder: Path) -> dict[int, Path]:
-    """Masks by frame of the source: of the picture of the same name where there are pictures.
+    """Masks by frame of the source: of the frame of the same name where there are frames.
 
-    Without pictures beside them the k-th mask is that of the k-th frame.
+    Without frames beside them the k-th mask is that of the k-th frame.
     """
     masks = _in_order(folder / MASKS)
-    frame_of = {path.stem: k for k, path in enumerate(_in_order(folder / _PICTURES))}
+    frame_of = {path.stem: k for k, path in enumerate(_in_order(folder / _FRAMES))}
     if not frame_of:
         return dict(enumerate(masks))
     strange = [path.name for path in masks if path.stem not in frame_of]
     if strange:
-        raise ValueError(f"{MASKS}/{strange[0]} must be named as a picture in {_PICTURES}/")
+        raise ValueError(f"{MASKS}/{strange[0]} must be named as a frame in {_FRAMES}/")
     return {frame_of[path.stem]: path for path in masks}
 
 
 def _in_order(folder: Path) -> list[Path]:
-    """Pictures in the order of the numbers in their names."""
-    pictures = [p for p in folder.glob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg")]
+    """Images in the order of the numbers in their names."""
+    images = [p for p in folder.glob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg")]
 
     def key(path: Path) -> list[tuple[int, str]]:
         return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", path.stem)]
 
-    return sorted(pictures, key=key)
+    return sorted(images, key=key)
 
 
 def _labels(path: Path) -> Labels:

@@ -16,7 +16,7 @@ class CascadeTransformer(nn.Module):
     """Spatial, multiview and temporal attention in a cascade; no cross attention.
 
     Multiview attention joins all tokens of all frames and knows the views by their rays alone;
-    only the temporal branch is told the frame's index.
+    only the temporal branch is given the frame's index.
     """
 
     def __init__(self, channels: int, num_heads: int, num_layers: int) -> None:
@@ -78,7 +78,7 @@ def _jointly(block: nn.Module, x_NLC: Tensor, num_frames: int) -> Tensor:
 
 
 def _over_time(block: nn.Module, x_NLC: Tensor, index_emb_FC: Tensor) -> Tensor:
-    """Runs a temporal block at each place of the picture, over its frames."""
+    """Runs a temporal block at each place of the image, over its frames."""
     num_frames = len(index_emb_FC)
     x_BFLC = x_NLC.unflatten(0, (-1, num_frames)) + index_emb_FC[:, None]
     return block(x_BFLC.flatten(0, 1), num_frames)

@@ -1,6 +1,6 @@
 """Camera paths to sample along: named ones, made here, and those of files and clips.
 
-Named paths are in units of the scene's depth: what the picture shows is about 1 away, as where the
+Named paths are in units of the scene's depth: what the image shows is about 1 away, as where the
 training data divide translations by the median depth (`scale_rule` "scene"). They start at the
 first frame, where the camera is the identity; time runs evenly from 0 to 1.
 """
@@ -30,7 +30,7 @@ class CameraPath:
     """Cameras in any unit, with their intrinsics where they are known."""
 
     cam_from_world: F64  # [F, 3, 4]
-    K: F64 | None = None  # [F, 3, 3] in pixels of pictures of size `image_hw`
+    K: F64 | None = None  # [F, 3, 3] in pixels of images of size `image_hw`
     image_hw: tuple[int, int] = (0, 0)  # 0 where K is unknown
     zoom: F64 | None = None  # [F], factors on the focal length where K is unknown
     scene_scale: float | None = None  # the scene's depth in the unit, where it is known
@@ -40,13 +40,13 @@ class CameraPath:
         return compose(self.cam_from_world, invert_rigid(self.cam_from_world[frame]))
 
     def K_of(self, image_hw: tuple[int, int]) -> F64:
-        """K [F, 3, 3] for pictures of this size: its own, or a guess where it has none."""
+        """K [F, 3, 3] for images of this size: its own, or a guess where it has none."""
         height, width = image_hw
         if self.K is not None:
             known_height, known_width = self.image_hw
             if abs(width * known_height / (height * known_width) - 1) > _ASPECT_SLACK:
                 raise ConfigError(
-                    f"pictures must have the shape of the camera's, {known_width}x{known_height},"
+                    f"images must have the shape of the camera's, {known_width}x{known_height},"
                     f" got {width}x{height}: crop neither, or both"
                 )
             return np.diag([width / known_width, height / known_height, 1.0]) @ self.K
@@ -68,7 +68,7 @@ def compose(first_from_mid: Floats, mid_from_last: Floats) -> F64:
 
 
 class _Path(NamedTuple):
-    """How a named path runs, and how far it goes unless told."""
+    """How a named path runs, and how far it goes by default."""
 
     run: Callable[[F64, float], CameraPath]  # (time [F] in [0, 1], amount)
     amount: float
@@ -76,7 +76,7 @@ class _Path(NamedTuple):
 
 
 def named_path(name: str, num_frames: int, amount: float | None = None) -> CameraPath:
-    """A path of `NAMED_PATHS`; `amount` is in the unit that its help tells."""
+    """A path of `NAMED_PATHS`; `amount` is in the unit that its help gives."""
     if name not in NAMED_PATHS:
         raise ConfigError(f"a camera path must be one of {', '.join(NAMED_PATHS)}, got {name!r}")
     path = NAMED_PATHS[name]

@@ -17,7 +17,7 @@ from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.codec import LatentCodec, load_codec
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.model import GenXDUNet
-from camvid.structure import structure
+from camvid.plain import from_plain
 
 _UNET, _CODEC, _TRAINED_AS = "unet", "codec.safetensors", "train.toml"
 
@@ -45,7 +45,7 @@ def load_checkpoint(
     return Checkpoint(
         model=_read_unet(folder, dtype).to(device).eval(),
         codec=found.to(device).eval(),
-        trained_on=structure(DataOptions, configured.get("data", {}), "data"),
+        trained_on=from_plain(DataOptions, configured.get("data", {}), "data"),
     )
 
 

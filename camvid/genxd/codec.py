@@ -1,4 +1,4 @@
-"""Pictures <-> latents, an eighth as wide and high: Stable Video Diffusion's VAE, or a stand-in.
+"""Images <-> latents, an eighth as wide and high: Stable Video Diffusion's VAE, or a stand-in.
 
 PatchCodec.fit(sample.rgb for sample in samples).save("patches.safetensors")
 codec = load_codec("patches.safetensors")  # or the folder of a VAE
@@ -37,11 +37,11 @@ class LatentCodec(nn.Module):
 
     @abstractmethod
     def encode(self, rgb_BFCHW: Tensor) -> Tensor:
-        """Pictures [B, F, 3, H, W] in [-1, 1] to latents [B, F, C, H / 8, W / 8]."""
+        """Images [B, F, 3, H, W] in [-1, 1] to latents [B, F, C, H / 8, W / 8]."""
 
     @abstractmethod
     def decode(self, latents_BFCHW: Tensor) -> Tensor:
-        """Latents to pictures, clamped to [-1, 1]."""
+        """Latents to images, clamped to [-1, 1]."""
 
     @property
     def device(self) -> torch.device:
@@ -69,15 +69,15 @@ def fit_on_shards(
     """A `PatchCodec` of the first samples of training: the same shards and seed give the same."""
     order = dataset.order()
     return PatchCodec.fit(
-        (_pictures(dataset[order.pick(number)]) for number in range(num_samples)),
+        (_images(dataset[order.pick(number)]) for number in range(num_samples)),
         num_channels=num_channels,
         fitted_on=f"{num_samples} samples of shards {dataset.index.digest()}",
     )
 
 
-def _pictures(sample: Sample) -> F32:
+def _images(sample: Sample) -> F32:
     if sample.rgb is None:
-        raise ConfigError("a codec is fitted on pictures, got a dataset of cached latents")
+        raise ConfigError("a codec is fitted on images, got a dataset of cached latents")
     return sample.rgb
 
 
@@ -85,7 +85,7 @@ class PatchCodec(LatentCodec):
     """The principal components of 8x8 patches, each scaled to unit variance.
 
     No generative model: a linear map that is fitted in seconds, so that training runs where no
-    VAE is at hand. 4 channels keep about 23 dB, 16 about 30 dB of natural pictures. Its latents
+    VAE is at hand. 4 channels keep about 23 dB, 16 about 30 dB of natural images. Its latents
     are not those of Stable Video Diffusion: weights trained on the ones do not serve the others.
     """
 
@@ -114,19 +114,19 @@ class PatchCodec(LatentCodec):
     @classmethod
     def fit(
         cls,
-        pictures: Iterable[Tensor | NDArray[np.float32]],
+        images: Iterable[Tensor | NDArray[np.float32]],
         *,
         num_channels: int = 4,
         fitted_on: str = "",
     ) -> "PatchCodec":
-        """Fits on all patches of pictures [..., 3, H, W] in [-1, 1], seen one item at a time.
+        """Fits on all patches of images [..., 3, H, W] in [-1, 1], seen one item at a time.
 
         `fitted_on` says in the saved file what they were.
         """
         count, total = 0, torch.zeros(NUM_PATCH_VALUES, dtype=torch.float64)
         products = torch.zeros(NUM_PATCH_VALUES, NUM_PATCH_VALUES, dtype=torch.float64)
-        for picture in pictures:
-            patches = pixel_unshuffle(torch.as_tensor(picture), LATENT_FACTOR)
+        for image in images:
+            patches = pixel_unshuffle(torch.as_tensor(image), LATENT_FACTOR)
             rows = patches.movedim(-3, -1).reshape(-1, NUM_PATCH_VALUES).double()
             count += len(rows)
             total += rows.sum(dim=0)
@@ -174,7 +174,7 @@ class TemporalVae(LatentCodec):
     """
 
     def __init__(self, folder: str | Path, *, max_frames: int = 16) -> None:
-        """`max_frames` pictures at a time bound the memory."""
+        """`max_frames` images at a time bound the memory."""
         super().__init__()
         config = _vae_config(Path(folder))
         from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import (
@@ -232,6 +232,6 @@ def _principal(covariance: Tensor, num_channels: int) -> tuple[Tensor, Tensor]:
     basis = vectors.flip(1).T[:num_channels]
     # An eigenvector may come out as its negative: the largest entry is made positive.
     largest = basis.gather(1, basis.abs().argmax(dim=1, keepdim=True))
-    # A floor, for pictures so plain that later directions carry nothing.
+    # A floor, for images so plain that later directions carry nothing.
     std = variance.flip(0)[:num_channels].clamp(min=1e-8).sqrt()
     return basis * largest.sign(), std

@@ -1,4 +1,4 @@
-"""What the model is told about a sample: known frames, cameras, kind and motion."""
+"""What the model is conditioned on: known frames, cameras, kind and motion."""
 
 from dataclasses import dataclass, fields, replace
 

@@ -1,4 +1,4 @@
-"""What every layer of the UNet is told about the batch."""
+"""What every layer of the UNet is given of the batch."""
 
 from typing import NamedTuple
 

@@ -55,7 +55,7 @@ class ClipDataset:
             shards: see `find_shards`.
             options: what a sample is made of.
             held_out: the clips of the held-out source videos instead of all others.
-            latents: samples have these instead of pictures, and no picture is decoded.
+            latents: samples have these instead of images, and no image is decoded.
         """
         self.index = find_shards(shards) if isinstance(shards, str) else shards
         self.options = options

@@ -13,7 +13,7 @@ from camvid.geometry import Floats, crop_K, rescale_K
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """The rectangle of a picture that is brought to the sample's size; black where it sticks out.
+    """The rectangle of an image that is brought to the sample's size; black where it sticks out.
 
     Cut first and resized then: fewer pixels to resize, and K follows exactly.
     """
@@ -24,20 +24,20 @@ class Framing:
     height_px: int
 
     def of_K(self, K: Floats, size_hw: tuple[int, int]) -> F64:
-        """K [..., 3, 3] of the framed pictures of size `size_hw`, from that of whole pictures."""
+        """K [..., 3, 3] of the framed images of size `size_hw`, from that of whole images."""
         cut = crop_K(K, self.x_px, self.y_px)
         return rescale_K(cut, size_hw[1] / self.width_px, size_hw[0] / self.height_px)
 
-    def of_picture(self, picture: U8, size_hw: tuple[int, int]) -> U8:
-        """The framed picture [H, W, 3], of size `size_hw`."""
-        to_y, from_y = _overlap(self.y_px, self.height_px, picture.shape[0])
-        to_x, from_x = _overlap(self.x_px, self.width_px, picture.shape[1])
-        cut = picture[from_y, from_x]
+    def of_image(self, image: U8, size_hw: tuple[int, int]) -> U8:
+        """The framed image [H, W, 3], of size `size_hw`."""
+        to_y, from_y = _overlap(self.y_px, self.height_px, image.shape[0])
+        to_x, from_x = _overlap(self.x_px, self.width_px, image.shape[1])
+        cut = image[from_y, from_x]
         if cut.shape[:2] != (self.height_px, self.width_px):
             padded = np.zeros((self.height_px, self.width_px, 3), np.uint8)
             padded[to_y, to_x] = cut
             cut = padded
-        # Area averages do not alias where pictures shrink; Lanczos is as the released code.
+        # Area averages do not alias where images shrink; Lanczos is as the released code.
         how = cv2.INTER_AREA if size_hw[0] < self.height_px else cv2.INTER_LANCZOS4
         return np.asarray(cv2.resize(cut, size_hw[::-1], interpolation=how), np.uint8)
 

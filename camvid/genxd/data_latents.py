@@ -85,9 +85,9 @@ def is_cached(filesystem: Any, shard: Shard, key: LatentsKey) -> bool:
     except (OSError, pa.ArrowException, StoreError):
         return False  # broken off, or by a later camvid: written again
     sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    told = (file.schema_arrow.metadata or {}).get(METADATA)
+    found = (file.schema_arrow.metadata or {}).get(METADATA)
     expected = key.metadata(shard_sha256(filesystem, shard))[METADATA]
-    return told == expected and tuple(sizes) == shard.row_group_sizes
+    return found == expected and tuple(sizes) == shard.row_group_sizes
 
 
 def shard_sha256(filesystem: Any, shard: Shard) -> str:

@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     skipped: tuple[Skipped, ...]  # on the way to these samples
 
     def encoded(self, codec: LatentCodec, device: torch.device | str = "cpu") -> Tensor:
-        """The latents on a device: the cached ones, or the pictures encoded now."""
+        """The latents on a device: the cached ones, or the images encoded now."""
         if self.latents is not None:
             return self.latents.to(device)
         assert self.rgb is not None  # one of the two is there

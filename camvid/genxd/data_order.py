@@ -1,4 +1,4 @@
-"""Which clip is sample number n: shuffled, mixed, endless, and known from n alone.
+"""The clip of sample number n: shuffled, mixed over datasets, endless, a function of n alone.
 
 Numbers 0, 1, 2, ... run over all ranks and all passes, so that one integer is the whole state of
 training's data, whatever the number of ranks and workers before and after.

@@ -64,7 +64,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     if LATENTS in row:
         latents = _read_latents(_at(row[LATENTS], frame_index), options)
     else:
-        rgb = read_pictures(_checked_jpegs(row, frame_index), image_hw, framing, options)
+        rgb = read_images(_checked_jpegs(row, frame_index), image_hw, framing, options)
     return Sample(
         clip_id=row["clip_id"],
         rgb=rgb,
@@ -82,8 +82,8 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
 
 def check_row(row: Mapping[str, Any]) -> None:
     """ClipError where the columns of a row are missing, or do not fit each other."""
-    pictures = LATENTS if LATENTS in row else FRAMES
-    needed = {pictures, "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
+    images = LATENTS if LATENTS in row else FRAMES
+    needed = {images, "num_frames", "height_px", "width_px", "timestamps_s", "cam_from_world"}
     needed |= {FRAME_CRC32} & row.keys()  # new in 1.2
     needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
         row.get("kind", ""), {"a known kind"}
@@ -91,7 +91,7 @@ def check_row(row: Mapping[str, Any]) -> None:
     if absent := sorted(name for name in needed if row.get(name) is None):
         raise ClipError(f"the row must have {', '.join(absent)}")
     num_frames = row["num_frames"]
-    for name in (pictures, "timestamps_s", *({FRAME_CRC32} & row.keys())):
+    for name in (images, "timestamps_s", *({FRAME_CRC32} & row.keys())):
         if len(row[name]) != num_frames:
             raise ClipError(f"{name} must have {num_frames} entries, got {len(row[name])}")
     if len(row["cam_from_world"]) not in (0, num_frames):
@@ -126,7 +126,7 @@ def scale_cameras(
     """
     scale = 1.0
     if np.isnan(cameras).any() or not cameras[..., 3].any():
-        return cameras  # cameras that turn in place have nothing to divide
+        return cameras  # rotation-only cameras have nothing to divide
     if rule == "scene":
         if not (scene_scale and 0 < scene_scale < np.inf):
             raise ClipError(f"scene_scale must be above 0, got {scene_scale}: see `scale_rule`")
@@ -198,7 +198,7 @@ def _read_latents(scalars: Sequence[Any], options: DataOptions) -> F32:
     return np.stack([np.frombuffer(b, "<f4").reshape(-1, *options.latent_hw) for b in buffers])
 
 
-def read_pictures(
+def read_images(
     jpegs: Sequence[Any], image_hw: tuple[int, int], framing: Framing, options: DataOptions
 ) -> F32:
     """JPEGs, as Arrow's scalars, to rgb [F, 3, H, W] in [-1, 1]."""
@@ -206,7 +206,7 @@ def read_pictures(
     size = (options.height_px, options.width_px)
     bgr = np.empty((len(jpegs), *size, 3), np.uint8)
     for index, jpeg in enumerate(jpegs):
-        bgr[index] = framing.of_picture(_decode(jpeg, image_hw), size)
+        bgr[index] = framing.of_image(_decode(jpeg, image_hw), size)
     planes = np.ascontiguousarray(bgr[..., ::-1].transpose(0, 3, 1, 2), np.float32)
     planes /= 127.5
     planes -= 1.0
@@ -214,12 +214,12 @@ def read_pictures(
 
 
 def _decode(jpeg: Any, image_hw: tuple[int, int]) -> U8:
-    """The picture as OpenCV has it: bgr [H, W, 3]."""
+    """The image as OpenCV has it: bgr [H, W, 3]."""
     buffer = jpeg.as_buffer()  # None for a null
-    picture = None
+    image = None
     if buffer is not None and buffer.size:
-        picture = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None or picture.shape[:2] != image_hw:
-        got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
+        image = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR)
+    if image is None or image.shape[:2] != image_hw:
+        got = "none" if image is None else f"{image.shape[1]}x{image.shape[0]}"
         raise ClipError(f"a frame must be a JPEG of {image_hw[1]}x{image_hw[0]}, got {got}")
-    return np.asarray(picture, np.uint8)
+    return np.asarray(image, np.uint8)

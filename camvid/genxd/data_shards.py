@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Kind
+from camvid.plain import from_plain
 from camvid.schema import check_version
 from camvid.shard_columns import FRAME_CRC32, TRAINING_COLUMNS
-from camvid.structure import structure
 
 FRAMES = "frames"
 LATENTS = "latents"  # the column of cached latents, read in place of `frames`
@@ -144,7 +144,7 @@ def _from_manifest(filesystem: Any, folder: str, line: Mapping[str, Any]) -> Sha
             " run `camvid shards verify`"
         )
     rest = {key: line[key] for key in ("kind", "clip_ids", "row_group_sizes", "sha256")}
-    return structure(Shard, {"path": path, **rest}, line["name"])
+    return from_plain(Shard, {"path": path, **rest}, line["name"])
 
 
 def _from_file(filesystem: Any, path: str) -> Shard:
@@ -160,7 +160,7 @@ def _from_file(filesystem: Any, path: str) -> Shard:
         "clip_ids": table["clip_id"].to_pylist(),
         "row_group_sizes": [file.metadata.row_group(group).num_rows for group in groups],
     }
-    return structure(Shard, value, path)
+    return from_plain(Shard, value, path)
 
 
 class RowReader:

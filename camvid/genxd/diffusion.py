@@ -15,7 +15,7 @@ from camvid.genxd.conditioning import Conditions
 
 # (sample, timestep, added_time_ids, indicator, motion_ids) -> v, as `GenXDUNet.forward`
 Denoiser = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-OnStep = Callable[[int], None]  # told how many steps are done
+OnStep = Callable[[int], None]  # called with how many steps are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

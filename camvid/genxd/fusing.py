@@ -1,4 +1,4 @@
-"""Alpha fusing: how much each sample listens to its views and how much to its instants."""
+"""Alpha fusing: how much each sample weighs its views against its instants."""
 
 from collections.abc import Iterable
 from typing import Any

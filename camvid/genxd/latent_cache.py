@@ -25,7 +25,7 @@ from camvid.genxd.data import DAMAGE
 from camvid.genxd.data_choices import choose_framing
 from camvid.genxd.data_latents import LatentsKey, is_cached, shard_sha256
 from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_sample import read_pictures
+from camvid.genxd.data_sample import read_images
 from camvid.genxd.data_shards import LATENTS, Shard, ShardIndex, open_filesystem, open_shard
 from camvid.parallel import map_threads
 from camvid.schema import SCHEMA_VERSION
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 FRAMES_AT_ONCE = 16  # decoded and encoded together; bounds the memory
 _COLUMNS = ("clip_id", "height_px", "width_px", "frames")
-OnClip = Callable[[str], None]  # told the id of each clip that is done
+OnClip = Callable[[str], None]  # called with the id of each clip that is done
 
 
 def write_latents(
@@ -119,18 +119,18 @@ class _Encoder:
         return latents
 
     def _of_frames(self, jpegs: pa.Array, image_hw: tuple[int, int]) -> list[bytes | None]:
-        pictures = map_threads(partial(self._read, image_hw=image_hw), jpegs)
-        good = [picture for picture in pictures if picture is not None]
+        images = map_threads(partial(self._read, image_hw=image_hw), jpegs)
+        good = [image for image in images if image is not None]
         encoded: Iterator[F32] = iter(())
         if good:
             rgb_BFCHW = torch.from_numpy(np.stack(good))[None].to(self._codec.device)
             encoded = iter(self._codec.encode(rgb_BFCHW)[0].float().cpu().numpy())
-        return [p if p is None else next(encoded).astype("<f4").tobytes() for p in pictures]
+        return [p if p is None else next(encoded).astype("<f4").tobytes() for p in images]
 
     def _read(self, jpeg: Any, image_hw: tuple[int, int]) -> F32 | None:
-        """A picture [3, H, W] framed as in training, which draws nothing where crops are fixed."""
+        """An image [3, H, W] framed as in training, which draws nothing where crops are fixed."""
         try:
             framing = choose_framing(image_hw, self._options, np.random.default_rng(0))
-            return read_pictures([jpeg], image_hw, framing, self._options)[0]
+            return read_images([jpeg], image_hw, framing, self._options)[0]
         except DAMAGE:
             return None

@@ -19,7 +19,7 @@ from torch import Tensor
 from camvid.artifacts import F64, U8, Bool
 from camvid.errors import BackendUnavailable, ConfigError
 
-_AT_ONCE = 16  # pictures in a network together
+_AT_ONCE = 16  # images in a network together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,12 @@ class Measure:
 
     name: str
     value: float | None  # None: not measured
-    count: int = 0  # of pictures, or of clips for FVD
+    count: int = 0  # of images, or of clips for FVD
     note: str = ""  # the weights; or what is needed to measure
 
 
 class Scorer:
-    """Takes clips one by one; keeps numbers and features, no pictures."""
+    """Takes clips one by one; keeps numbers and features, no images."""
 
     def __init__(self, weights: NetworkWeights, device: torch.device | str = "cpu") -> None:
         self._weights, self._device = weights, torch.device(device)
@@ -66,8 +66,8 @@ class Scorer:
         for ours, theirs in zip(made[chosen], true[chosen], strict=True):
             self._pairs["PSNR"].append(psnr_db(ours, theirs))
             self._pairs["SSIM"].append(ssim(ours, theirs))
-        pictures = [self._tensor(rgb[chosen]).split(_AT_ONCE) for rgb in (made, true)]
-        for pair in zip(*pictures, strict=True):
+        images = [self._tensor(rgb[chosen]).split(_AT_ONCE) for rgb in (made, true)]
+        for pair in zip(*images, strict=True):
             self._add_features(*pair)
         for kept, clip in zip(self._features["fvd"], (made, true), strict=True):
             if "fvd" in self._networks:
@@ -79,9 +79,9 @@ class Scorer:
 
     def _add_features(self, made_NCHW: Tensor, true_NCHW: Tensor) -> None:
         if "lpips" in self._networks:
-            told = {"resize_images": False, "return_lpips": True}
+            keywords = {"resize_images": False, "return_lpips": True}
             network = self._networks["lpips"]
-            a, b = (_ask(network, "lpips", x.float(), told) for x in (made_NCHW, true_NCHW))
+            a, b = (_ask(network, "lpips", x.float(), keywords) for x in (made_NCHW, true_NCHW))
             self._pairs["LPIPS"] += (a - b).square().sum(dim=1).tolist()
         for kept, x in zip(self._features["fid"], (made_NCHW, true_NCHW), strict=True):
             if "fid" in self._networks:
@@ -90,9 +90,9 @@ class Scorer:
 
     def _video_features(self, clip_FCHW: Tensor) -> F64:
         """[1, 400]; the network brings pixels and size to what it was trained with."""
-        told = {"rescale": True, "resize": True, "return_features": True}
+        keywords = {"rescale": True, "resize": True, "return_features": True}
         video = clip_FCHW.float().transpose(0, 1)[None]
-        return _ask(self._networks["fvd"], "fvd", video, told, 400).double().cpu().numpy()
+        return _ask(self._networks["fvd"], "fvd", video, keywords, 400).double().cpu().numpy()
 
     def _tensor(self, rgb: U8) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))).to(self._device)
@@ -122,13 +122,13 @@ class Scorer:
 
 
 def psnr_db(made: U8, true: U8) -> float:
-    """PSNR of a picture of 8 bits; infinite where they are equal."""
+    """PSNR of an image of 8 bits; infinite where they are equal."""
     squared: float = np.square(made.astype(np.float64) - true).mean()
     return 10 * math.log10(255**2 / squared) if squared else math.inf
 
 
 def ssim(made: U8, true: U8) -> float:
-    """SSIM of a picture [H, W, 3] as first published, with a Gaussian window; mean of channels."""
+    """SSIM of an image [H, W, 3] as first published, with a Gaussian window; mean of channels."""
     similarity: Any = structural_similarity(
         made,
         true,
@@ -174,14 +174,14 @@ def _load_network(path: str, name: str, device: torch.device) -> Callable[..., T
 
 
 def _ask(
-    network: Callable[..., Tensor], name: str, x: Tensor, told: dict[str, bool], width: int = 0
+    network: Callable[..., Tensor], name: str, x: Tensor, keywords: dict[str, bool], width: int = 0
 ) -> Tensor:
     """Features [N, D]; ConfigError where the network is not the one that the measure stands on."""
     try:
-        features = network(x, **told)
+        features = network(x, **keywords)
     except RuntimeError as error:
         raise ConfigError(
-            f"--{name}-weights must be a network that is called with {', '.join(told)}:"
+            f"--{name}-weights must be a network that is called with {', '.join(keywords)}:"
             f" {str(error).splitlines()[-1]}"
         ) from error
     if features.ndim != 2 or (width and features.shape[1] != width):

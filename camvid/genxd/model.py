@@ -129,7 +129,7 @@ class GenXDUNet(ModelMixin, ConfigMixin):
             indicator: [B], 0 for 3D (views of one instant), 1 for videos without cameras, 2 for 4D.
                 On the CPU it is looked at without waiting for the accelerator.
             motion_ids: [B], motion strengths in the model's scale, or None: then the temporal
-                branch is told the diffusion time instead.
+                branch is given the diffusion time instead.
         """
         self._check_inputs(sample, added_time_ids, indicator, motion_ids)
         context = self._context(sample, timestep, added_time_ids, indicator, motion_ids)

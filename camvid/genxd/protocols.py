@@ -64,7 +64,7 @@ def scene_of(sample: Sample, kind: Kind, at: tuple[int, ...], options: DataOptio
     if options.scale_rule == "cameras":  # the unit depends on the first known view
         cameras = scale_cameras(cameras, None, min(at), "cameras")
     return Scene(
-        pictures=sample.rgb[list(at)],
+        images=sample.rgb[list(at)],
         at=at,
         cam_from_world=cameras,
         K=sample.K,

@@ -1,7 +1,7 @@
-"""New frames for given ones: conditions -> latents -> pictures.
+"""New frames for given ones: conditions -> latents -> images.
 
 conditions = conditions_of([scene], codec)
-rgb = sample_pictures(model, codec, conditions, seeds=[0])  # [1, F, 3, H, W]
+rgb = sample_images(model, codec, conditions, seeds=[0])  # [1, F, 3, H, W]
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ from camvid.outcome import INDICATOR, Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """One sample to be made: the known pictures, where they stand, and all cameras."""
+    """One sample to be made: the known images, where they stand, and all cameras."""
 
-    pictures: F32  # [G, 3, H, W] in [-1, 1]
-    at: tuple[int, ...]  # [G], the frame of each picture; the first is the rays' reference
+    images: F32  # [G, 3, H, W] in [-1, 1]
+    at: tuple[int, ...]  # [G], the frame of each image; the first is the rays' reference
     cam_from_world: F64  # [F, 3, 4] in the unit that the model was trained with
-    K: F64  # [3, 3], or [F, 3, 3] where the camera zooms; in pixels of the pictures
+    K: F64  # [3, 3], or [F, 3, 3] where the camera zooms; in pixels of the images
     kind: Kind = "4d"  # `3d`: nothing moves; `video`: the cameras are not looked at
     motion_id: float = 0.0  # motion strength in the model's scale; no effect on `3d`
 
     def __post_init__(self) -> None:
         num_frames = len(self.cam_from_world)
-        if not self.at or len(self.at) != len(self.pictures):
+        if not self.at or len(self.at) != len(self.images):
             raise ConfigError(
-                "`at` must name one frame for each picture and at least one,"
-                f" got {len(self.at)} for {len(self.pictures)} pictures"
+                "`at` must name one frame for each image and at least one,"
+                f" got {len(self.at)} for {len(self.images)} images"
             )
         if len({*self.at}) < len(self.at) or not {*self.at} < {*range(num_frames)}:
             raise ConfigError(
@@ -53,7 +53,7 @@ class Scene:
 
 def conditions_of(scenes: Sequence[Scene], codec: LatentCodec) -> Conditions:
     """Scenes of one size and number of frames as a batch."""
-    shapes = {(scene.num_frames, *scene.pictures.shape[1:]) for scene in scenes}
+    shapes = {(scene.num_frames, *scene.images.shape[1:]) for scene in scenes}
     if len(shapes) != 1:
         raise ConfigError(
             "scenes of one batch must agree in frames and size,"
@@ -74,7 +74,7 @@ def conditions_of(scenes: Sequence[Scene], codec: LatentCodec) -> Conditions:
 
 
 @torch.no_grad()
-def sample_pictures(
+def sample_images(
     model: GenXDUNet,
     codec: LatentCodec,
     conditions: Conditions,
@@ -110,15 +110,15 @@ def initial_noise(seeds: Sequence[int], shape_FCHW: Sequence[int]) -> Tensor:
 
 def _given_latents(scene: Scene, codec: LatentCodec) -> Tensor:
     """[F, C, h, w], 0 on the frames to be made."""
-    pictures = torch.from_numpy(scene.pictures).to(codec.device)
-    encoded = codec.encode(pictures[None])[0].float()
+    images = torch.from_numpy(scene.images).to(codec.device)
+    encoded = codec.encode(images[None])[0].float()
     latents = encoded.new_zeros(scene.num_frames, *encoded.shape[1:])
     latents[list(scene.at)] = encoded
     return latents
 
 
 def _rays(scene: Scene) -> F32:
-    height, width = scene.pictures.shape[-2:]
+    height, width = scene.images.shape[-2:]
     latent_hw = (height // LATENT_FACTOR, width // LATENT_FACTOR)
     if scene.kind == "video":
         return np.zeros((scene.num_frames, 6, *latent_hw), np.float32)

@@ -1,4 +1,4 @@
-"""GenXD's start: the tensors of a Stable Video Diffusion UNet put to their new places."""
+"""Initialises GenXD from the tensors of a Stable Video Diffusion UNet."""
 
 import json
 from collections.abc import Iterator, Mapping

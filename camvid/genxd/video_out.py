@@ -14,9 +14,9 @@ _BORDER_PX = 3
 _GIVEN_RGB = (255, 176, 0)
 
 
-def to_rgb(pictures: NDArray[np.floating]) -> U8:
-    """Pictures [..., 3, H, W] in [-1, 1] as rgb [..., H, W, 3]."""
-    scaled = np.clip(np.rint((np.moveaxis(pictures, -3, -1) + 1) * 127.5), 0, 255)
+def to_rgb(images: NDArray[np.floating]) -> U8:
+    """Images [..., 3, H, W] in [-1, 1] as rgb [..., H, W, 3]."""
+    scaled = np.clip(np.rint((np.moveaxis(images, -3, -1) + 1) * 127.5), 0, 255)
     return np.ascontiguousarray(scaled, np.uint8)
 
 
@@ -33,20 +33,20 @@ def contact_sheet(rgb: U8, is_given: Sequence[bool] | Bool = (), *, num_columns:
     rows = -(-num_frames // columns)
     cell_hw = (height + 2 * _BORDER_PX, width + 2 * _BORDER_PX)
     sheet = np.full((rows * cell_hw[0], columns * cell_hw[1], 3), 255, np.uint8)
-    for index, picture in enumerate(rgb):
+    for index, image in enumerate(rgb):
         row, column = divmod(index, columns)
         y, x = row * cell_hw[0], column * cell_hw[1]
         if index < len(is_given) and is_given[index]:
             sheet[y : y + cell_hw[0], x : x + cell_hw[1]] = _GIVEN_RGB
         y, x = y + _BORDER_PX, x + _BORDER_PX
-        sheet[y : y + height, x : x + width] = picture
+        sheet[y : y + height, x : x + width] = image
     return sheet
 
 
 def write_png(path: Path, rgb: U8) -> None:
-    """One picture [H, W, 3]."""
+    """One image [H, W, 3]."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done, data = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
     if not done:
-        raise ValueError(f"a {rgb.shape} picture could not be written as PNG")
+        raise ValueError(f"a {rgb.shape} image could not be written as PNG")
     path.write_bytes(data.tobytes())

@@ -60,7 +60,7 @@ class Checkpoint:
                 return path.rpartition("/")[2]
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """The command that brings it to this machine."""
         return f"camvid models fetch {self.name}"
 

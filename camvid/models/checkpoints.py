@@ -17,7 +17,7 @@ from camvid import weights
 from camvid.errors import BackendUnavailable
 from camvid.models.catalogue import CATALOGUE
 from camvid.models.checkpoint_sources import Checkpoint, Hub, Wheel
-from camvid.structure import did_you_mean
+from camvid.plain import did_you_mean
 from camvid.weights import Weight
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".onnx")
@@ -94,7 +94,7 @@ def _required(checkpoint: Checkpoint) -> Located:
         looked = weights.directory() / checkpoint.stored_name
         raise BackendUnavailable(
             f"weights {checkpoint.name} ({checkpoint.licence}) must be in {looked}, found none",
-            mend=checkpoint.mend,
+            fix=checkpoint.fix,
         )
     return located
 
@@ -106,7 +106,7 @@ def verify(checkpoint: Checkpoint, path: Path) -> Weight:
         raise BackendUnavailable(
             f"weights {checkpoint.name} must have sha256 {checkpoint.sha256}, got {sha256} in"
             f" {path}; remove it first",
-            mend=checkpoint.mend,
+            fix=checkpoint.fix,
         )
     return Weight(
         name=checkpoint.name,

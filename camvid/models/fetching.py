@@ -77,7 +77,7 @@ def _download(checkpoint: Checkpoint, url: str, part: Path) -> None:
     except OSError as error:  # URLError is one
         raise BackendUnavailable(
             f"weights {checkpoint.name}: cannot download {url}: {error}; what came is kept",
-            mend=checkpoint.mend,
+            fix=checkpoint.fix,
         ) from error
 
 

@@ -23,10 +23,10 @@ from camvid.weights import Weight
 class ShotDetector(Protocol):
     """Finds where a video cuts."""
 
-    def detect(self, path: str, *, picture_fps: float) -> list[tuple[float, float]]:
+    def detect(self, path: str, *, image_fps: float) -> list[tuple[float, float]]:
         """Shots of the local video as (start_s, end_s), in order, fades left out.
 
-        `picture_fps` is the rate of a folder of pictures, which has no clock of its own.
+        `image_fps` is the rate of a folder of images, which has no clock of its own.
         """
         ...
 

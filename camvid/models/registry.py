@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.models.checkpoints import locate
 from camvid.models.options import CheckpointOptions
+from camvid.plain import did_you_mean
 from camvid.settings import setting, with_settings
-from camvid.structure import did_you_mean
 from camvid.weights import Weight
 
 BACKENDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -105,7 +105,7 @@ def backend_class(config: BackendConfig) -> Any:
         missing = (error.name or module_name).partition(".")[0]
         raise BackendUnavailable(
             f"the {role} `{name}` needs the package {missing}",
-            mend=f"pip install {_PACKAGES.get(missing, missing)}",
+            fix=f"pip install {_PACKAGES.get(missing, missing)}",
         ) from error
     except AttributeError as error:
         raise ConfigError(f"{role} backend `{name}`: {module_name} has no {class_name}") from error

@@ -1,6 +1,6 @@
-"""How the background passes behind each pixel, from a few corners a frame.
+"""Estimates the background's motion between frames from tracked corners.
 
-Only what moves is asked: a hood over a quarter of the image must not outvote the street.
+Only corners that move are used: a hood over a quarter of the image must not outvote the street.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ _MIN_MOVING = 30
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
 _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
 _MIN_NOISE_PX = 0.15
-_MIN_RIM_SHARE = 0.4  # of the corners near the image's sides, which even large movers leave free
-_RIM = 0.125  # of each side
+_MIN_BORDER_SHARE = 0.4  # of the corners near the image's sides, which even large movers leave free
+_BORDER = 0.125  # of each side
 _CELL_PX = 8  # the homography's flow is smooth: computed on a grid, interpolated between
 
 
-class Passage(NamedTuple):
+class BackgroundMotion(NamedTuple):
     """How the background moves over one step of time, as a homography between the images."""
 
     frame_index: int
@@ -34,27 +34,27 @@ class Passage(NamedTuple):
     noise_px: float  # median distance of the background's corners from what it says
 
 
-def background_passages(gray: U8, step: int, max_passages: int) -> list[Passage]:
-    """Passages of gray [T, H, W] over `step` frames, evenly spread; none where nothing moves."""
+def background_motions(gray: U8, step: int, max_motions: int) -> list[BackgroundMotion]:
+    """That of gray [T, H, W] over `step` frames, evenly spread; none where nothing moves."""
     last = len(gray) - 1 - step
     if last < 0:
         return []
-    starts = np.unique(np.linspace(0, last, min(max_passages, last + 1)).astype(int))
-    found = [_passage(int(t), gray[t], gray[t + step]) for t in starts]
-    return [passage for passage in found if passage is not None]
+    starts = np.unique(np.linspace(0, last, min(max_motions, last + 1)).astype(int))
+    found = [_background_motion(int(t), gray[t], gray[t + step]) for t in starts]
+    return [motion for motion in found if motion is not None]
 
 
-def followed_corners(here: U8, there: U8) -> tuple[F32, F32]:
+def tracked_corners(here: U8, there: U8) -> tuple[F32, F32]:
     """Corners [n, 2] of one image [H, W] in px, and where they are in another."""
     found: Any = cv2.goodFeaturesToTrack(here, _MAX_CORNERS, 0.005, _MIN_DISTANCE_PX)
     if found is None:
         return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
     corners = np.asarray(found, np.float32)
-    moved, forth = _followed(here, there, corners)
-    again, back = _followed(there, here, moved)
-    followed = forth & back
-    followed &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
-    return corners[followed, 0], moved[followed, 0]
+    moved, forth = _tracked(here, there, corners)
+    again, back = _tracked(there, here, moved)
+    tracked = forth & back
+    tracked &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
+    return corners[tracked, 0], moved[tracked, 0]
 
 
 def flow_of(homography: F64, width_px: int, height_px: int) -> F32:
@@ -74,15 +74,15 @@ def at_pixels(nodes: F32, width_px: int, height_px: int) -> F32:
     return np.asarray(field[:height_px, :width_px], np.float32)
 
 
-def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
+def _background_motion(frame_index: int, here: U8, there: U8) -> BackgroundMotion | None:
     """That of most corners that move; None where too few do."""
-    start, end = followed_corners(here, there)
+    start, end = tracked_corners(here, there)
     shift_px = np.linalg.norm(end - start, axis=1)
     moving = shift_px >= _MIN_MOVING_PX
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * len(moving)):
         return None
-    rim = _on_rim(start, here.shape)
-    if moving[rim].sum() < _MIN_RIM_SHARE * rim.sum():
+    near_border = _near_border(start, here.shape)
+    if moving[near_border].sum() < _MIN_BORDER_SHARE * near_border.sum():
         return None  # a large mover, before a camera that stands still
     tolerance = 2 + 0.05 * float(np.median(shift_px[moving]))
     start, end = start[moving], end[moving]
@@ -92,41 +92,41 @@ def _passage(frame_index: int, here: U8, there: U8) -> Passage | None:
     plane = np.asarray(homography, np.float64)
     explained = np.ravel(inlier) > 0
     if explained.mean() >= _PLANE_SHARE:
-        return Passage(frame_index, plane, None, tolerance)
+        return BackgroundMotion(frame_index, plane, None, tolerance)
     found = fundamental_matrix(start, end, 1.0, 500)
     if found is None:
-        return Passage(frame_index, plane, None, tolerance)
+        return BackgroundMotion(frame_index, plane, None, tolerance)
     distance = sampson_px(found[0], start[found[1]], end[found[1]])
     noise_px = max(float(np.median(distance)), _MIN_NOISE_PX)
-    return Passage(frame_index, plane, found[0], noise_px)
+    return BackgroundMotion(frame_index, plane, found[0], noise_px)
 
 
-def unlike_static(passages: Sequence[Passage], xy_px: F32) -> float:
+def unlike_static(motions: Sequence[BackgroundMotion], xy_px: F32) -> float:
     """How far points [n, 2] that stay in the image are from any static point of the scene.
 
-    In multiples of the noise, over the passages in the median: a point at which the camera keeps
+    In multiples of the noise, over the motions in the median: a point at which the camera keeps
     looking, or far ahead of it, may stay in the image though it is part of the scene.
     """
-    values = [_unlike_static(passage, xy_px) for passage in passages]
+    values = [_unlike_static(motion, xy_px) for motion in motions]
     return float(np.median(values))
 
 
-def _unlike_static(passage: Passage, xy_px: F32) -> float:
-    if passage.epipolar is None:
-        there = cv2.perspectiveTransform(xy_px[:, None], passage.homography)[:, 0]
+def _unlike_static(motion: BackgroundMotion, xy_px: F32) -> float:
+    if motion.epipolar is None:
+        there = cv2.perspectiveTransform(xy_px[:, None], motion.homography)[:, 0]
         distance = np.linalg.norm(there - xy_px, axis=1)
     else:
-        distance = sampson_px(passage.epipolar, xy_px, xy_px)
-    return float(np.median(distance)) / passage.noise_px
+        distance = sampson_px(motion.epipolar, xy_px, xy_px)
+    return float(np.median(distance)) / motion.noise_px
 
 
-def _on_rim(xy: F32, shape: tuple[int, ...]) -> Bool:
+def _near_border(xy: F32, shape: tuple[int, ...]) -> Bool:
     """Which points [n, 2] lie near a side of an image [H, W]."""
     place = xy / np.array(shape[::-1], np.float32)
-    return np.asarray(((place < _RIM) | (place > 1 - _RIM)).any(axis=1))
+    return np.asarray(((place < _BORDER) | (place > 1 - _BORDER)).any(axis=1))
 
 
-def _followed(here: U8, there: U8, corners: F32) -> tuple[F32, Bool]:
+def _tracked(here: U8, there: U8, corners: F32) -> tuple[F32, Bool]:
     """Where the corners [n, 1, 2] went, and which [n] were found."""
     moved, status, _ = cv2.calcOpticalFlowPyrLK(
         here, there, corners, corners.copy(), None, None, (15, 15), 3

@@ -1,7 +1,7 @@
-"""Straight edges along the image's own rows and columns, and the boxes that they bound.
+"""Finds straight edges along rows and columns of the image, and the boxes that they bound.
 
-Insets are cut out by rows and columns, and few other things that are fixed to the image are. Of a
-box whose sides parallel to the background's motion tell nothing, the others still do.
+Insets are cut out by rows and columns, and little else that is fixed to the image is. Of a
+box whose sides parallel to the background's motion are no evidence, the others still are.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class BoxOptions:
     """
 
     min_line: float = 0.14
-    min_way_px: float = 60.0  # of the background across the line
+    min_travel_px: float = 60.0  # of the background across the line
     max_still_change: float = 4.0  # grey levels: a logo stands still in its box, a video does not
     solid: float = 0.016  # half the width from which an overlay is more than a line of its own
     reach: float = 0.02  # from it, straight parts of its outline may lie
@@ -42,8 +42,8 @@ def find_sides(overlay: Overlay, straight: Bool, spread: F32, options: BoxOption
         spread: [H, W, 3] variances xx, xy and yy of the background's places, in px^2.
     """
     free = straight & ~_near(overlay.mask, options)
-    upright = _lines(free & (_way_px(spread[..., 0]) >= options.min_way_px), options)
-    level = _lines((free & (_way_px(spread[..., 2]) >= options.min_way_px)).T, options).T
+    upright = _lines(free & (_travel_px(spread[..., 0]) >= options.min_travel_px), options)
+    level = _lines((free & (_travel_px(spread[..., 2]) >= options.min_travel_px)).T, options).T
     return upright | level
 
 
@@ -128,7 +128,7 @@ def _upright(sides: Bool, options: BoxOptions) -> list[Box]:
     ]
 
 
-def _way_px(variance: F32) -> F32:
+def _travel_px(variance: F32) -> F32:
     return np.sqrt(12 * np.maximum(variance, 0))
 
 

@@ -1,11 +1,11 @@
-"""Lines along rows and columns that nothing in the image crosses: there another video begins.
+"""Finds lines along rows and columns that no content crosses: borders of another video.
 
 While the camera moves, content crosses every line that is fixed to the image, so that what lies on
 one side of it at a moment continues what lies on the other. Across the border of an inset or of a
 split screen nothing continues. Measured as the correlation over a line of the derivative along it:
 0.2 to 0.6 between rows or columns that are 3 px apart, wherever in a scene they are, and 0 across
 a cut, of whatever contrast. Of a clip's n independent samples a correlation is known to 1 / sqrt(n)
-(one sample for 5 px of the line, times one for 5 px of the background's way).
+(one sample for 5 px of the line, times one for 5 px that the background travels).
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
-from camvid.overlay.background import followed_corners
+from camvid.overlay.background import tracked_corners
 
 _APART_PX = 3  # blur and coding mix rows that are nearer
-_BEFORE_PX = 1  # of them, before the pixel of which a correlation is told
+_BEFORE_PX = 1  # of them, before the pixel that a correlation is assigned to
 _BLUR_PX = 0.8
 _CAP = 20.0  # grey levels a pixel: one strong edge must not speak for all
 _NOISE = 0.25  # variance of the derivative of coded images, in grey levels squared
@@ -28,8 +28,8 @@ _SAMPLE_PX = 5.0  # scene texture is independent from about so far on
 _BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
 _MAX_IMAGES = 48
 _CELL_PX = 8
-_MAX_LIKENESS = 0.95
-_BARE = 0.05  # evidence against a cut where there is no texture to tell: no line is all bare
+_MAX_CORRELATION = 0.95
+_BARE = 0.05  # evidence against a cut where there is no texture: no line is all bare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class CutOptions:
     min_line: float = 0.13  # of the long side: 0.14 in the smallest inset tried
     min_evidence: float = 4.0
     # Of the background across it. Walls keep level lines of evidence 11 at 73 px.
-    min_way_px: float = 100.0
+    min_travel_px: float = 100.0
     scatter: float = 0.15  # of a scene's own correlations (their arctanh), beside their chance
     max_evidence: float = 2.0  # of 8 px: no cell decides alone
     min_texture: float = 0.12  # correlation beside the line, below which nothing can drop
     reach: float = 0.2  # of the image: how near a line motion is asked about
     min_corners: int = 12  # on either side ...
     min_times: int = 5  # ... at so many times
-    min_across_px: float = 10.0  # way across the line, in which content would have crossed it
+    min_across_px: float = 10.0  # travel across the line, in which content would have crossed it
     min_apart: float = 0.3  # share by which the motions along it differ
     min_apart_px: float = 1.0
 
@@ -64,19 +64,21 @@ class Cuts(NamedTuple):
     spans: Bool  # [H, W] of lines right across the image
 
 
-def find_cuts(gray: U8, starts: Sequence[int], step: int, way_px: F32, options: CutOptions) -> Cuts:
+def find_cuts(
+    gray: U8, starts: Sequence[int], step: int, travel_px: F32, options: CutOptions
+) -> Cuts:
     """The cuts in images gray [T, H, W].
 
     Args:
         starts: frames from which on the background passes, over `step` frames.
-        way_px: [H, W] way that it went.
+        travel_px: [H, W] how far it went.
     """
     shown = np.unique(np.linspace(0, len(starts) - 1, _MAX_IMAGES).astype(int))
     times = [starts[k] for k in shown]
     lines, spans = np.zeros((2, *gray.shape[1:]), bool)
-    upright = gray.transpose(0, 2, 1), way_px.T, lines.T, spans.T
-    for images, way, line, span in ((gray, way_px, lines, spans), upright):
-        found, whole = _Likeness.of(images[times]).cuts(way, options)
+    upright = gray.transpose(0, 2, 1), travel_px.T, lines.T, spans.T
+    for images, travel, line, span in ((gray, travel_px, lines, spans), upright):
+        found, whole = _Correlation.of(images[times]).cuts(travel, options)
         line[found] = True
         for row in whole:
             if _two_motions(images, times, step, row, options):
@@ -84,15 +86,15 @@ def find_cuts(gray: U8, starts: Sequence[int], step: int, way_px: F32, options: 
     return Cuts(lines, spans)
 
 
-class _Likeness(NamedTuple):
-    """How alike the rows on either side of a level line are: means over time, at each pixel."""
+class _Correlation(NamedTuple):
+    """Correlation of the rows on either side of a level line: means over time, at each pixel."""
 
     product: F32  # [H, W] of the derivatives on both sides
     energy: F32  # [H, W] mean of their squares
     num_images: int
 
     @classmethod
-    def of(cls, images: U8) -> "_Likeness":
+    def of(cls, images: U8) -> "_Correlation":
         product = np.zeros(images.shape[1:], np.float32)
         energy = np.zeros_like(product)
         upper, lower = slice(None, -_APART_PX), slice(_APART_PX, None)
@@ -108,9 +110,9 @@ class _Likeness(NamedTuple):
         )
         return cls(of_product, of_energy, len(images))
 
-    def cuts(self, way_px: F32, options: CutOptions) -> tuple[Bool, list[int]]:
+    def cuts(self, travel_px: F32, options: CutOptions) -> tuple[Bool, list[int]]:
         """Cuts [H, W] of some length, and the rows that are cuts from end to end."""
-        evidence = self._evidence(way_px, options)
+        evidence = self._evidence(travel_px, options)
         best, start, end = _best_stretches(evidence)
         near = np.ones((2 * _BESIDE_PX[0] + 1, 1), np.uint8)
         peak = best == cv2.dilate(best[:, None], near)[:, 0]
@@ -122,16 +124,18 @@ class _Likeness(NamedTuple):
             lines[row : row + 2, start[row] * _CELL_PX : end[row] * _CELL_PX] = True
         return lines, [int(row) for row in np.flatnonzero(whole)]
 
-    def _evidence(self, way_px: F32, options: CutOptions) -> F32:
+    def _evidence(self, travel_px: F32, options: CutOptions) -> F32:
         """Log likelihood ratio [H, w] in each cell of a row: a cut, over the scene beside it."""
         num = self.product.shape[1] // _CELL_PX
-        product, energy, way = (_cells(part, num) for part in (self.product, self.energy, way_px))
+        product, energy, travel = (
+            _cells(part, num) for part in (self.product, self.energy, travel_px)
+        )
         near = cv2.blur(product, (3, 1)) / (cv2.blur(energy, (3, 1)) + _NOISE)
         above, below = _beside(np.asarray(near, np.float32))
         beside = np.minimum(above, below)  # a bare side is like nothing, as skies are
-        scene = np.arctanh(np.clip(beside, 0, _MAX_LIKENESS))
-        here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_LIKENESS))
-        times = np.clip(way / _SAMPLE_PX, 1, self.num_images)
+        scene = np.arctanh(np.clip(beside, 0, _MAX_CORRELATION))
+        here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_CORRELATION))
+        times = np.clip(travel / _SAMPLE_PX, 1, self.num_images)
         variance = 1 / (times * _CELL_PX / _SAMPLE_PX) + options.scatter**2
         ratio = (np.maximum(scene - here, 0) ** 2 - here**2) / (2 * variance)
         ratio = np.clip(ratio, -options.max_evidence, options.max_evidence)
@@ -160,14 +164,14 @@ def _best_stretches(evidence: F32) -> tuple[F32, NDArray[np.int64], NDArray[np.i
     return best, start, end
 
 
-def _beside(likeness: F32) -> tuple[F32, F32]:
+def _beside(correlation: F32) -> tuple[F32, F32]:
     """Its mean [H, W] above each pixel, and below."""
     near, far = _BESIDE_PX
     kernel = np.zeros((2 * far + 1, 1), np.float32)
     kernel[: far - near + 1] = 1 / (far - near + 1)
     above, below = (
-        cv2.filter2D(likeness, cv2.CV_32F, way, borderType=cv2.BORDER_REFLECT)
-        for way in (kernel, kernel[::-1].copy())
+        cv2.filter2D(correlation, cv2.CV_32F, side, borderType=cv2.BORDER_REFLECT)
+        for side in (kernel, kernel[::-1].copy())
     )
     return np.asarray(above, np.float32), np.asarray(below, np.float32)
 
@@ -206,7 +210,7 @@ def _shift_at_line(here: U8, there: U8, options: CutOptions) -> F32:
     The ground below a horizon moves the less the nearer it is to it, and not at all there: so the
     medians of the nearer and of the farther half of the corners are continued to the row.
     """
-    start, end = followed_corners(np.ascontiguousarray(here), np.ascontiguousarray(there))
+    start, end = tracked_corners(np.ascontiguousarray(here), np.ascontiguousarray(there))
     if len(start) < options.min_corners:
         return np.full(2, np.nan, np.float32)
     halves = np.array_split(np.argsort(start[:, 1]), 2)

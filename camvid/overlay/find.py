@@ -1,6 +1,6 @@
 """Finds what is fixed to the image, from the images alone, before any camera is known.
 
-Only what the background is seen to pass behind can be told: while the camera stands still, all of
+Only what the background is seen to pass behind can be found: while the camera stands still, all of
 the world is fixed to the image, and no overlay is found.
 """
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, U8, Bool
-from camvid.overlay.background import Passage, background_passages, unlike_static
+from camvid.overlay.background import BackgroundMotion, background_motions, unlike_static
 from camvid.overlay.boxes import BoxOptions, add_boxes, find_sides
 from camvid.overlay.cuts import CutOptions, find_cuts
 from camvid.overlay.fixed_edges import (
@@ -20,7 +20,7 @@ from camvid.overlay.fixed_edges import (
     find_text,
     look_at,
     spread_of,
-    way_px,
+    travel_px,
 )
 from camvid.overlay.regions import (
     Overlay,
@@ -33,7 +33,7 @@ from camvid.overlay.regions import (
 from camvid.parallel import map_threads
 
 _JOIN_PX = 11
-_MAX_ASKED = 200  # pixels of a group of edges
+_MAX_SAMPLES = 200  # pixels of a group of edges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +56,11 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     """The overlay of images rgb [T, H, W, 3], as one mask for the whole clip."""
     gray = np.stack(map_threads(_gray, rgb))
     step = max(1, round(options.step_s * fps))
-    passages = background_passages(gray, step, options.max_looks)
+    motions = background_motions(gray, step, options.max_looks)
     nothing = np.zeros(gray.shape[1:], bool)
-    if not passages:
+    if not motions:
         return Overlay(nothing, nothing)
-    looks = look_at(gray, passages, step, options.edges)
+    looks = look_at(gray, motions, step, options.edges)
     fixed = find_fixed_edges(gray, looks, options.edges)
     edges = group_edges(fixed.sure, fixed.probable, options.regions) | find_seams(
         fixed.sure, options.regions
@@ -68,22 +68,22 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     for window in _windows(looks, fps, options):
         text = find_text(gray, window, options.edges)
         edges |= group_edges(text, text, options.regions)
-    edges &= ~_like_static(edges, passages, options)
+    edges &= ~_like_static(edges, motions, options)
     change, spread = _change(gray, looks), spread_of(looks)
-    starts = [passage.frame_index for passage in passages]
-    cuts = find_cuts(gray, starts, step, way_px(spread), options.cuts)
+    starts = [motion.frame_index for motion in motions]
+    cuts = find_cuts(gray, starts, step, travel_px(spread), options.cuts)
     edges |= cuts.spans
     still = still_regions(change, fixed.presence, spread, options.regions)
     overlay = bounded_regions(edges, still, change, options.regions)
     sides = find_sides(overlay, fixed.straight, spread, options.boxes)
     overlay = add_boxes(overlay, sides, nothing, change, options.boxes)
     cut = options.cuts
-    short = replace(options.boxes, min_line=cut.min_line, min_way_px=cut.min_way_px)
+    short = replace(options.boxes, min_line=cut.min_line, min_travel_px=cut.min_travel_px)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
     return add_boxes(overlay, sides, cuts.lines, change, short)
 
 
-def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) -> Bool:
+def _like_static(edges: Bool, motions: list[BackgroundMotion], options: OverlayOptions) -> Bool:
     """Edges [H, W] that may be of the scene: the camera looks at them all the time."""
     joined = cv2.dilate(edges.astype(np.uint8), np.ones((_JOIN_PX, _JOIN_PX), np.uint8))
     _, found = cv2.connectedComponents(joined)
@@ -91,9 +91,9 @@ def _like_static(edges: Bool, passages: list[Passage], options: OverlayOptions) 
     scene = np.zeros(edges.shape, bool)
     for k in range(1, int(group.max()) + 1):
         row, column = np.nonzero((group == k) & edges)
-        thin = slice(None, None, max(1, len(row) // _MAX_ASKED))
+        thin = slice(None, None, max(1, len(row) // _MAX_SAMPLES))
         xy_px = np.stack([column[thin], row[thin]], axis=1).astype(np.float32)
-        if unlike_static(passages, xy_px) < options.min_unlike_static:
+        if unlike_static(motions, xy_px) < options.min_unlike_static:
             scene |= group == k
     return scene
 

@@ -1,10 +1,10 @@
-"""Edges that stay at their pixels while the background passes behind them.
+"""Finds edges that stay at their pixels while the background passes behind them.
 
 Averaged over time, the gradient of a passing scene is smooth over the image: every pixel sees the
 same mixture of edges. An edge that is fixed to the image stands out of that mixture as a ridge one
-or two pixels wide. Only the gradient along the background's motion is asked, since an edge parallel
+or two pixels wide. Only the gradient along the background's motion counts, since an edge parallel
 to it passes along itself and seems to stay. How far a ridge must stand out follows from how much
-scene was seen to pass: n looks, and no more than one for 5 px of the way that the background went
+scene was seen to pass: n looks, and no more than one for 5 px that the background travelled
 (to and fro, as a hand shakes, does not count), leave a relative standard deviation of 0.8 / sqrt(n)
 (measured: 0.09 to 0.14 at 45 to 60 looks).
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
-from camvid.overlay.background import Passage, at_pixels, flow_of
+from camvid.overlay.background import BackgroundMotion, at_pixels, flow_of
 from camvid.parallel import map_threads
 
 _PATCH_PX = 5.0  # scene texture is independent from about so far on
@@ -75,30 +75,30 @@ class FixedEdges(NamedTuple):
 
 
 def look_at(
-    gray: U8, passages: Sequence[Passage], step: int, options: FixedEdgeOptions
+    gray: U8, motions: Sequence[BackgroundMotion], step: int, options: FixedEdgeOptions
 ) -> list[Look]:
-    """Gradients of gray [T, H, W] at every passage."""
+    """Gradients of gray [T, H, W] at the first frame of every motion."""
     height_px, width_px = gray.shape[1:]
-    starts = [p.frame_index for p in passages]
+    starts = [motion.frame_index for motion in motions]
     until_next = np.minimum(np.diff([*starts, starts[-1] + step]), step) / step
 
-    def look(item: tuple[Passage, float]) -> Look:
-        passage, share = item
-        nodes = flow_of(passage.homography, width_px, height_px)
+    def look(item: tuple[BackgroundMotion, float]) -> Look:
+        motion, share = item
+        nodes = flow_of(motion.homography, width_px, height_px)
         flow = at_pixels(nodes, width_px, height_px)
         length = np.sqrt(flow[..., 0] ** 2 + flow[..., 1] ** 2)
         judged = length >= options.min_passing_px
-        x, y = _gradient(gray[passage.frame_index])
+        x, y = _gradient(gray[motion.frame_index])
         along = np.abs(x * flow[..., 0] + y * flow[..., 1]) / np.maximum(length, 1e-3)
         return Look(
-            passage.frame_index,
+            motion.frame_index,
             np.minimum(along, _CAP) * judged,
             np.minimum(np.sqrt(x * x + y * y), _CAP) * judged,
             judged,
             nodes * np.float32(share),
         )
 
-    return map_threads(look, list(zip(passages, until_next.tolist(), strict=True)))
+    return map_threads(look, list(zip(motions, until_next.tolist(), strict=True)))
 
 
 def spread_of(looks: Sequence[Look]) -> F32:
@@ -110,14 +110,14 @@ def spread_of(looks: Sequence[Look]) -> F32:
     return at_pixels(nodes.astype(np.float32), width_px, height_px)
 
 
-def way_px(spread: F32) -> F32:
+def travel_px(spread: F32) -> F32:
     """How far [H, W] the background went: an even motion's whole length has that spread."""
     return np.sqrt(12 * np.maximum(spread[..., 0] + spread[..., 2], 0))
 
 
 def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
-    count, way = _total(look.judged for look in looks), way_px(spread_of(looks))
+    count, travel = _total(look.judged for look in looks), travel_px(spread_of(looks))
     along, whole, presence = (
         np.asarray(total / np.maximum(count, 1), np.float32)
         for total in (
@@ -127,7 +127,7 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
         )
     )
     judged = count >= _MIN_LOOKS
-    patches = np.maximum(np.minimum(way / _PATCH_PX, count), 1e-3)
+    patches = np.maximum(np.minimum(travel / _PATCH_PX, count), 1e-3)
     margin = np.asarray(options.min_sigmas * _DEVIATION / np.sqrt(patches), np.float32)
     limit = np.maximum(options.min_contrast - 1, margin)
     line_limit = np.maximum(options.min_line_contrast - 1, margin / _LINE_GAIN)
@@ -136,16 +136,16 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
     sure = strong & ((point > limit) | (_line_contrast(along) - 1 > line_limit))
     sides = strong & _sides(along, margin, options)
     corners = _Corners.of(gray, looks)
-    sure |= judged & corners.persist(way, options.min_persistence, options.min_corner_strength)
+    sure |= judged & corners.persist(travel, options.min_persistence, options.min_corner_strength)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
     return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), sure | sides, presence)
 
 
 def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
     """Strong corners that stay for the short time of the looks: subtitles, titles."""
-    count, way = _total(look.judged for look in looks), way_px(spread_of(looks))
+    count, travel = _total(look.judged for look in looks), travel_px(spread_of(looks))
     return (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
-        way, options.min_text_persistence, options.min_text_strength
+        travel, options.min_text_persistence, options.min_text_strength
     )
 
 
@@ -228,9 +228,9 @@ class _Corners(NamedTuple):
         kept = np.asarray(_corner_strength(mean) / np.maximum(strength, 1e-6), np.float32)
         return cls(strength, kept, len(looks))
 
-    def persist(self, way_px: F32, min_persistence: float, min_strength: float) -> Bool:
+    def persist(self, travel_px: F32, min_persistence: float, min_strength: float) -> Bool:
         by_chance = np.maximum(
-            _PERSISTENT_PX / np.maximum(way_px, 1e-3), _PERSISTENT_LOOKS / self.num_looks
+            _PERSISTENT_PX / np.maximum(travel_px, 1e-3), _PERSISTENT_LOOKS / self.num_looks
         )
         return (self.strength >= min_strength) & (
             self.kept >= np.maximum(min_persistence, by_chance)

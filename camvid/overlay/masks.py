@@ -1,4 +1,4 @@
-"""The overlay among a clip's masks: an object of its own kind, which no stage measures."""
+"""Adds the overlay to a clip's masks as an object of its own origin, and removes it again."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Overlays painted over, and what is measured on them taken back.
+"""Inpaints overlays, and removes tracks and depth that were measured on them.
 
 A logo drags flow, saliency and features along with it. Painted over with what lies around it, it
 is a smooth spot that moves with the scene, in which nothing is found.
@@ -13,7 +13,7 @@ from camvid.artifacts import F32, U8, Bool, DepthMaps, Frames, ObjectMasks, Poin
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 
-_RIM_PX = 32  # around the overlay, from which the paint is mixed
+_BORDER_PX = 32  # around the overlay, from which the paint is mixed
 
 
 def painted_over(frames: Frames, overlay: Bool) -> Frames:
@@ -65,7 +65,8 @@ def without_overlay_depth(depth: DepthMaps, masks: ObjectMasks) -> DepthMaps:
 def _painted(rgb: U8, hidden: Bool) -> U8:
     x, y, width, height = cv2.boundingRect(hidden.astype(np.uint8))
     window = np.s_[
-        max(y - _RIM_PX, 0) : y + height + _RIM_PX, max(x - _RIM_PX, 0) : x + width + _RIM_PX
+        max(y - _BORDER_PX, 0) : y + height + _BORDER_PX,
+        max(x - _BORDER_PX, 0) : x + width + _BORDER_PX,
     ]
     known = (~hidden[window]).astype(np.float32)
     painted = rgb.copy()

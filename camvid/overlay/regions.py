@@ -1,4 +1,4 @@
-"""From fixed edges to what they bound: the overlay's pixels, and insets of other videos."""
+"""Turns fixed edges into the regions they bound: overlays, and insets of other videos."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class RegionOptions:
 
     Of 20 real and generated clips without an overlay none has a group of 0.0006 sure edge pixels;
     of 17 with one all have 0.004 or more. Of 30 generated scenes three have one of up to 0.005,
-    where the camera keeps looking at a thing or a mover fills the image.
+    where the camera keeps looking at an object or a mover fills the image.
     """
 
     min_edge_area: float = 0.0012  # sure pixels of a group of edges
@@ -34,8 +34,8 @@ class RegionOptions:
     min_jump: float = 8.0  # grey levels: change right beside a still region; a sky's grows slowly
     jump_reach: float = 0.006
     min_presence: float = 0.6  # of the time in which an edge must be seen where it ends
-    min_way_px: float = 30.0  # of the background across the edge ...
-    min_rim_share: float = 0.15  # ... of this share of it
+    min_travel_px: float = 30.0  # of the background across the edge ...
+    min_ring_share: float = 0.15  # ... of this share of it
 
 
 class Overlay(NamedTuple):
@@ -95,12 +95,13 @@ def bounded_regions(edges: Bool, still: Bool, change: F32, options: RegionOption
     walls = cv2.dilate(joined, disc(options.margin, edges))
     num, cell = cv2.connectedComponents((walls == 0).astype(np.uint8), connectivity=4)
     area = np.bincount(cell.ravel(), minlength=num)
-    calm = np.bincount(cell[change <= options.max_still_change], minlength=num) / area.clip(1)
-    changing = area * (1 - calm)
+    num_still = np.bincount(cell[change <= options.max_still_change], minlength=num)
+    still_share = num_still / area.clip(1)
+    changing = area * (1 - still_share)
     changing[0] = 0
     scene = int(changing.argmax())
     large = area >= options.min_inset_area * edges.size
-    is_inset = large & (calm < 0.5)
+    is_inset = large & (still_share < 0.5)
     is_inset[[0, scene]] = False
     is_fixed = ~is_inset
     is_fixed[scene] = False
@@ -112,7 +113,7 @@ def still_regions(change: F32, presence: F32, spread: F32, options: RegionOption
 
     Hoods, black corners, plain boxes. The edge of a still sky goes with the scene: it is seldom
     where the sky ends that was always there, and change grows slowly from there. An edge along
-    which the background goes, as a level horizon in a pan, tells nothing.
+    which the background goes, as a level horizon in a pan, is no evidence.
 
     Args:
         change: [H, W] deviation of each pixel from its mean over time, in grey levels.
@@ -129,9 +130,9 @@ def still_regions(change: F32, presence: F32, spread: F32, options: RegionOption
     found = np.zeros(change.shape, bool)
     for k in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= options.min_still_area * change.size):
         own = np.asarray(region == k, np.bool_)
-        rim = _rim(own, options.jump_reach)
-        across = rim & (_way_across_px(own, spread) >= options.min_way_px)
-        if k == 0 or across.sum() < max(options.min_rim_share * rim.sum(), 1):
+        ring = _ring(own, options.jump_reach)
+        across = ring & (_travel_across_px(own, spread) >= options.min_travel_px)
+        if k == 0 or across.sum() < max(options.min_ring_share * ring.sum(), 1):
             continue
         jump, edge = np.quantile(change[across], 0.25), np.quantile(near[across], 0.25)
         if jump >= options.min_jump and edge >= options.min_presence:
@@ -139,7 +140,7 @@ def still_regions(change: F32, presence: F32, spread: F32, options: RegionOption
     return found
 
 
-def _way_across_px(region: Bool, spread: F32) -> F32:
+def _travel_across_px(region: Bool, spread: F32) -> F32:
     """How far [H, W] the background went across the region's edge."""
     soft = cv2.GaussianBlur(region.astype(np.float32), (0, 0), _NORMAL_PX)
     x, y = (np.asarray(cv2.Sobel(soft, cv2.CV_32F, *d), np.float32) for d in ((1, 0), (0, 1)))
@@ -147,7 +148,7 @@ def _way_across_px(region: Bool, spread: F32) -> F32:
     return np.sqrt(12 * np.maximum(variance, 0) / np.maximum(x * x + y * y, 1e-12))
 
 
-def _rim(region: Bool, share: float) -> Bool:
+def _ring(region: Bool, share: float) -> Bool:
     """The line [H, W] at a distance around the region."""
     near = cv2.dilate(region.astype(np.uint8), disc(share, region))
     return (cv2.dilate(near, np.ones((3, 3), np.uint8)) > 0) & (near == 0)

@@ -1,4 +1,4 @@
-"""What a person looks at: the run's HTML report, one page per clip, and the dataset card."""
+"""The run's HTML report, with one page per clip, and the dataset card."""
 
 from camvid.report.build import ReportOptions, build_report
 from camvid.report.card import dataset_card

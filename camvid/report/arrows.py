@@ -40,14 +40,14 @@ def camera_predicted(
 
 
 def draw_arrows(
-    picture: U8,
+    image: U8,
     observed_xy_px: F32 | F64,
     predicted_xy_px: F32 | F64 | None,
     colours: list[RGB],
     *,
     min_length_px: float = 1.5,
 ) -> None:
-    """Draws arrows [N] from predicted to observed into `picture`; none without predictions.
+    """Draws arrows [N] from predicted to observed into `image`; none without predictions.
 
     Shorter ones than `min_length_px` are noise to the eye and left out.
     """
@@ -59,7 +59,7 @@ def draw_arrows(
         head = float(np.clip(5.0 / length[n], 0.15, 0.6))
         for colour, width in (((0, 0, 0), 3), (colours[n], 1)):
             cv2.arrowedLine(
-                picture, tail, tip, colour, width, cv2.LINE_AA, shift=_SHIFT, tipLength=head
+                image, tail, tip, colour, width, cv2.LINE_AA, shift=_SHIFT, tipLength=head
             )
 
 

@@ -1,4 +1,4 @@
-"""Writes the report: one page per clip with its pictures, then the run's page that lists them."""
+"""Writes the report: one page per clip with its images, then the run's page that lists them."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ LoadEvidence = Callable[[str], ClipEvidence | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions:
-    """How the pictures are drawn."""
+    """How the images are drawn."""
 
     overlay: OverlayOptions = field(default_factory=OverlayOptions)
     thumbnail_px: int = 240
@@ -47,9 +47,9 @@ def build_report(
         rows: of index.parquet; clips are shown in their order.
         funnel: `funnel_from_index(rows)`.
         load_evidence: the artifacts of a clip id. None: the clip is listed, but has no page. A
-            CamvidError: its page has no pictures.
+            CamvidError: its page has no images.
         write: atomic writer of a file in the run's folder.
-        options: how pictures are drawn.
+        options: how images are drawn.
         weights: of the models that made the run, a line each.
     """
     ids = [row.clip_id for row in rows if row.clip_id]
@@ -111,7 +111,7 @@ def _views(
         try:
             evidence = load_evidence(row.clip_id)
         except CamvidError as error:
-            logger.warning("clip %s: its page has no pictures: %s", row.clip_id, error)
+            logger.warning("clip %s: its page has no images: %s", row.clip_id, error)
             yield clip_view(row, None, Media())
             continue
         if evidence is not None:

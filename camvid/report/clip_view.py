@@ -1,4 +1,4 @@
-"""What one clip's page shows, without the arrays it was drawn from."""
+"""The data of one clip's page, without the arrays that its images were drawn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """One colour per object id, the same in the overlay, the plots and the tables.
 
-Five hues told apart with any colour vision, beside each other in lightness too. Pictures take
+Five hues that any colour vision distinguishes, beside each other in lightness too. Images take
 the bright variant; pages take `var(--object-N)`, which style.css defines for light and dark.
 """
 
@@ -23,7 +23,7 @@ def object_slot(object_id: int) -> int:
 
 
 def object_round(object_id: int) -> int:
-    """0 for the first five ids, 1 for the next five: tells ids of the same colour apart."""
+    """0 for the first five ids, 1 for the next five: distinguishes ids of the same colour."""
     return (object_id - 1) // len(OBJECT_RGB)
 
 

@@ -1,4 +1,4 @@
-"""Pictures and animations as bytes; the same pictures give the same bytes."""
+"""Images and animations as bytes; the same images give the same bytes."""
 
 import io
 from collections.abc import Iterable
@@ -22,8 +22,8 @@ class _Codec:
     options: tuple[tuple[str, str], ...]
 
 
-# Same pictures, same bytes: one thread, because how x264 cuts its work depends on the thread count;
-# no macroblock tree, because on small pictures it was seen to depend on what lay in memory.
+# Same images, same bytes: one thread, because how x264 cuts its work depends on the thread count;
+# no macroblock tree, because on small images it was seen to depend on what lay in memory.
 _CODECS = (
     _Codec(
         "libx264",
@@ -67,12 +67,12 @@ def encode_animation(frames: Iterable[U8], fps: float) -> bytes:
 
 
 def encode_jpeg(rgb: U8, quality: int = 82) -> bytes:
-    """One picture as JPEG."""
+    """One image as JPEG."""
     done, data = cv2.imencode(
         ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
     if not done:
-        raise ValueError(f"a {rgb.shape} picture could not be written as JPEG")
+        raise ValueError(f"a {rgb.shape} image could not be written as JPEG")
     return data.tobytes()
 
 

@@ -1,4 +1,4 @@
-"""What a clip's page is made of."""
+"""The artifacts that a clip's page is drawn from."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where the clips of a run went: every one that entered ends in exactly one place."""
+"""Counts where the clips of a run ended: each in exactly one place."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def funnel_from_index(clips: Sequence[ClipRecord]) -> Funnel:
 
 
 def deciding_stage(clip: ClipRecord) -> str:
-    """The stage that ended a rejected or failed row, as far as the index tells."""
+    """The stage that ended a rejected or failed row, as far as the index holds it."""
     return clip.stopped_at or (UNNAMED_STAGE if clip.clip_id else FIRST)
 
 

@@ -1,4 +1,4 @@
-"""The evidence drawn over the pictures: masks, tracks with tails, sparse points, arrows, labels."""
+"""Draws masks, tracks with tails, sparse points, arrows and labels over the frames."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -63,27 +63,27 @@ class Overlay:
 
     def draw(self, frame: int) -> U8:
         """The overlay of one frame, [h, w, 3] RGB."""
-        picture = self._resized(self._evidence.frames.rgb[frame], cv2.INTER_AREA)
-        self._draw_masks(picture, frame)
-        self._draw_points(picture, frame)
-        self._draw_tracks(picture, frame)
-        self._draw_labels(picture, frame)
-        return picture
+        image = self._resized(self._evidence.frames.rgb[frame], cv2.INTER_AREA)
+        self._draw_masks(image, frame)
+        self._draw_points(image, frame)
+        self._draw_tracks(image, frame)
+        self._draw_labels(image, frame)
+        return image
 
     def thumbnail(self, frame: int, long_side_px: int) -> U8:
-        """A small picture with masks only: anything finer is unreadable at that size."""
-        picture = self._resized(self._evidence.frames.rgb[frame], cv2.INTER_AREA)
-        self._draw_masks(picture, frame)
-        scale = min(1.0, long_side_px / max(picture.shape[:2]))
+        """A small image with masks only: anything finer is unreadable at that size."""
+        image = self._resized(self._evidence.frames.rgb[frame], cv2.INTER_AREA)
+        self._draw_masks(image, frame)
+        scale = min(1.0, long_side_px / max(image.shape[:2]))
         size = (max(1, round(self.width_px * scale)), max(1, round(self.height_px * scale)))
-        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
-    def _resized(self, picture: NDArray[Any], interpolation: int) -> Any:
+    def _resized(self, image: NDArray[Any], interpolation: int) -> Any:
         """In the overlay's size; always a copy, so that it may be drawn on."""
         size = (self.width_px, self.height_px)
-        if picture.shape[1::-1] == size:
-            return picture.copy()
-        return np.asarray(cv2.resize(picture, size, interpolation=interpolation))
+        if image.shape[1::-1] == size:
+            return image.copy()
+        return np.asarray(cv2.resize(image, size, interpolation=interpolation))
 
     def _mask(self, frame: int) -> U16 | None:
         masks = self._evidence.masks
@@ -91,7 +91,7 @@ class Overlay:
             return None
         return self._resized(masks.object_id[frame], cv2.INTER_NEAREST)
 
-    def _draw_masks(self, picture: U8, frame: int) -> None:
+    def _draw_masks(self, image: U8, frame: int) -> None:
         mask = self._mask(frame)
         if mask is None:
             return
@@ -99,13 +99,13 @@ class Overlay:
             inside = (mask == object_id).view(np.uint8)
             colour = object_rgb(int(object_id))
             x, y, w, h = cv2.boundingRect(inside)
-            part, alpha = picture[y : y + h, x : x + w], self._options.tint
+            part, alpha = image[y : y + h, x : x + w], self._options.tint
             tinted = cv2.addWeighted(part, 1 - alpha, np.full_like(part, colour), alpha, 0)
             cv2.copyTo(tinted, inside[y : y + h, x : x + w], part)
             outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(picture, outlines, -1, colour, 2, cv2.LINE_AA)
+            cv2.drawContours(image, outlines, -1, colour, 2, cv2.LINE_AA)
 
-    def _draw_points(self, picture: U8, frame: int) -> None:
+    def _draw_points(self, image: U8, frame: int) -> None:
         """The sparse points seen from this frame, where the solved camera projects them."""
         reconstruction = self._evidence.reconstruction
         index = self._observed.get(frame)
@@ -119,10 +119,10 @@ class Overlay:
         inside = (x >= 1) & (y >= 1) & (x < self.width_px - 1) & (y < self.height_px - 1)
         x, y = x[inside], y[inside]
         for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            picture[y + dy, x + dx] //= 3  # a dark rim, so that the dot shows on white
-        picture[y, x] = POINT_RGB
+            image[y + dy, x + dx] //= 3  # a dark rim, so that the dot shows on white
+        image[y, x] = POINT_RGB
 
-    def _draw_tracks(self, picture: U8, frame: int) -> None:
+    def _draw_tracks(self, image: U8, frame: int) -> None:
         tracks = self._evidence.tracks
         if tracks is None or frame >= len(tracks.visible):
             return
@@ -133,16 +133,16 @@ class Overlay:
         for object_id in np.unique(owner):
             mine = fixed[owner == object_id]
             colour = object_rgb(int(object_id))
-            cv2.polylines(picture, list(mine), False, colour, 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(image, list(mine), False, colour, 1, cv2.LINE_AA, _SHIFT)
             radius = (5 if object_id else 2) << (_SHIFT - 1)
             for x, y in mine[:, 0].tolist():
-                cv2.circle(picture, (x, y), radius, colour, -1, cv2.LINE_AA, _SHIFT)
+                cv2.circle(image, (x, y), radius, colour, -1, cv2.LINE_AA, _SHIFT)
         predicted = self._predicted(frame)
         if predicted is not None:
             colours: list[RGB] = [(255, 255, 255)] * len(index)
             fewer = index % 2 == 0  # side by side, arrows hide each other
             observed = tails[fewer, 0] * self._per_px()
-            draw_arrows(picture, observed, predicted[index[fewer]], colours)
+            draw_arrows(image, observed, predicted[index[fewer]], colours)
 
     def _predicted(self, frame: int) -> F64 | None:
         """Camera-predicted positions [N, 2] in overlay pixels, from a frame one gap earlier."""
@@ -165,7 +165,7 @@ class Overlay:
         step = max(1, (frame - first) // 12)
         return np.arange(frame, first - 1, -step, dtype=np.int32)
 
-    def _draw_labels(self, picture: U8, frame: int) -> None:
+    def _draw_labels(self, image: U8, frame: int) -> None:
         mask = self._mask(frame)
         masks = self._evidence.masks
         if mask is None or masks is None:
@@ -175,7 +175,7 @@ class Overlay:
             x, y, w, _ = cv2.boundingRect((mask == item.object_id).view(np.uint8))
             if w:
                 text = label_text(f"{item.object_id} {item.label}")
-                taken.append(_draw_label(picture, text, (x, y), item.object_id, taken))
+                taken.append(_draw_label(image, text, (x, y), item.object_id, taken))
 
     def _per_px(self) -> F64:
         """Overlay pixels per clip pixel in x and y (rounding makes them differ a little)."""
@@ -196,25 +196,25 @@ def label_text(label: str) -> str:
 
 
 def _draw_label(
-    picture: U8, text: str, at: tuple[int, int], object_id: int, taken: Sequence[_Box]
+    image: U8, text: str, at: tuple[int, int], object_id: int, taken: Sequence[_Box]
 ) -> _Box:
     """Writes above the object's top left corner, or lower where another label is; gives its box."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     (text_width, text_height), base = cv2.getTextSize(text, font, _LABEL_SCALE, 1)
     width, height = text_width + 8, text_height + base + 5
-    x = min(max(at[0], 0), max(0, picture.shape[1] - width))
+    x = min(max(at[0], 0), max(0, image.shape[1] - width))
     y = max(at[1] - height, 0)
     for left, top, right, bottom in sorted(taken, key=lambda box: box[1]):
         if x < right and left < x + width and y < bottom and top < y + height:
             y = bottom + 1
-    cv2.rectangle(picture, (x, y), (x + width - 1, y + height - 1), object_rgb(object_id), -1)
+    cv2.rectangle(image, (x, y), (x + width - 1, y + height - 1), object_rgb(object_id), -1)
     origin = (x + 4, y + height - base - 2)
-    cv2.putText(picture, text, origin, font, _LABEL_SCALE, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(image, text, origin, font, _LABEL_SCALE, (0, 0, 0), 1, cv2.LINE_AA)
     return x, y, x + width, y + height
 
 
 def _chosen_tracks(tracks: PointTracks | None, options: OverlayOptions) -> NDArray[np.intp]:
-    """An even sample of the tracks: with hundreds at once nothing is told apart."""
+    """An even sample of the tracks: hundreds at once hide each other."""
     if tracks is None:
         return np.zeros(0, np.intp)
     of_object = tracks.object_id > 0

@@ -1,4 +1,4 @@
-"""HTML from data: Jinja2 with autoescape on, and a policy that lets only our own script run."""
+"""Renders HTML pages: Jinja2 with autoescape, and a policy that allows no foreign script."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The camera path and the sparse points, seen from above and from the side, equal axes."""
+"""Plots the camera path and sparse points from above and from the side, with equal axes."""
 
 import math
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _NUM_WEDGES = 9
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """World to picture: `axes` [2, 3] are the world directions of picture right and up."""
+    """World to plot: `axes` [2, 3] are the world directions of the plot's right and up."""
 
     axes: F64
     center: F64  # [2] along those axes
     px_per_unit: float
 
     def xy(self, world: F64) -> F64:
-        """[N, 2] picture positions of [N, 3] world points."""
+        """[N, 2] positions in the plot of [N, 3] world points."""
         plane = (world @ self.axes.T - self.center) * self.px_per_unit
         return np.stack([_WIDTH / 2 + plane[:, 0], _HEIGHT / 2 - plane[:, 1]], axis=1)
 
@@ -73,7 +73,7 @@ def _plot(reconstruction: Reconstruction, axes: F64, name: str) -> Markup:
 
 
 def _fitted(axes: F64, centers: F64, points: F64) -> _View:
-    """The same scale on both axes; far-flung points may fall outside the picture."""
+    """The same scale on both axes; far-flung points may fall outside the plot."""
     plane = centers @ axes.T
     low, high = plane.min(axis=0), plane.max(axis=0)
     if len(points):

@@ -1,4 +1,4 @@
-"""Where a camera that turns in place looked: its axis and its picture, on the sphere around it."""
+"""Plots where a rotation-only camera looked: its axis and image border, in degrees."""
 
 import math
 from itertools import pairwise
@@ -12,28 +12,28 @@ from camvid.report.svg import element, path
 _WIDTH, _HEIGHT = 420.0, 260.0
 _MARGIN = 22.0
 _NUM_OUTLINES = 7
-_EDGE_STEPS = 8  # straight edges of the picture are curves on the sphere
+_EDGE_STEPS = 8  # straight edges of the image are curves on the sphere
 
 
 def gaze_plot(reconstruction: Reconstruction | None) -> tuple[tuple[str, Markup], ...]:
     """(caption, SVG) of the gaze in degrees; none for other cameras, or where none is known."""
-    turns = reconstruction is not None and reconstruction.camera in ("rotating", "zooming")
-    if reconstruction is None or not turns or not reconstruction.has_cameras:
+    rotates = reconstruction is not None and reconstruction.camera in ("rotating", "zooming")
+    if reconstruction is None or not rotates or not reconstruction.has_cameras:
         return ()
     frames = np.flatnonzero(reconstruction.registered)
     shown = frames[np.unique(np.linspace(0, len(frames) - 1, _NUM_OUTLINES).astype(int))]
-    # Axes of the middle camera, so that the picture is upright and near the equator.
+    # Axes of the middle camera, so that the image is upright and near the equator.
     upright = reconstruction.cam_from_world[frames[len(frames) // 2], :, :3]
     outlines = [_angles_deg(_outline(reconstruction, int(t)) @ upright.T) for t in shown]
     gaze = np.full((len(reconstruction.registered), 2), np.nan)
     axes = reconstruction.cam_from_world[frames, 2, :3]
     gaze[frames] = _angles_deg(axes @ upright.T)
-    caption = "Where the camera looked, in degrees; its picture at a few moments"
+    caption = "Where the camera looked, in degrees; its image at a few moments"
     return ((caption, _drawn(gaze, outlines)),)
 
 
 def _outline(reconstruction: Reconstruction, frame: int) -> F64:
-    """Directions in the world [n, 3] of the picture's border (taken as twice the centre)."""
+    """Directions in the world [n, 3] of the image's border (taken as twice the centre)."""
     K = reconstruction.K_of(frame)
     width, height = 2 * K[0, 2], 2 * K[1, 2]
     along = np.linspace(0, 1, _EDGE_STEPS, endpoint=False)[:, None]

@@ -1,4 +1,4 @@
-"""Motion strength over time: each object, the background's noise floor, and the limit."""
+"""Plots motion strength over time: each object, the background's noise, and the limit."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LABEL_GAP = 15.0
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Data to picture: time linear, strength logarithmic (noise and motion are decades apart)."""
+    """Data to plot: time linear, strength logarithmic (noise and motion are decades apart)."""
 
     start_s: float
     end_s: float
@@ -38,7 +38,7 @@ class _Scale:
 
 
 def motion_plot(motion: MotionReport, timestamps_s: F64, limit: float) -> Markup:
-    """An SVG picture; `limit` is a fraction as in the report, NaN for none."""
+    """An SVG plot; `limit` is a fraction as in the report, NaN for none."""
     if not len(motion.pair_frames) or not len(timestamps_s):
         return Markup("")
     times = timestamps_s[motion.pair_frames].mean(axis=1) - timestamps_s[0]

@@ -1,4 +1,4 @@
-"""How motion strength is spread over the run's clips: a stacked histogram, by kind."""
+"""Plots the motion strengths of a run's clips as a stacked histogram, by kind."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _LOW, _HIGH, _PER_DECADE = -2, 2, 8  # decades of strength x100; the ends take w
 
 
 def strength_plot(rows: Sequence[ClipRecord]) -> Markup:
-    """An SVG picture, empty where no clip has a measured strength."""
+    """An SVG plot, empty where no clip has a measured strength."""
     measured = [r for r in rows if math.isfinite(r.measures.motion_strength)]
     if not measured:
         return Markup("")
@@ -107,7 +107,7 @@ def _axes(tallest: int) -> Markup:
 
 
 def _limit(rows: Sequence[ClipRecord]) -> Markup:
-    """The threshold between still and moving, as the reasons tell it."""
+    """The threshold between still and moving, as the reasons give it."""
     limits = {r.limit for row in rows for r in row.reasons if r.name == Why.MIN_MOTION_STRENGTH}
     limits = {limit for limit in limits if 0.01 < 100 * limit < 100}
     if len(limits) != 1:

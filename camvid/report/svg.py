@@ -1,4 +1,4 @@
-"""The few words of SVG that the plots need; every value is escaped."""
+"""Writes the SVG elements that the plots need; every value is escaped."""
 
 from collections.abc import Iterable
 from math import isfinite

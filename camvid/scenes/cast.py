@@ -1,4 +1,4 @@
-"""Who appears in a random scene: movers, then what stands still, each in a lane of its own."""
+"""Draws the objects of a random scene: movers and static ones, each in its own lane."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def draw_cast(
     kinds = [kind for kind in ("articulated", "deforming") if kind in challenges]
     bodies: list[Body] = []
     for k in range(num_movers):
-        root = _way(rng, places[k], alone=num_movers + num_still == 1, focal_widths=focal_widths)
+        root = _path(rng, places[k], alone=num_movers + num_still == 1, focal_widths=focal_widths)
         kind = kinds[k] if k < len(kinds) else "rigid"
         bodies += _mover(rng, kind, f"mover_{k + 1}", root, colours[k], size_m)
     for k in range(num_movers, num_movers + num_still):
@@ -63,7 +63,7 @@ def leader(bodies: tuple[Body, ...]) -> RigidMotion | None:
 def dominant_mover(
     rng: np.random.Generator, path: CameraPath, focal_widths: float, duration_s: float
 ) -> tuple[Body, ...]:
-    """One thing that hides about half of the picture and goes along with the camera."""
+    """One object that hides about half of the image and goes along with the camera."""
     magnified = focal_widths / _USUAL_FOCAL_WIDTHS
     is_person = rng.random() < 0.3
     away_m = float(rng.uniform(0.85, 1.0) if is_person else rng.uniform(1.9, 2.1))
@@ -101,12 +101,12 @@ def _ahead(path: CameraPath, away_m: float) -> tuple[F64, F64]:
     return start, end
 
 
-def _way(
+def _path(
     rng: np.random.Generator, place_m: Place, *, alone: bool, focal_widths: float
 ) -> RigidMotion:
-    """Along the lane towards the middle; any way, towards the camera too, where it is alone."""
+    """Along the lane to the middle; in any direction, to the camera too, where it is alone."""
     speed = float(np.exp(rng.uniform(np.log(0.5), np.log(1.2))))
-    speed = min(_TOP_SPEED, speed * _USUAL_FOCAL_WIDTHS / focal_widths)  # as fast in the picture
+    speed = min(_TOP_SPEED, speed * _USUAL_FOCAL_WIDTHS / focal_widths)  # as fast in the image
     turn = np.radians(rng.uniform(-60, 60) if alone else rng.uniform(-8, 8))
     heading = turn + (np.pi if place_m[0] > 0 else 0.0)
     return RigidMotion(
@@ -120,29 +120,29 @@ def _mover(
     rng: np.random.Generator,
     kind: str,
     name: str,
-    way: RigidMotion,
+    path: RigidMotion,
     colour: Colour,
     size_m: tuple[float, float],
 ) -> Iterator[Body]:
     if kind == "articulated":
-        walk = _lifted(way, TORSO_HEIGHT_M, yaw_deg=way.yaw_deg - 90)
+        walk = _lifted(path, TORSO_HEIGHT_M, yaw_deg=path.yaw_deg - 90)
         colours = colour, VIVID[rng.integers(len(VIVID))]
         stride_hz = float(rng.uniform(0.8, 1.3))
         yield from person(name, walk, seed=_seed(rng), colours=colours, stride_hz=stride_hz)
     elif kind == "deforming" and rng.random() < 0.5:
-        yield from worm(name, _lifted(way, 0.3), seed=_seed(rng), colour=colour)
+        yield from worm(name, _lifted(path, 0.3), seed=_seed(rng), colour=colour)
     elif kind == "deforming":
         half = _vector(rng.uniform(0.28, 0.42, 3))
-        root = _lifted(way, 0.1 + 1.25 * half[2])
+        root = _lifted(path, 0.1 + 1.25 * half[2])
         yield jelly(name, root, seed=_seed(rng), colour=colour, half_m=half)
     else:
-        yield _solid(rng, name, way, colour, size_m)
+        yield _solid(rng, name, path, colour, size_m)
 
 
 def _solid(
     rng: np.random.Generator,
     name: str,
-    way: RigidMotion,
+    path: RigidMotion,
     colour: Colour,
     size_m: tuple[float, float],
 ) -> Body:
@@ -150,11 +150,11 @@ def _solid(
     half = rng.uniform(*size_m, 3)
     hop_m = float(rng.uniform(0.1, 0.5)) if rng.random() < 0.5 else 0.0
     spin_deg, hop_hz = float(rng.uniform(-60, 60)), float(rng.uniform(0.4, 1.0))
-    rest = _lifted(way, float(half[2]))
+    rest = _lifted(path, float(half[2]))
     moving = RigidMotion(
-        position_m=(*way.position_m[:2], float(half[2]) + hop_m),
-        yaw_deg=way.yaw_deg,
-        velocity_m_per_s=way.velocity_m_per_s,
+        position_m=(*path.position_m[:2], float(half[2]) + hop_m),
+        yaw_deg=path.yaw_deg,
+        velocity_m_per_s=path.velocity_m_per_s,
         swing_m=(0.0, 0.0, hop_m),
         swing_hz=hop_hz,
         spin_deg_per_s=(0.0, 0.0, spin_deg),
@@ -164,7 +164,7 @@ def _solid(
         shape="box" if rng.random() < 0.6 else "ellipsoid",
         half_size_m=_vector(half),
         texture=vivid(_seed(rng), colour),
-        motion=moving if way.moves else rest,
+        motion=moving if path.moves else rest,
     )
 
 
@@ -180,11 +180,11 @@ def _lookalike(rng: np.random.Generator, colour: Colour) -> Iterator[Body]:
     yield from person("standing_person", stand, seed=_seed(rng), colours=colours, stride_hz=0.0)
 
 
-def _lifted(way: RigidMotion, height_m: float, yaw_deg: float | None = None) -> RigidMotion:
+def _lifted(path: RigidMotion, height_m: float, yaw_deg: float | None = None) -> RigidMotion:
     return RigidMotion(
-        position_m=(*way.position_m[:2], height_m),
-        yaw_deg=way.yaw_deg if yaw_deg is None else yaw_deg,
-        velocity_m_per_s=way.velocity_m_per_s,
+        position_m=(*path.position_m[:2], height_m),
+        yaw_deg=path.yaw_deg if yaw_deg is None else yaw_deg,
+        velocity_m_per_s=path.velocity_m_per_s,
     )
 
 

@@ -1,4 +1,4 @@
-"""What of a scene's truth its pictures can tell, so that nobody is marked down for the rest."""
+"""Which part of a scene's truth its images decide, so that nothing else is scored."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ PAIR_GAP_S = 1 / 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observable:
-    """Whether the pictures decide what the truth says.
+    """Whether the images decide what the truth says.
 
     A camera that travels less than 3 % of the median depth of the still scene (1.7 degrees of
-    parallax) cannot be told from one that turns. Motion whose strength is neither 0 nor at least
-    0.006 (twice the threshold of the usual policy) is neither still nor moving for sure.
+    parallax) looks like a rotating one. Motion whose strength is neither 0 nor at least 0.006
+    (twice the threshold of the usual policy) is neither still nor moving for sure.
     """
 
     camera: bool

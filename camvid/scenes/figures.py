@@ -1,4 +1,4 @@
-"""Things made of parts: a person of limbs, a car, a worm. They move, or stand as if they could."""
+"""Objects of several parts: a person, a car, a worm; they move, or only look as if they could."""
 
 from dataclasses import replace
 

@@ -24,7 +24,7 @@ from camvid.scenes.spec import object_ids
 from camvid.scenes.truth import SceneTruth
 
 _MM_PER_M = 1000.0
-_ID_STEP = 100  # so that masks can be told apart by eye
+_ID_STEP = 100  # so that masks can be distinguished by eye
 
 
 def write_scene(truth: SceneTruth, folder: Path) -> Path:
@@ -40,7 +40,7 @@ def write_scene(truth: SceneTruth, folder: Path) -> Path:
 
 
 def load_truth(folder: Path) -> SceneTruth:
-    """Reads a scene written by `write_scene`; pictures are those of the video, as decoded."""
+    """Reads a scene written by `write_scene`; images are those of the video, as decoded."""
     meta = json.loads((folder / "cameras.json").read_text())
     frames: list[dict[str, Any]] = meta["frames"]
     names = tuple(sorted(meta["mover_index"], key=lambda name: meta["mover_index"][name]))
@@ -135,5 +135,5 @@ def _read_maps(folder: Path, index: int) -> tuple[F32, U16]:
 def _read_png(path: Path) -> np.ndarray:
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if values is None:
-        raise FileNotFoundError(f"{path}: no readable picture")
+        raise FileNotFoundError(f"{path}: no readable image")
     return values

@@ -1,4 +1,4 @@
-"""Rooms and the still things in them: muted colours, so that what moves stands out."""
+"""Rooms and their furniture, in muted colours, so that movers stand out."""
 
 from dataclasses import replace
 

@@ -3,7 +3,7 @@
 The camera keeps to the front of the room and looks back; furniture lines the other walls; objects
 have the middle, a lane each, so that nothing runs into anything else. Camera paths and challenges
 take turns over the seeds, so that any forty seeds in a row hold every one of them; more challenges
-are drawn on top. What must be told is in the pictures: `SceneTruth.observable`.
+are drawn on top. What the images decide of it is said by `camvid.scenes.fairness`.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Challenge = Literal[
 ]  # fmt: skip
 CHALLENGES: tuple[Challenge, ...] = get_args(Challenge)
 _NEED_A_MOVER = {"dominant_mover", "several_objects", "articulated", "deforming"}
-_SPOIL_PICTURES = {"motion_blur", "noise"}  # not both, and not on bare walls: nothing would be left
+_SPOIL_IMAGES = {"motion_blur", "noise"}  # not both, and not on bare walls: nothing would be left
 _STILL_EVERY = 4  # in one scene of so many nothing moves
 _NUM_FRAMES, _FPS = 48, 24.0
 
@@ -40,7 +40,7 @@ class Recipe:
     challenges: frozenset[str]
     num_movers: int
     num_still: int
-    view_deg: float  # across the picture
+    view_deg: float  # across the image
 
     @property
     def focal_widths(self) -> float:
@@ -121,7 +121,7 @@ def draw_recipe(
 
 
 def _clashes(extra: str, challenges: set[str]) -> bool:
-    spoilt = _SPOIL_PICTURES | {"low_texture"}
+    spoilt = _SPOIL_IMAGES | {"low_texture"}
     crowds = {"several_objects", "dominant_mover"}
     pairs = [
         spoilt,

@@ -1,4 +1,4 @@
-"""Things that are not rigid: limbs that swing from a body, and bodies that are squeezed."""
+"""Motions that are not rigid: limbs that swing from a body, and bodies that are squeezed."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How things move in generated scenes: rigid motions of objects and paths of the camera.
+"""Motion in generated scenes: rigid motions of objects, and camera paths.
 
 World axes: x and y along the floor, z up, metres. Motions and paths are plain data that are called
 with time, so a renderer may ask for any moment (between frames too).
@@ -47,7 +47,7 @@ class RigidMotion:
 
 
 class Motion(Protocol):
-    """Where a rigid part of a thing is; the part may be stretched too."""
+    """Where a rigid part of an object is; the part may be stretched too."""
 
     @property
     def moves(self) -> bool: ...
@@ -83,7 +83,7 @@ def _between(start: Sequence[float], end: Sequence[float], progress: F64) -> F64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dolly:
-    """A straight way from one place to another while the gaze goes from target to target.
+    """A straight path from one place to another while the gaze goes from target to target.
 
     With equal ends the camera is fixed.
     """
@@ -102,7 +102,7 @@ def fixed(eye_m: Vector, target_m: Vector) -> Dolly:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow:
-    """A straight way while the gaze stays locked on a thing that moves."""
+    """A straight path while the gaze stays locked on an object that moves."""
 
     eye_m: tuple[Vector, Vector]
     target: RigidMotion
@@ -132,7 +132,7 @@ class Orbit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pan:
-    """A camera that turns about its own centre: no parallax, so no depth and no trajectory."""
+    """A rotation-only camera: no parallax, so no depth and no trajectory."""
 
     eye_m: Vector
     yaw_deg: tuple[float, float]
@@ -148,12 +148,12 @@ class Pan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handheld:
-    """Another path, walked by a person: the camera sways smoothly in place and direction."""
+    """Another path, walked by a person: hand shake smoothly moves and turns the camera."""
 
     path: CameraPath
-    sway_m: float = 0.02
-    sway_deg: float = 0.5
-    cycles: float = 3.0  # of the slowest sway, over the clip
+    shake_m: float = 0.02
+    shake_deg: float = 0.5
+    cycles: float = 3.0  # of the slowest wave, over the clip
     seed: int = 0
 
     def __call__(self, progress: F64) -> F64:
@@ -161,8 +161,8 @@ class Handheld:
         rates = self.cycles * np.array([1.0, 1.7, 2.9])
         phases = rng.uniform(0, 2 * np.pi, (6, 3))
         waves = np.sin(2 * np.pi * rates * progress[:, None, None] + phases).sum(-1) / 3
-        steady = self.path(progress)
-        rotation = Rotation.from_rotvec(np.radians(self.sway_deg) * waves[:, :3]).as_matrix()
-        shaken = rotation @ steady
-        shaken[..., 3] += self.sway_m * waves[:, 3:]
+        smooth = self.path(progress)
+        rotation = Rotation.from_rotvec(np.radians(self.shake_deg) * waves[:, :3]).as_matrix()
+        shaken = rotation @ smooth
+        shaken[..., 3] += self.shake_m * waves[:, 3:]
         return shaken

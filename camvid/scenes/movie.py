@@ -20,11 +20,11 @@ def write_video(path: Path, rgb: U8, fps: float) -> None:
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = rgb.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # the same bytes from the same pictures
+        stream.codec_context.thread_count = 1  # the same bytes from the same images
         if stream.codec_context.name != "libx264":
             stream.bit_rate = 12_000_000
-        for picture in rgb:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        for image in rgb:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
@@ -52,5 +52,5 @@ def _codec() -> str:
 
 
 def _options() -> dict[str, str]:
-    # A fixed quantiser: with x264's crf the same pictures give other bytes on every run.
+    # A fixed quantiser: with x264's crf the same images give other bytes on every run.
     return {"qp": "12", "preset": "veryfast"} if _codec() == "libx264" else {}

@@ -1,4 +1,4 @@
-"""The two surfaces that scenes are made of, as one camera sees them at one moment.
+"""Draws the two surfaces that scenes are made of into one camera at one moment.
 
 Seen from a pinhole, everything about a plane is affine in the pixel: with d the ray whose z is 1,
 a point c + u a + v b of the plane at depth z gives (u / z, v / z, 1 / z) = A (x, y, 1).
@@ -14,7 +14,7 @@ from camvid.artifacts import F32, F64, U8, Bool
 from camvid.scenes.textures import MipMap
 
 EDGE = 1.0 + 1e-5  # faces overlap by this, else rounding would leave pinholes between them
-Window = tuple[slice, slice]  # rows and columns of the picture
+Window = tuple[slice, slice]  # rows and columns of the image
 
 
 class Surface(Protocol):
@@ -92,7 +92,7 @@ class Ball:
         return np.where(hit, squared / np.where(hit, near, 1), np.float32(0))
 
     def colour(self, x: F32, y: F32) -> F32:
-        """Cube-mapped: each sixth of the sphere shows the picture once."""
+        """Cube-mapped: each sixth of the sphere shows the image once."""
         rays, squared, near, _ = self._cast(x, y)
         depth: F32 = near / squared
         point = depth * rays + self.eye.astype(np.float32)[:, None, None]

@@ -22,7 +22,7 @@ _NUM_INSTANTS = 6  # of an open shutter; blur longer than so many pixels shows s
 
 
 def render(spec: SceneSpec) -> SceneTruth:
-    """The clip's pictures with everything that is true of them; the same for the same spec."""
+    """The clip's images with everything that is true of them; the same for the same spec."""
     solids = build_solids(spec)
     rendered = map_threads(lambda i: render_frame(spec, solids, i), range(spec.num_frames))
     rgb, depth, object_id = (np.stack(stack) for stack in zip(*rendered, strict=True))

@@ -1,4 +1,4 @@
-"""Random camera paths in the front part of the room, each with its own ends, height and sway."""
+"""Random camera paths in the front part of the room, each with its own ends, height and shake."""
 
 from typing import Literal, get_args
 
@@ -43,8 +43,8 @@ def random_path(
             gaze = (eye[0] * 0.2, 4.0, 0.7)
             return Handheld(
                 path=Dolly(eye_m=(eye, ahead), target_m=(gaze, gaze)),
-                sway_m=0.01,
-                sway_deg=0.3,
+                shake_m=0.01,
+                shake_deg=0.3,
                 seed=int(rng.integers(1_000_000)),
             )
         case "small_baseline":
@@ -76,8 +76,8 @@ def _walk(
     shakes = kind == "shake"
     return Handheld(
         path=Dolly(eye_m=(eye, ahead), target_m=gaze),
-        sway_m=0.03 if shakes else 0.02,
-        sway_deg=2.2 if shakes else 1.0,
+        shake_m=0.03 if shakes else 0.02,
+        shake_deg=2.2 if shakes else 1.0,
         cycles=4.5 if shakes else 3.0,
         seed=int(rng.integers(1_000_000)),
     )

@@ -1,4 +1,4 @@
-"""What a camera's sensor makes of the light: gain, flicker, dark corners and noise."""
+"""A model of the camera's sensor: gain, flicker, vignetting and noise."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from camvid.artifacts import F32, F64, U8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """How pictures are exposed; the defaults are a good camera in even light."""
+    """How images are exposed; the defaults are a good camera in even light."""
 
     noise: float = 1.0  # standard deviation, in grey levels
     gain: tuple[float, float] = (1.0, 1.0)  # at the clip's start and end

@@ -1,4 +1,4 @@
-"""Shadows that things cast on the floor, under a lamp so far away that its rays are parallel."""
+"""Shadows of objects on the floor, under a distant lamp whose rays are parallel."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""From a scene's plain description to textured faces, and from those to what one camera sees."""
+"""Turns a scene's description into textured faces, and selects those that one camera sees."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Solid:
-    """A body ready to be drawn: its faces, or one picture where it is an ellipsoid."""
+    """A body ready to be drawn: its faces, or one image where it is an ellipsoid."""
 
     half_size_m: F64
     motion: Motion
@@ -77,7 +77,7 @@ def _box_faces(half: F64, textures: list[Texture], *, shaded: bool) -> Iterator[
     for index, texture in enumerate(textures):
         axis, sign = index // 2, (-1.0, 1.0)[index % 2]
         normal = np.eye(3)[axis] * sign
-        flat, up = ((1, 2), (0, 2), (0, 1))[axis]  # pictures stand upright on the sides
+        flat, up = ((1, 2), (0, 2), (0, 1))[axis]  # images stand upright on the sides
         across, along = np.eye(3)[flat] * half[flat], np.eye(3)[up] * half[up]
         height, width = (_texels(texture, 2 * float(np.abs(e).sum())) for e in (along, across))
         yield Face(
@@ -98,7 +98,7 @@ def _texels(texture: Texture, length_m: float) -> int:
 def surfaces_seen(
     solids: list[Solid], moment: Moment, size: tuple[int, int], lamp: Vector | None = None
 ) -> list[Surface]:
-    """What of the solids may show in a picture of `size` (height, width) taken at `moment`."""
+    """What of the solids may show in an image of `size` (height, width) taken at `moment`."""
     places = [solid.motion(np.array([moment.time_s]))[0] for solid in solids]
     shadow = _shadow(solids, places, lamp) if lamp is not None else None
     seen: list[Surface] = []

@@ -1,4 +1,4 @@
-"""What a generated scene consists of. Plain data: the renderer turns it into pictures and truth."""
+"""What a generated scene consists of. Plain data: the renderer turns it into images and truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _CANDIDATES = 32  # places drawn for each point on an ellipsoid that is kept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A rigid thing, centred on its own origin: a box or an ellipsoid with a textured surface.
+    """A rigid object, centred on its own origin: a box or an ellipsoid with a textured surface.
 
     Bodies named "walker/head", "walker/torso" are parts of one object, "walker".
     """
@@ -78,9 +78,9 @@ class SceneSpec:
     ingredients: tuple[str, ...] = ()  # what makes the scene hard, for tables
 
     def __post_init__(self) -> None:
-        swaying = [b.name for b in self.furniture if b.motion.moves]
-        if swaying:
-            raise ValueError(f"SceneSpec.furniture must stand still, got motion in {swaying}")
+        moving = [b.name for b in self.furniture if b.motion.moves]
+        if moving:
+            raise ValueError(f"SceneSpec.furniture must stand still, got motion in {moving}")
         names = [b.name for b in self.objects]
         if len(set(names)) != len(names):
             raise ValueError(f"SceneSpec.objects must have distinct names, got {names}")
@@ -102,7 +102,7 @@ class SceneSpec:
 
     @property
     def K_per_frame(self) -> F64:
-        """[T, 3, 3] in pixels; the principal point is the centre of the picture."""
+        """[T, 3, 3] in pixels; the principal point is the centre of the image."""
         return np.stack([self._K_at(p) for p in np.linspace(0.0, 1.0, self.num_frames)])
 
     @property

@@ -1,6 +1,6 @@
-"""Procedural pictures for surfaces: photo-like, rich in corners at every scale, and mip-mapped.
+"""Procedural images for surfaces: photo-like, rich in corners at every scale, and mip-mapped.
 
-A surface is sampled at the level of detail its size in the picture asks for. Without that, texture
+A surface is sampled at the level of detail its size in the image asks for. Without that, texture
 finer than a pixel would shimmer from frame to frame and no tracker could hold on to it.
 """
 
@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texture:
-    """How a surface looks. Two textures of one seed and size are the same picture."""
+    """How a surface looks. Two textures of one seed and size are the same image."""
 
     seed: int
     colour: Colour = (150, 142, 130)
@@ -29,18 +29,18 @@ class Texture:
 
 
 def paint(texture: Texture, height: int, width: int, face: int = 0) -> U8:
-    """The picture [height, width, 3] rgb of one face of a surface."""
+    """The image [height, width, 3] rgb of one face of a surface."""
     rng = np.random.default_rng([texture.seed, face, height, width])
-    picture = np.empty((height, width, 3), np.float32)
-    picture[:] = texture.colour
+    image = np.empty((height, width, 3), np.float32)
+    image[:] = texture.colour
     if all(texture.tile_m):
-        _lay_tiles(rng, picture, texture)
-    picture += 255 * texture.contrast * _noise(rng, height, width, 1)
-    picture += 255 * texture.chroma * _noise(rng, height, width, 3)
+        _lay_tiles(rng, image, texture)
+    image += 255 * texture.contrast * _noise(rng, height, width, 1)
+    image += 255 * texture.chroma * _noise(rng, height, width, 3)
     area_m2 = height * width / texture.px_per_m**2
-    _draw_shapes(rng, picture, texture, round(area_m2 * texture.shapes_per_m2))
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.6)  # no step sharper than sampling can carry
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    _draw_shapes(rng, image, texture, round(area_m2 * texture.shapes_per_m2))
+    image = cv2.GaussianBlur(image, (0, 0), 0.6)  # no step sharper than sampling can carry
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, channels: int) -> F32:
@@ -60,22 +60,22 @@ def _noise(rng: np.random.Generator, height: int, width: int, channels: int) -> 
     return total
 
 
-def _lay_tiles(rng: np.random.Generator, picture: F32, texture: Texture) -> None:
+def _lay_tiles(rng: np.random.Generator, image: F32, texture: Texture) -> None:
     """Rows of tiles, every row shifted, every tile of its own tone, with dark joints between."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     tile_w, tile_h = (max(4, round(side * texture.px_per_m)) for side in texture.tile_m)
     for top in range(0, height, tile_h):
         for left in range(-int(rng.integers(0, tile_w)), width, tile_w):
             tone = 255 * (texture.contrast * rng.normal() + texture.chroma * rng.normal(size=3))
             tile = slice(top, top + tile_h), slice(max(0, left), max(0, left + tile_w))
-            picture[tile] += tone.astype(np.float32)
-            picture[top : top + tile_h, max(0, left) : max(0, left + 2)] -= 45
-        picture[top : top + 2] -= 45
+            image[tile] += tone.astype(np.float32)
+            image[top : top + tile_h, max(0, left) : max(0, left + 2)] -= 45
+        image[top : top + 2] -= 45
 
 
-def _draw_shapes(rng: np.random.Generator, picture: F32, texture: Texture, count: int) -> None:
+def _draw_shapes(rng: np.random.Generator, image: F32, texture: Texture, count: int) -> None:
     """Scatters filled polygons, discs and strokes; sizes are log-uniform, colours near the base."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     largest_px = max(3.0, texture.largest_shape_m * texture.px_per_m)
     for kind in rng.integers(0, 4, count):
         radius = float(np.exp(rng.uniform(np.log(2.5), np.log(largest_px))))
@@ -83,15 +83,15 @@ def _draw_shapes(rng: np.random.Generator, picture: F32, texture: Texture, count
         colour = np.clip(np.array(texture.colour) + 255 * 1.5 * tone, 0, 255).tolist()
         centre = rng.uniform([0, 0], [width, height])
         if kind == 0:
-            cv2.circle(picture, _point(centre), round(radius * 0.6), colour, -1, cv2.LINE_AA)
+            cv2.circle(image, _point(centre), round(radius * 0.6), colour, -1, cv2.LINE_AA)
         elif kind == 1:
             end = centre + radius * 2 * rng.normal(size=2)
             thickness = max(1, round(radius / 8))
-            cv2.line(picture, _point(centre), _point(end), colour, thickness, cv2.LINE_AA)
+            cv2.line(image, _point(centre), _point(end), colour, thickness, cv2.LINE_AA)
         else:
             angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 6)))
             corners = centre + radius * np.stack([np.cos(angles), np.sin(angles)], -1)
-            cv2.fillPoly(picture, [np.round(corners).astype(np.int32)], colour, cv2.LINE_AA)
+            cv2.fillPoly(image, [np.round(corners).astype(np.int32)], colour, cv2.LINE_AA)
 
 
 def _point(xy: np.ndarray) -> tuple[int, int]:
@@ -111,10 +111,10 @@ class MipMap:
     num_levels: int
 
     @classmethod
-    def of(cls, picture: U8) -> "MipMap":
-        """Mip-maps a picture whose sides are powers of two."""
-        height, width = picture.shape[:2]
-        levels = [picture]
+    def of(cls, image: U8) -> "MipMap":
+        """Mip-maps an image whose sides are powers of two."""
+        height, width = image.shape[:2]
+        levels = [image]
         while min(levels[-1].shape[:2]) > 4:
             h, w = levels[-1].shape[:2]
             halved = cv2.resize(levels[-1], (w // 2, h // 2), interpolation=cv2.INTER_AREA)

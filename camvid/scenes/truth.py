@@ -1,4 +1,4 @@
-"""What is true of a generated clip, and the motion strength that follows from it exactly."""
+"""The ground truth of a generated clip, and the exact motion strength that follows from it."""
 
 from dataclasses import dataclass
 

@@ -20,6 +20,7 @@ from camvid.segmentation.masks import colour_histogram, colour_odds, colours
 
 _HALF = 127  # chance, of 255, above which a pixel is a mover's
 _EXPECTED = 0.2  # chance from which on a mover is looked for
+_SALIENT_BESIDE = 0.05  # share of the pixels around a mover that saliency takes for it
 _BESIDE = 0.1  # and below which a pixel tells of what surrounds it
 
 
@@ -40,8 +41,9 @@ class CompletionOptions:
     blur_px: int = 5  # of where it is expected: limbs move
     lost_blur_px: int = 9  # the same, in frames that are little trusted
     min_chance: float = 0.1  # of what nobody expects
-    motion_weight: float = 0.25  # of the log odds of the motion evidence
-    saliency_weight: float = 1.0  # of those of the saliency, if all of the mover is salient
+    # Of the log odds of the motion evidence. IoU of movers with 0.25, 1 and 2: 0.80, 0.83, 0.84 on
+    # 8 generated scenes, 0.87, 0.87, 0.86 on 5 real clips, 0.78, 0.77, 0.74 on 4 semi-real ones.
+    motion_weight: float = 1.0
     colour_weight: float = 1.0  # of those of the colours
     max_colour_odds: float = 3.0
     min_beside_px: int = 60  # to know the colours and the noise around
@@ -214,8 +216,7 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: Completion
     moves = _log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = _log_odds(prior, options.min_chance)
     odds += np.float32(options.motion_weight * mover.trust[t] * mover.moves[t]) * moves
-    eye = _log_odds(np.divide(seen.saliency[t][box], 255, dtype=np.float32), 0.02)
-    odds += np.float32(options.saliency_weight * mover.salient) * eye
+    odds += _odds_of_saliency(seen.saliency[t][box], mover.salient)
     odds += _odds_of_picture(t, box, prior < _BESIDE, mover, seen, options)
     chance = np.zeros_like(expected)
     chance[box] = np.where(near[box] > 0, 1 / (1 + np.exp(-odds)), 0)
@@ -249,6 +250,19 @@ def _odds_of_picture(
         alike = colour_odds(mover.colours, colour_histogram(colour[beside]))[colour]
         odds += options.colour_weight * np.clip(cv2.blur(alike, (3, 3)), -most, most)
     return odds
+
+
+def _odds_of_saliency(saliency: U8, salient: float) -> F32:
+    """Log odds that a pixel is a mover's of whose pixels so many are salient.
+
+    Of a mover that is salient as a whole, what is not salient is no part; of one that is so by
+    half, it may well be.
+    """
+    share = float(np.clip(salient, _SALIENT_BESIDE, 1 - _SALIENT_BESIDE))
+    seen = np.divide(saliency, 255, dtype=np.float32)
+    of_mover = seen * share + (1 - seen) * (1 - share)
+    beside = seen * _SALIENT_BESIDE + (1 - seen) * (1 - _SALIENT_BESIDE)
+    return np.asarray(np.log(of_mover / beside), np.float32)
 
 
 def _log_odds(probability: F32, least: float) -> F32:

@@ -21,7 +21,7 @@ def reconstruct_in_place(
         still = np.tile(np.eye(3), (num_frames, 1, 1))
         K, zoom = np.full((3, 3), NAN), np.ones(num_frames)  # nothing shows the lens
         quality = replace(quality, registered_fraction=1.0)
-        return Reconstruction.turning(
+        return Reconstruction.rotation_only(
             "fixed", still, K=K, zoom=zoom, quality=quality, reasons=reasons
         )
     found = motion.turning
@@ -36,7 +36,7 @@ def reconstruct_in_place(
         focal_px=float(found.K[0, 0]),
         focal_uncertainty=found.focal_uncertainty,
     )
-    return Reconstruction.turning(
+    return Reconstruction.rotation_only(
         motion.camera,
         found.rotation,
         K=found.K,

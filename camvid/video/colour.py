@@ -19,7 +19,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from camvid.artifacts import F64, U8
 from camvid.memory import reuse_blocks
 
-_SD_MAX_PX = (1024, 576)  # larger pictures without a tag are BT.709, as every player takes them
+_SD_MAX_PX = (1024, 576)  # larger images without a tag are BT.709, as every player takes them
 _UNTAGGED = (0, 2)  # 0 is RGB, and what nobody set
 PQ, HLG = 16, 18  # ITU-T H.273 transfer characteristics
 HDR_NAMES = {PQ: "PQ", HLG: "HLG"}

@@ -54,7 +54,7 @@ class CutOptions(QualityOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CutClip:
-    """A clip with its pictures as JPEG, and why it is not wanted, if so."""
+    """A clip with its frames as JPEG, and why it is not wanted, if so."""
 
     clip: Clip
     jpegs: tuple[bytes, ...]  # [T]
@@ -74,7 +74,7 @@ def cut(
     """
     source = path or video.uri
     spans = [piece for shot in sorted(shots) for piece in _pieces(shot, options.max_clip_s)]
-    frames = read_frames(source, max_fps=options.max_fps, picture_fps=video.fps, name=video.uri)
+    frames = read_frames(source, max_fps=options.max_fps, image_fps=video.fps, name=video.uri)
     crop = _whole(video.width_px, video.height_px)
     for span, of_span in _by_span(frames, spans):
         draft: _Draft | None = None
@@ -86,9 +86,9 @@ def cut(
             draft = _Draft(crop, options)
             for frame in stretch:
                 draft.add(frame)
-            if draft.picture() != draft.crop.kept:
+            if draft.content() != draft.crop.kept:
                 # Bars are known only once the whole clip was seen: go back, with the right crop.
-                # It holds for the next clip too, so a letterboxed film goes back just once.
+                # It holds for the next clip too, so a letterboxed video goes back just once.
                 draft = _again(draft, source, video)
             crop = draft.crop
         if draft:
@@ -170,9 +170,9 @@ class _Draft:
         self.indices.append(frame.source_frame_index)
         self.last_rgb = frame.rgb
 
-    def picture(self) -> Rect:
+    def content(self) -> Rect:
         """What black bars leave of the frame, by all frames so far."""
-        return self._bars.picture() if self.options.remove_black_bars else self.crop.kept
+        return self._bars.content() if self.options.remove_black_bars else self.crop.kept
 
     def within(self, start_s: float | None, end_s: float) -> Span:
         """The span, less holes that lie between its ends and the first and last frame."""
@@ -227,11 +227,11 @@ def clip_id_of(video: Video, start_s: float, end_s: float) -> str:
 def _again(draft: _Draft, source: str, video: Video) -> _Draft:
     """The same clip without its bars: the same frames, read once more."""
     index_of = dict(zip(draft.times_s, draft.indices, strict=True))
-    crop = _Crop(draft.crop.size, draft.picture())
+    crop = _Crop(draft.crop.size, draft.content())
     second = draft
     for start_s in (draft.times_s[0], 0.0):  # from the beginning where seeking goes wrong
         second = _Draft(crop, draft.options)
-        for frame in read_frames(source, start_s=start_s, picture_fps=video.fps, name=video.uri):
+        for frame in read_frames(source, start_s=start_s, image_fps=video.fps, name=video.uri):
             if frame.timestamp_s in index_of:  # indices count from where the file was entered
                 second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))
             if frame.timestamp_s >= draft.times_s[-1]:

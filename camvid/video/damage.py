@@ -1,4 +1,4 @@
-"""Which decoded frames are whole, where a stream is damaged."""
+"""Decides which decoded frames of a damaged stream are whole."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ _JOIN = 5  # packets from the last one that others wait for to the next key fram
 
 
 class DecodedFrame(Protocol):
-    """What tells whether a frame is whole."""
+    """What says whether a frame is whole."""
 
     @property
     def is_corrupt(self) -> bool: ...
@@ -22,7 +22,7 @@ class DecodedFrame(Protocol):
 
 
 class UndecodedPacket(Protocol):
-    """What tells whether a packet is whole, and whether other frames depend on it."""
+    """What says whether a packet is whole, and whether other frames depend on it."""
 
     @property
     def dts(self) -> int | None: ...
@@ -37,8 +37,8 @@ class UndecodedPacket(Protocol):
 K = TypeVar("K", bound=UndecodedPacket)
 
 
-def with_doubts(packets: Iterable[K]) -> Iterator[tuple[K, bool]]:
-    """Each packet, and whether the container says with reason that it is damaged.
+def marked_corrupt(packets: Iterable[K]) -> Iterator[tuple[K, bool]]:
+    """Each packet, and whether the container is right that it is damaged.
 
     Transport streams count their packets. Where two were joined the count is off as well, but
     nothing is missing: there a key frame follows, or the clock restarts for good.
@@ -47,14 +47,14 @@ def with_doubts(packets: Iterable[K]) -> Iterator[tuple[K, bool]]:
     for packet in packets:
         ahead.append(packet)
         if len(ahead) > _AHEAD:
-            yield ahead[0], _doubtful(ahead)
+            yield ahead[0], _is_corrupt(ahead)
             ahead.popleft()
     while ahead:
-        yield ahead[0], _doubtful(ahead)
+        yield ahead[0], _is_corrupt(ahead)
         ahead.popleft()
 
 
-def _doubtful(ahead: Sequence[UndecodedPacket]) -> bool:
+def _is_corrupt(ahead: Sequence[UndecodedPacket]) -> bool:
     if not ahead[0].is_corrupt or any(packet.is_keyframe for packet in list(ahead)[1:_JOIN]):
         return False
     known = [packet.dts for packet in ahead if packet.dts is not None]
@@ -65,7 +65,7 @@ class Damage:
     """Follows damage through a stream: a frame predicted from a broken one is broken too.
 
     Decoders paint over what they miss and flag only the frame that it was missing from; its blocks
-    then drift along with the picture until the next key frame, where nothing is left of it.
+    then drift along with the image until the next key frame, where nothing is left of it.
     """
 
     def __init__(self) -> None:
@@ -76,9 +76,9 @@ class Damage:
         """Notes a packet that is damaged, or that the decoder could make nothing of."""
         self._until_key |= not packet.is_disposable
 
-    def hides(self, frame: DecodedFrame, *, doubtful: bool = False) -> bool:
+    def hides(self, frame: DecodedFrame, *, corrupt_packet: bool = False) -> bool:
         """Whether the next frame in display order is to be left out."""
-        corrupt = frame.is_corrupt or doubtful
+        corrupt = frame.is_corrupt or corrupt_packet
         between = frame.pict_type in (PictureType.B, PictureType.BI)
         if corrupt:
             self._until_reference |= between

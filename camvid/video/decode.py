@@ -1,4 +1,4 @@
-"""Decoding: every picture as it is meant to be seen, with its exact presentation time."""
+"""Decodes videos and folders of images into RGB frames as displayed, with their times."""
 
 import itertools
 import logging
@@ -24,25 +24,25 @@ from av.video.stream import VideoStream
 from camvid.artifacts import U8
 from camvid.errors import VideoError
 from camvid.video.colour import HDR_NAMES, Rgb
-from camvid.video.damage import Damage, with_doubts
+from camvid.video.damage import Damage, marked_corrupt
 from camvid.video.deinterlace import Placed, deinterlace
 from camvid.video.display import Turn, display_matrix, turned, usable_aspect
+from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
 from camvid.video.names import is_remote, local_path, writable
-from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
 from camvid.video.timing import FrameClock, Pacer, Timeline, frame_duration
 
 log = logging.getLogger(__name__)
 
-PICTURE_FPS = 24.0
+DEFAULT_FPS = 24.0
 _HEAD_PACKETS = 64  # looked at before decoding: two seconds tell a rate and the order of times
 _PREVIEW_SHARE = 0.25  # of the pixels of the largest stream
 
 
-Picture = Callable[[], U8]  # converted to RGB only when it is wanted
+LazyRgb = Callable[[], U8]  # converted to RGB only when it is wanted
 
 
 class SourceFrame(NamedTuple):
-    """One decoded picture of a source video, turned and stretched as it is displayed."""
+    """One decoded frame of a source video, turned and stretched as it is displayed."""
 
     source_frame_index: int
     timestamp_s: float  # on the player's clock
@@ -58,7 +58,7 @@ class _Shown(NamedTuple):
     timestamp_s: float
     stretch: int
     num_lost: int
-    picture: Picture
+    rgb: LazyRgb
     processing: tuple[str, ...] = ()
 
 
@@ -68,10 +68,10 @@ def read_frames(
     start_s: float = 0.0,
     max_fps: float = np.inf,
     max_side_px: int | None = None,
-    picture_fps: float = PICTURE_FPS,
+    image_fps: float = DEFAULT_FPS,
     name: str = "",
 ) -> Iterator[SourceFrame]:
-    """The frames of a video, or of a folder of numbered pictures, in display order.
+    """The frames of a video, or of a folder of numbered images, in display order.
 
     Damaged parts are left out with a warning; VideoError if nothing can be decoded. Where that
     leaves a hole, where the container's clock jumps or restarts, and where the size changes, a new
@@ -84,9 +84,9 @@ def read_frames(
     """
     name = name or writable(uri)
     with local_copy(uri) as local:
-        if is_picture_source(local):
-            series = picture_series(local, picture_fps, name)
-            shown = _placed(_read_pictures(series, name, max_side_px), 1 / series.fps)
+        if is_image_source(local):
+            series = image_series(local, image_fps, name)
+            shown = _placed(_read_images(series, name, max_side_px), 1 / series.fps)
             frames = _paced(shown, max_fps, 1 / series.fps)
         else:
             frames = _read_file(local, name, start_s, max_side_px, max_fps)
@@ -111,7 +111,7 @@ def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[
         if pacer.takes(frame.timestamp_s, stretch):
             lost, num_lost = num_lost, 0
             at, done = frame.timestamp_s, frame.processing
-            yield SourceFrame(index, at, frame.picture(), stretch, lost, done)
+            yield SourceFrame(index, at, frame.rgb(), stretch, lost, done)
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def local_copy(uri: str) -> Generator[str]:
 def unusable(uri: str, found: str) -> VideoError:
     """The one line for a source that cannot be used."""
     return VideoError(
-        f"{uri}: must be a video with pictures that can be decoded, found {found};"
+        f"{uri}: must be a video with frames that can be decoded, found {found};"
         " replace the file or leave it out"
     )
 
@@ -176,13 +176,13 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
         container.close()
         raise unusable(uri, "a codec that cannot be decoded here")
     # FFmpeg's frame threads race when they patch over damage: the same file would give other
-    # pictures on the next run. Videos side by side, one thread each, keep the cores as busy.
+    # frames on the next run. Videos side by side, one thread each, keep the cores as busy.
     codec.thread_count = 1
     return container, stream
 
 
 def _main_stream(container: InputContainer) -> VideoStream | None:
-    """The film: the default stream, but no preview of a larger one, and never a cover picture."""
+    """The main one: the default stream, but no preview of a larger one, and never cover art."""
     streams = [s for s in container.streams.video if not _is_cover(s)]
     largest = max(streams, key=_num_pixels, default=None)
     default = [s for s in streams if s.disposition & Disposition.default]
@@ -198,7 +198,7 @@ def _num_pixels(stream: VideoStream) -> int:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    """The cover of a music file is stored as a video stream of one picture."""
+    """The cover of a music file is stored as a video stream of one image."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
@@ -251,7 +251,7 @@ def _seek(container: InputContainer, start_s: float) -> bool:
 def clock_of(stream: VideoStream, head: "list[Packet[VideoStream]]") -> tuple[FrameClock, float]:
     """The clock of the stream's frames, and the usual seconds between two, by its first packets."""
     full = [packet for packet in head if packet.size]
-    stated = float(stream.average_rate or stream.guessed_rate or PICTURE_FPS)
+    stated = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
     codec: Any = stream.codec_context
     frame_s = frame_duration(full, stream.time_base, stated)
     return FrameClock(full, reorders=codec.has_b_frames, frame_s=frame_s), frame_s
@@ -267,15 +267,15 @@ def _place(
     """The frames that decode whole, in display order, on one clock that rises."""
     timeline, damage = Timeline(frame_s), Damage()
     num_lost = num_damaged = num_unseen = 0
-    doubtful: set[int] = set()
+    corrupt_pts: set[int] = set()
     turn: Turn = (1, 0, 0, 1)
     rotation: int | None = None
-    for packet, is_doubtful in with_doubts(packets):
+    for packet, is_corrupt in marked_corrupt(packets):
         clock.feed(packet)
-        if is_doubtful:
+        if is_corrupt:
             damage.lose(packet)
             if packet.pts is not None:
-                doubtful.add(packet.pts)
+                corrupt_pts.add(packet.pts)
         try:
             frames = packet.decode()
         except FFmpegError:
@@ -284,7 +284,7 @@ def _place(
             num_lost, num_damaged = num_lost + 1, num_damaged + 1
             continue
         for frame in frames:
-            if damage.hides(frame, doubtful=frame.pts in doubtful):
+            if damage.hides(frame, corrupt_packet=frame.pts in corrupt_pts):
                 clock.skip(frame.duration, frame.time_base)
                 num_lost, num_damaged = num_lost + 1, num_damaged + 1
                 continue
@@ -307,25 +307,25 @@ def _place(
         )
 
 
-# --- folders of pictures ---
+# --- folders of images ---
 
 
-def _read_pictures(
-    series: PictureSeries, uri: str, max_side_px: int | None
-) -> Iterator[tuple[float, Picture]]:
-    for time_s, rgb in read_pictures(series, uri):
+def _read_images(
+    series: ImageSeries, uri: str, max_side_px: int | None
+) -> Iterator[tuple[float, LazyRgb]]:
+    for time_s, rgb in read_images(series, uri):
         yield time_s, partial(_scaled, rgb, max_side_px)
 
 
-def _placed(pictures: Iterable[tuple[float, Picture]], frame_s: float) -> Iterator[_Shown]:
+def _placed(frames: Iterable[tuple[float, LazyRgb]], frame_s: float) -> Iterator[_Shown]:
     timeline = Timeline(frame_s)
-    for time_s, picture in pictures:
+    for time_s, rgb in frames:
         on_clock_s = timeline.place(time_s, (0, 0))
         if on_clock_s is not None:
-            yield _Shown(on_clock_s, timeline.stretch, 0, picture)
+            yield _Shown(on_clock_s, timeline.stretch, 0, rgb)
 
 
-# --- how a picture is displayed ---
+# --- how a frame is displayed ---
 
 
 def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> Iterator[_Shown]:
@@ -337,8 +337,8 @@ def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> 
             processing += ("deinterlaced",)
         if frame.frame.color_trc in HDR_NAMES:
             processing += (f"tone-mapped from {HDR_NAMES[frame.frame.color_trc]}",)
-        picture = partial(_displayed, rgb, frame.frame, frame.turn, aspect, max_side_px)
-        yield _Shown(frame.timestamp_s, frame.stretch, frame.num_lost, picture, processing)
+        convert = partial(_displayed, rgb, frame.frame, frame.turn, aspect, max_side_px)
+        yield _Shown(frame.timestamp_s, frame.stretch, frame.num_lost, convert, processing)
 
 
 def _displayed(

@@ -36,7 +36,7 @@ def display_matrix(frame: VideoFrame) -> Turn:
 
 
 def turned(rgb: U8, turn: Turn) -> U8:
-    """The picture [H, W, 3] as it is displayed, a view."""
+    """The frame [H, W, 3] as it is displayed, a view."""
     a, b, c, d = turn
     if abs(a) + abs(d) < abs(b) + abs(c):
         rgb, a, d = rgb.transpose(1, 0, 2), c, b

@@ -1,8 +1,8 @@
-"""Finds dissolves and fades: spans whose pictures are a linear blend of the two ends.
+"""Finds dissolves and fades: spans whose frames are a linear blend of the two ends.
 
-Three facts tell a dissolve from a moving camera. Its ends are different scenes; every picture
+Three facts distinguish a dissolve from a moving camera. Its ends are different scenes; every frame
 between lies on the line from one end to the other, at a share that grows evenly with time; and
-contrast dips on the way, because unrelated pictures average out (to half, in the middle). A pan
+contrast dips on the way, because unrelated images average out (to half, in the middle). A pan
 fails the second test, a hard cut the evenness, a change of light the first or the third. A fade
 to or from black is a dissolve with black.
 """
@@ -71,7 +71,7 @@ class DissolveDetector:
 
 
 def _contrast(rgb: U8) -> tuple[float, float]:
-    """Variance and gradient energy of a small picture: both fall when pictures are averaged."""
+    """Variance and gradient energy of a small image: both fall when images are averaged."""
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float64)
     energy = np.square(np.diff(grey, axis=0)).mean() + np.square(np.diff(grey, axis=1)).mean()
     return float(grey.var()), float(energy)
@@ -83,7 +83,7 @@ def _score_spans(
     """(blend score, first, last) of every span that passes all tests.
 
     Args:
-        thumbnails: [T, N] one flattened picture per frame.
+        thumbnails: [T, N] one flattened image per frame.
         contrast: [T, 2] of each frame.
     """
     products = _banded_products(thumbnails)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from camvid.errors import ConfigError
+from camvid.video.image_folder.file_names import is_image
 from camvid.video.lists import read_list
 from camvid.video.names import is_file_uri, is_remote, local_path, name_of, writable
-from camvid.video.picture_names import is_picture
 from camvid.video.scan import Scan, is_video
 
 log = logging.getLogger(__name__)
@@ -23,22 +23,22 @@ def find_videos(inputs: Sequence[str]) -> list[str]:
     """Every video that the inputs name, sorted, each once however many names lead to it.
 
     An input is a file, a folder (searched for known video files and for folders of numbered
-    pictures), a glob, a list of inputs (`list.txt` or `@list`), or a URI with a scheme. Names that
+    images), a glob, a list of inputs (`list.txt` or `@list`), or a URI with a scheme. Names that
     no text file can hold come out as `file://` URIs.
     """
     search = _Search()
     found = _each_once(video for item in inputs for video in search.expand(item))
-    search.scan.tell()
+    search.scan.warn()
     if not found:
         named = writable(", ".join(inputs)) or "nothing"
         raise ConfigError(
             f"the inputs must name at least one video, found none in: {named};"
             " give files, folders, globs, or a .txt list of them"
         )
-    single = [name for name in found if is_picture(os.path.basename(name)) and "*" not in name]
+    single = [name for name in found if is_image(os.path.basename(name)) and "*" not in name]
     if single:
         log.warning(
-            "inputs that are pictures, each a video of one frame, %d in all: %s; to read them as"
+            "inputs that are images, each a video of one frame, %d in all: %s; to read them as"
             " one video, name their folder, or a glob of them in quotes",
             len(single),
             single[0],
@@ -58,7 +58,7 @@ def _each_once(videos: Iterable[str]) -> list[str]:
 def _identity(video: str) -> _Identity:
     try:
         stat = os.stat(video)
-    except OSError:  # remote, a glob of pictures, or nothing there
+    except OSError:  # remote, a glob of images, or nothing there
         return video
     return stat.st_dev, stat.st_ino
 
@@ -123,9 +123,9 @@ class _Search:
         if not matches:
             log.warning("%s: a glob that matches nothing", writable(pattern))
         suffix = tail.suffix
-        if suffix == ".*" and all(is_picture(path.name) for path in matches):
+        if suffix == ".*" and all(is_image(path.name) for path in matches):
             suffix = ".png"
-        if is_picture(f"name{suffix}") and glob.has_magic(tail.name):
+        if is_image(f"name{suffix}") and glob.has_magic(tail.name):
             yield from sorted({str(path.with_name(tail.name)) for path in matches})
             return
         on_purpose = suffix and not glob.has_magic(suffix)  # clips/*.dav

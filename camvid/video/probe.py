@@ -11,14 +11,14 @@ import numpy as np
 from camvid.artifacts import Video
 from camvid.errors import ConfigError
 from camvid.video.decode import (
-    PICTURE_FPS,
+    DEFAULT_FPS,
     local_copy,
     open_video,
     read_frames,
     read_packets,
     unusable,
 )
-from camvid.video.pictures import PictureSeries, is_picture_source, picture_series, read_pictures
+from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
 from camvid.video.timing import frame_duration, is_hole
 
 log = logging.getLogger(__name__)
@@ -36,19 +36,19 @@ class _Timing(NamedTuple):
     duration_s: float
 
 
-def probe(uri: str, *, picture_fps: float = PICTURE_FPS, local: str = "") -> Video:
-    """Size as displayed, rate, length and content hash of a video or folder of pictures.
+def probe(uri: str, *, image_fps: float = DEFAULT_FPS, local: str = "") -> Video:
+    """Size as displayed, rate, length and content hash of a video or folder of images.
 
-    `picture_fps` is the rate of a folder of numbered pictures, which has no clock of its own;
+    `image_fps` is the rate of a folder of numbered images, which has no clock of its own;
     `local` is a local copy of a remote video, where there is one.
     """
-    if not (math.isfinite(picture_fps) and picture_fps > 0):
-        raise ConfigError(f"picture_fps must be above 0, got {picture_fps}")
+    if not (math.isfinite(image_fps) and image_fps > 0):
+        raise ConfigError(f"image_fps must be above 0, got {image_fps}")
     with local_copy(local or uri) as found:
-        if is_picture_source(found):
-            series = picture_series(found, picture_fps, uri)
-            timing = _time_pictures(series, uri)
-            sha256 = _sha256_of_pictures(series)
+        if is_image_source(found):
+            series = image_series(found, image_fps, uri)
+            timing = _time_images(series, uri)
+            sha256 = _sha256_of_images(series)
         else:
             timing = _time_file(found, uri)
             sha256 = _sha256(Path(found))
@@ -74,7 +74,7 @@ def _time_file(local: str, uri: str) -> _Timing:
             for packet in read_packets(container, stream, uri)
             if packet.size and not packet.is_discard
         ]
-        stated = float(stream.average_rate or stream.guessed_rate or PICTURE_FPS)
+        stated = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
         frame_s = frame_duration(packets, stream.time_base, stated)
         base = float(stream.time_base or 0)
     if not packets:
@@ -107,13 +107,13 @@ def _runs(packets: list[_Packet]) -> list[list[int]]:
     return runs
 
 
-def _time_pictures(series: PictureSeries, uri: str) -> _Timing:
-    """Reads them all: names promise pictures that cannot be decoded, or are of another size."""
+def _time_images(series: ImageSeries, uri: str) -> _Timing:
+    """Reads them all: names promise images that cannot be decoded, or are of another size."""
     if series.left_out:
-        log.warning("%s: pictures left out: %s", uri, "; ".join(series.left_out))
-    times_s = [time_s for time_s, _ in read_pictures(series, uri)]
+        log.warning("%s: images left out: %s", uri, "; ".join(series.left_out))
+    times_s = [time_s for time_s, _ in read_images(series, uri)]
     if not times_s:
-        raise unusable(uri, "not one picture that can be decoded")
+        raise unusable(uri, "not one image that can be decoded")
     return _Timing(series.fps, len(times_s), times_s[-1] - times_s[0] + 1 / series.fps)
 
 
@@ -122,8 +122,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sha256_of_pictures(series: PictureSeries) -> str:
-    """Of the pictures and their times: the same pictures at another pace are another video."""
+def _sha256_of_images(series: ImageSeries) -> str:
+    """Of the images and their times: the same images at another pace are another video."""
     spelled: list[str] = []
     for path, time_s in zip(series.paths, series.times_s, strict=True):
         try:

@@ -1,4 +1,4 @@
-"""Cheap looks at a clip's pictures: black bars, and whether there is anything to work with."""
+"""Cheap looks at a clip's frames: black bars, and whether there is anything to work with."""
 
 from dataclasses import dataclass
 
@@ -90,7 +90,7 @@ class Looks:
     def _frame_change(self) -> float:
         """The largest change of any pixel, frame to frame, as most of the clip shows it.
 
-        Key frames make a still picture pulse, so one pair in ten may change without meaning
+        Key frames make a still image pulse, so one pair in ten may change without meaning
         anything, unless it changes a lot: something passed through.
         """
         if not self._change:
@@ -102,7 +102,7 @@ class Looks:
 class Combing:
     """How many lines of a clip stand out against both neighbours in turn, as woven fields do.
 
-    Films that were interlaced are made whole where their headers say so; this finds the others.
+    Videos that were interlaced are made whole where their headers say so; this finds the others.
     """
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class BlackBars:
         np.maximum(self._rows, along_rows, out=self._rows)
         np.maximum(self._columns, along_columns.T, out=self._columns)
 
-    def picture(self) -> Rect:
+    def content(self) -> Rect:
         """What the bars leave of the frame."""
         top, bottom = self._bars(self._rows)
         left, right = self._bars(self._columns)

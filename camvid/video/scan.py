@@ -1,4 +1,4 @@
-"""What a folder holds: videos, folders of numbered pictures, and what only looks like a video."""
+"""What a folder holds: videos, folders of numbered images, and what only looks like a video."""
 
 import logging
 import os
@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from camvid.video.image_folder.file_names import is_image, names_maps, series_in
 from camvid.video.names import writable
-from camvid.video.picture_names import is_picture, names_maps, series_in
 
 log = logging.getLogger(__name__)
 
-# What FFmpeg's demuxers call their files, where those hold moving pictures and tell their own
+# What FFmpeg's demuxers call their files, where those hold video and know their own
 # size, and what cameras and discs call theirs.
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .qt .mj2 .ism .ismv .psp .f4v .3gp .3g2 .insv .lrv .360"  # MP4, QuickTime
@@ -22,7 +22,7 @@ VIDEO_SUFFIXES = frozenset(
     " .avs2 .avs3 .cavs .vc1 .rcv .drc .dv .dif .y4m .mjpeg .mjpg"  # elementary streams
     " .gif .dav .ifv .ivr .usm .viv .xmv .moflex .bik .nsv .roq .smk".split()
 )
-# Video and frames that FFmpeg or OpenCV do not read here: told, since they are passed over.
+# Video and frames that FFmpeg or OpenCV do not read here: they are passed over with a warning.
 _UNREAD_SUFFIXES = frozenset(
     ".braw .r3d .ari .crm .swf .yuv .exr .dpx .cr2 .cr3 .nef .arw .dng .heic .heif .avif .jxl"
     " .tga".split()
@@ -52,7 +52,7 @@ class Scan:
         self._runs: list[str] = []
 
     def below(self, root: str, *, named: bool = True) -> Iterator[str]:
-        """Known video files below the folder; a folder of numbered pictures is one video.
+        """Known video files below the folder; a folder of numbered images is one video.
 
         Each folder is entered once, by its own name before any link to it. Runs of ours are passed
         over, since their reports hold videos, and so are folders of depth or masks, unless this
@@ -72,7 +72,7 @@ class Scan:
                 else:
                     files.append(entry.path)
             yield from self._videos_among(files)
-            yield from self._pictures_among(folder, files, maps, named and folder == root)
+            yield from self._images_among(folder, files, maps, named and folder == root)
 
     def _entries(self, folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
         """What the folder shows, sorted; nothing the second time, and nothing of a run."""
@@ -91,7 +91,7 @@ class Scan:
             return []
         return [entry for entry in entries if not entry.name.startswith(".")]
 
-    def tell(self) -> None:
+    def warn(self) -> None:
         """One line on each kind of what was passed over."""
         for found, what in (
             (self._unread, "files that may be videos (name one itself to have it read)"),
@@ -110,16 +110,16 @@ class Scan:
             elif _may_be_video(path):
                 self._unread.append(path)
 
-    def _pictures_among(
+    def _images_among(
         self, folder: str, files: list[str], maps: bool, named: bool
     ) -> Iterator[str]:
-        films = {PurePath(path).stem for path in files if is_video(path)}
-        pictures = [
+        videos = {PurePath(path).stem for path in files if is_video(path)}
+        images = [
             path
             for path in map(Path, files)
-            if is_picture(path.name) and path.stem not in films  # a film's poster
+            if is_image(path.name) and path.stem not in videos  # a video's poster
         ]
-        series = [s for s in series_in(pictures, 1.0)[0] if len(s.paths) > 1]
+        series = [s for s in series_in(images, 1.0)[0] if len(s.paths) > 1]
         if not series:
             return
         if not named and (maps or all(names_maps(s.label) for s in series)):
@@ -139,7 +139,7 @@ def _may_be_video(path: str) -> bool:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _UNREAD_SUFFIXES:
         return True
-    if suffix in _OTHER_SUFFIXES or is_picture(os.path.basename(path)):
+    if suffix in _OTHER_SUFFIXES or is_image(os.path.basename(path)):
         return False
     try:
         if not os.path.isfile(path):  # a pipe would wait for its writer

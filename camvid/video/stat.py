@@ -1,16 +1,16 @@
-"""Has this video changed since we last saw it? Answered without reading it."""
+"""Sizes and change times of a video, to notice that it changed without reading it."""
 
 import os
 import zlib
 
 import fsspec
 
+from camvid.video.image_folder.series import images_at, is_image_source
 from camvid.video.names import is_remote, local_path
-from camvid.video.pictures import is_picture_source, pictures_at
 
 
 def stat_key(uri: str) -> str:
-    """Size and time of change of a file, or of all pictures of a folder; "" where nothing is."""
+    """Size and time of change of a file, or of all images of a folder; "" where nothing is."""
     if is_remote(uri):
         try:
             filesystem, path = fsspec.core.url_to_fs(uri)
@@ -20,13 +20,13 @@ def stat_key(uri: str) -> str:
         return f"{info.get('size')}:{info.get('mtime') or info.get('LastModified') or ''}"
     path = local_path(uri)
     try:
-        if not is_picture_source(path):
+        if not is_image_source(path):
             stat = os.stat(path)
             return f"1:{stat.st_size}:{stat.st_mtime}"
-        pictures = pictures_at(path)
-        stats = [picture.stat() for picture in pictures]
+        images = images_at(path)
+        stats = [image.stat() for image in images]
     except OSError:
         return ""
-    names = zlib.crc32(b"\0".join(os.fsencode(picture.name) for picture in pictures))
+    names = zlib.crc32(b"\0".join(os.fsencode(image.name) for image in images))
     latest = max((stat.st_mtime for stat in stats), default=0)
     return f"{len(stats)}:{sum(stat.st_size for stat in stats)}:{latest}:{names:08x}"

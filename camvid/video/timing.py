@@ -1,4 +1,4 @@
-"""When frames are shown: their times, where a video is broken, and which frames a rate keeps."""
+"""Presentation times of frames, breaks in them, and which frames a lower rate keeps."""
 
 import heapq
 import math

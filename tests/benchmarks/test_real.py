@@ -174,7 +174,7 @@ def test_a_baseline_that_fails_or_hangs_is_a_cell(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip whose camera travels past movers, as pictures with masks and poses; one broken."""
+    """A clip whose camera travels past movers, as images with masks and poses; one broken."""
     folder = tmp_path_factory.mktemp("data")
     small = replace(demo_scenes()[0], num_frames=40, width_px=320, height_px=180)
     scene = render(small)

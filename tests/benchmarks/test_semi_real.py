@@ -265,9 +265,9 @@ def test_a_control_counts_as_judged_still_only_where_cameras_were_found() -> Non
         motion_strength=0.01,
         objects=(on_control,),
     )
-    calm = replace(moving, name="calm", kind="3d", objects=())
-    refused = replace(calm, name="refused", kind="none", camera="unknown", motion_strength=0.0)
-    clips = [moving, calm, refused]
+    static = replace(moving, name="static", kind="3d", objects=())
+    refused = replace(static, name="refused", kind="none", camera="unknown", motion_strength=0.0)
+    clips = [moving, static, refused]
     ends = [line.split()[-1] for line in scene_table(clips, 0.003).splitlines()[2:]]
     assert ends == ["moving", "yes", "-"]
     lines = control_lines(clips, 0.003)

@@ -16,8 +16,8 @@ from camvid.artifacts import (
 from camvid.errors import ConfigError
 from camvid.objects import Origin
 from camvid.outcome import Reason
+from camvid.plain import from_plain, to_plain
 from camvid.reasons import Why
-from camvid.structure import structure, unstructure
 
 
 def test_arrays_are_read_only_but_the_callers_is_not() -> None:
@@ -73,10 +73,10 @@ def test_degenerate_camera_has_no_trajectory(reconstruction: Reconstruction) -> 
         )
 
 
-def _turning(camera: str, zoom: float = 1.0) -> Reconstruction:
+def _rotation_only(camera: str, zoom: float = 1.0) -> Reconstruction:
     rotation = np.tile(np.eye(3), (4, 1, 1))
     rotation[3] = np.nan
-    return Reconstruction.turning(
+    return Reconstruction.rotation_only(
         camera,  # pyright: ignore[reportArgumentType]
         rotation,
         K=np.array([[100.0, 0, 32], [0, 100, 24], [0, 0, 1]]),
@@ -87,7 +87,7 @@ def _turning(camera: str, zoom: float = 1.0) -> Reconstruction:
 
 
 def test_a_camera_that_turns_has_cameras_and_no_trajectory() -> None:
-    found = _turning("zooming", 1.5)
+    found = _rotation_only("zooming", 1.5)
     assert found.has_cameras
     assert not found.has_trajectory
     assert found.registered.tolist() == [True, True, True, False]
@@ -97,11 +97,11 @@ def test_a_camera_that_turns_has_cameras_and_no_trajectory() -> None:
 
 def test_only_a_zooming_camera_zooms() -> None:
     with pytest.raises(ValueError, match="zoom must be above 0, and 1 unless zooming"):
-        _turning("rotating", 1.5)
+        _rotation_only("rotating", 1.5)
     with pytest.raises(ValueError, match="zoom must be above 0"):
-        _turning("zooming", -1.0)
+        _rotation_only("zooming", -1.0)
     with pytest.raises(ValueError, match="an unknown camera must have no registered frame"):
-        _turning("unknown")
+        _rotation_only("unknown")
 
 
 def test_timestamps_increase(clip: Clip) -> None:
@@ -125,13 +125,13 @@ OLDER_REASONS = [
 
 @pytest.mark.parametrize(("text", "reason"), OLDER_REASONS)
 def test_reasons_that_were_stored_as_text_are_read(text: str, reason: Reason) -> None:
-    assert str(structure(Reason, text)) == str(reason)
-    assert bool(structure(Reason, text)) == bool(text)
+    assert str(from_plain(Reason, text)) == str(reason)
+    assert bool(from_plain(Reason, text)) == bool(text)
 
 
 @pytest.mark.parametrize("reason", [Reason(Why.MIN_FPS, 0.123456789, 2.0), Reason(Why.MIN_FPS)])
 def test_reasons_keep_every_digit(reason: Reason) -> None:
-    again = structure(Reason, json.loads(json.dumps(unstructure(reason))))
+    again = from_plain(Reason, json.loads(json.dumps(to_plain(reason))))
     assert str(again) == str(reason)
     assert repr(again.measured) == repr(reason.measured)
 
@@ -148,15 +148,15 @@ def test_reasons_keep_every_digit(reason: Reason) -> None:
         ({"label": "salient", "origin": "class"}, Origin.CLASS),
     ],
 )
-def test_origins_that_were_told_by_the_label_are_read(
+def test_origins_that_were_given_by_the_label_are_read(
     stored: dict[str, str], origin: Origin
 ) -> None:
-    found = structure(MaskedObject, {"object_id": 1, "score": 0.5, **stored})
+    found = from_plain(MaskedObject, {"object_id": 1, "score": 0.5, **stored})
     assert found == MaskedObject(1, stored["label"], 0.5, origin)
-    assert structure(MaskedObject, unstructure(found)) == found
+    assert from_plain(MaskedObject, to_plain(found)) == found
 
 
 def test_an_origin_that_is_none_is_refused() -> None:
     wrong = {"object_id": 1, "label": "it", "score": 0.5, "origin": "seen"}
     with pytest.raises(ConfigError, match="`origin` must be one of 'class', 'salient'"):
-        structure(MaskedObject, wrong)
+        from_plain(MaskedObject, wrong)

@@ -51,7 +51,7 @@ def test_inverse_undoes_the_transform() -> None:
     np.testing.assert_allclose(transform_points(transforms, centers[:, None]), 0, atol=1e-12)
 
 
-def test_resized_and_cropped_pictures_keep_their_rays() -> None:
+def test_resized_and_cropped_images_keep_their_rays() -> None:
     xy_px = np.array([[100.0, 50.0], [320.0, 200.0]])
     ray = cam_from_img(K, xy_px, np.ones(2))
     half = cam_from_img(rescale_K(K, 0.5, 0.5), xy_px / 2, np.ones(2))

@@ -1,4 +1,4 @@
-"""What makes generated scenes hard: is it in the pictures, and is the truth still true?"""
+"""What makes generated scenes hard: is it in the images, and is the truth still true?"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_any_forty_seeds_hold_every_path_and_challenge():
 
 
 @pytest.mark.parametrize("seed", [26, 52, 78, 104])
-def test_a_dominant_mover_hides_about_half_of_the_picture(seed: int):
+def test_a_dominant_mover_hides_about_half_of_the_image(seed: int):
     spec = coarse(random_scene(seed))
     assert "dominant_mover" in spec.ingredients
     truth = render(replace(spec, width_px=96, height_px=54, num_frames=6, fps=3.0))
@@ -227,7 +227,7 @@ def test_sensors_darken_corners_flicker_in_bands_and_drift():
     assert drift.expose(light, 1.0, 0.0, [0]).mean() == 60
 
 
-def test_what_the_pictures_cannot_tell_is_said():
+def test_what_the_images_cannot_tell_is_said():
     step = Dolly(eye_m=((0.0, -4.0, 1.2), (0.05, -4.0, 1.2)), target_m=((0.0, 1.0, 0.9),) * 2)
     tiny = render(scene(path=step))
     assert tiny.camera == "moving"

@@ -79,7 +79,7 @@ def test_an_index_of_an_older_version_is_read(clip: Clip, tmp_path: Path) -> Non
     assert read.measures == record.measures
 
 
-def test_what_an_older_version_did_not_measure_is_told(clip: Clip, tmp_path: Path) -> None:
+def test_what_an_older_version_did_not_measure_is_reported(clip: Clip, tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path))
     record = verdict_record(ROW, clip, decide(GOOD, Policy()))
     write_older(store, record, without="unmeasured_fraction")

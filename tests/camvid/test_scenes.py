@@ -127,7 +127,7 @@ def plate(velocity_m_per_s: tuple[float, float, float]) -> SceneSpec:
 
 
 def test_motion_strength_of_a_sliding_plate_is_that_computed_by_hand():
-    truth = render(plate((0.6, 0.0, 0.8)))  # 1 m/s, across the picture
+    truth = render(plate((0.6, 0.0, 0.8)))  # 1 m/s, across the image
     gap_s = 2 / 24
     focal_px = 320 * 5 / 6
     shift = np.array([0.6, 0.8]) * gap_s * focal_px / 4.0

@@ -33,7 +33,7 @@ class Stage:
     inner: Size = Size()
 
 
-def test_settings_are_told_in_order_with_what_is_declared_of_them() -> None:
+def test_settings_come_in_order_with_what_is_declared_of_them() -> None:
     found = list(settings_of(Stage(), "stage"))
     assert [s.name for s in found] == ["stage.word", "stage.size.least_px", "stage.size.most_px"]
     assert (found[1].value, found[1].unit, found[1].meaning) == (1, "px", "Smaller is refused.")
@@ -45,8 +45,8 @@ def test_a_subclass_may_change_a_default_or_keep_a_field_to_itself() -> None:
 
 
 def test_what_is_named_changes_and_constants_stay_as_they_were() -> None:
-    told = with_settings(Stage(), {"word": "b", "size": {"least_px": 20, "most_px": 30}})
-    assert told == Stage(word="b", size=Size(least_px=20, most_px=30, noise_px=0.25))
+    changed = with_settings(Stage(), {"word": "b", "size": {"least_px": 20, "most_px": 30}})
+    assert changed == Stage(word="b", size=Size(least_px=20, most_px=30, noise_px=0.25))
 
 
 @pytest.mark.parametrize(

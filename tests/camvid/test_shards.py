@@ -45,7 +45,7 @@ def store(
     motion: MotionReport,
     verdict: Verdict,
 ) -> ClipStore:
-    """Five clips with equal artifacts and different pictures."""
+    """Five clips with equal artifacts and different images."""
     store = ClipStore(str(tmp_path / "run"))
     for index in range(5):
         clip = make_clip(f"{index:016x}")
@@ -102,15 +102,18 @@ def test_what_goes_in_comes_out(
     assert row["timestamps_s"] == clip.timestamps_s.tolist()
 
 
-def test_what_decoding_did_is_told(store: ClipStore) -> None:
+def test_what_decoding_did_is_reported(store: ClipStore) -> None:
     plain, treated = "0" * 16, f"{1:016x}"
     clip = replace(make_clip(treated), processing=("deinterlaced",), num_lost=2)
     store.save(treated, clip)
     assert store.load(treated, Clip).processing == ("deinterlaced",)
     write(store)
-    told = {row["clip_id"]: row["provenance"] for row in rows_of(store, "4d-00000.parquet")}
-    assert (told[plain]["processing"], told[plain]["num_lost_frames"]) == ([], 0)
-    assert (told[treated]["processing"], told[treated]["num_lost_frames"]) == (["deinterlaced"], 2)
+    stored = {row["clip_id"]: row["provenance"] for row in rows_of(store, "4d-00000.parquet")}
+    assert (stored[plain]["processing"], stored[plain]["num_lost_frames"]) == ([], 0)
+    assert (stored[treated]["processing"], stored[treated]["num_lost_frames"]) == (
+        ["deinterlaced"],
+        2,
+    )
 
 
 def test_the_schema_is_pinned() -> None:

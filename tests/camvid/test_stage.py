@@ -107,9 +107,9 @@ def test_failed_is_listed_and_tried_again(
     stage = Count(CountConfig(), error)
     after = run_stage(stage, store, row)
     assert (after.status, after.error, after.cause) == ("failed", message, type(error).__name__)
-    mended = Count(CountConfig(), tracks)
-    assert run_stage(mended, store, row).status == "ok"
-    assert mended.calls == 1
+    fixed = Count(CountConfig(), tracks)
+    assert run_stage(fixed, store, row).status == "ok"
+    assert fixed.calls == 1
 
 
 def test_what_concerns_the_whole_run_aborts(store: ClipStore, row: ClipRow) -> None:

@@ -23,8 +23,8 @@ def clip_id(index: int) -> str:
 def smooth_jpeg(rng: np.random.Generator) -> bytes:
     """Noise that a JPEG keeps well."""
     small = rng.integers(0, 255, (6, 8, 3), np.uint8)
-    picture = cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    image = cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 def write_run(folder: Path, kinds: str, artifacts: tuple[object, ...], **sizes: int) -> ClipStore:

@@ -22,7 +22,7 @@ def seen_at(path_cameras: np.ndarray, K: np.ndarray, points: np.ndarray) -> np.n
 
 
 @pytest.mark.parametrize("name", NAMED_PATHS)
-def test_named_paths_are_rigid_and_start_at_the_picture(name: str) -> None:
+def test_named_paths_are_rigid_and_start_at_the_image(name: str) -> None:
     path = named_path(name, 7)
     rotation = path.cam_from_world[:, :, :3]
     assert path.cam_from_world.shape == (7, 3, 4)

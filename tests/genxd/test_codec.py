@@ -15,7 +15,7 @@ from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
 from camvid.genxd.codec import PATCH_CODEC, PatchCodec, TemporalVae, load_codec  # noqa: E402
 
 
-def pictures(seed: int, num_samples: int = 2, num_frames: int = 3) -> Tensor:
+def images(seed: int, num_samples: int = 2, num_frames: int = 3) -> Tensor:
     """Smooth noise [B, F, 3, 64, 48] in [-1, 1]."""
     generator = torch.Generator().manual_seed(seed)
     rough = torch.rand(num_samples * num_frames, 3, 14, 10, generator=generator) * 2 - 1
@@ -28,23 +28,21 @@ def psnr_db(ours: Tensor, theirs: Tensor) -> float:
 
 
 def fitted(num_channels: int) -> PatchCodec:
-    return PatchCodec.fit((pictures(seed) for seed in range(8)), num_channels=num_channels)
+    return PatchCodec.fit((images(seed) for seed in range(8)), num_channels=num_channels)
 
 
 def test_patch_latents_have_their_shape_and_unit_variance() -> None:
-    codec, rgb = fitted(4), pictures(0)
+    codec, rgb = fitted(4), images(0)
     latents = codec.encode(rgb)
     assert latents.shape == (2, 3, 4, 8, 6)
     assert codec.decode(latents).shape == rgb.shape
-    every = torch.cat(
-        [codec.encode(pictures(seed)).movedim(2, 0).flatten(1) for seed in range(8)], 1
-    )
+    every = torch.cat([codec.encode(images(seed)).movedim(2, 0).flatten(1) for seed in range(8)], 1)
     torch.testing.assert_close(every.mean(dim=1), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cov(every), torch.eye(4), atol=5e-3, rtol=0)
 
 
 def test_more_channels_keep_more_and_all_keep_everything() -> None:
-    rgb = pictures(99)
+    rgb = images(99)
     quality = [psnr_db(fitted(n).decode(fitted(n).encode(rgb)), rgb) for n in (1, 4, 16, 48, 192)]
     assert quality == sorted(quality)
     assert quality[1] > quality[0] + 1.5
@@ -53,7 +51,7 @@ def test_more_channels_keep_more_and_all_keep_everything() -> None:
 
 def test_it_is_the_best_linear_code_of_its_size() -> None:
     """Against numpy's singular vectors of the same patches."""
-    rgb = torch.cat([pictures(seed) for seed in range(8)])
+    rgb = torch.cat([images(seed) for seed in range(8)])
     patches = rgb.numpy().reshape(-1, 3, 8, 8, 6, 8).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 192)
     mean = patches.mean(axis=0)
     _, singular, _ = np.linalg.svd(patches - mean, full_matrices=False)
@@ -65,12 +63,12 @@ def test_it_is_the_best_linear_code_of_its_size() -> None:
 
 def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "codec.safetensors"
-    codec = PatchCodec.fit([pictures(0).numpy()], num_channels=6, fitted_on="8 clips of a run")
+    codec = PatchCodec.fit([images(0).numpy()], num_channels=6, fitted_on="8 clips of a run")
     codec.save(path)
     again = load_codec(path)
     assert isinstance(again, PatchCodec)
     assert (again.num_channels, again.fitted_on) == (6, "8 clips of a run")
-    assert torch.equal(again.encode(pictures(3)), codec.encode(pictures(3)))
+    assert torch.equal(again.encode(images(3)), codec.encode(images(3)))
     assert PATCH_CODEC.encode() in path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["codec.safetensors"]
 
@@ -89,7 +87,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailable, match="must hold a VAE"):
         load_codec(tmp_path)
     with pytest.raises(ConfigError, match="num_channels must be from 1 to 48 for 48 patches"):
-        PatchCodec.fit([pictures(0)[0, 0]], num_channels=49)
+        PatchCodec.fit([images(0)[0, 0]], num_channels=49)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +107,7 @@ def vae_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_vae_gives_the_scaled_mode(vae_folder: Path) -> None:
-    codec, rgb = load_codec(vae_folder), pictures(0)
+    codec, rgb = load_codec(vae_folder), images(0)
     assert isinstance(codec, TemporalVae)
     latents = codec.encode(rgb)
     assert latents.shape == (2, 3, 4, 8, 6)

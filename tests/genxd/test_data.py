@@ -142,7 +142,7 @@ def test_another_process_opens_its_own_files(
     monkeypatch.setattr(data_shards, "open_shard", spy)
     first = data[0]
     assert equal(data[0], first)
-    assert len(opened) == 2  # pictures are checked one by one, all else by pages
+    assert len(opened) == 2  # images are checked one by one, all else by pages
     monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
     assert equal(data[0], first)
     assert len(opened) == 4
@@ -174,14 +174,14 @@ def test_a_sample_has_the_shapes_that_the_model_takes(store: ClipStore) -> None:
     }
 
 
-def test_pictures_are_those_of_registered_frames(
+def test_images_are_those_of_registered_frames(
     store: ClipStore, reconstruction: Reconstruction
 ) -> None:
     cameras: list[Any] = reconstruction.cam_from_world.reshape(6, 12).tolist()
     change_row(
         store, "4d-00000.parquet", 1, cam_from_world=[*cameras[:2], None, *cameras[3:5], None]
     )
-    data = dataset(store, height_px=192, width_px=256, scale_rule="none")  # the whole picture
+    data = dataset(store, height_px=192, width_px=256, scale_rule="none")  # the whole image
     sample, skipped = data.load(Pick(0, row_of(data, clip_id(1))))
     assert not skipped
     assert sample.frame_index == (0, 1, 3, 4)

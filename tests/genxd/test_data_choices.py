@@ -13,18 +13,18 @@ from camvid.geometry import cam_from_img, img_from_cam
 
 @pytest.mark.parametrize("fit", ["random_crop", "centre_crop", "pad"])
 @pytest.mark.parametrize("image_hw", [(360, 640), (640, 360), (200, 256), (90, 50)])
-def test_K_goes_with_the_picture(fit: Any, image_hw: tuple[int, int]) -> None:
+def test_K_goes_with_the_image(fit: Any, image_hw: tuple[int, int]) -> None:
     """A spot stays where K projects its point, whatever the framing."""
     options = DataOptions(height_px=256, width_px=192, fit=fit)
     K = np.array([[300.0, 0, image_hw[1] / 2], [0, 310.0, image_hw[0] / 2 - 4], [0, 0, 1]])
     y, x = np.mgrid[: image_hw[0], : image_hw[1]] + 0.5
     spot_xy = np.array([image_hw[1] * 0.53, image_hw[0] * 0.46])
     spot = np.exp(-((x - spot_xy[0]) ** 2 + (y - spot_xy[1]) ** 2) / (2 * 4.0**2))
-    picture = np.repeat(np.uint8(255 * spot)[..., None], 3, axis=2)
+    image = np.repeat(np.uint8(255 * spot)[..., None], 3, axis=2)
     num_seen = 0
     for seed in range(8):
         framing = choose_framing(image_hw, options, np.random.default_rng(seed))
-        framed = framing.of_picture(picture, (256, 192)).astype(np.float64)[..., 0]
+        framed = framing.of_image(image, (256, 192)).astype(np.float64)[..., 0]
         assert framed.shape == (256, 192)
         K_framed = framing.of_K(K, (256, 192))
         wanted, _ = img_from_cam(K_framed, cam_from_img(K, spot_xy, np.array(1.0)))
@@ -37,12 +37,12 @@ def test_K_goes_with_the_picture(fit: Any, image_hw: tuple[int, int]) -> None:
     assert num_seen >= 3
 
 
-def test_crops_fill_the_picture_and_padding_keeps_all_of_it() -> None:
+def test_crops_fill_the_image_and_padding_keeps_all_of_it() -> None:
     white = np.full((90, 160, 3), 255, np.uint8)
     for fit, share in (("random_crop", 1.0), ("centre_crop", 1.0), ("pad", 90 / 160)):
         options = DataOptions(height_px=128, width_px=128, fit=fit)  # type: ignore[arg-type]
         framing = choose_framing((90, 160), options, np.random.default_rng(0))
-        framed = framing.of_picture(white, (128, 128))
+        framed = framing.of_image(white, (128, 128))
         assert framed.mean() / 255 == pytest.approx(share, abs=1e-3)
     lefts = {
         choose_framing((90, 160), DataOptions(), np.random.default_rng(s)).x_px for s in range(200)

@@ -65,11 +65,11 @@ def test_a_bad_row_gives_way_and_is_named(
     assert equal(dataset(store)[Pick(5, row)], sample)
 
 
-def test_a_flipped_bit_in_a_picture_is_found(store: ClipStore) -> None:
+def test_a_flipped_bit_in_a_image_is_found(store: ClipStore) -> None:
     """In every sample that would show it; those of other frames and clips are as they were."""
     whole = dataset(store, num_frames=2, max_given_views=1)
     row = row_of(whole, clip_id(4))
-    flip_bit(store, in_picture(store, clip_id(4), 4))
+    flip_bit(store, in_image(store, clip_id(4), 4))
     data, causes, num_good = dataset(store, num_frames=2, max_given_views=1), set[str](), 0
     for number in range(20):
         pick = Pick(number, row)
@@ -97,7 +97,7 @@ def test_a_flipped_bit_is_found_by_pages_where_frames_have_no_checksums(
         table = pq.ParquetFile(path).read(use_threads=False).drop_columns([FRAME_CRC32])
         pq.write_table(table, path, row_group_size=2, write_page_checksum=True, compression="none")
         store.remove("shards/manifest.json")
-        flip_bit(store, in_picture(store, clip_id(4), 3))
+        flip_bit(store, in_image(store, clip_id(4), 3))
     else:
         group = pq.ParquetFile(path).metadata.row_group(1)
         chunks = [group.column(index) for index in range(group.num_columns)]
@@ -110,8 +110,8 @@ def test_a_flipped_bit_is_found_by_pages_where_frames_have_no_checksums(
     assert {clip_id(4)} <= {skip.clip_id for skip in data.skipped} <= {clip_id(4), clip_id(7)}
 
 
-def in_picture(store: ClipStore, clip: str, frame: int) -> int:
-    """The middle of a picture, in bytes from the start of the shard of 4D clips."""
+def in_image(store: ClipStore, clip: str, frame: int) -> int:
+    """The middle of an image, in bytes from the start of the shard of 4D clips."""
     jpeg = store.load_jpegs(clip)[frame]
     return store.read_bytes("shards/4d-00000.parquet").find(jpeg) + len(jpeg) // 2
 

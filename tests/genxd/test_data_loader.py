@@ -131,7 +131,7 @@ def test_skipped_clips_reach_the_loader(run: str, num_workers: int) -> None:
     path = Path(run) / "shards/4d-00000.parquet"
     content = bytearray(path.read_bytes())
     start = 0
-    for _ in range(6):  # the pictures of the first clip
+    for _ in range(6):  # the images of the first clip
         start = content.find(b"\xff\xd8\xff", start + 1)
         content[start + 200] ^= 1
     path.write_bytes(content)

@@ -93,13 +93,13 @@ def test_the_same_batches_as_encoding_on_the_fly(
 
 
 def test_only_what_is_new_is_encoded(store: ClipStore, codec: PatchCodec) -> None:
-    index, told = find_shards(store.root), []
-    write_latents(index, OPTIONS, codec, on_clip=told.append)
-    assert sorted(told) == [clip_id(number) for number in range(8)]
+    index, done = find_shards(store.root), []
+    write_latents(index, OPTIONS, codec, on_clip=done.append)
+    assert sorted(done) == [clip_id(number) for number in range(8)]
     before = files(store)
     assert len(before) == len(index.shards)
-    write_latents(index, OPTIONS, codec, on_clip=told.append)
-    assert len(told) == 8
+    write_latents(index, OPTIONS, codec, on_clip=done.append)
+    assert len(done) == 8
     assert files(store) == before
     # Broken off in the middle: that shard again, and no other.
     broken = Path(sorted(before)[0])
@@ -175,7 +175,7 @@ def test_frames_that_cannot_be_decoded_are_skipped_as_ever(
 ) -> None:
     name = "shards/3d-00000.parquet"
     rows = table_from_bytes(store.read_bytes(name)).to_pylist()
-    rows[0]["frames"] = [b"no picture"] * 6
+    rows[0]["frames"] = [b"no image"] * 6
     pq.write_table(
         pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name), row_group_size=2
     )
@@ -202,7 +202,7 @@ def test_what_cannot_be_cached_is_refused(store: ClipStore, codec: PatchCodec) -
     options = DataOptions(num_frames=4, height_px=64, width_px=64)
     with pytest.raises(ConfigError, match="must be centre_crop or pad where latents are cached"):
         write_latents(find_shards(store.root), options, codec)
-    with pytest.raises(ConfigError, match="a codec is fitted on pictures"):
+    with pytest.raises(ConfigError, match="a codec is fitted on images"):
         fit_on_shards(cached(store, codec))
 
 

@@ -27,7 +27,7 @@ SCRIPTED = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 
 def clip(seed: int, num_frames: int = 5) -> np.ndarray:
-    """Smooth pictures [F, 32, 48, 3] of 8 bits."""
+    """Smooth images [F, 32, 48, 3] of 8 bits."""
     noise = np.random.default_rng(seed).normal(size=(num_frames, 32, 48, 3))
     return np.clip(128 + 300 * gaussian_filter(noise, (0, 2, 2, 0)), 0, 255).astype(np.uint8)
 
@@ -37,7 +37,7 @@ def planes(rgb: np.ndarray) -> Tensor:
 
 
 def ssim_by_hand(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Wang et al. 2004 on one picture [H, W, 3]; what a window sees beyond the edge is left out."""
+    """Wang et al. 2004 on one image [H, W, 3]; what a window sees beyond the edge is left out."""
 
     def blur(x: np.ndarray) -> np.ndarray:
         return gaussian_filter(x, (1.5, 1.5, 0), truncate=5 / 1.5)[5:-5, 5:-5]
@@ -90,7 +90,7 @@ def test_frechet_distance_is_the_textbook_one(num_ours: int, num_theirs: int) ->
     assert frechet_distance(ours, ours + 2) == pytest.approx(4 * 24)
 
 
-class Pictures(nn.Module):
+class Images(nn.Module):
     """Answers as the field's Inception file does, with random features."""
 
     def __init__(self, width: int) -> None:
@@ -127,7 +127,7 @@ def files(tmp_path: Path) -> NetworkWeights:
     torch.manual_seed(0)
     return NetworkWeights(
         lpips=save(Perceptual(), tmp_path / "vgg.pt"),
-        fid=save(Pictures(2048), tmp_path / "inception.pt"),
+        fid=save(Images(2048), tmp_path / "inception.pt"),
         fvd=save(Videos(), tmp_path / "i3d.pt"),
     )
 
@@ -154,8 +154,8 @@ def test_networks_measure_and_are_named(files: NetworkWeights) -> None:
     expected = np.square(np.concatenate(apart)).sum(axis=1).mean()
     assert measures["LPIPS"].value == pytest.approx(expected, rel=1e-4)
     networks: Any = [torch.jit.load(files.fid), torch.jit.load(files.fvd)]
-    pictures = [np.concatenate([p[k][1:] for p in pairs]) for k in (0, 1)]
-    features = [networks[0](planes(x)).detach().double().numpy() for x in pictures]
+    images = [np.concatenate([p[k][1:] for p in pairs]) for k in (0, 1)]
+    features = [networks[0](planes(x)).detach().double().numpy() for x in images]
     assert measures["FID"].value == pytest.approx(frechet_distance(*features), rel=1e-6)
     videos = [torch.stack([planes(p[k]).float().transpose(0, 1) for p in pairs]) for k in (0, 1)]
     features = [networks[1](x).detach().double().numpy() for x in videos]
@@ -181,7 +181,7 @@ def test_other_networks_are_refused(files: NetworkWeights, tmp_path: Path) -> No
     (tmp_path / "text.pt").write_text("no network")
     with pytest.raises(ConfigError, match=r"--fvd-weights must be a TorchScript file: .*text\.pt"):
         Scorer(NetworkWeights(fvd=str(tmp_path / "text.pt")))
-    narrow = save(Pictures(64), tmp_path / "narrow.pt")
+    narrow = save(Images(64), tmp_path / "narrow.pt")
     with pytest.raises(ConfigError, match=r"must give \[N, 2048\] features, got \[5, 64\]"):
         Scorer(NetworkWeights(fid=narrow)).add(clip(0), clip(1))
     with pytest.raises(ConfigError, match="must be a network that is called with rescale, resize"):

@@ -1,4 +1,4 @@
-"""From known pictures to all frames: conditions, seeds, batches, guidance."""
+"""From known images to all frames: conditions, seeds, batches, guidance."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from camvid.genxd.sampling import (  # noqa: E402
     Scene,
     conditions_of,
     initial_noise,
-    sample_pictures,
+    sample_images,
 )
 from tests.genxd.checkpoints import small_codec  # noqa: E402
 from tests.genxd.tiny import make_unet  # noqa: E402
@@ -46,7 +46,7 @@ def make_scene(
     path = named_path(camera, num_frames)
     smooth = rng.uniform(-1, 1, (len(at), 3, 8, 8)).repeat(8, axis=2).repeat(8, axis=3)
     return Scene(
-        pictures=smooth.astype(np.float32),
+        images=smooth.astype(np.float32),
         at=at,
         cam_from_world=path.cam_from_world,
         K=path.K_of((64, 64)),
@@ -55,13 +55,13 @@ def make_scene(
 
 
 def make(unet: GenXDUNet, codec: PatchCodec, scenes: list[Scene], seeds: list[int]) -> Tensor:
-    return sample_pictures(unet, codec, conditions_of(scenes, codec), seeds=seeds, options=QUICK)
+    return sample_images(unet, codec, conditions_of(scenes, codec), seeds=seeds, options=QUICK)
 
 
 def test_conditions_hold_latents_rays_and_kind(codec: PatchCodec) -> None:
     scene = make_scene(at=(3, 1), motion_id=2.0)
     conditions = conditions_of([scene, replace(scene, kind="video")], codec)
-    encoded = codec.encode(torch.from_numpy(scene.pictures)[None])[0]
+    encoded = codec.encode(torch.from_numpy(scene.images)[None])[0]
     assert conditions.is_given.tolist() == [[False, True, False, True]] * 2
     assert torch.equal(conditions.given_latents[0, 3], encoded[0])
     assert torch.equal(conditions.given_latents[0, 1], encoded[1])
@@ -85,7 +85,7 @@ def test_given_frames_come_back_as_the_codec_has_them(
     assert made.shape == (1, num_frames, 3, 64, 64)
     assert made.abs().max() <= 1
     assert made.isfinite().all()
-    rgb = torch.from_numpy(scene.pictures)[None]
+    rgb = torch.from_numpy(scene.images)[None]
     torch.testing.assert_close(made[0, list(at)], codec.decode(codec.encode(rgb))[0])
 
 
@@ -123,14 +123,14 @@ def test_the_model_comes_back_in_its_mode_and_steps_are_told(
     unet.train()
     conditions = conditions_of([make_scene()], codec)
     options = SamplerOptions(num_steps=3, guidance=0.5)
-    sample_pictures(unet, codec, conditions, seeds=[0], options=options, on_step=steps.append)
+    sample_images(unet, codec, conditions, seeds=[0], options=options, on_step=steps.append)
     assert unet.training
     unet.eval()
     assert steps == [1, 2, 3]
 
 
 def test_what_does_not_fit_is_refused(unet: GenXDUNet, codec: PatchCodec) -> None:
-    with pytest.raises(ConfigError, match=r"one frame for each picture .* got 0 for 0 pictures"):
+    with pytest.raises(ConfigError, match=r"one frame for each image .* got 0 for 0 images"):
         make_scene(at=())
     for at in ((0, 0), (4,), (-1,), (0, 1, 2, 3)):
         with pytest.raises(ConfigError, match="different frames from 0 to 3 and leave one"):
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_refused(unet: GenXDUNet, codec: PatchCodec) -> Non
         conditions_of([make_scene(), make_scene(num_frames=5)], codec)
     conditions = conditions_of([make_scene()], codec)
     with pytest.raises(ConfigError, match="seeds must be one per sample, 1, got 2"):
-        sample_pictures(unet, codec, conditions, seeds=[0, 1], options=QUICK)
-    wide = PatchCodec.fit([make_scene().pictures], num_channels=6)
+        sample_images(unet, codec, conditions, seeds=[0, 1], options=QUICK)
+    wide = PatchCodec.fit([make_scene().images], num_channels=6)
     with pytest.raises(ConfigError, match="model's 4 latent channels, got 6"):
-        sample_pictures(unet, wide, conditions, seeds=[0], options=QUICK)
+        sample_images(unet, wide, conditions, seeds=[0], options=QUICK)

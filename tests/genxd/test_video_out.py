@@ -1,4 +1,4 @@
-"""Pictures out: values, a video that plays back, a sheet that marks what was given."""
+"""Images out: values, a video that plays back, a sheet that marks what was given."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from camvid.scenes.movie import read_video
 
 def test_values_are_rounded_and_clipped() -> None:
     values = np.array([-2, -1, 0, 0.5, 1, 2], np.float32)
-    pictures = np.broadcast_to(values[:, None, None, None], (6, 3, 2, 4)).copy()
-    pictures[5, 0] = -1
-    rgb = to_rgb(pictures)
+    images = np.broadcast_to(values[:, None, None, None], (6, 3, 2, 4)).copy()
+    images[5, 0] = -1
+    rgb = to_rgb(images)
     assert rgb.shape == (6, 2, 4, 3)
     assert rgb[:, 0, 0, 1].tolist() == [0, 0, 128, 191, 255, 255]
     assert rgb[5, 0, 0].tolist() == [0, 255, 255]
@@ -21,8 +21,8 @@ def test_values_are_rounded_and_clipped() -> None:
 
 def test_a_video_comes_back(tmp_path: Path) -> None:
     rgb = np.zeros((5, 64, 128, 3), np.uint8)
-    for index, picture in enumerate(rgb):
-        picture[:, 20 * index : 20 * index + 40] = (250, 120, 10)
+    for index, image in enumerate(rgb):
+        image[:, 20 * index : 20 * index + 40] = (250, 120, 10)
     write_mp4(tmp_path / "out" / "a.mp4", rgb)
     back = read_video(tmp_path / "out" / "a.mp4")
     assert back.shape == rgb.shape

@@ -35,11 +35,11 @@ def detector(request: pytest.FixtureRequest, detectors: dict[str, ShotDetector])
 
 
 def detect_frames(detector: ShotDetector, folder: Path, frames: U8) -> list[tuple[int, int]]:
-    """Shots as frame numbers, of frames written as a folder of pictures at 24 per second."""
+    """Shots as frame numbers, of frames written as a folder of images at 24 per second."""
     folder.mkdir()
     for i, rgb in enumerate(frames):
         cv2.imwrite(str(folder / f"{i:05d}.jpg"), rgb[..., ::-1])
-    shots = detector.detect(str(folder), picture_fps=24.0)
+    shots = detector.detect(str(folder), image_fps=24.0)
     return [(round(start_s * 24), round(end_s * 24)) for start_s, end_s in shots]
 
 
@@ -50,7 +50,7 @@ def test_cuts_and_dissolves(detector: ShotDetector, tmp_path: Path) -> None:
     assert len(shots) == 3
     assert shots[0] == (0, 15)
     assert shots[1][0] == 15
-    assert 27 <= shots[1][1] <= 32  # 29 is the first blended picture
+    assert 27 <= shots[1][1] <= 32  # 29 is the first blended image
     assert 36 <= shots[2][0] <= 40  # 38 is the first clean one
     assert shots[2][1] == len(odd)
 

@@ -51,8 +51,8 @@ MACHINE_FAULTS = [
 def test_a_fault_of_the_machine_stops_the_run_after_ten(stage: str, error: Exception) -> None:
     rows = [row(stage, error, i) for i in range(50)]
     assert lasts(Breaker(), rows) == 10
-    told = f"10 of 10 clips failed in {stage}: {type(error).__name__} "
-    with pytest.raises(RunAborted, match=told):
+    message = f"10 of 10 clips failed in {stage}: {type(error).__name__} "
+    with pytest.raises(RunAborted, match=message):
         watch_all(Breaker(), rows)
 
 

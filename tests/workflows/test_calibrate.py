@@ -88,5 +88,5 @@ def test_the_command_prints_curve_and_setting(store: ClipStore, tmp_path: Path) 
     assert done.exit_code == 0, done.output
     assert "<- chosen" in done.output
     assert "--set filter.min_motion_strength=" in done.output
-    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
-    assert told["calibration"]["chosen"]["precision"] == 1.0
+    printed = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    assert printed["calibration"]["chosen"]["precision"] == 1.0

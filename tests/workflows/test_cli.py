@@ -150,10 +150,10 @@ def test_commands_read_of_an_older_run_what_they_need(run: Path, tmp_path: Path)
         assert (done.returncode, done.stderr) == (0, ""), command
     done = camvid("refilter", str(old), "--set", "filter.min_motion_confidence=0.1")
     assert done.stdout.endswith("1 clips changed\n")
-    told = tomllib.loads((old / "run.toml").read_text())
-    assert told["align_depth"] == {"geometric": {"movers": {"floor": {"foot_share": 0.2}}}}
-    assert told["filter"]["min_motion_strength"] == 0.9
-    assert told["filter"]["min_motion_confidence"] == 0.1
+    kept = tomllib.loads((old / "run.toml").read_text())
+    assert kept["align_depth"] == {"geometric": {"movers": {"floor": {"foot_share": 0.2}}}}
+    assert kept["filter"]["min_motion_strength"] == 0.9
+    assert kept["filter"]["min_motion_confidence"] == 0.1
 
 
 def test_doctor() -> None:
@@ -161,7 +161,7 @@ def test_doctor() -> None:
     names = {check["name"] for check in checks}
     assert {"python", "pycolmap", "gpu", "segmenter sam2", "depth estimator geometric"} <= names
     assert all(check["ok"] for check in checks if check["required"])
-    assert all(check["mend"] for check in checks if not check["ok"])
+    assert all(check["fix"] for check in checks if not check["ok"])
 
 
 def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,13 +26,13 @@ from camvid.artifacts import (
 from camvid.errors import StoreError
 from camvid.index import read_index
 from camvid.ledger import read_ledger
+from camvid.plain import to_plain
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_broken_video, write_video
 from camvid.scenes.render import render
 from camvid.shards import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.structure import unstructure
 from workflows import in_process
 from workflows.curate import CurateConfig, curate
 from workflows.refilter import refilter
@@ -72,7 +72,7 @@ def shard_hashes(store: ClipStore) -> dict[str, str]:
 
 
 def comparable(store: ClipStore) -> list[dict[str, Any]]:
-    rows = unstructure(read_index(store))  # NaN becomes None, which equals itself
+    rows = to_plain(read_index(store))  # NaN becomes None, which equals itself
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 

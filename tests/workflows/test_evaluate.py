@@ -38,7 +38,7 @@ GAP_S = 1 / 12
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, SceneTruth]]:
-    """Three small scenes on disk: a moving camera, a turning one, and one that failed."""
+    """Three small scenes on disk: a moving camera, a rotating one, and one that failed."""
     folder = tmp_path_factory.mktemp("truth")
     truths: dict[str, SceneTruth] = {}
     for spec in (demo_scenes()[0], demo_scenes()[3], demo_scenes()[2]):
@@ -102,7 +102,7 @@ def make_clip(name: str, truth: SceneTruth) -> Clip:
 
 
 def known_cameras(truth: SceneTruth) -> Reconstruction:
-    """Of a moving camera as SfM gives it, of a turning one by its rotations."""
+    """Of a moving camera as SfM gives it, of a rotating one by its rotations."""
     turned = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # another world
     quality = ReconstructionQuality(
         registered_fraction=1.0,
@@ -111,7 +111,7 @@ def known_cameras(truth: SceneTruth) -> Reconstruction:
         focal_uncertainty=0.01,
     )
     if truth.camera == "rotating":
-        return Reconstruction.turning(
+        return Reconstruction.rotation_only(
             "rotating",
             truth.cam_from_world[:, :, :3] @ turned,
             K=truth.K,
@@ -219,4 +219,4 @@ def test_tables_say_what_has_no_path_and_what_was_not_measured(scores: RunScores
     assert "no path" in pan
     assert "nan" not in clip_table(scores) + ingredient_table(scores) + run_lines(scores)
     assert "192-223" in confidence_table(scores)
-    assert "66.7 % (3 of 3 clips' pictures tell)" in run_lines(scores)
+    assert "66.7 % (3 of 3 clips' images decide it)" in run_lines(scores)

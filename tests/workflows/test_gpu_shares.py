@@ -48,13 +48,13 @@ def test_with_a_gpu_its_stages_have_workers_of_their_own() -> None:
 def test_a_share_is_the_backends_unless_something_else_is_said() -> None:
     config = paper()
     assert config.segment.gpu_share == 0.2
-    told = load_settings(
+    config = load_settings(
         CurateConfig(),
         None,
         ["segment.options.device=cpu", "align_depth.resources.gpus=0.5"],
         load_profile("paper"),
     )
-    shares = [resources.gpus for resources, _ in fuse(told.clip_stages(), cluster_gpus=1)]
+    shares = [resources.gpus for resources, _ in fuse(config.clip_stages(), cluster_gpus=1)]
     assert shares == [0.0, 0.5, 0.0]
 
 

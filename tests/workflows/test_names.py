@@ -30,7 +30,7 @@ NAMES = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Videos too short to keep, so that a run is quick; one that is none; a folder of pictures."""
+    """Videos too short to keep, so that a run is quick; one that is none; a folder of images."""
     folder = tmp_path / "videos"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -38,12 +38,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_video(Path("made.mp4"), moving(4 + i))
         os.rename("made.mp4", name)
     Path(os.fsdecode(b"broken-\xff.mp4")).write_bytes(b"hello " * 99)
-    pictures = Path(os.fsdecode(b"pictures-\xe9"))
-    pictures.mkdir()
+    images = Path(os.fsdecode(b"images-\xe9"))
+    images.mkdir()
     for i, rgb in enumerate(moving(3)):
         # OpenCV cannot write under such a name
-        (pictures / os.fsdecode(b"\xe9_%d.png" % i)).write_bytes(cv2.imencode(".png", rgb)[1])
-    (pictures / os.fsdecode(b"\xe9_3.png")).touch()
+        (images / os.fsdecode(b"\xe9_%d.png" % i)).write_bytes(cv2.imencode(".png", rgb)[1])
+    (images / os.fsdecode(b"\xe9_3.png")).touch()
     return folder
 
 
@@ -70,7 +70,7 @@ def test_every_name_is_one_row(folder: Path, tmp_path: Path, kind: str) -> None:
     assert {name for name, row in rows.items() if row.status == "failed"} == {
         f"file://{folder}/broken-%FF.mp4"
     }
-    assert f"file://{folder}/pictures-%E9" in rows
+    assert f"file://{folder}/images-%E9" in rows
     assert {row.reasons[0].name for row in rows.values() if row.status == "rejected"} == {
         "min_clip_s"
     }

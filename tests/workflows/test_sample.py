@@ -1,4 +1,4 @@
-"""`camvid sample` and `camvid genxd`: from pictures and shards to videos and numbers."""
+"""`camvid sample` and `camvid genxd`: from images and shards to videos and numbers."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> tuple[str, ...]:
-    """Two pictures of 160x120."""
+    """Two images of 160x120."""
     paths = tuple(str(tmp_path / f"{name}.png") for name in "ab")
     for seed, path in enumerate(paths):
         rough = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
@@ -88,7 +88,7 @@ def test_a_request_becomes_a_scene_in_the_models_units(images: tuple[str, ...]) 
     request = SampleRequest(images=images, camera="forward:0.6", motion=2.0)
     scene = make_scene(request, SMALL)
     assert scene.at == (0, 3)
-    assert scene.pictures.shape == (2, 3, 64, 128)
+    assert scene.images.shape == (2, 3, 64, 128)
     assert scene.motion_id == 2.0
     np.testing.assert_allclose(camera_centers(scene.cam_from_world)[:, 2], [0, 0.2, 0.4, 0.6])
     # 160x120 is cropped to 160x80 and resized by 0.8; the guess is 1.414 of the shorter side.
@@ -114,20 +114,20 @@ def test_a_clips_camera_comes_in_scene_units(
 
 
 def test_a_clip_is_sampled_as_it_is_trained_on(run: str, tmp_path: Path) -> None:
-    """Its own frame and camera give the pictures, rays and ids that the loader makes of it."""
+    """Its own frame and camera give the images, rays and ids that the loader makes of it."""
     options = replace(SMALL, num_frames=5, fit="centre_crop", single_view_probability=1.0)
     dataset = ClipDataset(run, options)
     trained = dataset[0]
     assert trained.rgb is not None
     at = int(np.argmax(trained.is_given))
     row = RowReader(run, 0).read(dataset.index.place(0))
-    picture = np.frombuffer(row["frames"][trained.frame_index[at]].as_buffer(), np.uint8)
-    cv2.imwrite(str(tmp_path / "a.png"), cv2.imdecode(picture, cv2.IMREAD_COLOR))
+    image = np.frombuffer(row["frames"][trained.frame_index[at]].as_buffer(), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), cv2.imdecode(image, cv2.IMREAD_COLOR))
     request = SampleRequest(
         images=(str(tmp_path / "a.png"),), at=(at,), camera=f"{run}#{clip_id(0)}", motion=2.0
     )
     scene = make_scene(request, options)
-    np.testing.assert_allclose(scene.pictures[0], trained.rgb[at], atol=1e-6)
+    np.testing.assert_allclose(scene.images[0], trained.rgb[at], atol=1e-6)
     rays = conditions_of([scene], small_codec()).rays[0].numpy()
     np.testing.assert_allclose(rays, trained.rays, atol=1e-6)
     assert scene.motion_id == trained.motion_id
@@ -147,9 +147,9 @@ def test_the_same_seed_gives_the_same_video(checkpoint: Path, images: tuple[str,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": ("no.png",)}, "must be a picture that can be decoded, got no.png"),
+        ({"images": ("no.png",)}, "must be an image that can be decoded, got no.png"),
         ({"at": (4, 0)}, r"--at must be frames from 0 to 3, got \[4, 0\]"),
-        ({"at": (1,)}, "must name one frame for each picture"),
+        ({"at": (1,)}, "must name one frame for each image"),
         ({"camera": "orbit:far"}, "orbit:AMOUNT must have a number, got 'orbit:far'"),
         ({"camera": "orbits"}, "--camera must be one of orbit, .* or a file .* 'orbits'"),
         ({"size_hw": (60, 64)}, "height_px must be a multiple of 64"),
@@ -188,9 +188,9 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
         sampler=QUICK,
         max_clips=2,
     )
-    told: list[int] = []
-    result = run_protocol(asked, loaded, told.append)
-    assert told == [1, 2, 3, 4]
+    done: list[int] = []
+    result = run_protocol(asked, loaded, done.append)
+    assert done == [1, 2, 3, 4]
     assert num_samples(asked, loaded.trained_on) == 4
     one, three = result.lines
     assert (one.num_given, one.num_clips, three.num_given) == (1, 2, 3)
@@ -229,8 +229,8 @@ def test_folders_are_scored(tmp_path: Path) -> None:
         for name in ("a", "b"):
             (folder / name).mkdir(parents=True)
             for index in range(2):
-                picture = np.full((32, 32, 3), value, np.uint8)
-                cv2.imwrite(str(folder / name / f"{index:04d}.png"), picture)
+                image = np.full((32, 32, 3), value, np.uint8)
+                cv2.imwrite(str(folder / name / f"{index:04d}.png"), image)
     printed = camvid("genxd", "metrics", str(made), "--truth", str(true), "--json")
     measures = {m["name"]: m for m in json.loads(printed)}
     assert measures["PSNR"]["value"] == pytest.approx(20 * np.log10(255 / 8))

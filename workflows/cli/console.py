@@ -37,9 +37,9 @@ def print_error(error: CamvidError) -> None:
 
 def print_json(value: Any) -> None:
     """Plain JSON on stdout; NaN becomes null."""
-    from camvid.structure import unstructure
+    from camvid.plain import to_plain
 
-    print(json.dumps(unstructure(value), indent=2))
+    print(json.dumps(to_plain(value), indent=2))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ def command(
     videos: Annotated[
         list[str],
         typer.Argument(
-            metavar="VIDEOS...", help="Files, folders, globs, lists (.txt), picture folders, URIs."
+            metavar="VIDEOS...", help="Files, folders, globs, lists (.txt), image folders, URIs."
         ),
     ],
     out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],

@@ -1,4 +1,4 @@
-"""`camvid doctor`: what is installed, what can run, what is missing and how to mend it."""
+"""`camvid doctor`: what is installed, what can run, what is missing and how to fix it."""
 
 import typer
 
@@ -6,13 +6,13 @@ from workflows.cli.console import JsonOption, print_json, table
 
 
 def command(as_json: JsonOption = False) -> None:
-    """Check this machine: packages, weights, cores; say the one command that mends each lack."""
+    """Check this machine: packages, weights, cores; say the one command that fixes each lack."""
     from workflows.health import check_health
 
     checks = check_health()
     if as_json:
         print_json(checks)
     else:
-        rows = [[c.name, "ok" if c.ok else "MISSING", c.found, c.mend] for c in checks]
-        print(table(["what", "state", "found", "to mend"], rows))
+        rows = [[c.name, "ok" if c.ok else "MISSING", c.found, c.fix] for c in checks]
+        print(table(["what", "state", "found", "to fix"], rows))
     raise typer.Exit(3 if any(not c.ok and c.required for c in checks) else 0)

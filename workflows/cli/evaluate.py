@@ -146,9 +146,9 @@ def confidence_table(scores: "RunScores") -> str:
 def run_lines(scores: "RunScores") -> str:
     """The run as a whole, a line per measure."""
     run = scores.overall
-    told = f"{run.num_observable} of {run.num_clips} clips' pictures tell"
+    decided = f"{run.num_observable} of {run.num_clips} clips' images decide it"
     lines = [
-        ("right kind", f"{number(run.right_kind, 1, 100)} % ({told})"),
+        ("right kind", f"{number(run.right_kind, 1, 100)} % ({decided})"),
         ("true -> found", ", ".join(f"{k}: {n}" for k, n in run.confusion.items())),
         ("camera", ", ".join(f"{k}: {n}" for k, n in run.cameras.items())),
         ("failed", str(run.num_failed)),
@@ -158,7 +158,7 @@ def run_lines(scores: "RunScores") -> str:
         ("median RPE rotation", number(run.median_rpe_rotation_deg, 4) + " deg"),
         ("paths invented", str(run.num_invented_paths)),
         ("wrong paths accepted", str(run.num_wrong_paths)),
-        ("turns in place", number(run.pan_rotation_deg, 3) + " deg RMSE in the median"),
+        ("rotation-only", number(run.pan_rotation_deg, 3) + " deg RMSE in the median"),
         ("", number(run.worst_pan_rotation_deg, 3) + " deg at worst"),
         ("pose AUC@3, @30", f"{number(run.auc_3, 1, 100)} %, {number(run.auc_30, 1, 100)} %"),
         ("focal error", number(run.median_focal_error, 2, 100) + " % in the median"),

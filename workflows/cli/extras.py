@@ -1,4 +1,4 @@
-"""Packages that some commands alone need, said in one line where they are not there."""
+"""Imports optional packages, with a one-line error where they are missing."""
 
 from importlib.util import find_spec
 

@@ -33,7 +33,7 @@ def genxd() -> None:
 
 @app.command("metrics")
 def metrics(
-    made: Annotated[str, typer.Argument(metavar="MADE", help="Videos, or folders of pictures.")],
+    made: Annotated[str, typer.Argument(metavar="MADE", help="Videos, or folders of images.")],
     truth: Annotated[str, typer.Option("--truth", metavar="DIR", help="The same, as they are.")],
     lpips: LpipsOption = "",
     fid: FidOption = "",
@@ -118,10 +118,10 @@ def protocol_table(result: "ProtocolResult") -> str:
     for line in result.lines:
         paper = result.protocol.paper.get(str(line.num_given), {})
         for measure in line.measures:
-            told = number(paper.get(measure.name), 2)
+            published = number(paper.get(measure.name), 2)
             mean = number(measure.value, 3)
             views = str(line.num_given)
-            rows.append([views, measure.name, mean, told, str(measure.count), measure.note])
+            rows.append([views, measure.name, mean, published, str(measure.count), measure.note])
     failed = [f"failed: clip {clip}: {cause}" for clip, cause in result.failed.items()]
     header = ["views", "measure", "mean", "paper", "of", ""]
     return "\n".join([result.protocol.about, "", table(header, rows), *failed])

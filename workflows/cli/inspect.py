@@ -20,8 +20,8 @@ def command(
     from camvid.columns import to_row
     from camvid.index import find_record, read_index
     from camvid.pipeline import CLIP_STAGES
+    from camvid.plain import to_plain
     from camvid.store import ClipStore
-    from camvid.structure import unstructure
 
     store = ClipStore(run)
     record = find_record(read_index(store), clip)
@@ -32,13 +32,11 @@ def command(
         "clip": to_row(record),
         "processing": list(source.processing) if source else [],
         "num_lost_frames": source.num_lost if source else 0,
-        "verdict": unstructure(store.load(clip_id, Verdict))
-        if store.has(clip_id, Verdict)
-        else None,
-        "motion": unstructure(store.load(clip_id, MotionReport))
+        "verdict": to_plain(store.load(clip_id, Verdict)) if store.has(clip_id, Verdict) else None,
+        "motion": to_plain(store.load(clip_id, MotionReport))
         if store.has(clip_id, MotionReport)
         else None,
-        "stages": [unstructure(stage) for stage in done if stage],
+        "stages": [to_plain(stage) for stage in done if stage],
         "folder": store.full_path(store.clip_folder(clip_id)),
     }
     if as_json:

@@ -1,4 +1,4 @@
-"""`camvid sample`: new views and instants for given pictures."""
+"""`camvid sample`: new views and instants for given images."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,7 +46,7 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="cuda, cpu, ... [cuda where there is one].")] = "",
 ) -> None:
-    """Sample a video from pictures, a camera path and a motion strength."""
+    """Sample a video from images, a camera path and a motion strength."""
     from workflows.cli.extras import require_train_extra
 
     require_train_extra()

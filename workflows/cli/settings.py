@@ -1,4 +1,4 @@
-"""`camvid settings`: what `curate` can be told."""
+"""`camvid settings`: the settings of `curate`."""
 
 
 def command() -> None:

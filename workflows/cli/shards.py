@@ -1,4 +1,4 @@
-"""`camvid shards`: look after what was written."""
+"""`camvid shards`: checks the shards that a run wrote."""
 
 import typer
 
@@ -14,7 +14,7 @@ def shards() -> None:
 
 @app.command("verify")
 def verify(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Check every shard: sha256, page checksums, schema, rows, pictures."""
+    """Check every shard: sha256, page checksums, schema, rows, frames."""
     from camvid.shards import read_manifest, verify_shards
     from camvid.store import ClipStore
 

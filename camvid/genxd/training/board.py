@@ -1,4 +1,4 @@
-"""Curves and pictures of a run: TensorBoard always, Weights & Biases where it is installed."""
+"""Curves and images of a run: TensorBoard always, Weights & Biases where it is installed."""
 
 import importlib
 import importlib.util
@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from camvid.genxd.training.meter import Reading
-from camvid.structure import unstructure
+from camvid.plain import to_plain
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class Board:
         if self._wandb is not None:
             self._wandb.log(known, step=step)
 
-    def picture(self, step: int, name: str, rgb_3HW: Tensor) -> None:
-        """A picture in [0, 1]."""
+    def image(self, step: int, name: str, rgb_3HW: Tensor) -> None:
+        """An image in [0, 1]."""
         if self._writer is not None:
             self._writer.add_image(name, rgb_3HW, step)
         if self._wandb is not None:
@@ -78,5 +78,5 @@ class Board:
             name=self._out.name,
             dir=str(self._out),
             mode=offline,
-            config=unstructure(self._config),
+            config=to_plain(self._config),
         )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from camvid.errors import ConfigError
 from camvid.genxd.data_options import DataOptions
-from camvid.structure import unstructure
+from camvid.plain import to_plain
 
 TrainedPart = Literal["all", "temporal", "multiview", "temporal+multiview"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -21,7 +21,7 @@ def require(name: str, value: object, holds: bool, rule: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecOptions:
-    """What turns pictures into latents."""
+    """What turns images into latents."""
 
     # The folder of Stable Video Diffusion's VAE, or a saved PatchCodec. Empty: that of the
     # checkpoint in `model.init`, else a PatchCodec fitted on the shards.
@@ -153,7 +153,7 @@ class TrainConfig:
 
         The rest (how long, how often, where, in how many parts) may change.
         """
-        tables: dict[str, dict[str, Any]] = unstructure(self)
+        tables: dict[str, dict[str, Any]] = to_plain(self)
         decides = {"run.seed", "run.batch_size"}
         whole = {"data", "codec", "model", "noise", "optimizer"}
         names = {f"{table}.{k}": v for table, keys in tables.items() for k, v in keys.items()}

@@ -1,4 +1,4 @@
-"""What a run starts from: the codec, and the network with its first weights."""
+"""Builds the codec, and the network with its initial weights."""
 
 import json
 from pathlib import Path

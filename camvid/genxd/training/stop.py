@@ -1,4 +1,4 @@
-"""SIGTERM as a wish: the step is finished, a checkpoint saved, and the run left."""
+"""Stops a run on SIGTERM after the current step, with a checkpoint."""
 
 import signal
 import threading

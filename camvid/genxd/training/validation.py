@@ -1,4 +1,4 @@
-"""How good the moving average is on clips it does not train on: loss, PSNR, pictures, videos."""
+"""How good the moving average is on clips it does not train on: loss, PSNR, images, videos."""
 
 import logging
 import math
@@ -12,7 +12,7 @@ from camvid.genxd.conditioning import Conditions
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_loader import Batch, collate
 from camvid.genxd.diffusion import SamplerOptions, velocity_loss
-from camvid.genxd.sampling import sample_pictures
+from camvid.genxd.sampling import sample_images
 from camvid.genxd.training.board import Board
 from camvid.genxd.training.checkpoints import Training
 from camvid.genxd.training.noise import draw_noise
@@ -36,7 +36,7 @@ class Validation:
     """The same samples every time, so that what changes is the model."""
 
     def __init__(self, dataset: ClipDataset, config: TrainConfig) -> None:
-        """`dataset`: with pictures, of the held-out clips where there are any."""
+        """`dataset`: with images, of the held-out clips where there are any."""
         order = dataset.order()
         picks = [order.pick(number) for number in range(config.validation.num_samples)]
         loaded = [(pick, *dataset.load(pick)) for pick in picks]
@@ -76,7 +76,7 @@ class Validation:
             loss = velocity_loss(
                 training.unet, latents, noise.to(latents), sigma.to(latents), conditions
             )
-            made = sample_pictures(
+            made = sample_images(
                 training.unet,
                 training.codec,
                 conditions,
@@ -92,7 +92,7 @@ class Validation:
 
 
 def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
-    """What the model is told of a batch, on the device of its latents; nothing is dropped."""
+    """What the model is given of a batch, on the device of its latents; nothing is dropped."""
     conditions = Conditions.from_samples(
         latents=latents,
         is_given=batch.is_given.to(latents.device),
@@ -104,7 +104,7 @@ def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
 
 
 def psnr_db(made_FCHW: Tensor, true_FCHW: Tensor, chosen_F: Tensor) -> float:
-    """Of the chosen frames together; pictures in [-1, 1]."""
+    """Of the chosen frames together; images in [-1, 1]."""
     error = (made_FCHW[chosen_F] - true_FCHW[chosen_F]).square().mean().item()
     return 10 * math.log10(4 / max(error, 1e-12))
 
@@ -116,7 +116,7 @@ def _write(path: Path, made: Tensor, batch: Batch, board: Board, step: int) -> N
     sheet = contact_sheet(frames, batch.is_given[0].numpy())
     write_mp4(path.with_suffix(".mp4"), frames)
     write_png(path.with_suffix(".png"), sheet)
-    board.picture(step, f"validation/{path.name}", torch.from_numpy(sheet).movedim(-1, 0) / 255)
+    board.image(step, f"validation/{path.name}", torch.from_numpy(sheet).movedim(-1, 0) / 255)
 
 
 def _mean(values: tuple[float, ...]) -> float:

@@ -14,9 +14,9 @@ class TransNetV2Options(CheckpointOptions):
     checkpoint: str = constant("transnetv2")  # nobody published another
     licence: str = constant("")
     batch_size: int = 8  # windows of 100 frames at once
-    min_cut_score: float = 0.5  # that a picture is the last before a change
-    min_fade_score: float = 0.5  # that a picture belongs to a change
-    min_fade_frames: int = 4  # shorter changes are cuts with a blurred picture or two
+    min_cut_score: float = 0.5  # that an image is the last before a change
+    min_fade_score: float = 0.5  # that an image belongs to a change
+    min_fade_frames: int = 4  # shorter changes are cuts with a blurred image or two
 
     def __post_init__(self) -> None:
         CheckpointOptions.__post_init__(self)

@@ -11,7 +11,7 @@ from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMiss
 
 from camvid.errors import ConfigError
 from camvid.models.shots.spans import apart, shots_between
-from camvid.video.decode import PICTURE_FPS, SourceFrame, read_frames
+from camvid.video.decode import DEFAULT_FPS, SourceFrame, read_frames
 from camvid.video.dissolves import DissolveDetector, DissolveOptions
 
 _DETECTION_SIDE_PX = 256
@@ -39,9 +39,9 @@ class PySceneDetect:
     def __init__(self, options: PySceneDetectOptions | None = None) -> None:
         self._options = options or PySceneDetectOptions()
 
-    def detect(self, path: str, *, picture_fps: float = PICTURE_FPS) -> list[tuple[float, float]]:
+    def detect(self, path: str, *, image_fps: float = DEFAULT_FPS) -> list[tuple[float, float]]:
         """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
-        frames = read_frames(path, max_side_px=_DETECTION_SIDE_PX, picture_fps=picture_fps)
+        frames = read_frames(path, max_side_px=_DETECTION_SIDE_PX, image_fps=image_fps)
         stretches = itertools.groupby(frames, key=lambda frame: frame.stretch)
         return apart(shot for _, stretch in stretches for shot in self._within(stretch))
 

@@ -24,7 +24,7 @@ def import_from_checkout(module: str, folders: list[Path], how_to_get_it: str) -
             raise BackendUnavailable(
                 f"the package {package} must be installed or in a checkout, found none in"
                 f" {', '.join(map(str, folders)) or 'no folder: none was named'}",
-                mend=how_to_get_it,
+                fix=how_to_get_it,
             )
         _import_package(package, found / package)
     try:

@@ -53,7 +53,7 @@ def test_it_is_lost_where_no_track_goes_on() -> None:
 
 @pytest.fixture
 def joints() -> Joints:
-    """Two joints in frames 0, 2 and 5 of a 32 x 24 picture; the second is hidden in frame 2."""
+    """Two joints in frames 0, 2 and 5 of a 32 x 24 image; the second is hidden in frame 2."""
     px = np.array([[(4, 4), (16, 12)], [(6, 4), (0, 0)], [(9, 4), (16, 12)]], float)
     visible = np.array([[True, True], [True, False], [True, True]])
     index = np.array([0, 2, 5], np.int32)

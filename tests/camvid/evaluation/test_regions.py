@@ -52,7 +52,7 @@ def test_j_of_a_shifted_square(shift: int) -> None:
     assert j_of(square(10 + shift, 20, 40), square(10, 20, 40)) == pytest.approx(expected)
 
 
-def test_f_forgives_two_pixels_of_a_small_picture() -> None:
+def test_f_forgives_two_pixels_of_a_small_image() -> None:
     true = square(30, 20, 40)  # 100 x 120: 0.008 of the diagonal, rounded up, is 2 px
     assert f_of(square(32, 20, 40), true) == 1.0
     # 3 px off, the two upright sides miss, and of the level ones 3 px at one end less 2 for reach
@@ -137,6 +137,6 @@ def test_frames_are_matched_by_their_index_in_the_source(tmp_path: Path) -> None
 
 
 def test_a_mask_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "00001.png").write_bytes(b"no picture")
-    with pytest.raises(ConfigError, match=r"readable picture: .*00001\.png"):
+    (tmp_path / "00001.png").write_bytes(b"no image")
+    with pytest.raises(ConfigError, match=r"readable image: .*00001\.png"):
         read_mask(tmp_path / "00001.png")

@@ -80,7 +80,7 @@ def test_a_run_is_summed_up_as_a_whole_and_by_ingredient() -> None:
     assert scores.by_ingredient["noise"].num_clips == 2
 
 
-def test_what_the_pictures_do_not_tell_is_not_held_against_the_run() -> None:
+def test_what_the_images_do_not_tell_is_not_held_against_the_run() -> None:
     unclear = replace(RIGHT, kind="3d", observable=Observable(camera=True, motion=False))
     tiny = replace(WRONG_PATH, kind="video", observable=Observable(camera=False, motion=True))
     summary = summarise([RIGHT, unclear, tiny])

@@ -14,14 +14,14 @@ from camvid.evaluation.truth import Labels, find_truths, match_truth, read_truth
 LINE = "0.1 1 2 3 0 0 0 1\n"
 
 
-def write_pictures(folder: Path, names: list[str]) -> None:
+def write_images(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True)
     for name in names:
         cv2.imwrite(str(folder / name), np.full((4, 4), 255, np.uint8))
 
 
 def test_every_kind_of_truth_makes_a_folder_one(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "tight" / "masks", ["00000.png"])
+    write_images(tmp_path / "tight" / "masks", ["00000.png"])
     for name, file in (("posed", "groundtruth_tum.txt"), ("told", "labels.json")):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text("{}")
@@ -29,7 +29,7 @@ def test_every_kind_of_truth_makes_a_folder_one(tmp_path: Path) -> None:
     assert sorted(find_truths(tmp_path)) == ["posed", "tight", "told"]
 
 
-def test_pictures_of_masks_are_no_clip_of_that_truth(tmp_path: Path) -> None:
+def test_images_of_masks_are_no_clip_of_that_truth(tmp_path: Path) -> None:
     truths = {"goat": tmp_path / "goat"}
     assert match_truth("real/goat/frames", truths) == tmp_path / "goat"
     assert match_truth("real/goat/video.mp4", truths) == tmp_path / "goat"
@@ -38,20 +38,20 @@ def test_pictures_of_masks_are_no_clip_of_that_truth(tmp_path: Path) -> None:
         assert match_truth(f"real/goat/{name}", truths) is None
 
 
-def test_masks_are_those_of_the_pictures_of_the_same_name(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "frames", ["8.jpg", "9.jpg", "10.jpg", "11.jpg"])
-    write_pictures(tmp_path / "masks", ["9.png", "11.png"])
+def test_masks_are_those_of_the_images_of_the_same_name(tmp_path: Path) -> None:
+    write_images(tmp_path / "frames", ["8.jpg", "9.jpg", "10.jpg", "11.jpg"])
+    write_images(tmp_path / "masks", ["9.png", "11.png"])
     truth = read_truth(tmp_path)
     assert {k: path.name for k, path in truth.masks.items()} == {1: "9.png", 3: "11.png"}
     assert truth.cam_from_world is None
-    write_pictures(tmp_path / "other" / "frames", ["1.jpg"])
-    write_pictures(tmp_path / "other" / "masks", ["2.png"])
-    with pytest.raises(ConfigError, match=r"masks/2\.png must be named as a picture in frames/"):
+    write_images(tmp_path / "other" / "frames", ["1.jpg"])
+    write_images(tmp_path / "other" / "masks", ["2.png"])
+    with pytest.raises(ConfigError, match=r"masks/2\.png must be named as a frame in frames/"):
         read_truth(tmp_path / "other")
 
 
 def test_masks_beside_a_video_count_from_its_first_frame(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "masks", ["m10.png", "m9.png", "m1.png"])
+    write_images(tmp_path / "masks", ["m10.png", "m9.png", "m1.png"])
     names = [path.name for _, path in sorted(read_truth(tmp_path).masks.items())]
     assert names == ["m1.png", "m9.png", "m10.png"]
 

@@ -104,7 +104,7 @@ class Scene:
         num_frames = len(self.timestamps_s)
         rotation = self.cam_from_world()[:, :, :3]
         if self.camera != "moving":
-            return Reconstruction.turning(
+            return Reconstruction.rotation_only(
                 self.camera,  # pyright: ignore[reportArgumentType]
                 rotation if self.solved else np.full_like(rotation, np.nan),
                 K=K,

@@ -69,11 +69,11 @@ MEASURED = Measures(
 
 def run_rows() -> list[ClipRecord]:
     still, fixed = Reason("min_motion_strength", 0.0002, 0.003), Reason("camera_fixed")
-    calm, unmoved = replace(MEASURED, motion_strength=0.0002), replace(MEASURED, camera="fixed")
+    static, unmoved = replace(MEASURED, motion_strength=0.0002), replace(MEASURED, camera="fixed")
     short = Reason("min_clip_s", 0.5, 1.5)
     return [
         index_row("aa01", "4d"),
-        index_row("aa02", "3d", still, measures=calm),
+        index_row("aa02", "3d", still, measures=static),
         index_row("aa03", "video", fixed, measures=unmoved),
         index_row("aa04", "none", fixed, Reason(HOSTILE), still, measures=unmoved),
         index_row("aa05", "failed", error=HOSTILE, measures=Measures()),
@@ -107,7 +107,7 @@ def moving_reconstruction(camera: str) -> Reconstruction:
 
 
 def moving_tracks() -> tuple[ObjectMasks, PointTracks]:
-    """Object 1 crosses the picture with 30 keypoints; 30 more lie on the background."""
+    """Object 1 crosses the image with 30 keypoints; 30 more lie on the background."""
     rng = np.random.default_rng(2)
     object_id = np.zeros((T, H, W), np.uint16)
     xy_px = np.tile(rng.uniform((0, 0), (W, H), (60, 2)).astype(np.float32), (T, 1, 1))
@@ -332,7 +332,7 @@ def test_a_clip_that_ended_early_still_has_a_page() -> None:
     assert "Motion was not measured" in text
 
 
-def test_a_clip_without_artifacts_has_a_page_without_pictures() -> None:
+def test_a_clip_without_artifacts_has_a_page_without_images() -> None:
     files = build([index_row("aa01", "failed")], missing_evidence)
     assert sorted(files) == ["report/clips/aa01.html", "report/index.html"]
     assert not [t for t, _ in pages(files)["report/index.html"].elements if t == "img"]

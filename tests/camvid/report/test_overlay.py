@@ -124,41 +124,41 @@ def test_no_prediction_without_depth_or_cameras() -> None:
 
 
 def test_arrows_point_from_predicted_to_observed() -> None:
-    picture = np.zeros((40, 60, 3), np.uint8)
+    image = np.zeros((40, 60, 3), np.uint8)
     observed, predicted = np.array([[50.5, 20.5]]), np.array([[10.5, 20.5]])
-    draw_arrows(picture, observed, predicted, [(255, 0, 0)])
-    red, green, _ = picture[20, 30].tolist()
+    draw_arrows(image, observed, predicted, [(255, 0, 0)])
+    red, green, _ = image[20, 30].tolist()
     assert red > 200
     assert green == 0
-    assert not picture[:, :5].any()
-    thick = (picture[..., 0] > 0).sum(axis=0)
+    assert not image[:, :5].any()
+    thick = (image[..., 0] > 0).sum(axis=0)
     assert thick[43:49].max() > thick[12:30].max(), "the head is at the observed end"
 
 
 @pytest.mark.parametrize("predicted", [None, np.full((1, 2), np.nan), np.array([[49.0, 20.0]])])
 def test_nothing_is_drawn_without_motion(predicted: np.ndarray | None) -> None:
-    picture = np.zeros((40, 60, 3), np.uint8)
-    draw_arrows(picture, np.array([[50.0, 20.0]]), predicted, [(255, 0, 0)])
-    assert not picture.any()
+    image = np.zeros((40, 60, 3), np.uint8)
+    draw_arrows(image, np.array([[50.0, 20.0]]), predicted, [(255, 0, 0)])
+    assert not image.any()
 
 
 def test_masks_are_tinted_in_the_objects_colour_and_outlined() -> None:
     e = scene()
-    picture = Overlay(replace(e, tracks=None, reconstruction=None), OverlayOptions()).draw(0)
+    image = Overlay(replace(e, tracks=None, reconstruction=None), OverlayOptions()).draw(0)
     colour = np.array(object_rgb(1))
-    assert np.abs(picture[50, 85].astype(int) - (0.72 * 90 + 0.28 * colour)).max() <= 1
-    assert (picture[50, 60] == colour).all()
-    assert (picture[100, 20] == 90).all()
+    assert np.abs(image[50, 85].astype(int) - (0.72 * 90 + 0.28 * colour)).max() <= 1
+    assert (image[50, 60] == colour).all()
+    assert (image[100, 20] == 90).all()
 
 
 def test_sparse_points_are_drawn_where_the_camera_sees_them() -> None:
     e = replace(scene(), masks=None, tracks=None)
-    picture = Overlay(e, OverlayOptions()).draw(5)
+    image = Overlay(e, OverlayOptions()).draw(5)
     assert e.reconstruction
     xy_px = e.reconstruction.observation_xy_px[5 * 40 + 1 : 6 * 40]  # without the mover
     inside = ((xy_px > 2) & (xy_px < [W - 2, H - 2])).all(axis=1)
     column, row = np.floor(xy_px[inside]).astype(int).T
-    assert (picture[row, column] == 255).all()
+    assert (image[row, column] == 255).all()
 
 
 def test_scaling_keeps_positions() -> None:
@@ -207,22 +207,22 @@ def test_labels_are_plain_and_short() -> None:
 
 
 def test_the_animation_decodes_to_what_was_drawn() -> None:
-    pictures = list(animate(Overlay(scene(), OverlayOptions())))
-    with av.open(io.BytesIO(encode_animation(pictures, 12.0)), "r") as container:
+    images = list(animate(Overlay(scene(), OverlayOptions())))
+    with av.open(io.BytesIO(encode_animation(images, 12.0)), "r") as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         rate = container.streams.video[0].average_rate
     assert rate == 12
-    assert len(decoded) == len(pictures)
-    error = np.abs(decoded[6].astype(int) - pictures[6]).mean()
+    assert len(decoded) == len(images)
+    error = np.abs(decoded[6].astype(int) - images[6]).mean()
     assert error < 6
 
 
-def test_same_pictures_same_bytes() -> None:
-    pictures = list(animate(Overlay(scene(), OverlayOptions())))
-    first = encode_animation(pictures, 12.0)
+def test_same_images_same_bytes() -> None:
+    images = list(animate(Overlay(scene(), OverlayOptions())))
+    first = encode_animation(images, 12.0)
     for _ in range(6):
-        assert encode_animation([p.copy() for p in pictures], 12.0) == first
-    assert encode_jpeg(pictures[0]) == encode_jpeg(pictures[0].copy())
+        assert encode_animation([p.copy() for p in images], 12.0) == first
+    assert encode_jpeg(images[0]) == encode_jpeg(images[0].copy())
 
 
 def test_drawing_is_fast() -> None:

@@ -39,7 +39,7 @@ def write_video(path: Path, frames: Sequence[U8], *, rate: int = 24, crf: int = 
 
 
 def moving(num_frames: int, width: int = 192, height: int = 128, lightest: int = 255) -> list[U8]:
-    """A textured grey picture that slides by two pixels a frame."""
+    """A textured grey image that slides by two pixels a frame."""
     cells = np.random.default_rng(0).integers(0, lightest, (height // 8, width), np.uint8)
     large = cv2.resize(cells, (width * 8, height), interpolation=cv2.INTER_LINEAR)
     return [

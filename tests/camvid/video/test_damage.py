@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 from av.video.frame import PictureType
 
-from camvid.video.damage import Damage, with_doubts
+from camvid.video.damage import Damage, marked_corrupt
 
 I, P, B = PictureType.I, PictureType.P, PictureType.B  # noqa: E741
 
@@ -47,16 +47,16 @@ def test_a_refused_packet_spoils_what_depends_on_it() -> None:
     damage.lose(Packet(is_disposable=False))
     assert damage.hides(Frame(P))
     assert not damage.hides(KEY)
-    assert damage.hides(KEY, doubtful=True)
+    assert damage.hides(KEY, corrupt_packet=True)
     assert damage.hides(Frame(P))
 
 
 def test_a_count_that_is_off_means_damage_but_not_where_films_join() -> None:
     damaged = [Packet(dts=i, is_corrupt=i == 5) for i in range(30)]
-    assert [i for i, (_, doubtful) in enumerate(with_doubts(damaged)) if doubtful] == [5]
+    assert [i for i, (_, doubtful) in enumerate(marked_corrupt(damaged)) if doubtful] == [5]
     joined = [Packet(dts=i % 20, is_corrupt=i == 18) for i in range(40)]
-    assert not any(doubtful for _, doubtful in with_doubts(joined))
+    assert not any(doubtful for _, doubtful in marked_corrupt(joined))
     cut_on = [Packet(dts=i, is_corrupt=i == 18, is_keyframe=i == 20) for i in range(40)]
-    assert not any(doubtful for _, doubtful in with_doubts(cut_on))
+    assert not any(doubtful for _, doubtful in marked_corrupt(cut_on))
     garbled = [Packet(dts=-999 if i == 8 else i, is_corrupt=i in (5, 8)) for i in range(30)]
-    assert [i for i, (_, doubtful) in enumerate(with_doubts(garbled)) if doubtful] == [5, 8]
+    assert [i for i, (_, doubtful) in enumerate(marked_corrupt(garbled)) if doubtful] == [5, 8]

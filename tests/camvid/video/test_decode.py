@@ -66,7 +66,7 @@ def write_video(
 
 
 def moving(num_frames: int, width: int = 96, height: int = 64) -> list[U8]:
-    """A textured picture that slides by two pixels a frame."""
+    """A textured image that slides by two pixels a frame."""
     texture = np.random.default_rng(0).integers(0, 255, (height // 4, width, 3), np.uint8)
     large = cv2.resize(texture, (width * 4, height), interpolation=cv2.INTER_CUBIC)
     return [np.ascontiguousarray(large[:, 2 * i : 2 * i + width]) for i in range(num_frames)]
@@ -107,7 +107,7 @@ def test_a_plain_video(tmp_path: Path) -> None:
         (180, ["white", "blue", "green", "red"]),
     ],
 )
-def test_the_display_matrix_turns_the_picture(
+def test_the_display_matrix_turns_the_image(
     tmp_path: Path, rotation: int, colours: list[str]
 ) -> None:
     path = write_video(tmp_path / "a.mp4", [quadrants()] * 3, rotation=rotation)
@@ -186,18 +186,18 @@ def test_garbage_in_the_middle_is_left_out_alike_every_time(tmp_path: Path) -> N
         assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
 
 
-def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
+def test_a_folder_of_images_is_a_video(tmp_path: Path) -> None:
     for i, rgb in enumerate(moving(12)):
         cv2.imwrite(str(tmp_path / f"{i}.png"), rgb[..., ::-1])
-    video = probe(str(tmp_path), picture_fps=12)
+    video = probe(str(tmp_path), image_fps=12)
     assert (video.width_px, video.height_px) == (96, 64)
     assert (video.fps, video.num_frames, video.duration_s) == (12, 12, 1.0)
-    frames = list(read_frames(str(tmp_path), picture_fps=12))
+    frames = list(read_frames(str(tmp_path), image_fps=12))
     np.testing.assert_allclose([frame.timestamp_s for frame in frames], np.arange(12) / 12)
     assert all(np.array_equal(a.rgb, b) for a, b in zip(frames, moving(12), strict=True))
 
 
-def test_pictures_of_different_sizes_are_no_video(tmp_path: Path) -> None:
+def test_images_of_different_sizes_are_no_video(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), quadrants())
     cv2.imwrite(str(tmp_path / "1.png"), quadrants(80, 64))
     with pytest.raises(VideoError, match=r"one size, found 96x64 and 80x64 \(1.png\)"):

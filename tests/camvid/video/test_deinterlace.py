@@ -1,4 +1,4 @@
-"""Interlaced films: what the odd and even lines show, and that nothing else is touched."""
+"""Interlaced videos: what the odd and even lines show, and that nothing else is touched."""
 
 from fractions import Fraction
 from pathlib import Path

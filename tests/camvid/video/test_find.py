@@ -27,7 +27,7 @@ def names(found: list[str], folder: Path) -> list[str]:
     return [str(Path(path).relative_to(folder)) for path in found]
 
 
-def test_a_folder_gives_known_videos_and_folders_of_numbered_pictures(folder: Path) -> None:
+def test_a_folder_gives_known_videos_and_folders_of_numbered_images(folder: Path) -> None:
     assert names(find_videos([str(folder)]), folder) == [
         "a.MOV",
         "b.mp4",
@@ -36,7 +36,7 @@ def test_a_folder_gives_known_videos_and_folders_of_numbered_pictures(folder: Pa
     ]
 
 
-def test_a_folder_of_numbered_pictures_named_itself_is_one_video(folder: Path) -> None:
+def test_a_folder_of_numbered_images_named_itself_is_one_video(folder: Path) -> None:
     assert names(find_videos([str(folder / "davis/bear")]), folder) == ["davis/bear"]
 
 
@@ -165,7 +165,7 @@ def test_brackets_in_the_name_of_a_folder_are_no_pattern(tmp_path: Path) -> None
     assert names(found, tmp_path) == ["[2024] trip/a.mp4"]
 
 
-def test_a_glob_of_pictures_is_one_video_in_each_folder(folder: Path) -> None:
+def test_a_glob_of_images_is_one_video_in_each_folder(folder: Path) -> None:
     for i in range(3):
         (folder / f"davis/bear/left_{i}.jpg").touch()
         (folder / f"davis/left_{i}.JPG").touch()
@@ -176,9 +176,11 @@ def test_a_glob_of_pictures_is_one_video_in_each_folder(folder: Path) -> None:
     assert names(find_videos([str(folder / "davis/left_*.*")]), folder) == ["davis/left_*.*"]
 
 
-def test_pictures_named_one_by_one_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_named_one_by_one_are_reported(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert len(find_videos([str(folder / f"davis/bear/{i}.jpg") for i in (1, 2)])) == 2
-    assert "inputs that are pictures, each a video of one frame, 2 in all" in caplog.text
+    assert "inputs that are images, each a video of one frame, 2 in all" in caplog.text
 
 
 def test_twenty_thousand_files_are_found_quickly(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is found in folders, and what is told of the rest."""
+"""What is found in folders, and what is reported of the rest."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from camvid.video.find import find_videos
 from camvid.video.scan import VIDEO_SUFFIXES
 from tests.camvid.video.test_decode import moving, write_video
 
-# FFmpeg's demuxers of moving pictures, and those of their suffixes that are sound or pictures.
+# FFmpeg's demuxers of video, and those of their suffixes that are sound or images.
 DEMUXERS = (
     "mov matroska avi flv asf mpegts mpeg rm ogg nut mxf gif dv h264 hevc vvc m4v h261 obu mjpeg"
     " vc1 vc1test cavsvideo avs2 avs3 yuv4mpegpipe dhav ifv ivr usm vivo xmv moflex ty kux"
@@ -35,7 +35,7 @@ def test_videos_of_rarer_suffixes_are_found(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "avi", "mpegts", "vob", "h264", "flv"])
-def test_a_video_under_another_name_is_told(
+def test_a_video_under_another_name_is_reported(
     tmp_path: Path, container: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_video(tmp_path / "good.mp4", moving(3))
@@ -56,18 +56,18 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert find_videos([str(tmp_path)]) == [str(tmp_path / "c.mp4")]
 
 
-def write_pictures(folder: Path, name: str = "{:05d}.jpg") -> None:
+def write_images(folder: Path, name: str = "{:05d}.jpg") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(3):
         cv2.imwrite(str(folder / name.format(i)), np.full((8, 8, 3), 80 * i, np.uint8))
 
 
-def test_masks_and_depth_beside_the_pictures_are_no_videos(
+def test_masks_and_depth_beside_the_images_are_no_videos(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("JPEGImages/480p/bear", "Annotations/480p/bear", "tum/rgb", "tum/depth"):
-        write_pictures(tmp_path / name)
-    write_pictures(tmp_path / "scene/out", "depth_{:04d}.png")
+        write_images(tmp_path / name)
+    write_images(tmp_path / "scene/out", "depth_{:04d}.png")
     found = [str(Path(path).relative_to(tmp_path)) for path in find_videos([str(tmp_path)])]
     assert found == ["JPEGImages/480p/bear", "tum/rgb"]
     assert "have it read), 3 in all" in caplog.text
@@ -78,11 +78,11 @@ def test_masks_and_depth_beside_the_pictures_are_no_videos(
 def test_posters_of_films_are_no_series(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / f"film{i}.mp4").touch()
-    write_pictures(tmp_path, "film{}.jpg")
+    write_images(tmp_path, "film{}.jpg")
     assert [Path(path).suffix for path in find_videos([str(tmp_path)])] == [".mp4"] * 3
 
 
-def test_a_folder_that_may_not_be_read_is_told(
+def test_a_folder_that_may_not_be_read_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if os.geteuid() == 0:

@@ -20,28 +20,28 @@ T = TypeVar("T")
 _SHAPE = "shape"
 
 
-def unstructure(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Dataclasses, arrays and tuples to dicts, lists and scalars; NaN and infinity to None.
 
-    An array without elements is told by its shape, which no list of lists could keep.
+    An array without elements is given by its shape, which no list of lists could keep.
     """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: unstructure(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): unstructure(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray) and not value.size:
         return {_SHAPE: list(value.shape)}
     if isinstance(value, np.ndarray | np.generic):
-        return unstructure(value.tolist())
+        return to_plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [unstructure(item) for item in value]
+        return [to_plain(item) for item in value]
     return value
 
 
-def structure(hint: type[T], value: Any, where: str = "") -> T:
-    """Builds a value of type `hint` from what `unstructure`, TOML or JSON gave.
+def from_plain(hint: type[T], value: Any, where: str = "") -> T:
+    """Builds a value of type `hint` from what `to_plain`, TOML or JSON gave.
 
     A dataclass that was once stored in another form reads it in its classmethod `upgraded`, which
     turns the old plain value into the present one.
@@ -50,14 +50,14 @@ def structure(hint: type[T], value: Any, where: str = "") -> T:
         ConfigError: an unknown key, a missing key or a value of the wrong type; `where` is the
             dotted name that the message gives.
     """
-    built: Any = _structure(hint, value, where)
+    built: Any = _from_plain(hint, value, where)
     return built
 
 
-def _structure(hint: Any, value: Any, where: str) -> Any:
+def _from_plain(hint: Any, value: Any, where: str) -> Any:
     origin = get_origin(hint)
     if is_dataclass(hint) and isinstance(hint, type):
-        return _structure_dataclass(hint, value, where)
+        return _dataclass(hint, value, where)
     if hint is Any:
         return value
     if origin is Literal:
@@ -74,20 +74,20 @@ def _structure(hint: Any, value: Any, where: str) -> Any:
         key_hint, item_hint = get_args(hint)
         _expect(isinstance(value, Mapping), where, "a table", value)
         return {
-            _structure(key_hint, k, where): _structure(item_hint, v, f"{where}.{k}")
+            _from_plain(key_hint, k, where): _from_plain(item_hint, v, f"{where}.{k}")
             for k, v in value.items()
         }
     return _scalar(hint, value, where)
 
 
-def _structure_dataclass(cls: type, value: Any, where: str) -> Any:
+def _dataclass(cls: type, value: Any, where: str) -> Any:
     value = getattr(cls, "upgraded", _unchanged)(value)
     _expect(isinstance(value, Mapping), where, "a table", value)
     hints = _hints(cls)
     for key in value:
         if key not in hints:
             raise ConfigError(f"unknown key `{_join(where, key)}`{did_you_mean(key, hints)}")
-    built = {k: _structure(hints[k], v, _join(where, k)) for k, v in value.items()}
+    built = {k: _from_plain(hints[k], v, _join(where, k)) for k, v in value.items()}
     try:
         return cls(**built)
     except TypeError as error:
@@ -130,16 +130,16 @@ def _union(members: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in members:
         return None
     present = [m for m in members if m is not type(None)]
-    return _structure(present[0], value, where)
+    return _from_plain(present[0], value, where)
 
 
 def _tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
     _expect(isinstance(value, Sequence) and not isinstance(value, str), where, "a list", value)
     if len(members) == 2 and members[1] is Ellipsis:
-        return tuple(_structure(members[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+        return tuple(_from_plain(members[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     _expect(len(value) == len(members), where, f"{len(members)} values", value)
     return tuple(
-        _structure(m, v, f"{where}[{i}]")
+        _from_plain(m, v, f"{where}[{i}]")
         for i, (m, v) in enumerate(zip(members, value, strict=True))
     )
 
@@ -147,7 +147,7 @@ def _tuple(members: tuple[Any, ...], value: Any, where: str) -> Any:
 def _array(hint: Any, value: Any, where: str) -> Any:
     dtype = get_args(get_args(hint)[1])[0]
     if isinstance(value, Mapping):
-        shape = _structure(tuple[int, ...], value.get(_SHAPE), f"{where}.{_SHAPE}")
+        shape = _from_plain(tuple[int, ...], value.get(_SHAPE), f"{where}.{_SHAPE}")
         _expect(0 in shape, where, "the shape of an array without elements", value)
         return np.zeros(shape, dtype)
     if np.dtype(dtype).kind == "f":  # None stands for NaN; np.array turns it into NaN as float64

@@ -1,4 +1,4 @@
-"""When each picture of a series was taken, read off the numbers in its name."""
+"""Times of a series' images, from the numbers in their names."""
 
 import math
 import re

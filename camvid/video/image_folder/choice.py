@@ -1,4 +1,4 @@
-"""Which of several series in a folder are the images: colour before grey, depth and masks."""
+"""Chooses among several series in a folder: colour before grey, depth and masks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from camvid.errors import VideoError
+from camvid.video.image_folder.file_names import NamedSeries
+from camvid.video.image_folder.pixels import decoded
 from camvid.video.names import writable
-from camvid.video.picture_names import NamedSeries
-from camvid.video.picture_pixels import decoded
 
-_STRAY_RATIO = 0.1  # a series of fewer pictures than this against the longest is not looked at
+_STRAY_RATIO = 0.1  # a series of fewer images than this against the longest is not looked at
 _MIN_LENGTH_RATIO = 0.5  # of fewer than this, it is no rival
 _MAX_LABELS = 16  # colours of a label map; a photograph has thousands
 
@@ -28,7 +28,7 @@ def choose(found: Sequence[NamedSeries], name: str) -> NamedSeries:
         named = " and ".join(f"{writable(s.label)} ({len(s.paths)})" for s in left[:2])
         more = f" and {len(left) - 2} more" if len(left) > 2 else ""
         raise VideoError(
-            f"{name}: must hold one series of pictures, found {named}{more}; give each a folder"
+            f"{name}: must hold one series of images, found {named}{more}; give each a folder"
             f" of its own, or name one by a glob in quotes, as '{writable(left[0].label)}' there"
         )
     return left[0]
@@ -86,6 +86,6 @@ def _pixel_grade(series: NamedSeries) -> int:
 
 
 def _middle(series: NamedSeries) -> Any:
-    """The middle picture as it is stored, [H, W, C]; None where it cannot be decoded."""
+    """The middle image as it is stored, [H, W, C]; None where it cannot be decoded."""
     pixels = decoded(series.paths[len(series.paths) // 2], cv2.IMREAD_UNCHANGED)
     return pixels[..., None] if pixels is not None and pixels.ndim == 2 else pixels

@@ -1,4 +1,4 @@
-"""Cameras that turn in place, on their way through shards into training samples."""
+"""Rotation-only cameras, on their way through shards into training samples."""
 
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from tests.genxd.runs import clip_id, smooth_jpeg
 
 
 @pytest.fixture
-def turning(reconstruction: Reconstruction) -> Reconstruction:
+def rotating(reconstruction: Reconstruction) -> Reconstruction:
     world_from_cam = Rotation.from_euler("y", np.arange(6)[:, None] * 2.0, degrees=True)
-    return Reconstruction.turning(
+    return Reconstruction.rotation_only(
         "rotating",
         np.swapaxes(world_from_cam.as_matrix(), 1, 2),
         K=reconstruction.K,
@@ -43,7 +43,7 @@ def turning(reconstruction: Reconstruction) -> Reconstruction:
 @pytest.fixture
 def store(
     tmp_path: Path,
-    turning: Reconstruction,
+    rotating: Reconstruction,
     masks: ObjectMasks,
     depth: DepthMaps,
     tracks: PointTracks,
@@ -58,21 +58,21 @@ def store(
             make_clip(name), [smooth_jpeg(np.random.default_rng(t)) for t in range(6)]
         )
         none = DepthMaps.none(*depth.depth.shape)
-        for artifact in (make_clip(name), turning, masks, none, tracks, motion, verdict):
+        for artifact in (make_clip(name), rotating, masks, none, tracks, motion, verdict):
             store.save(name, artifact)
         rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
     WriteShardsConfig().build()(store, rows, [])
     return store
 
 
-def test_shards_hold_rotations_and_no_scale(store: ClipStore, turning: Reconstruction) -> None:
+def test_shards_hold_rotations_and_no_scale(store: ClipStore, rotating: Reconstruction) -> None:
     verify_shards(store)
     row = table_from_bytes(store.read_bytes("shards/4d-00000.parquet")).to_pylist()[0]
     stored = np.reshape(row["cam_from_world"], (6, 3, 4))
-    np.testing.assert_array_equal(stored, turning.cam_from_world)
+    np.testing.assert_array_equal(stored, rotating.cam_from_world)
     assert row["scene_scale"] is None
     assert row["zoom"] == [1.0] * 6
-    assert row["K"]["fx"] == turning.K[0, 0]
+    assert row["K"]["fx"] == rotating.K[0, 0]
 
 
 @pytest.mark.parametrize("rule", ["scene", "cameras", "none"])
@@ -80,9 +80,9 @@ def test_rays_of_a_turning_camera_need_no_scale(store: ClipStore, rule: Any) -> 
     options = DataOptions(num_frames=4, height_px=64, width_px=64, scale_rule=rule)
     data = ClipDataset(store.root, options)
     samples = {sample.indicator: sample for sample in (data[i] for i in range(len(data)))}
-    turns, video = samples[2], samples[1]
-    assert (turns.cam_from_world[..., 3] == 0).all()
-    assert np.abs(turns.rays[:, :3]).max() > 0  # directions ...
-    assert np.abs(turns.rays[:, 3:]).max() < 1e-6  # ... through the origin: no moment
+    rotates, video = samples[2], samples[1]
+    assert (rotates.cam_from_world[..., 3] == 0).all()
+    assert np.abs(rotates.rays[:, :3]).max() > 0  # directions ...
+    assert np.abs(rotates.rays[:, 3:]).max() < 1e-6  # ... through the origin: no moment
     assert not video.rays.any()
     assert np.isnan(video.cam_from_world).all()

@@ -1,4 +1,4 @@
-"""Folders of numbered pictures: which series, in which order, at which times, how displayed."""
+"""Folders of numbered images: which series, in which order, at which times, how displayed."""
 
 import struct
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import pytest
 from camvid.artifacts import U8
 from camvid.errors import VideoError
 from camvid.video.decode import read_frames
-from camvid.video.pictures import picture_series
+from camvid.video.image_folder.series import image_series
 from camvid.video.probe import probe
 from tests.camvid.video.test_decode import corner_colours, moving, quadrants
 
@@ -25,8 +25,8 @@ def touch(folder: Path, names: Sequence[str]) -> Path:
 
 
 def check_times(folder: Path, names: Sequence[str], times_s: Sequence[float], fps: float) -> None:
-    """The folder's pictures are these, at these times, and nothing is left out."""
-    series = picture_series(str(touch(folder, names)), 24)
+    """The folder's images are these, at these times, and nothing is left out."""
+    series = image_series(str(touch(folder, names)), 24)
     assert [path.name for path in series.paths] == list(names)
     np.testing.assert_allclose(series.times_s, times_s, atol=1e-6)
     assert series.fps == pytest.approx(fps, rel=1e-4)
@@ -68,7 +68,7 @@ def test_suffixes_may_alternate(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("stride", [2, 5, 10])
-def test_every_nth_picture_is_no_hole(tmp_path: Path, stride: int) -> None:
+def test_every_nth_image_is_no_hole(tmp_path: Path, stride: int) -> None:
     check_times(tmp_path, [f"{1 + stride * i:06d}.jpg" for i in range(NUM)], EVEN, 24)
 
 
@@ -77,7 +77,7 @@ def test_a_hole_in_the_numbers_is_a_hole_in_time(tmp_path: Path) -> None:
     check_times(tmp_path, [f"{i:04d}.jpg" for i in numbers], np.array(numbers) / 24, 24)
 
 
-def test_every_second_picture_with_a_hole(tmp_path: Path) -> None:
+def test_every_second_image_with_a_hole(tmp_path: Path) -> None:
     numbers = [0, 2, 4, 6, 12, 14, 16]
     check_times(tmp_path, [f"{i}.jpg" for i in numbers], np.array(numbers) / 48, 24)
 
@@ -108,7 +108,7 @@ def test_names_that_hold_times(tmp_path: Path, name) -> None:
 
 def test_whole_milliseconds_are_times(tmp_path: Path) -> None:
     times_ms = [0, 33, 67, 100, 133, 167, 200]
-    series = picture_series(str(touch(tmp_path, [f"{ms:06d}.jpg" for ms in times_ms])), 30)
+    series = image_series(str(touch(tmp_path, [f"{ms:06d}.jpg" for ms in times_ms])), 30)
     np.testing.assert_allclose(series.times_s, np.array(times_ms) / 33 / 30)
 
 
@@ -118,7 +118,7 @@ def test_a_count_of_its_own_in_each_second_gives_the_order_alone(tmp_path: Path)
 
 
 def chosen(folder: Path) -> tuple[str, int]:
-    series = picture_series(str(folder), 24)
+    series = image_series(str(folder), 24)
     return series.paths[0].name, len(series.paths)
 
 
@@ -128,7 +128,7 @@ def test_images_go_before_depth_and_masks(tmp_path: Path, other: str, suffix: st
     touch(tmp_path, [f"rgb_{i:04d}.png" for i in range(NUM)])
     touch(tmp_path, [f"{other}_{i:04d}{suffix}" for i in range(NUM + 3)])
     assert chosen(tmp_path) == ("rgb_0000.png", NUM)
-    assert picture_series(str(tmp_path), 24).left_out == (f"{NUM + 3} of {other}_*{suffix}",)
+    assert image_series(str(tmp_path), 24).left_out == (f"{NUM + 3} of {other}_*{suffix}",)
 
 
 def test_replica_and_nerf_folders(tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ def test_replica_and_nerf_folders(tmp_path: Path) -> None:
     assert chosen(tmp_path) == ("frame000000.jpg", NUM)
 
 
-def write(folder: Path, name: str, pictures: Sequence[np.ndarray]) -> None:
-    for i, picture in enumerate(pictures):
-        bgr = picture[..., ::-1] if picture.ndim == 3 else picture
+def write(folder: Path, name: str, images: Sequence[np.ndarray]) -> None:
+    for i, image in enumerate(images):
+        bgr = image[..., ::-1] if image.ndim == 3 else image
         cv2.imwrite(str(folder / name.format(i)), bgr)
 
 
@@ -195,13 +195,13 @@ def test_a_glob_chooses_between_series(tmp_path: Path) -> None:
     assert probe(str(tmp_path / "right_*.*")).num_frames == NUM
 
 
-def test_what_is_left_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_left_out_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "{:04d}.png", moving(NUM))
     write(tmp_path, "old_{}.png", moving(2))
     touch(tmp_path, ["cover.png", "01.png"])
     assert probe(str(tmp_path)).num_frames == NUM
     left_out = "2 of old_*.png; 2 without a number of their own (01.png, cover.png)"
-    assert f"pictures left out: {left_out}" in caplog.text
+    assert f"images left out: {left_out}" in caplog.text
 
 
 def test_tum_names_through_probe_and_reading(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_tum_names_through_probe_and_reading(tmp_path: Path) -> None:
     assert all(np.array_equal(f.rgb, rgb) for f, rgb in zip(frames, moving(NUM), strict=True))
 
 
-def test_the_same_pictures_at_another_pace_are_another_video(tmp_path: Path) -> None:
+def test_the_same_images_at_another_pace_are_another_video(tmp_path: Path) -> None:
     for name, step in (("even", 1), ("holes", 7)):
         (tmp_path / name).mkdir()
         for i, rgb in enumerate(moving(4)):
@@ -233,7 +233,7 @@ def jpegs(folder: Path, num: int) -> list[Path]:
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "smeared", "gone", "folder"])
-def test_a_damaged_picture_is_a_hole_in_time(
+def test_a_damaged_image_is_a_hole_in_time(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = jpegs(tmp_path, NUM)[5]
@@ -256,20 +256,20 @@ def test_a_damaged_picture_is_a_hole_in_time(
     kept = [*range(5), *range(6, NUM)]
     frames = list(read_frames(str(tmp_path)))
     np.testing.assert_allclose([f.timestamp_s for f in frames], np.array(kept) / 24)
-    assert f"1 of {NUM} pictures left out, not decodable: 0005.jpg" in caplog.text
+    assert f"1 of {NUM} images left out, not decodable: 0005.jpg" in caplog.text
     video = probe(str(tmp_path))
     assert (video.num_frames, video.duration_s) == (NUM - 1, pytest.approx(NUM / 24))
 
 
 @pytest.mark.parametrize("first", [0, 7])
-def test_a_few_pictures_of_another_size_are_left_out(
+def test_a_few_images_of_another_size_are_left_out(
     tmp_path: Path, first: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = jpegs(tmp_path, 20)
     cv2.imwrite(str(paths[first]), quadrants(64, 36))
     assert probe(str(tmp_path)).num_frames == 19
     assert probe(str(tmp_path)).width_px == 320
-    assert f"1 of 20 pictures left out, of another size: 64x36 ({paths[first].name})" in caplog.text
+    assert f"1 of 20 images left out, of another size: 64x36 ({paths[first].name})" in caplog.text
 
 
 def test_a_mix_of_sizes_is_an_error(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
 
 
-def test_exif_turns_every_picture(tmp_path: Path) -> None:
+def test_exif_turns_every_image(tmp_path: Path) -> None:
     for i in range(NUM):
         upright = quadrants()[..., ::-1]
         lying = np.ascontiguousarray(np.rot90(upright)) if i % 2 else upright
@@ -307,8 +307,8 @@ def test_other_kinds_of_png(tmp_path: Path, depth: str) -> None:
             opaque = np.full((*rgb.shape[:2], 1), 255, np.uint8)
             opaque[:, :48] = 0
             return np.concatenate([bgr, opaque], axis=2)
-        picture = rgb[..., 0] if depth.startswith("grey") else bgr
-        return picture.astype(np.uint16) * 257 if depth.endswith("16") else picture
+        image = rgb[..., 0] if depth.startswith("grey") else bgr
+        return image.astype(np.uint16) * 257 if depth.endswith("16") else image
 
     for i, rgb in enumerate(moving(4)):
         cv2.imwrite(str(tmp_path / f"{i}.png"), stored(rgb))
@@ -324,7 +324,7 @@ def test_a_glob_in_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
         probe(str(tmp_path / "gone/left_*.png"))
 
 
-def test_no_numbered_picture_is_one_line(tmp_path: Path) -> None:
+def test_no_numbered_image_is_one_line(tmp_path: Path) -> None:
     touch(tmp_path, ["cover.png", "notes.txt"])
-    with pytest.raises(VideoError, match="found a folder without numbered pictures"):
+    with pytest.raises(VideoError, match="found a folder without numbered images"):
         probe(str(tmp_path))

@@ -1,4 +1,4 @@
-"""One picture file as it is meant to be seen, or the finding that it is damaged."""
+"""Reads one image file as it is displayed, or finds that it is damaged."""
 
 import functools
 from pathlib import Path
@@ -13,7 +13,7 @@ from camvid.artifacts import U8
 
 
 def rgb_of(path: Path) -> U8 | None:
-    """The picture as it is displayed, [H, W, 3]; None where it is damaged.
+    """The image as it is displayed, [H, W, 3]; None where it is damaged.
 
     EXIF turns it, transparent pixels lie over black, 16 bits become 8.
     """
@@ -54,7 +54,7 @@ def _alpha(path: Path) -> Any:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _is_torn(path: str, _mtime_ns: int) -> bool:
-    """Whether a JPEG is damaged inside: OpenCV would hand out its smear as a picture.
+    """Whether a JPEG is damaged inside: OpenCV would hand out its smear as an image.
 
     FFmpeg notices some 8 in 10 of JPEGs with 400 bytes lost or overwritten, and takes no whole one
     (progressive, grey, CMYK, restart markers, trailing data) for damaged.

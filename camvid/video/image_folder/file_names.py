@@ -1,4 +1,4 @@
-"""Folders of numbered pictures: which names make one series, and in which order."""
+"""Groups numbered images into series by their names, in order."""
 
 import glob
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePath
 
-from camvid.video.picture_times import (
+from camvid.video.image_folder.times import (
     Parts,
     clock_in_names,
     dated,
@@ -16,7 +16,7 @@ from camvid.video.picture_times import (
     seconds_in_names,
 )
 
-PICTURE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .ppm .pgm .pnm .jp2".split())
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .ppm .pgm .pnm .jp2".split())
 _SPELLINGS = {".jpeg": ".jpg", ".tiff": ".tif"}
 _DIGITS = re.compile(r"([0-9]+)")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -33,11 +33,11 @@ _NEUTRAL_WORDS = frozenset("map maps image images img frame frames gt left right
 
 @dataclass(frozen=True, slots=True)
 class NamedSeries:
-    """Pictures whose names differ in their number alone, in order."""
+    """Images whose names differ in their number alone, in order."""
 
     label: str  # a glob of the names, `rgb_*.png`
     paths: tuple[Path, ...]
-    times_s: tuple[float, ...] = ()  # from the first picture; read off the names
+    times_s: tuple[float, ...] = ()  # from the first image; read off the names
     has_clock: bool = False  # the names hold seconds, not only a count
 
     @property
@@ -60,15 +60,15 @@ def names_maps(name: str) -> bool:
     return bool(words & _MAP_WORDS) and words <= _MAP_WORDS | _NEUTRAL_WORDS
 
 
-def is_picture(name: str) -> bool:
-    """Whether the name is that of a picture that is not hidden."""
-    return not name.startswith(".") and PurePath(name).suffix.lower() in PICTURE_SUFFIXES
+def is_image(name: str) -> bool:
+    """Whether the name is that of an image that is not hidden."""
+    return not name.startswith(".") and PurePath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def series_in(paths: Iterable[Path], fps: float) -> tuple[list[NamedSeries], list[Path]]:
-    """The series among the pictures, longest first; and the pictures that belong to none.
+    """The series among the images, longest first; and the images that belong to none.
 
-    `fps` is the rate of counted pictures. Numbers that never vary belong to the name
+    `fps` is the rate of counted images. Numbers that never vary belong to the name
     (`frame_0001_320x180.jpg`); the case of names and suffixes does not matter.
     """
     groups: dict[tuple[str, ...], list[Path]] = defaultdict(list)
@@ -90,7 +90,7 @@ def series_in(paths: Iterable[Path], fps: float) -> tuple[list[NamedSeries], lis
 
 
 def _by_format(group: list[Path]) -> list[list[Path]]:
-    """One series may mix formats, unless two of its pictures then bear the same number."""
+    """One series may mix formats, unless two of its images then bear the same number."""
     formats: dict[str, list[Path]] = defaultdict(list)
     for path in group:
         formats[_format(path)].append(path)
@@ -105,7 +105,7 @@ def _format(path: Path) -> str:
 
 
 def _without_twins(group: list[Path]) -> tuple[list[Path], list[Path]]:
-    """The pictures with each number once, and those left over (`1.jpg` beside `01.jpg`)."""
+    """The images with each number once, and those left over (`1.jpg` beside `01.jpg`)."""
     first: dict[tuple[str | int, ...], Path] = {}
     for path in group:
         parts = _DIGITS.split(path.stem)
@@ -137,7 +137,7 @@ def _series(group: list[Path], fps: float) -> list[NamedSeries]:
     if dated(names):
         place = {row: i / fps for i, row in enumerate(sorted(rows))}
         return [_ordered(group, [place[row] for row in rows], varying)]
-    # No number tells every picture from every other: the one with the fewest values (`cam2_0007`)
+    # No number tells every image from every other: the one with the fewest values (`cam2_0007`)
     # names the series.
     which = min(varying, key=lambda i: len({row[i] for row in rows}))
     nested: dict[int, list[Path]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Films whose clocks lie, restart or are missing, that are damaged or change: nothing in silence.
+"""Videos whose clocks lie, restart or are missing, that are damaged or change: nothing in silence.
 
 Probe, both ways of cutting and the shot detector must agree about them.
 """
@@ -51,7 +51,7 @@ def nearest(rgb: U8, others: Sequence[U8]) -> int:
 
 
 def retimed(path: Path, frames: Sequence[U8], times_s: Sequence[float]) -> str:
-    """A film whose frames lie at these times, on a clock of 90 kHz."""
+    """A video whose frames lie at these times, on a clock of 90 kHz."""
     pts = [round(time_s * 90000) for time_s in times_s]
     return write_video(path, frames, pts=pts, rate=90000)
 
@@ -141,7 +141,7 @@ def corrupted(path: str, begin: float, end: float) -> str:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_a_hole_of_damaged_frames_is_a_cut_and_is_told(
+def test_a_hole_of_damaged_frames_is_a_cut_and_is_reported(
     tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     frames = moving(144, 320, 180)
@@ -195,7 +195,7 @@ def test_a_change_of_size_is_a_cut(tmp_path: Path) -> None:
 
 
 def test_two_streams(tmp_path: Path) -> None:
-    """The default one is the film; where none is marked, or a preview is, the largest."""
+    """The default one is the main one; where none is marked, or a preview is, the largest."""
     large = moving(24, 192, 128)
     preview, other = ([np.zeros((*size, 3), np.uint8)] * 24 for size in ((48, 64), (96, 128)))
 

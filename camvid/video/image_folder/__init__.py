@@ -1,0 +1,1 @@
+"""Folders of numbered images as videos: which images belong together, in which order, and when."""
