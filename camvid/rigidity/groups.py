@@ -1,5 +1,7 @@
 """Tracks off all masks that move together: things that no mask holds yet."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -69,8 +71,9 @@ def _amid(
         here, there = np.flatnonzero(seen[group]), np.flatnonzero(seen[others])
         if len(here) and len(there):
             tree = KDTree(tracks.xy_px[t, group[here]])
-            far, place = tree.query(tracks.xy_px[t, others[there]], distance_upper_bound=reach_px)
-            close = np.isfinite(far)
+            query = tracks.xy_px[t, others[there]]
+            found: Any = tree.query(query, distance_upper_bound=reach_px)  # far [n], place [n]
+            close = np.isfinite(found[0])
             num_close[there[close]] += 1
-            nearest[there[close]] = here[place[close]]
+            nearest[there[close]] = here[found[1][close]]
     return np.where(2 * num_close > tracks.visible[:, others].sum(axis=0), nearest, -1)

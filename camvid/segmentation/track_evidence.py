@@ -6,6 +6,7 @@ to say by itself what moves, tells on which side of an outline a pixel lies.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,8 @@ def track_evidence(
         tree = KDTree(np.hstack([xy[t, index] * units[0], step[index] * units[1]]))
         query = np.hstack([grid[where] * units[0], _flow_at(flow, t)[where] * units[1]])
         num = min(options.num_nearest, len(index))
-        far, nearest = tree.query(query, k=np.arange(1, num + 1))
+        ranks: Any = np.arange(1, num + 1)  # a list of ranks gives [n, num] for one, too
+        far, nearest = tree.query(query, k=ranks)
         # A thing that turns or bends loses its tracks: what moves unlike all of them moves, too.
         nearest = np.hstack([moves[index][nearest], np.ones((len(far), 1))])
         far = np.hstack([far, np.full((len(far), 1), options.stranger)])
@@ -80,9 +82,9 @@ def _steps(tracks: PointTracks, xy: F32, t: int) -> tuple[F32, np.ndarray]:
     first = np.where(tracks.visible[before], before, t)
     last = np.where(tracks.visible[after], after, t)
     every = np.arange(xy.shape[1])
-    step = xy[last, every] - xy[first, every]
     span = last - first
-    return step / np.maximum(span, 1)[:, None], tracks.visible[t] & (span > 0)
+    step = (xy[last, every] - xy[first, every]) / np.maximum(span, 1).astype(np.float32)[:, None]
+    return step, tracks.visible[t] & (span > 0)
 
 
 def _flow_at(flow: ClipFlow, t: int) -> F32:
