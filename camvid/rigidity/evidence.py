@@ -19,6 +19,7 @@ from camvid.rigidity.static_points import StaticPoints
 NUM_COSINES = 8  # per axis: over 2 s, motion up to 2 Hz; faster is white noise
 DEGREES = 4.0  # of freedom of the noise scale's prior
 _NEGLIGIBLE = 1e-3  # weight of a track
+_LEAST_PX = 0.005  # noise: where an image stands still, tracks do not err at all
 _LOOSE, _HELD = 1e-6, 1e6  # precision, 1/px^2, of a free and of a held parameter
 
 
@@ -131,4 +132,5 @@ def refit_noise(tracks: Compressed, noise: Spectrum, static: F64) -> Spectrum:
     # Scales of tracks and of the clip are told apart only by the prior: this brings their mean back
     # to 1 (parameter-expanded EM, Liu, Rubin and Wu 1998), where plain EM takes a hundred steps.
     common = float(np.sqrt(use.sum() / (use * scale).sum()))
-    return Spectrum(float(np.sqrt(white)) * common, slow_px * common)
+    white_px = max(float(np.sqrt(white)) * common, _LEAST_PX)
+    return Spectrum(white_px, np.maximum(slow_px * common, _LEAST_PX))

@@ -102,14 +102,15 @@ def test_what_was_damaged_is_made_anew(
 ) -> None:
     harm(run, DepthMaps, cut_off)
     harm(run, MotionReport, emptied)
-    harm(run, PointTracks, altered)  # of the right size: found when measure_motion reads it
+    harm(run, PointTracks, altered)  # of the right size: found when verify reads it
     run.remove(run.artifact_name(clip_of(run), ObjectMasks))
     rows: list[ClipRow] = []
     execute = in_process.run if where == "process" else ray_executor()
     curate([video], run.root, CurateConfig(), execute, rows.append)
     assert [row.status for row in rows] == ["ok"], "the clip is one row, however often tried"
     made = {record.stage for record in rows[0].records if not record.reused}
-    assert made == {"track", "measure_motion"}, "the others were made before the damage was met"
+    lost = {"track", "verify", "align_depth", "measure_motion"}
+    assert made == lost, "the others are whole"
     assert_as_before(run, whole)
 
 

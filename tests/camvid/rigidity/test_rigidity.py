@@ -1,6 +1,6 @@
 """Points of which it is known whether they move, seen by cameras of every kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -208,3 +208,12 @@ def test_refitting_finds_slow_noise():
         noise = refit_noise(seen, noise, whole.astype(float))
     assert noise.slow_px[2] == pytest.approx(0.5, rel=0.2)
     assert noise.white_px == pytest.approx(NOISE_PX, rel=0.1)
+
+
+def test_an_image_that_stands_still_has_no_noise_and_no_motion():
+    world = make(np.tile(np.eye(3, 4), (T, 1, 1)))
+    still = np.repeat(world.tracks.xy_px[:1], T, axis=0)
+    tracks = replace(world.tracks, xy_px=still, visible=np.repeat(world.tracks.visible[:1], T, 0))
+    cameras = Cameras(K_of_all(), world.pose)
+    found = estimate_rigidity(tracks, world.owner, cameras, SIZE_PX, FPS, RigidityOptions())
+    assert (found.log_ratio[np.isfinite(found.log_ratio)] < 0).all()
