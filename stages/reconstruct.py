@@ -36,7 +36,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks)
     writes: ClassVar[type] = Reconstruction
 
