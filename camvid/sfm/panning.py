@@ -32,6 +32,8 @@ class PanningOptions:
     inlier_quantile: float = 0.5  # of a frame's tracks: the rest may be movers
     max_iterations: int = 15
     min_step: float = 1e-6  # radians, and shares of the focal length: smaller ends the adjustment
+    # Tracks of a camera that travels may lead ever further off, to zooms beyond all numbers.
+    max_step: float = 1.0  # of any number; a longer step is cut short as a whole
     min_loss_scale_px: float = 0.3
     loss_scale_over_median: float = 3.0  # of the errors: what is off by more are movers
     prior_focal: float = 0.9  # of the longer side: what a lens is before it is seen to be ...
@@ -190,6 +192,7 @@ def _adjusted(
         gradient = weighted.T @ residual.ravel()
         gradient[focal_at] += precision * (state.log_focal - prior)
         step = np.where(held > 0, 0.0, -solver.solve(gradient))
+        step *= options.max_step / max(float(np.abs(step).max()), options.max_step)
         variance = noise * float(solver.solve(of_focal)[focal_at])
         state = _stepped(state, step)
         if np.abs(step[: focal_at + 1]).max() < options.min_step:

@@ -123,11 +123,14 @@ def _sha256(path: Path) -> str:
 
 
 def _sha256_of_images(series: ImageSeries) -> str:
-    """Of the images and their times: the same images at another pace are another video."""
+    """Of the images and their times: the same images at another pace are another video.
+
+    Times to the last bit: they are stored with the frames, whose bytes copies must agree on.
+    """
     spelled: list[str] = []
     for path, time_s in zip(series.paths, series.times_s, strict=True):
         try:
-            spelled.append(f"{_sha256(path)}{time_s:.6f}")
+            spelled.append(f"{_sha256(path)}{float(time_s).hex()}")
         except OSError:  # left out as damaged
-            spelled.append(f"{time_s:.6f}")
+            spelled.append(float(time_s).hex())
     return hashlib.sha256("".join(spelled).encode()).hexdigest()

@@ -57,7 +57,7 @@ def test_what_is_named_changes_and_constants_stay_as_they_were() -> None:
             "unknown key `stage.size.noise_px`; did you mean",
         ),
         ({"inner": {}}, "unknown key `stage.inner`"),
-        ({"wrod": "b"}, "unknown key `stage.wrod`; did you mean `word`?"),
+        ({"wordx": "b"}, "unknown key `stage.wordx`; did you mean `word`?"),
         ({"size": 3}, "`stage.size` must be a table, got 3"),
         ({"word": {"x": 1}}, "`stage.word` must be a text"),
         ({"size": {"most_px": 1.5}}, "`stage.size.most_px` must be a whole number, got 1.5"),

@@ -1,5 +1,7 @@
 """Cameras that turn in place: rotations, focal length and zoom from tracks of known scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,17 @@ def test_a_zoom_is_a_focal_length_per_frame(scene_of):
     assert found.K[0, 0] == pytest.approx(focal_px[0], rel=0.01)
     np.testing.assert_allclose(found.zoom, focal_px / focal_px[0], rtol=0.002)
     assert rotation_error_deg(found, scene) < 0.03
+
+
+def test_no_step_is_longer_than_allowed(scene_of):
+    """Where no camera fits, steps would grow until numbers overflow."""
+    scene = scene_of(STILL, 25 * (T - 0.5), num_points=1200, lifetime=16)
+    short = replace(OPTIONS, max_step=1e-4)
+    found = solve_turning_camera(
+        scene.tracks, WIDTH, HEIGHT, focal_px=600.0, zooms=False, options=short
+    )
+    assert found.K[0, 0] != pytest.approx(600, rel=1e-5)
+    assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * OPTIONS.max_iterations)
 
 
 def test_a_turn_too_small_for_the_focal_length_says_so(scene_of):

@@ -225,6 +225,19 @@ def test_the_same_images_at_another_pace_are_another_video(tmp_path: Path) -> No
     assert probe(str(tmp_path / "even")).video_id != probe(str(tmp_path / "holes")).video_id
 
 
+def test_times_that_differ_by_their_rounding_alone_are_another_video(tmp_path: Path) -> None:
+    """Frames are stored with their times: copies that share an identity must share every byte."""
+    counted, named = tmp_path / "counted", tmp_path / "named"
+    counted.mkdir()
+    named.mkdir()
+    write(counted, "{:04d}.png", list(moving(6)))
+    for k, file in enumerate(sorted(counted.iterdir())):
+        (named / f"{1305031102.0 + round(k / 24, 6):.6f}.png").write_bytes(file.read_bytes())
+    first, second = (probe(str(tmp_path / name), image_fps=24.0) for name in ("counted", "named"))
+    assert first.fps == pytest.approx(second.fps, rel=1e-4)
+    assert first.video_id != second.video_id
+
+
 def jpegs(folder: Path, num: int) -> list[Path]:
     paths = [folder / f"{i:04d}.jpg" for i in range(num)]
     for path, rgb in zip(paths, moving(num, 320, 180), strict=True):
