@@ -37,27 +37,31 @@ def best_start(
 
     From a wrong beginning mapping may settle in a valley that looks well from inside: all
     registered, a third of a pixel of error. Two ways seldom settle in the same wrong one, so the
-    search ends as soon as another way comes to the best solution so far.
+    search ends as soon as another way comes to the best solution so far. One whose lens the last
+    round still changed has not settled: on a short way all of them slide along the same valley.
     """
     test = held_out.where(np.isin(held_out.frame, keyframes))
     test = test.lasting(options.min_held_out_keyframes)
-    best, least_px = None, np.inf
+    best, least_px, settled = None, np.inf, False
     for mapped in map_keyframes(used, keyframes, num_frames, *size_px, mapping):
-        cameras = mapped
-        for cameras in adjust_keyframes(mapped, used, num_tracks, *size_px, adjustment):
-            if best is not None and _same(best, cameras, options):
+        before, cameras = mapped, mapped
+        for adjusted in adjust_keyframes(mapped, used, num_tracks, *size_px, adjustment):
+            if best is not None and settled and _same(best, adjusted, options):
                 return best
+            before, cameras = cameras, adjusted
         error_px = held_out_error_px(cameras, test, num_tracks)
         if error_px < least_px:
             best, least_px = cameras, error_px
+            settled = _focals_apart(before, cameras) <= options.same_focal
     return best
 
 
 def _same(cameras: Cameras, other: Cameras, options: StartOptions) -> bool:
     """Whether the other solution, which poses no more frames, agrees in lens and path."""
     both = cameras.registered & other.registered
-    focals_apart = abs(float(np.log(other.K[0, 0] / cameras.K[0, 0])))
-    if focals_apart > options.same_focal or (other.registered & ~cameras.registered).any():
+    if _focals_apart(cameras, other) > options.same_focal:
+        return False
+    if (other.registered & ~cameras.registered).any():
         return False
     if 2 * both.sum() <= cameras.registered.sum():
         return False
@@ -65,3 +69,8 @@ def _same(cameras: Cameras, other: Cameras, options: StartOptions) -> bool:
     scale, rotation, translation = align_sim3(other_path, path)
     apart = np.linalg.norm(scale * other_path @ rotation.T + translation - path, axis=1)
     return bool(apart.max() <= options.same_path * np.linalg.norm(np.ptp(path, axis=0)))
+
+
+def _focals_apart(cameras: Cameras, other: Cameras) -> float:
+    """Relative."""
+    return abs(float(np.log(other.K[0, 0] / cameras.K[0, 0])))
