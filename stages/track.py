@@ -38,7 +38,7 @@ class Track:
     """Frames, MovableMasks -> PointTracks."""
 
     name: ClassVar[str] = "track"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[type, ...]] = (Frames, MovableMasks)
     writes: ClassVar[type] = PointTracks
 

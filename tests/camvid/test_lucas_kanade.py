@@ -90,6 +90,20 @@ def test_tracks_survive_one_unreadable_frame():
     assert not tracks.visible[4].any()
 
 
+def test_tracks_outlive_frames_that_are_blurred():
+    gray = warped(8)
+    for t in (1, 3, 5):
+        gray[t] = cv2.GaussianBlur(gray[t], (21, 1), 4)
+    tracks = track_regions(gray, no_objects(gray), OPTIONS)
+    first = tracks.query_frame == 0
+    through = first & tracks.visible[6]
+    assert through.sum() > 20
+    assert tracks.visible[1, through].mean() > 0.5
+    start = tracks.xy_px[0, through] - 0.5
+    truth = start @ motion(6)[:, :2].T + motion(6)[:, 2] + 0.5
+    assert np.median(np.linalg.norm(tracks.xy_px[6, through] - truth, axis=1)) < 0.1
+
+
 def test_flat_pictures_have_no_tracks():
     gray = np.full((5, 60, 80), 90, np.uint8)
     tracks = track_regions(gray, no_objects(gray), OPTIONS)
