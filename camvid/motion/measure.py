@@ -37,7 +37,7 @@ from camvid.outcome import Reason
 from camvid.reasons import Why
 from camvid.rigidity.estimate import held_to_depths
 from camvid.rigidity.posterior import posterior
-from camvid.rigidity.sightings import cameras_of
+from camvid.rigidity.sightings import Cameras, background_homographies, cameras_of
 
 __all__ = ["MotionOptions", "measure_motion"]
 
@@ -51,16 +51,16 @@ def measure_motion(
     rigidity: Rigidity,
     options: MotionOptions,
 ) -> MotionReport:
-    """Strength of every object, against posed cameras or, where none travels, homographies.
+    """Strength of every object: against posed cameras, or homographies where no depth is known.
 
     Args:
         tracks: with the objects of the masks as their `object_id`.
         rigidity: of the same tracks, under the same cameras.
     """
     size_px = clip.width_px, clip.height_px
-    posed = reconstruction.has_trajectory
+    posed = reconstruction.has_trajectory and bool(depth.valid.any())
     world = StaticWorld(
-        cameras=cameras_of(reconstruction, tracks, tracks.object_id, size_px),
+        cameras=_cameras(reconstruction, tracks, size_px, posed=posed),
         tracks=tracks,
         depths=_depths(depth, masks, tracks, options, posed=posed),
         side_px=np.array(size_px, np.float64),
@@ -81,6 +81,7 @@ def measure_motion(
     pairs = choose_pairs(
         seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s
     )
+    pairs = pairs[world.cameras.in_one_part(pairs)]
     known = np.isfinite(moves.track_moves)
     seen = np.maximum(tracks.visible.sum(axis=0), 1)
     evidence = TrackEvidence(
@@ -93,6 +94,15 @@ def measure_motion(
     )
     calm_doubt = min(1.0, options.calm_doubt_per_s / clip.fps)
     return _report(masks, reconstruction, tracks, evidence, options, calm_doubt, posed=posed)
+
+
+def _cameras(
+    reconstruction: Reconstruction, tracks: PointTracks, size_px: tuple[int, int], *, posed: bool
+) -> Cameras:
+    """Those of the reconstruction, unless it travels where no depth is known."""
+    if reconstruction.has_trajectory and not posed:
+        return background_homographies(tracks, tracks.object_id, size_px)
+    return cameras_of(reconstruction, tracks, tracks.object_id, size_px)
 
 
 def _depths(

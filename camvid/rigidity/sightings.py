@@ -23,11 +23,18 @@ class Cameras(NamedTuple):
 
     K: F64  # [T, 3, 3]
     cam_from_world: F64  # [T, 3, 4]; NaN where not known
+    part: I32 | None = None  # [T] poses are in one frame of reference per part; None: all in one
 
     @property
     def posed(self) -> Bool:
         """[T]"""
         return np.asarray(np.isfinite(self.cam_from_world).all(axis=(1, 2)))
+
+    def in_one_part(self, pairs: I32) -> Bool:
+        """Of which pairs of frames [Q, 2] the relative pose is known, where both have one."""
+        if self.part is None:
+            return np.ones(len(pairs), bool)
+        return np.asarray(self.part[pairs[:, 0]] == self.part[pairs[:, 1]])
 
     @property
     def extent(self) -> float:
@@ -73,8 +80,13 @@ class Sightings(NamedTuple):
 
 
 def sightings_of(tracks: PointTracks, cameras: Cameras) -> Sightings:
-    """The sightings of all tracks in posed frames."""
-    track, frame = np.nonzero((tracks.visible & cameras.posed[:, None]).T)
+    """The sightings of all tracks in posed frames: those in the part where each is seen most."""
+    seen = tracks.visible & cameras.posed[:, None]
+    if cameras.part is not None:
+        parts = range(int(cameras.part.max(initial=0)) + 1)
+        counts = np.stack([seen[cameras.part == part].sum(axis=0) for part in parts])
+        seen &= cameras.part[:, None] == counts.argmax(axis=0)
+    track, frame = np.nonzero(seen.T)
     size = tracks.visible.shape[1], len(track)
     start = np.searchsorted(track, np.arange(size[0] + 1)).astype(np.int32)
     return Sightings(
@@ -95,31 +107,48 @@ def cameras_of(
     """
     if found.has_cameras and np.isfinite(found.K).all():
         return Cameras(found.K_per_frame, found.cam_from_world)
-    side = float(max(size_px))  # of a fixed camera the lens is not known, nor needed
-    lens = np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
-    pose = found.cam_from_world
     if not found.has_cameras:
-        pose = _chained_homographies(tracks, owner == 0, lens)
-    return Cameras(np.broadcast_to(lens, (len(pose), 3, 3)), pose)
+        return background_homographies(tracks, owner, size_px)
+    return _of_any_lens(found.cam_from_world, size_px)
 
 
-def _chained_homographies(tracks: PointTracks, background: Bool, K: F64) -> F64:
-    """[T, 3, 4] from the rays of frame 0 to those of each frame, through frames between.
+def background_homographies(tracks: PointTracks, owner: U16, size_px: tuple[int, int]) -> Cameras:
+    """Homographies of the background's tracks, which need neither poses nor depth."""
+    lens = _any_lens(size_px)
+    chain, part = _chained_homographies(tracks, owner == 0, lens)
+    return _of_any_lens(chain, size_px)._replace(part=part)
 
-    Over a frame that cannot be read, from the last one before it. NaN where too few tracks are
-    shared with the frames just before.
+
+def _of_any_lens(pose: F64, size_px: tuple[int, int]) -> Cameras:
+    return Cameras(np.broadcast_to(_any_lens(size_px), (len(pose), 3, 3)), pose)
+
+
+def _any_lens(size_px: tuple[int, int]) -> F64:
+    """[3, 3] for where the lens is not known, nor needed."""
+    side = float(max(size_px))
+    return np.array([[side, 0, size_px[0] / 2], [0, side, size_px[1] / 2], [0, 0, 1]])
+
+
+def _chained_homographies(tracks: PointTracks, background: Bool, K: F64) -> tuple[F64, I32]:
+    """([T, 3, 4] from the rays of each part's first frame to those of each frame, part [T]).
+
+    Over a frame that cannot be read, from the last one before it. Where too few tracks are shared
+    with the frames just before, another part begins.
     """
     chain = np.full((len(tracks.visible), 3, 4), np.nan)
-    chain[0] = np.eye(3, 4)
-    for t in range(1, len(chain)):
+    part = np.zeros(len(chain), np.int32)
+    for t in range(len(chain)):
         for before in range(t - 1, max(t - 1 - _LOOK_BACK, -1), -1):
             both = tracks.visible[before] & tracks.visible[t] & background
             found = _homography(tracks.xy_px[before, both], tracks.xy_px[t, both])
-            if found is not None and np.isfinite(chain[before]).all():
+            if found is not None:
                 step = np.linalg.inv(K) @ found @ K
                 chain[t, :, :3], chain[t, :, 3] = step @ chain[before, :, :3], 0
+                part[t] = part[before]
                 break
-    return chain
+        else:
+            chain[t], part[t] = np.eye(3, 4), part.max() + (t > 0)
+    return chain, part
 
 
 def _homography(start: F32, end: F32) -> F64 | None:

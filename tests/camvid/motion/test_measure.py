@@ -296,6 +296,15 @@ def test_pan_is_taken_out_by_homographies(solved: bool) -> None:
     assert moving.measure().motion_strength == pytest.approx(moving.expected(), rel=0.06)
 
 
+def test_where_no_depth_is_known_homographies_take_the_place_of_poses() -> None:
+    scene = Scene(camera_speed=0.0, object_speed=(0.0, 1.0, 0.0))
+    masks = scene.masks()
+    none = DepthMaps.none(*masks.object_id.shape)
+    report = measured(scene.clip(), masks, scene.cameras(), none, scene.tracks())
+    assert report.method == "homography"
+    assert report.motion_strength == pytest.approx(scene.expected(), rel=0.06)
+
+
 def test_fixed_camera_needs_no_background() -> None:
     scene = Scene(camera="fixed", camera_speed=0.0, object_speed=(0.0, 1.0, 0.0))
     tracks = scene.tracks()

@@ -20,6 +20,7 @@ from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likeli
 from camvid.rigidity.posterior import Posterior, RigidityOptions, posterior
 from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
+from camvid.tracks import join_tracks
 
 T, SIZE_PX, FPS = 36, (480, 270), 24.0
 K = np.array([[400.0, 0, 240], [0, 400, 135], [0, 0, 1]])
@@ -127,6 +128,24 @@ def test_an_unknown_camera_is_judged_by_the_homographies_of_its_background():
     found = rate(world, cameras_of(unknown, world.tracks, world.owner, SIZE_PX))
     assert found.objects[WALKER].moves > 0.99
     assert found.objects[CRATE].moves < 0.1
+
+
+def test_where_no_track_spans_two_frames_each_side_is_judged_by_itself():
+    world = make(turning())
+    before = replace(world.tracks, visible=world.tracks.visible & (np.arange(T) < T // 2)[:, None])
+    after = replace(world.tracks, visible=world.tracks.visible & (np.arange(T) >= T // 2)[:, None])
+    world = World(world.pose, join_tracks(before, after), np.tile(world.owner, 2))
+    unknown = Reconstruction.without_trajectory(
+        "unknown", T, quality=ReconstructionQuality(), reasons=()
+    )
+    cameras = cameras_of(unknown, world.tracks, world.owner, SIZE_PX)
+    pairs = np.array([[0, 1], [T // 2 - 1, T // 2], [T // 2, T - 1]], np.int32)
+    np.testing.assert_array_equal(cameras.in_one_part(pairs), [True, False, True])
+    moves = rate(world, cameras).track_moves
+    first = np.arange(len(moves)) < len(moves) // 2
+    for side in (first, ~first):
+        assert np.nanmean(moves[side & (world.owner == WALKER)]) > 0.9
+        assert np.nanmean(moves[side & (world.owner == SCENE)]) < 0.05
 
 
 def test_what_keeps_its_distance_cannot_be_static_behind_what_it_hides():
