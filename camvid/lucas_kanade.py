@@ -20,6 +20,7 @@ from camvid.patches import Found, cut_patches, find_patches
 NEVER_SEED = 65535
 """Region label of pixels on which no track is put."""
 
+_BLOCK_PX = 5  # over which the structure tensor of a corner is taken
 _CHUNK = 600  # tracks per task: fixed, so that results do not depend on the number of threads
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)  # the anchor makes it exact
 _TRACK = np.dtype(
@@ -50,6 +51,10 @@ class LucasKanadeOptions:
     object_margin_px: int = 2  # a patch on the silhouette sees two things that move apart
     min_corner_quality: float = 0.0003  # corner strength against the region's strongest
     min_corner_strength: float = 3e-5  # absolute: in flat areas, noise looks like corners
+    # Smaller over larger eigenvalue of a corner's structure tensor: along an edge nothing holds a
+    # track. Of static tracks in 16 scenes, 19, 11 and 6 % stray that begin below .01, .02 and .04,
+    # and 3 % of all others, evenly.
+    min_roundness: float = 0.04
     seed_every_frames: int = 2  # limbs are thin, and fast ones soon lost
     window_px: int = 17
     num_pyramid_levels: int = 4
@@ -236,13 +241,16 @@ def _corners(
     gray: U8, allowed: U8, max_corners: int, distance: float, options: LucasKanadeOptions
 ) -> F32:
     """The strongest corners [n, 2] of a picture where `allowed` is not 0."""
+    gray = np.ascontiguousarray(gray)
+    eigenvalues = np.sort(cv2.cornerEigenValsAndVecs(gray, _BLOCK_PX, 3)[..., :2], axis=2)
+    round_enough = eigenvalues[..., 0] >= options.min_roundness * eigenvalues[..., 1]
     found: Any = cv2.goodFeaturesToTrackWithQuality(  # (None, None) where there is no corner
-        np.ascontiguousarray(gray),
+        gray,
         max_corners,
         options.min_corner_quality,
         distance,
-        np.ascontiguousarray(allowed),
-        blockSize=5,
+        np.where(round_enough, allowed, np.uint8(0)),
+        blockSize=_BLOCK_PX,
     )
     if found[0] is None:
         return np.zeros((0, 2), np.float32)
