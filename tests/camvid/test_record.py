@@ -81,8 +81,7 @@ def test_a_record_is_a_flat_row_and_back() -> None:
 @pytest.mark.parametrize("options", [Policy, QualityOptions, AcceptanceOptions, MotionOptions])
 def test_each_limit_is_a_declared_reason(options: type) -> None:
     """Of options that hold other numbers as well, those that are no reason are named here."""
-    inner = {"min_held_out_frames", "max_pair_gap_s", "min_window_frames", "min_pair_tracks"}
-    inner |= {"max_gaps_of_a_pair", "min_moving_window_share", "min_moving_track_share"}
+    inner = {"min_held_out_frames", "max_pair_gap_s", "min_pair_tracks", "max_gaps_of_a_pair"}
     limits = {f.name for f in fields(options) if f.name.startswith(("min_", "max_"))}
     assert limits - inner <= {str(why) for why in Why}
 
