@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from camvid.artifacts import DepthMaps, Frames, ObjectMasks, Reconstruction
+from camvid.artifacts import (
+    DepthMaps,
+    Frames,
+    ObjectMasks,
+    PointTracks,
+    Reconstruction,
+    Rigidity,
+)
 from camvid.models.depth.geometric import GeometricDepthOptions
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_depth
+from camvid.rigidity.posterior import RigidityOptions, moving_objects
 from camvid.settings import table
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -28,6 +36,7 @@ class AlignDepthConfig(BackendConfig):
         "depth_pro": DepthProOptions(),
     }
 
+    rigidity: RigidityOptions = RigidityOptions()
     resources: Resources = table(Resources())
 
     def build(self) -> "AlignDepth":
@@ -35,11 +44,20 @@ class AlignDepthConfig(BackendConfig):
 
 
 class AlignDepth:
-    """Frames, ObjectMasks, Reconstruction -> DepthMaps (none where there is no trajectory)."""
+    """Frames, ObjectMasks, Reconstruction, PointTracks, Rigidity -> DepthMaps.
+
+    There are none where the camera has no trajectory.
+    """
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 7
-    reads: ClassVar[tuple[type, ...]] = (Frames, ObjectMasks, Reconstruction)
+    version: ClassVar[int] = 8
+    reads: ClassVar[tuple[type, ...]] = (
+        Frames,
+        ObjectMasks,
+        Reconstruction,
+        PointTracks,
+        Rigidity,
+    )
     writes: ClassVar[type] = DepthMaps
 
     def __init__(self, config: AlignDepthConfig) -> None:
@@ -48,8 +66,14 @@ class AlignDepth:
         self.weights: tuple[Weight, ...] = weights_of(self._estimator)
 
     def __call__(
-        self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
+        self,
+        frames: Frames,
+        masks: ObjectMasks,
+        reconstruction: Reconstruction,
+        tracks: PointTracks,
+        rigidity: Rigidity,
     ) -> DepthMaps:
-        scene = painted_over(frames, overlay_of(masks))
-        depth = self._estimator.estimate(scene, without_overlay(masks), reconstruction)
+        images, objects = painted_over(frames, overlay_of(masks)), without_overlay(masks)
+        moving = moving_objects(objects, tracks, rigidity, self.config.rigidity)
+        depth = self._estimator.estimate(images, objects, reconstruction, moving)
         return without_overlay_depth(depth, masks)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import NAN, U16
-from camvid.depth.floor import MIN_PIXELS
 from camvid.depth.fusion import Measured
 
+_MIN_PIXELS = 8  # that say anything
 _CONTACT_SHARE = 0.05  # of a mover's height: how even the line is on which it stands
 _EDGE_PX = 2  # a foot so near the image's lower edge is cut off by it
 
@@ -27,7 +27,7 @@ def contact(ground: Measured, object_id: U16, label: int) -> Contact:
     mask = object_id == label
     num_pixels = int(np.count_nonzero(mask))
     share = num_pixels / mask.size
-    if num_pixels < MIN_PIXELS:
+    if num_pixels < _MIN_PIXELS:
         return Contact(NAN, NAN, 0, share, footed=False)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     lowest = mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)

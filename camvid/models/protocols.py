@@ -1,5 +1,6 @@
 """The roles that models play: small Protocols, numpy in and out, one method each."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,10 +49,18 @@ class PoseSolver(Protocol):
 
 
 class DepthEstimator(Protocol):
-    """Gives dense depth in the units of the reconstruction."""
+    """Gives dense depth in the units of the reconstruction.
+
+    `moving` are the ids of the objects that are likelier to move than not: what two frames show of
+    them is no parallax.
+    """
 
     def estimate(
-        self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
+        self,
+        frames: Frames,
+        masks: ObjectMasks,
+        reconstruction: Reconstruction,
+        moving: Collection[int],
     ) -> DepthMaps: ...
 
 

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import F64, NAN, U16, MaskedObject
+from camvid.artifacts import F64, NAN, U16, MaskedObject, ObjectMasks, PointTracks, Rigidity
 from camvid.objects import Origin
+from camvid.tracks import owners
 
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 
@@ -62,6 +63,16 @@ class Posterior(NamedTuple):
 
     track_moves: F64  # [N] P(moves), by its own evidence and its object's; NaN: seen too little
     objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
+
+
+def moving_objects(
+    masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity, options: RigidityOptions
+) -> tuple[int, ...]:
+    """Ids of the objects that are not likelier to stand still."""
+    priors = options.priors(masks.objects)
+    owner = owners(tracks, masks.object_id)
+    found = posterior(rigidity.log_ratio, owner, priors, options).objects
+    return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= 0.5)
 
 
 def posterior(

@@ -20,12 +20,13 @@ def check_depth_estimator(estimator: DepthEstimator) -> None:
     """Shapes, dtypes, no depth without a camera, one frame or none, odd sizes, twice the same."""
     for num_frames, height_px, width_px in ((4, 48, 64), (1, 48, 64), (3, 37, 53)):
         frames, masks, reconstruction = posed_frames(num_frames, height_px, width_px)
+        moving = tuple(o.object_id for o in masks.objects)
         before = frames.rgb.copy()
-        maps = estimator.estimate(frames, masks, reconstruction)
+        maps = estimator.estimate(frames, masks, reconstruction, moving)
         _check_depth_maps(maps, frames.rgb)
         assert maps.source in ("mono", "geometric")
         assert not maps.valid[~reconstruction.registered].any()
-        again = estimator.estimate(frames, masks, reconstruction)
+        again = estimator.estimate(frames, masks, reconstruction, moving)
         assert np.array_equal(maps.depth, again.depth)
         assert np.array_equal(maps.confidence, again.confidence)
         assert np.array_equal(frames.rgb, before)
@@ -35,7 +36,7 @@ def check_depth_estimator(estimator: DepthEstimator) -> None:
         nowhere = Reconstruction.without_trajectory(
             "unknown", num_frames, quality=ReconstructionQuality(), reasons=()
         )
-        maps = estimator.estimate(part, object_id, nowhere)
+        maps = estimator.estimate(part, object_id, nowhere, moving)
         _check_depth_maps(maps, part.rgb)
         assert not maps.valid.any()
 

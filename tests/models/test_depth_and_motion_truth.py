@@ -20,6 +20,7 @@ from camvid.artifacts import (
     MaskedObject,
     MotionReport,
     ObjectMasks,
+    PointTracks,
     Reconstruction,
     ReconstructionQuality,
     Video,
@@ -27,11 +28,12 @@ from camvid.artifacts import (
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
+from camvid.rigidity.posterior import RigidityOptions, moving_objects
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
 from camvid.tracks import with_owners
-from tests.camvid.motion.test_measure import measured
+from tests.camvid.motion.test_measure import measured, rated
 from tests.factories import CLIPS
 
 NUM_FRAMES, FPS = 24, 24
@@ -152,16 +154,23 @@ def clip_of(truth: Truth, fps: float = FPS) -> Clip:
     )
 
 
+def tracked(truth: Truth, masks: ObjectMasks) -> PointTracks:
+    return with_owners(LucasKanadeTracker().track(truth.frames, masks), masks)
+
+
 def estimated_depth(truth: Truth, masks: ObjectMasks) -> DepthMaps:
-    return GeometricDepth().estimate(truth.frames, masks, truth.cameras)
+    """As the stages do it."""
+    tracks = tracked(truth, masks)
+    rigidity = rated(clip_of(truth), truth.cameras, tracks)
+    moving = moving_objects(masks, tracks, rigidity, RigidityOptions())
+    return GeometricDepth().estimate(truth.frames, masks, truth.cameras, moving)
 
 
 def strength_of(
     truth: Truth, masks: ObjectMasks, depth: DepthMaps, fps: float = FPS
 ) -> MotionReport:
     """As the stages do it."""
-    tracks = with_owners(LucasKanadeTracker().track(truth.frames, masks), masks)
-    return measured(clip_of(truth, fps), masks, truth.cameras, depth, tracks)
+    return measured(clip_of(truth, fps), masks, truth.cameras, depth, tracked(truth, masks))
 
 
 def rendered(name: str) -> Truth:

@@ -139,7 +139,7 @@ def test_scale_and_shift_are_recovered_from_a_noisy_network_with_outliers() -> N
     masks = ObjectMasks(object_id=np.zeros(relative.shape, np.uint16), objects=())
     model = ReadsInverseDepth(noise=0.01, outlier_share=0.3)
     estimator = MonocularDepth(network(model, (160, 120)), AlignmentOptions())
-    maps = estimator.estimate(frames, masks, reconstruction)
+    maps = estimator.estimate(frames, masks, reconstruction, ())
     np.testing.assert_allclose(maps.scale, SCALE, rtol=0.05)
     np.testing.assert_allclose(maps.shift, SHIFT, atol=0.02)
     error = np.abs(maps.depth * true_inv_depth - 1)[maps.valid]
@@ -156,7 +156,7 @@ def test_metric_networks_get_a_scale_and_no_shift() -> None:
     model = ReadsInverseDepth(noise=0.005, outlier_share=0.3)
     alignment = DepthProOptions().alignment
     maps = MonocularDepth(network(model, (160, 120)), alignment).estimate(
-        frames, masks, reconstruction
+        frames, masks, reconstruction, ()
     )
     np.testing.assert_allclose(maps.scale, SCALE, rtol=0.06)
     assert (maps.shift == 0).all()

@@ -25,6 +25,7 @@ from camvid.models.depth.geometric import GeometricDepth
 WIDTH, HEIGHT, NUM_FRAMES, STEP = 240, 160, 8, 0.12
 K = np.array([[240.0, 0, WIDTH / 2], [0, 240.0, HEIGHT / 2], [0, 0, 1]])
 WALL, BOX = 8.0, 5.0
+MOVING = (2,)  # of the two objects, the one that moves
 
 
 class Rendered(NamedTuple):
@@ -103,7 +104,7 @@ def _cameras(depth: F32, object_id: U16) -> Reconstruction:
 
 @pytest.fixture(scope="module")
 def estimated(rendered: Rendered) -> DepthMaps:
-    return GeometricDepth().estimate(rendered.frames, rendered.masks, rendered.cameras)
+    return GeometricDepth().estimate(rendered.frames, rendered.masks, rendered.cameras, MOVING)
 
 
 def relative_error(found: DepthMaps, rendered: Rendered) -> F32:
@@ -131,7 +132,7 @@ def test_confidence_predicts_the_error(rendered: Rendered, estimated: DepthMaps)
 
 def test_doubtful_cameras_make_no_sure_depth(rendered: Rendered) -> None:
     doubtful = replace(rendered.cameras, quality=ReconstructionQuality(focal_uncertainty=0.05))
-    found = GeometricDepth().estimate(rendered.frames, rendered.masks, doubtful)
+    found = GeometricDepth().estimate(rendered.frames, rendered.masks, doubtful, MOVING)
     assert found.confidence.max() < 255 * np.exp(-0.1 / 0.1) + 1
 
 
@@ -154,7 +155,7 @@ def test_unregistered_frames_are_invalid(rendered: Rendered) -> None:
     registered = np.arange(NUM_FRAMES) != 3
     poses = np.where(registered[:, None, None], rendered.cameras.cam_from_world, np.nan)
     part = replace(rendered.cameras, registered=registered, cam_from_world=poses)
-    found = GeometricDepth().estimate(rendered.frames, rendered.masks, part)
+    found = GeometricDepth().estimate(rendered.frames, rendered.masks, part, MOVING)
     assert found.valid.any(axis=(1, 2)).tolist() == registered.tolist()
     assert not found.confidence[3].any()
     assert np.isnan(found.residual[3])
@@ -165,7 +166,7 @@ def test_a_mover_over_nearly_all_of_the_picture(rendered: Rendered) -> None:
     object_id = np.full_like(rendered.masks.object_id, 2)
     object_id[:, :5] = 0
     masks = ObjectMasks(object_id=object_id, objects=(MaskedObject(2, "all", 1.0),))
-    found = GeometricDepth().estimate(rendered.frames, masks, rendered.cameras)
+    found = GeometricDepth().estimate(rendered.frames, masks, rendered.cameras, MOVING)
     assert np.isfinite(found.depth).all()
     assert (found.depth[found.valid] > 0).all()
 
@@ -174,7 +175,7 @@ def test_no_trajectory_gives_no_depth(rendered: Rendered) -> None:
     fixed = Reconstruction.without_trajectory(
         "fixed", NUM_FRAMES, quality=ReconstructionQuality(), reasons=()
     )
-    found = GeometricDepth().estimate(rendered.frames, rendered.masks, fixed)
+    found = GeometricDepth().estimate(rendered.frames, rendered.masks, fixed, MOVING)
     assert found.source == "none"
     assert not found.valid.any()
 
@@ -183,6 +184,6 @@ def test_threads_do_not_change_the_result(
     rendered: Rendered, estimated: DepthMaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAMVID_THREADS", "3")
-    again = GeometricDepth().estimate(rendered.frames, rendered.masks, rendered.cameras)
+    again = GeometricDepth().estimate(rendered.frames, rendered.masks, rendered.cameras, MOVING)
     np.testing.assert_array_equal(again.depth, estimated.depth)
     np.testing.assert_array_equal(again.confidence, estimated.confidence)

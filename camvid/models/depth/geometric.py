@@ -1,12 +1,11 @@
 """Depth without a network: what is static by flow and planes, what moves by where it stands.
 
 The static scene and every mover are the solution of one least-squares problem each
-(`camvid.depth.energy`, `camvid.depth.movers`), and confidence is its posterior's. Motion along the
-epipolar lines at constant speed (towards the camera, say) looks like depth, and stays unseen where
-no floor contradicts it.
+(`camvid.depth.energy`, `camvid.depth.movers`), and confidence is its posterior's. What moves is
+asked of `camvid.rigidity`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +43,11 @@ class GeometricDepth:
         self._options = options or GeometricDepthOptions()
 
     def estimate(
-        self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
+        self,
+        frames: Frames,
+        masks: ObjectMasks,
+        reconstruction: Reconstruction,
+        moving: Collection[int],
     ) -> DepthMaps:
         """Depth of every registered frame in the reconstruction's units; movers are a guess."""
         num_frames, height_px, width_px = masks.object_id.shape
@@ -63,9 +66,8 @@ class GeometricDepth:
         sparse = observed_depths(reconstruction)
         small = [s._replace(xy_px=s.xy_px * np.array(scales, np.float32)) for s in sparse]
         partners = choose_partners(reconstruction, sparse, width_px, _PARTNERS)
-        labels = [o.object_id for o in masks.objects]
-        surfaces, moving = solve_static_scene(views, rgb, object_id, labels, small, partners)
-        movers = place_movers(moving, object_id, surfaces, views)
+        surfaces = solve_static_scene(views, rgb, object_id, moving, small, partners)
+        movers = place_movers(list(moving), object_id, surfaces, views)
         depth = np.zeros(masks.object_id.shape, np.float32)
         confidence = np.zeros(masks.object_id.shape, np.uint8)
         focal_error = np.nan_to_num(reconstruction.quality.focal_uncertainty, nan=0.0)

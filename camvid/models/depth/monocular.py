@@ -1,6 +1,6 @@
 """What monocular depth backends share: frames through a network, fitted to the sparse points."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +59,11 @@ class MonocularDepth:
         self._network, self._alignment = network, alignment
 
     def estimate(
-        self, frames: Frames, masks: ObjectMasks, reconstruction: Reconstruction
+        self,
+        frames: Frames,
+        masks: ObjectMasks,
+        reconstruction: Reconstruction,
+        moving: Collection[int],
     ) -> DepthMaps:
         """Depth in the reconstruction's units, of movers too; none where there is no trajectory."""
         num_frames, height_px, width_px = frames.rgb.shape[:3]

@@ -15,6 +15,7 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
     ReconstructionQuality,
+    Rigidity,
     Video,
 )
 from camvid.geometry import img_from_cam, transform_points
@@ -38,11 +39,14 @@ def measured(
     options: MotionOptions | None = None,
 ) -> MotionReport:
     """As the stages do it."""
-    size_px = clip.width_px, clip.height_px
-    owner = tracks.object_id
-    posed = cameras_of(cameras, tracks, owner, size_px)
-    rigidity = estimate_rigidity(tracks, owner, posed, size_px, clip.fps, RigidityOptions())
+    rigidity = rated(clip, cameras, tracks)
     return measure_motion(clip, masks, cameras, depth, tracks, rigidity, options or MotionOptions())
+
+
+def rated(clip: Clip, cameras: Reconstruction, tracks: PointTracks) -> Rigidity:
+    size_px, owner = (clip.width_px, clip.height_px), tracks.object_id
+    posed = cameras_of(cameras, tracks, owner, size_px)
+    return estimate_rigidity(tracks, owner, posed, size_px, clip.fps, RigidityOptions())
 
 
 @dataclass(frozen=True, kw_only=True)
