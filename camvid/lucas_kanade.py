@@ -51,10 +51,10 @@ class LucasKanadeOptions:
     object_margin_px: int = 2  # a patch on the silhouette sees two things that move apart
     min_corner_quality: float = 0.0003  # corner strength against the region's strongest
     min_corner_strength: float = 3e-5  # absolute: in flat areas, noise looks like corners
-    # Smaller over larger eigenvalue of a corner's structure tensor: along an edge nothing holds a
-    # track. Of static tracks in 16 scenes, 19, 11 and 6 % stray that begin below .01, .02 and .04,
-    # and 3 % of all others, evenly.
-    min_roundness: float = 0.04
+    # Smaller over larger eigenvalue of a corner's structure tensor: along an edge nothing holds
+    # a track. Of static tracks in 16 scenes, 19 and 11 % stray that begin below .01 and .02, 6 %
+    # up to .04, and 3 % of all others. At .04 a dull room has too few left for its cameras.
+    min_roundness: float = 0.02
     seed_every_frames: int = 2  # limbs are thin, and fast ones soon lost
     window_px: int = 17
     num_pyramid_levels: int = 4

@@ -165,7 +165,7 @@ def test_damaged_books_are_written_anew(
     assert_as_before(run, whole)
     status = run_status(run)
     assert status.finished
-    assert len(read_ledger(run)) == 8, "the damaged part is left out"
+    assert len(read_ledger(run)) == 9, "the damaged part is left out"
 
 
 def test_other_commands_say_it_in_a_line(run: ClipStore) -> None:

@@ -89,7 +89,7 @@ def scores(
     store = ClipStore(str(tmp_path / "run"))
     still = replace(
         tracks,
-        xy_px=np.full_like(tracks.xy_px, 16),
+        xy_px=np.full_like(tracks.xy_px, 8),  # on an object
         visible=np.ones_like(tracks.visible),
     )
     rows = [
