@@ -58,9 +58,9 @@ class CompletionOptions:
 class _Mover:
     """One object over the clip of T frames."""
 
+    number: int  # its label
     own: list[Bool]  # [h, w] as drawn so far
     trust: F64  # [T] in what was drawn, 0 to 1
-    salient: float  # share of its pixels
     usual_px: F64  # [T] that it covers around that time
     moves: F64  # [T] 1 where most of it is seen moving, 0 where it stands still
     colours: F32  # histogram
@@ -71,6 +71,8 @@ class _Seen:
     """What the clip shows, whatever the mover."""
 
     motion: MotionEvidence
+    labels: list[I32]  # [h, w] as drawn so far
+    salient: F32  # [num] share of each label's pixels; of the background as around a mover
     saliency: list[U8]  # [h, w]
     colours: list[U16]  # [h, w]
     flow: ClipFlow
@@ -94,12 +96,19 @@ def complete_movers(
 ) -> list[I32]:
     """The labels [h, w] with the movers drawn anew: each pixel goes to the likeliest of them."""
     colour = map_threads(_numbers, flow.small)
-    seen = _Seen(motion=motion, saliency=saliency, colours=colour, flow=flow)
+    seen = _Seen(
+        motion=motion,
+        labels=labels,
+        salient=_salient_shares(labels, saliency),
+        saliency=saliency,
+        colours=colour,
+        flow=flow,
+    )
     best = [np.full(x.shape, _HALF, np.uint8) for x in labels]
     winner = [np.zeros(x.shape, np.uint8) for x in labels]  # place in `movers`, from 1
     movers: list[int] = []
     for number in _largest_movers(labels, motion.strength, fps, options):
-        mover = _learn([x == number for x in labels], seen, fps, options)
+        mover = _learn(number, seen, fps, options)
         if mover is None:
             continue
         movers.append(number)
@@ -130,9 +139,9 @@ def _largest_movers(
     return [int(i) for i in largest if i > 0 and mover[i]][: options.max_movers]
 
 
-def _learn(own: list[Bool], seen: _Seen, fps: float, options: CompletionOptions) -> _Mover | None:
+def _learn(number: int, seen: _Seen, fps: float, options: CompletionOptions) -> _Mover | None:
     """Its colours, and how far each mask is trusted; None where too little surely moves."""
-    motion = seen.motion
+    motion, own = seen.motion, [x == number for x in seen.labels]
     sure = [
         c[o & (s >= options.sure) & (e >= 1)]
         for c, o, s, e in zip(seen.colours, own, motion.strength, motion.error, strict=True)
@@ -141,15 +150,14 @@ def _learn(own: list[Bool], seen: _Seen, fps: float, options: CompletionOptions)
     if len(sample) < options.min_sure_px:
         return None
     area = np.array([np.count_nonzero(o) for o in own], np.float64)
-    salient = [np.count_nonzero(s[o] >= 128) for o, s in zip(own, seen.saliency, strict=True)]
     reach = max(1, round(options.usual_size_s * fps))
     around = [area[max(0, t - reach) : t + reach + 1] for t in range(len(own))]
     usual = np.array([np.percentile(a, 75) for a in around])
     trust = np.clip(area / np.maximum(usual, 1), 0, 1) ** 2
     return _Mover(
+        number=number,
         own=own,
         trust=trust,
-        salient=sum(salient) / float(area.sum()),
         usual_px=usual,
         moves=_moves(own, motion.strength, area, trust),
         colours=colour_histogram(sample),
@@ -216,7 +224,11 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: Completion
     moves = _log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = _log_odds(prior, options.min_chance)
     odds += np.float32(options.motion_weight * mover.trust[t] * mover.moves[t]) * moves
-    odds += _odds_of_saliency(seen.saliency[t][box], mover.salient)
+    others = seen.labels[t][box]
+    others = np.where(others == mover.number, 0, others)
+    odds += odds_of_saliency(
+        seen.saliency[t][box], seen.salient[mover.number], seen.salient[others]
+    )
     odds += _odds_of_picture(t, box, prior < _BESIDE, mover, seen, options)
     chance = np.zeros_like(expected)
     chance[box] = np.where(near[box] > 0, 1 / (1 + np.exp(-odds)), 0)
@@ -252,17 +264,31 @@ def _odds_of_picture(
     return odds
 
 
-def _odds_of_saliency(saliency: U8, salient: float) -> F32:
-    """Log odds that a pixel is a mover's of whose pixels so many are salient.
+def _salient_shares(labels: list[I32], saliency: list[U8]) -> F32:
+    """[num] share of each label's pixels that are salient; label 0 is what surrounds a mover."""
+    num = max(int(x.max()) for x in labels) + 1
+    area = np.sum([np.bincount(x.ravel(), minlength=num) for x in labels], axis=0)
+    pairs = zip(labels, saliency, strict=True)
+    salient = np.sum([np.bincount(x[s >= 128], minlength=num) for x, s in pairs], axis=0)
+    share = np.clip(salient / np.maximum(area, 1), _SALIENT_BESIDE, 1 - _SALIENT_BESIDE)
+    share[0] = _SALIENT_BESIDE
+    return share.astype(np.float32)
 
-    Of a mover that is salient as a whole, what is not salient is no part; of one that is so by
-    half, it may well be.
+
+def odds_of_saliency(saliency: U8, of_mover: np.float32, of_others: F32) -> F32:
+    """Log odds [h, w] that a pixel is a mover's, and not what else is drawn there.
+
+    Args:
+        saliency: [h, w]
+        of_mover: share of its pixels that are salient. Of one that is salient as a whole, what is
+            not salient is no part; of one that is so by half, it may well be.
+        of_others: [h, w] the same of what else is drawn there: two salient things saliency does
+            not tell apart.
     """
-    share = float(np.clip(salient, _SALIENT_BESIDE, 1 - _SALIENT_BESIDE))
     seen = np.divide(saliency, 255, dtype=np.float32)
-    of_mover = seen * share + (1 - seen) * (1 - share)
-    beside = seen * _SALIENT_BESIDE + (1 - seen) * (1 - _SALIENT_BESIDE)
-    return np.asarray(np.log(of_mover / beside), np.float32)
+    mine = seen * of_mover + (1 - seen) * (1 - of_mover)
+    theirs = seen * of_others + (1 - seen) * (1 - of_others)
+    return np.asarray(np.log(mine / theirs), np.float32)
 
 
 def _log_odds(probability: F32, least: float) -> F32:

@@ -20,6 +20,9 @@ from camvid.segmentation.steady import steady
 
 Flows = list[F16 | None]
 Views = list[tuple[F32, F32]]
+
+UNDECIDED = 127  # the strongest evidence that does not yet say that a pixel moves
+
 _SAMPLE_STEP_PX = 8
 _MIN_SAMPLES = 40
 
@@ -298,25 +301,33 @@ def _sampson(fundamental: F64, start: F32, end: F32) -> F32:
     return np.asarray(distance, np.float32)
 
 
-def off_salient_movers(
+def beside_salient_movers(
     motion: MotionEvidence, saliency: list[U8], options: EvidenceOptions
-) -> MotionEvidence:
-    """The evidence, but for the smear of flow around what is salient and moves.
+) -> list[Bool]:
+    """Per frame, [h, w] where flow smears the motion of what is salient and moves.
 
     Flow is smooth over its window: beside a mover the background seems to move, too. Of pixels
     with strong evidence of motion, not salient and closer to a salient mover than such a window,
-    1 to 6 % are a mover's, on generated and real footage alike: the outline is left to saliency.
+    1 to 6 % are a mover's, on generated and real footage alike.
     """
 
-    def rest(t: int) -> U8:
+    def beside(t: int) -> Bool:
         own = _salient_movers(saliency[t], motion.strength[t], options)
         if not own.any():
-            return motion.strength[t]
+            return own
         far_px = cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 3)
-        beside = (far_px < options.flow_window_px) & ~own
-        return np.where(beside, np.uint8(0), motion.strength[t])
+        return np.asarray((far_px < options.flow_window_px) & ~own, np.bool_)
 
-    return replace(motion, strength=map_threads(rest, range(len(saliency))))
+    return map_threads(beside, range(len(saliency)))
+
+
+def at_most(motion: MotionEvidence, strength: int, where: list[Bool]) -> MotionEvidence:
+    """The evidence, not stronger than `strength` where the flow says little."""
+    limited = [
+        np.where(w, np.minimum(s, np.uint8(strength)), s)
+        for s, w in zip(motion.strength, where, strict=True)
+    ]
+    return replace(motion, strength=limited)
 
 
 def _salient_movers(saliency: U8, strength: U8, options: EvidenceOptions) -> Bool:

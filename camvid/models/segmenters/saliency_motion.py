@@ -18,9 +18,11 @@ from camvid.models.segmenters.u2netp import U2NetP
 from camvid.parallel import map_threads
 from camvid.segmentation.completion import CompletionOptions, complete_movers
 from camvid.segmentation.evidence import (
+    UNDECIDED,
     EvidenceOptions,
+    at_most,
+    beside_salient_movers,
     motion_evidence,
-    off_salient_movers,
 )
 from camvid.segmentation.flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
 from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
@@ -65,9 +67,12 @@ class SaliencyMotion:
         flow = clip_flow(frames.rgb, options.working_side_px)
         saliency = _between(seen, flow)
         motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
-        motion = off_salient_movers(motion, saliency, options.evidence)
-        moving = motion.strength
+        smeared = beside_salient_movers(motion, saliency, options.evidence)
+        # Objects begin without the smear; then colours and the image tell limbs in it from the
+        # background, to which its flow says nothing.
+        moving = at_most(motion, 0, smeared).strength
         labels = label_objects(saliency, moving, flow, clip.fps, options.objects)
+        motion = at_most(motion, UNDECIDED, smeared)
         labels = complete_movers(labels, saliency, motion, flow, clip.fps, options.completion)
         return draw_objects(labels, saliency, moving, frames.rgb, clip.fps, options.objects)
 

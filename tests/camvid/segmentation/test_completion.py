@@ -9,7 +9,7 @@ import pytest
 
 from camvid.artifacts import I32, U8, Bool
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
-from camvid.segmentation.completion import CompletionOptions, complete_movers
+from camvid.segmentation.completion import CompletionOptions, complete_movers, odds_of_saliency
 from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow
 from camvid.segmentation.objects import label_objects
@@ -108,6 +108,16 @@ def test_a_salient_mover_keeps_the_outline_that_saliency_gives(
     unseen = iou(completed(leg, (flow, motion)), leg)
     salient = [np.where(x == MOVER, 250, 0).astype(np.uint8) for x in leg]
     assert iou(completed(leg, (flow, motion), salient), leg) > unseen + 0.02
+
+
+def test_saliency_says_that_there_is_something_not_whose_it_is() -> None:
+    saliency = np.array([[255, 255, 0]], np.uint8)
+    others = np.array([[0.05, 0.95, 0.05]], np.float32)  # the second lies on a salient thing
+    odds = odds_of_saliency(saliency, np.float32(0.95), others)[0]
+    assert odds[0] > 2
+    assert odds[1] == pytest.approx(0, abs=1e-6)
+    assert odds[2] < -2
+    assert odds_of_saliency(saliency, np.float32(0.5), others)[0, 1] < 0
 
 
 def test_what_does_not_move_stays_as_it_was(
