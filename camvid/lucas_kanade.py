@@ -96,7 +96,7 @@ class _Follower:
         self._state = np.zeros(0, _TRACK)
         self._sightings: list[tuple[int, Index, F32]] = []  # frame, tracks, xy
         self._held = np.zeros(0, np.intp)  # the tracks whose anchors' patches are kept, in order
-        self._patches = cut_patches(self._picture(0), np.zeros((0, 2), np.float32))
+        self._patches = cut_patches(self._image(0), np.zeros((0, 2), np.float32))
 
     def advance(self, frame_index: int) -> None:
         """Looks for every live track in this frame."""
@@ -145,12 +145,12 @@ class _Follower:
     def _hold(self, frame_index: int, index: Index, xy: F32) -> None:
         """Makes this frame the anchor of new tracks; patches of tracks that ended are dropped."""
         stays = self._state["alive"][self._held]
-        new = cut_patches(self._picture(frame_index), xy)
+        new = cut_patches(self._image(frame_index), xy)
         self._patches = self._patches.take(np.flatnonzero(stays)).and_also(new)
         self._held = np.concatenate([self._held[stays], index])
         self._state["shape"][index] = np.eye(2)
 
-    def _picture(self, frame_index: int) -> F32:
+    def _image(self, frame_index: int) -> F32:
         return self._gray[frame_index].astype(np.float32)
 
     def _see(self, frame_index: int, index: Index, xy: F32) -> None:
@@ -174,12 +174,12 @@ class _Follower:
 
     def _refine(self, frame_index: int, index: Index, predicted: F32) -> tuple[F32, Bool]:
         """Predictions corrected against each track's anchor, where the anchor confirms them."""
-        options, state, picture = self._options, self._state, self._picture(frame_index)
+        options, state, image = self._options, self._state, self._image(frame_index)
         chunks = [np.arange(i, min(i + _CHUNK, len(index))) for i in range(0, len(index), _CHUNK)]
 
         def refine(chunk: Index) -> Found:
             patches = self._patches.take(np.searchsorted(self._held, index[chunk]))
-            return find_patches(picture, patches, predicted[chunk], state["shape"][index[chunk]])
+            return find_patches(image, patches, predicted[chunk], state["shape"][index[chunk]])
 
         if not chunks:
             return predicted, np.zeros(0, bool)
@@ -198,7 +198,7 @@ class _Follower:
         return found.xy, confirmed
 
     def _lucas_kanade(self, source: U8, target: U8, start: F32) -> tuple[F32, Bool]:
-        """(xy [n, 2], found [n]) of `start` in the target picture."""
+        """(xy [n, 2], found [n]) of `start` in the target image."""
         window = (self._options.window_px, self._options.window_px)
         levels, near = self._options.num_pyramid_levels - 1, start[:, None].copy()
         there, status, _ = cv2.calcOpticalFlowPyrLK(
@@ -232,15 +232,15 @@ class _Follower:
         missing = budget - int(live.sum())
         if missing <= 0:
             return np.zeros((0, 2), np.float32)
-        picture, allowed = self._gray[frame_index][crop], free[crop]
+        image, allowed = self._gray[frame_index][crop], free[crop]
         offset = np.array([crop[1].start, crop[0].start], np.float32)
-        return _corners(picture, allowed, missing, distance, options) + offset
+        return _corners(image, allowed, missing, distance, options) + offset
 
 
 def _corners(
     gray: U8, allowed: U8, max_corners: int, distance: float, options: LucasKanadeOptions
 ) -> F32:
-    """The strongest corners [n, 2] of a picture where `allowed` is not 0."""
+    """The strongest corners [n, 2] of an image where `allowed` is not 0."""
     gray = np.ascontiguousarray(gray)
     eigenvalues = np.sort(cv2.cornerEigenValsAndVecs(gray, _BLOCK_PX, 3)[..., :2], axis=2)
     round_enough = eigenvalues[..., 0] >= options.min_roundness * eigenvalues[..., 1]

@@ -1,8 +1,8 @@
-"""Small patches of a picture, found again where they are turned, stretched, brighter or darker.
+"""Small patches of an image, found again where they are turned, stretched, brighter or darker.
 
 Inverse compositional Lucas-Kanade (Baker and Matthews, IJCV 2004), many patches at once: how each
 parameter changes a patch is worked out when it is cut out; a few small steps then find it in any
-picture. Positions are in OpenCV's pixels: the centre of the first is at 0.
+image. Positions are in OpenCV's pixels: the centre of the first is at 0.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class Patches(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Where patches were found in a picture, and how far to believe it."""
+    """Where patches were found in an image, and how far to believe it."""
 
     xy: F32  # [N, 2] of their centres
     shape: F32  # [N, 2, 2] what became of a step in the patch
@@ -48,11 +48,11 @@ class Found(NamedTuple):
     last_step_px: F32  # [N] small where the search came to rest
 
 
-def cut_patches(picture: F32, xy: F32) -> Patches:
-    """Patches of a grey picture [H, W] around xy [N, 2]."""
+def cut_patches(image: F32, xy: F32) -> Patches:
+    """Patches of a grey image [H, W] around xy [N, 2]."""
     still = np.broadcast_to(np.eye(2, dtype=np.float32), (len(xy), 2, 2))
-    gray = _sample(picture, xy, still)
-    slopes = [_sample(picture, xy + s, still) - _sample(picture, xy - s, still) for s in _AXES]
+    gray = _sample(image, xy, still)
+    slopes = [_sample(image, xy + s, still) - _sample(image, xy - s, still) for s in _AXES]
     moved = [slope / 2 * step for slope in slopes for step in _HOMOGENEOUS_PX]
     contrast = gray - gray.mean(axis=1, keepdims=True)
     change = np.stack([*moved, contrast, np.ones_like(gray)], axis=1).astype(np.float32)
@@ -60,30 +60,30 @@ def cut_patches(picture: F32, xy: F32) -> Patches:
     return Patches(gray, change, np.linalg.inv(normal.astype(np.float64)).astype(np.float32))
 
 
-def find_patches(picture: F32, patches: Patches, xy: F32, shape: F32) -> Found:
-    """Looks for patches in a grey picture [H, W], beginning at xy [N, 2] and shape [N, 2, 2]."""
+def find_patches(image: F32, patches: Patches, xy: F32, shape: F32) -> Found:
+    """Looks for patches in a grey image [H, W], beginning at xy [N, 2] and shape [N, 2, 2]."""
     step_px = np.zeros_like(xy)
     for _ in range(NUM_STEPS):
-        difference = _sample(picture, xy, shape) - patches.gray
+        difference = _sample(image, xy, shape) - patches.gray
         found = (patches.inverse @ (patches.change @ difference[:, :, None]))[:, :, 0]
         affine = found[:, :6] / np.clip(1 + found[:, 6:7], 0.5, 2.0)  # at the patch's own contrast
         affine = affine.reshape(-1, 2, 3).astype(np.float32)
         shape = np.asarray(shape @ _inverse(affine[:, :, :2]), np.float32)
         step_px = (shape @ affine[:, :, 2:])[:, :, 0]
         xy = np.asarray(xy - step_px, np.float32)
-    likeness = _correlation(_sample(picture, xy, shape), patches.gray)
+    likeness = _correlation(_sample(image, xy, shape), patches.gray)
     return Found(xy, shape, likeness, np.linalg.norm(step_px, axis=1))
 
 
 _AXES = np.eye(2, dtype=np.float32)
 
 
-def _sample(picture: F32, xy: F32, shape: F32) -> F32:
+def _sample(image: F32, xy: F32, shape: F32) -> F32:
     """Grey levels [N, P] of patches of a given place and shape."""
     x, y = (np.column_stack([shape[:, k], xy[:, k]]) @ _HOMOGENEOUS_PX for k in (0, 1))
     if not len(x):
         return x
-    sampled = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
 
 

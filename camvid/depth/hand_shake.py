@@ -3,7 +3,7 @@
 A camera in the hand shakes faster than bodies change their way. What a mover's place in the image
 has in common with the shake is parallax and tells its depth, wherever it stands or flies: its own
 way is slow, or has nothing to do with the camera's (triangulation of a trajectory in a basis of
-slow ones, Park et al. 2010). Where the camera goes smoothly, nothing is told.
+slow ones, Park et al. 2010). Where the camera goes smoothly, nothing is measured.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _MIN_PERIOD_FRAMES = 18.0  # movers swing in longer periods than this, hands in 
 _MIN_FRAMES = 16  # in a row, in which the mover is tracked
 _MIN_SHAKE_PX = 0.4  # RMS, at the working size, of what the shake must do to the mover
 _MODEL_ERROR = 0.15  # relative error to expect at best: movers do not go evenly
-_MAX_SIGMA = 0.3  # standard error of the logarithm with which anything is told
+_MAX_SIGMA = 0.3  # standard error of the logarithm with which anything is measured
 
 
 class Parallax(NamedTuple):
@@ -30,7 +30,7 @@ class Parallax(NamedTuple):
 def parallax(path_px: F64, inv_depth: F64, K: F64, cam_from_world: F64) -> Parallax | None:
     """The factor by which inverse depths [T] of a mover on path_px [T, 2] must be multiplied.
 
-    K [T, 3, 3] belongs to the pixels of the path. None where nothing can be told.
+    K [T, 3, 3] belongs to the pixels of the path. None where nothing can be measured.
 
     With the guessed depths z the mover is at C + z r / factor in the world, C being the camera
     and r the ray; the factor is the one that leaves the fast part of this least to do with C.

@@ -85,8 +85,8 @@ def place_movers(
         growth = growth_rows(tracked.log_growth, tracked.spread)
         rows = [growth, contact_rows(contacts), shared_row(contacts)]
         alone = solve(rows)
-        told = parallax(tracked.path_px, alone.inv_depth, views.K, views.cam_from_world)
-        mover = solve([*rows, parallax_row(told, alone)]) if told is not None else alone
+        measured = parallax(tracked.path_px, alone.inv_depth, views.K, views.cam_from_world)
+        mover = solve([*rows, parallax_row(measured, alone)]) if measured is not None else alone
         return _Placed(mover, 0 if _stands(contacts) else _mostly_upon(contacts, movers))
 
     placed = dict(zip(movers, map_threads(place, movers), strict=True))
@@ -104,15 +104,15 @@ def growth_rows(log_growth: F64, spread: F64) -> Rows:
 def contact_rows(contacts: Sequence[Contact]) -> Rows:
     """One for every frame in which the ground below a mover is known."""
     known = [t for t, c in enumerate(contacts) if np.isfinite(c.inv_depth)]
-    beliefs = [_belief(contacts[t], _is_large(contacts)) for t in known]
-    target = [np.log(contacts[t].inv_depth) + b[0] for t, b in zip(known, beliefs, strict=True)]
+    priors = [_prior(contacts[t], _is_large(contacts)) for t in known]
+    target = [np.log(contacts[t].inv_depth) + b[0] for t, b in zip(known, priors, strict=True)]
     rows = np.eye(len(contacts), len(contacts) + 1)[known]
     rows[:, -1] = -1
-    below, above = (np.array([b[k] for b in beliefs]) for k in (1, 2))
+    below, above = (np.array([b[k] for b in priors]) for k in (1, 2))
     return Rows(rows, np.array(target), below, above)
 
 
-def _belief(seen: Contact, large: bool) -> tuple[float, float, float]:
+def _prior(seen: Contact, large: bool) -> tuple[float, float, float]:
     """(log nearness over the ground at its foot, its error downwards, upwards)."""
     if large:
         mean, sigma = _LARGE if seen.footed else _LARGE_CUT
@@ -144,27 +144,27 @@ def _stands(contacts: Sequence[Contact]) -> bool:
     return bool(np.mean([c.footed and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE)
 
 
-def parallax_row(told: Parallax, guess: Mover) -> Rows:
-    """Of the mean over the frames: the guess times the factor that the hand shake tells."""
+def parallax_row(measured: Parallax, guess: Mover) -> Rows:
+    """Of the mean over the frames: the guess times the factor that the hand shake measures."""
     num_frames = len(guess.inv_depth)
     row = np.full((1, num_frames + 1), 1 / num_frames)
     row[:, -1] = 0
-    target = np.array([np.log(guess.inv_depth).mean() + np.log(told.factor)])
-    sigma = np.array([told.sigma])
+    target = np.array([np.log(guess.inv_depth).mean() + np.log(measured.factor)])
+    sigma = np.array([measured.sigma])
     return Rows(row, target, sigma, sigma)
 
 
 def solve(terms: Sequence[Rows]) -> Mover:
-    """The posterior of x by reweighted least squares; nothing where no row tells the scale."""
+    """The posterior of x by reweighted least squares; nothing where no row gives the scale."""
     rows = np.concatenate([term.rows for term in terms])
     target = np.concatenate([term.target for term in terms])
     below = np.concatenate([term.below for term in terms])
     above = np.concatenate([term.above for term in terms])
     num_frames = rows.shape[1] - 1
-    tells = rows[:, :-1].sum(axis=1) > 0.5  # differences and errors do not
-    if not tells.any():
+    absolute = rows[:, :-1].sum(axis=1) > 0.5  # differences and errors do not
+    if not absolute.any():
         return Mover(np.full(num_frames, np.nan), np.full(num_frames, np.inf))
-    z = np.append(np.full(num_frames, np.median(target[tells])), 0.0)
+    z = np.append(np.full(num_frames, np.median(target[absolute])), 0.0)
     hessian = np.eye(num_frames + 1)
     for _ in range(_NUM_ROUNDS):
         weighted = rows / np.where(rows @ z < target, below, above)[:, None] ** 2

@@ -1,4 +1,4 @@
-"""Pictures with their cameras, and how the pixels of one are seen in another."""
+"""Images with their cameras, and how the pixels of one are seen in another."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from camvid.geometry import invert_rigid
 
 
 class Views(NamedTuple):
-    """The clip's pictures at the working size, with their cameras."""
+    """The clip's images at the working size, with their cameras."""
 
-    gray: Sequence[U8]  # T pictures [h, w]
+    gray: Sequence[U8]  # T images [h, w]
     K: F64  # [T, 3, 3], in pixels of these
     cam_from_world: F64  # [T, 3, 4], NaN where not known
 
@@ -34,14 +34,14 @@ class PixelMap(NamedTuple):
         return cls(H.astype(np.float32), (other_K @ other_from_this[:, 3]).astype(np.float32))
 
     def at_infinity(self, shape: tuple[int, ...]) -> tuple[F32, F32, F32]:
-        """H x, each [h, w], of all pixels of a picture."""
+        """H x, each [h, w], of all pixels of an image."""
         x, y = pixel_centres(shape)
         far_x, far_y, far_z = (row[0] * x + (row[1] * y + row[2]) for row in self.H)
         return far_x, far_y, far_z
 
 
 def pixel_centres(shape: tuple[int, ...]) -> tuple[F32, F32]:
-    """x [w] and y [h, 1] of the pixels of a picture [h, w]."""
+    """x [w] and y [h, 1] of the pixels of an image [h, w]."""
     x = np.arange(shape[1], dtype=np.float32) + np.float32(0.5)
     return x, np.arange(shape[0], dtype=np.float32)[:, None] + np.float32(0.5)
 

@@ -72,7 +72,7 @@ class PointTracker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageFeatures:
-    """Keypoints of one picture with their descriptors, which belong to one matcher alone."""
+    """Keypoints of one image with their descriptors, which belong to one matcher alone."""
 
     xy_px: F32  # [N, 2]
     descriptors: F32  # [N, D]
@@ -82,12 +82,12 @@ class ImageFeatures:
 
 
 class FeatureMatcher(Protocol):
-    """Finds points again between pictures that may be far apart in time or in view."""
+    """Finds points again between images that may be far apart in time or in view."""
 
     weights: tuple[Weight, ...]
 
     def detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
-        """Keypoints of one picture [H, W, 3], none where `allowed` [H, W] is False."""
+        """Keypoints of one image [H, W, 3], none where `allowed` [H, W] is False."""
         ...
 
     def match(self, first: ImageFeatures, second: ImageFeatures) -> NDArray[np.intp]:

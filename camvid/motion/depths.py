@@ -1,7 +1,7 @@
 """How deep tracked points are, and the range that the truth must lie in.
 
 Where depth was measured, the range is a tolerance about it. Where it was guessed, as it is on
-movers, the point may be as near as the nearest static thing in the picture or half the guess,
+movers, the point may be as near as the nearest static thing in the image or half the guess,
 and as far as the static scene seen beside its object: a mover stands in front of that.
 """
 

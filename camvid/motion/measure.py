@@ -92,8 +92,8 @@ def measure_motion(
         pair_s=np.diff(seconds[pairs], axis=1)[:, 0],
         depth_confidence=world.depths.confidence.sum(axis=0, dtype=np.int64) / seen,
     )
-    calm_doubt = min(1.0, options.calm_doubt_per_s / clip.fps)
-    return _report(masks, reconstruction, tracks, evidence, options, calm_doubt, posed=posed)
+    static_doubt = min(1.0, options.static_doubt_per_s / clip.fps)
+    return _report(masks, reconstruction, tracks, evidence, options, static_doubt, posed=posed)
 
 
 def _cameras(
@@ -130,7 +130,7 @@ def _report(
     tracks: PointTracks,
     evidence: TrackEvidence,
     options: MotionOptions,
-    calm_doubt: float,
+    static_doubt: float,
     *,
     posed: bool,
 ) -> MotionReport:
@@ -141,16 +141,16 @@ def _report(
         measure_object(o, areas[o.object_id], tracks, evidence, background, options)
         for o in masks.objects
     ]
-    heard = [m for m in found if not m.missed]
-    decides = max(heard, key=lambda m: m.motion.motion_strength, default=None)
+    valid = [m for m in found if not m.missed]
+    decides = max(valid, key=lambda m: m.motion.motion_strength, default=None)
     parallax = not posed and reconstruction.camera == "unknown"
     trust = options.unknown_camera_confidence if parallax else 1.0
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
         lower_bound=decides.motion.lower_bound if decides else 0.0,
         # Of the strongest: it is at least as strong as the one surest to move.
-        interval_low=max((m.motion.interval_low for m in heard), default=0.0),
-        interval_high=max((m.motion.interval_high for m in heard), default=0.0),
+        interval_low=max((m.motion.interval_low for m in valid), default=0.0),
+        interval_high=max((m.motion.interval_high for m in valid), default=0.0),
         background=background,
         confidence=trust * decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,
@@ -159,22 +159,22 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
-        unmeasured_fraction=_unmeasured_fraction(masks.objects, found, calm_doubt),
+        unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
         reasons=_reasons(found, decides, background, tracks, options),
     )
 
 
 def _unmeasured_fraction(
-    objects: Sequence[MaskedObject], found: list[MeasuredObject], calm_doubt: float
+    objects: Sequence[MaskedObject], found: list[MeasuredObject], static_doubt: float
 ) -> float:
-    """Share of the pictures where one object may move and no strength tells of it: the largest.
+    """Share of the images where one object may move and no strength tells of it: the largest.
 
     Of the largest, not of all: crumbs of masks add up in every scene. A thing in which no flow was
     seen to move either counts for less, unless nothing at all was measured: then what kept the
     tracks from it may have kept the flow, too.
     """
-    calm = 1.0 if all(m.missed for m in found) else calm_doubt
-    doubts = [calm if o.origin is Origin.SALIENT else 1.0 for o in objects]
+    of_salient = 1.0 if all(m.missed for m in found) else static_doubt
+    doubts = [of_salient if o.origin is Origin.SALIENT else 1.0 for o in objects]
     parts = zip(doubts, found, strict=True)
     each = (doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts)
     return float(max(each, default=0.0))

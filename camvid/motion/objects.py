@@ -24,7 +24,7 @@ _EVEN = 0.5  # odds of moving and of standing still
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionOptions:
-    """What counts as motion, and how much evidence an object needs to be heard."""
+    """What counts as motion, and how much evidence an object needs to count."""
 
     pair_gap_s: float = 1 / 12
     max_pair_gap_s: float = 0.3  # frames further apart than this, and than is usual, are no pair
@@ -33,9 +33,10 @@ class MotionOptions:
     min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
     max_gaps_of_a_pair: float = 2.5  # of those: four pairs are the least, however far apart
     min_area_fraction: float = 0.0005
-    # Of what is not measured, where no flow was seen to move either. Flow tells less the further
-    # frames are apart: parts of generated movers were calm in 2 of 15 clips at 24 fps, 3 of 6 at 6.
-    calm_doubt_per_s: float = 2.4
+    # Of what is not measured, where no flow was seen to move either. Flow says less the further
+    # frames are apart: parts of generated movers stood still in 2 of 15 clips at 24 fps, in 3 of 6
+    # at 6.
+    static_doubt_per_s: float = 2.4
     min_background_tracks: int = 12
     trim_tracks: float = 0.1  # left out on either side, of the tracks of a pair
     trim_pairs: float = 0.02
@@ -61,14 +62,14 @@ class TrackEvidence:
 
 
 class MeasuredObject(NamedTuple):
-    """One object's motion, with what decides whether it is heard."""
+    """One object's motion, with what decides whether it counts."""
 
     motion: ObjectMotion
     series: F64  # [Q] strength of each pair
     confidence: float  # 0 to 1
-    unmeasured_fraction: float  # of the pictures, that it covers in pairs that have no strength
-    overruled_fraction: float  # of the pictures, where its tracks move but most others are still
-    missed: tuple[Reason, ...]  # why the object is not heard
+    unmeasured_fraction: float  # of the images, that it covers in pairs that have no strength
+    overruled_fraction: float  # of the images, where its tracks move but most others are still
+    missed: tuple[Reason, ...]  # why the object does not count
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
 

@@ -1,7 +1,7 @@
-"""Movers drawn anew in every frame: by what was there before, by colour, and by the picture.
+"""Movers drawn anew in every frame: by what was there before, by colour, and by the image.
 
 Evidence of motion comes from flow, which is smooth, and lost behind a tree or in a blurred pan.
-The picture itself is sharper: where it would differ had the background alone moved, something
+The image itself is sharper: where it would differ had the background alone moved, something
 else is. What differs so beside a mover, has its colours, and was part of it in the frames around,
 is part of it.
 """
@@ -30,7 +30,7 @@ class CompletionOptions:
 
     max_movers: int = 6  # the largest; the others stay as they are
     min_moving_share: float = 0.5  # of an object's pixels, to be a mover
-    min_area_seconds: float = 0.0015  # share of the picture times duration
+    min_area_seconds: float = 0.0015  # share of the image times duration
     sure: int = 170  # motion, and above: pixels whose colours are the mover's
     min_sure_px: int = 200
     usual_size_s: float = 0.5  # a frame that shows less than those so near is trusted less
@@ -47,7 +47,7 @@ class CompletionOptions:
     colour_weight: float = 1.0  # of those of the colours
     max_colour_odds: float = 3.0
     min_beside_px: int = 60  # to know the colours and the noise around
-    error_weight: float = 3.0  # of the logarithm of the picture's error
+    error_weight: float = 3.0  # of the logarithm of the image's error
     max_error_odds: float = 3.0
     max_one_sided_odds: float = 1.5  # near the clip's ends, where an error may be a ghost
     noise_factor: float = 1.5  # times the error beside the mover: no more than noise
@@ -79,7 +79,7 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Belief:
+class _Estimate:
     """Where a mover is in one frame, from the frames on one side of it."""
 
     chance: U8  # [h, w] 255 is certain
@@ -193,11 +193,11 @@ def _follow(
     mover: _Mover,
     seen: _Seen,
     options: CompletionOptions,
-) -> list[_Belief]:
-    """Beliefs in the order of the frames; `path` leads from each to the one before it."""
+) -> list[_Estimate]:
+    """Estimates in the order of the frames; `path` leads from each to the one before it."""
     grid = pixel_grid(seen.flow.width_px, seen.flow.height_px)
     chance, memory = np.zeros(grid.shape[:2], np.float32), 0.0
-    beliefs: list[_Belief] = []
+    estimates: list[_Estimate] = []
     for t in order:
         way, trust = path[t], float(mover.trust[t])
         if way is not None:
@@ -207,9 +207,9 @@ def _follow(
         expected = (1 - share) * chance + share * mover.own[t]
         found = memory >= options.min_memory and bool((expected > _EXPECTED).any())
         chance = _look(t, expected, mover, seen, options) if found else np.zeros_like(chance)
-        # The beliefs of a clip would fill the memory as floats.
-        beliefs.append(_Belief(chance=np.rint(255 * chance).astype(np.uint8), memory=memory))
-    return beliefs
+        # The estimates of a clip would fill the memory as floats.
+        estimates.append(_Estimate(chance=np.rint(255 * chance).astype(np.uint8), memory=memory))
+    return estimates
 
 
 def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: CompletionOptions) -> F32:
@@ -229,14 +229,14 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen, options: Completion
     odds += odds_of_saliency(
         seen.saliency[t][box], seen.salient[mover.number], seen.salient[others]
     )
-    odds += _odds_of_picture(t, box, prior < _BESIDE, mover, seen, options)
+    odds += _odds_of_image(t, box, prior < _BESIDE, mover, seen, options)
     chance = np.zeros_like(expected)
     chance[box] = np.where(near[box] > 0, 1 / (1 + np.exp(-odds)), 0)
     grown = np.count_nonzero(chance >= 0.5) > options.max_growth * mover.usual_px[t]
     return mover.own[t].astype(np.float32) if grown else chance
 
 
-def _odds_of_picture(
+def _odds_of_image(
     t: int,
     box: tuple[slice, slice],
     beside: Bool,
@@ -244,9 +244,9 @@ def _odds_of_picture(
     seen: _Seen,
     options: CompletionOptions,
 ) -> F32:
-    """Log odds in the box: is the picture not the background, and has it the mover's colours?
+    """Log odds in the box: is the image not the background, and has it the mover's colours?
 
-    While a mover stands still the picture is as the background would make it: that says nothing.
+    While a mover stands still the image is as the background would make it: that says nothing.
     """
     error, colour = seen.motion.error[t][box].astype(np.float32), seen.colours[t][box]
     known = np.count_nonzero(beside) >= options.min_beside_px

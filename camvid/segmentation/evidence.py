@@ -2,7 +2,7 @@
 
 Two backgrounds are asked. A homography explains a fixed, turning or zooming camera and any plane;
 what it leaves is motion or parallax, so its threshold grows with what it leaves of the whole
-picture. Epipolar geometry explains parallax too, but not what moves off its epipolar lines.
+image. Epipolar geometry explains parallax too, but not what moves off its epipolar lines.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class EvidenceOptions:
     min_epipolar_px: float = 0.75
     max_planes: int = 3  # of the background
     min_plane_share: float = 0.12  # of the background samples, for a second or third plane
-    min_plane_extent: float = 0.45  # of the picture's side, over which they must lie
+    min_plane_extent: float = 0.45  # of the image's side, over which they must lie
     memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
     one_sided_weight: float = 0.02  # of frames near the clip's ends
     flow_window_px: float = 10.0  # in which flow mixes a mover's motion with that beside it
@@ -52,7 +52,7 @@ class MotionEvidence:
     """What shows, in each of T frames, that a pixel moves against the background."""
 
     strength: list[U8]  # [h, w] steadied: 128 at the threshold, 255 at twice the threshold
-    error: list[F16]  # [h, w] of the picture, had the pixel moved as the background; 1 = threshold
+    error: list[F16]  # [h, w] of the image, had the pixel moved as the background; 1 = threshold
     both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
 
 
@@ -71,7 +71,7 @@ def motion_evidence(
     `hidden` marks, per frame, pixels that must not define the background (128 to 255).
     """
     num_frames = len(flow.gray)
-    evidence = [np.zeros_like(picture) for picture in flow.gray]
+    evidence = [np.zeros_like(image) for image in flow.gray]
     if num_frames < 2:
         still = [np.zeros(e.shape, np.float16) for e in evidence]
         return MotionEvidence(strength=evidence, error=still, both_sides=[False] * num_frames)
@@ -84,17 +84,17 @@ def motion_evidence(
             continue
 
         def look(t: int, *, fields: tuple[Flows, Flows], k: int) -> None:
-            # Where the widest spacing shows both sides, it alone tells the picture's error.
-            pictures = flow.small if k == wanted[-1] or not seen_both[t] else None
+            # Where the widest spacing shows both sides, it alone tells the image's error.
+            images = flow.small if k == wanted[-1] or not seen_both[t] else None
             views = [
-                _look(t, u, pictures, way, hidden[t], grid, options)
+                _look(t, u, images, way, hidden[t], grid, options)
                 for way, u in ((fields[0][t], t + k), (fields[1][t], t - k))
                 if way is not None
             ]
             found[t] = _agreed(found[t], views)  # not kept: the views of a clip fill the memory
 
         map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
-    evidence = map_threads(_where_picture_moved, found)
+    evidence = map_threads(_where_image_moved, found)
     return MotionEvidence(
         strength=steady(evidence, flow, seen_both, options.memory, options.one_sided_weight),
         error=[f.error for f in found],
@@ -105,14 +105,14 @@ def motion_evidence(
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Found:
     evidence: U8  # [h, w]
-    error: F16  # [h, w] of the picture, had the pixel moved as the background; 1 = threshold
+    error: F16  # [h, w] of the image, had the pixel moved as the background; 1 = threshold
 
 
 def _agreed(so_far: _Found, views: Views) -> _Found:
     """Adds what one spacing shows: (residual, error) of each side of the frame.
 
     What is covered or laid bare has no match on one side: both sides must agree. Near the clip's
-    ends, where there is but one side, the spacings must agree on the picture's error.
+    ends, where there is but one side, the spacings must agree on the image's error.
     """
     if not views:
         return so_far
@@ -124,8 +124,8 @@ def _agreed(so_far: _Found, views: Views) -> _Found:
     )
 
 
-def _where_picture_moved(found: _Found) -> U8:
-    """Evidence where the picture itself moved too, not only the flow, which is smooth."""
+def _where_image_moved(found: _Found) -> U8:
+    """Evidence where the image itself moved too, not only the flow, which is smooth."""
     moved = ((found.error >= 1) & (found.evidence >= 128)).astype(np.uint8)
     moved = np.asarray(cv2.morphologyEx(moved, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)))
     outlines, _ = cv2.findContours(moved, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -163,14 +163,14 @@ def _double(flows: Flows, step: int, grid: F32) -> None:
 def _look(
     t: int,
     other: int,
-    pictures: list[U8] | None,
+    images: list[U8] | None,
     displacement: F16,
     hidden: U8,
     grid: F32,
     options: EvidenceOptions,
 ) -> tuple[F32, F32]:
-    """Residual of the flow from the background's, and error of the picture if it moved with the
-    background; [h, w] each, as multiples of their thresholds. Without pictures there is no error.
+    """Residual of the flow from the background's, and error of the image if it moved with the
+    background; [h, w] each, as multiples of their thresholds. Without images there is no error.
     """
     moved = displacement.astype(np.float32)
     start, shift = _background_samples(moved, hidden, grid)
@@ -183,25 +183,25 @@ def _look(
     if np.percentile(left, 80) >= options.min_parallax_px:
         epipolar = _epipolar_residual(start, shift, moved, grid, options)
         residual = np.maximum(residual, epipolar)
-    if pictures is None:
+    if images is None:
         return residual, np.full(hidden.shape, np.inf, np.float32)
-    calm = residual < 0.7
-    return residual, _picture_error(pictures[t], pictures[other], moved, background, calm, grid)
+    static = residual < 0.7
+    return residual, _image_error(images[t], images[other], moved, background, static, grid)
 
 
-def _picture_error(here: U8, there: U8, moved: F32, background: F32, calm: Bool, grid: F32) -> F32:
-    """How wrong the picture is if a pixel moved as the calm pixels around it, over its noise.
+def _image_error(here: U8, there: U8, moved: F32, background: F32, static: Bool, grid: F32) -> F32:
+    """How wrong the image is if a pixel moved as the static pixels around it, over its noise.
 
-    Flow is smooth: it drags along what lies beside a mover. The picture tells the two apart, and
+    Flow is smooth: it drags along what lies beside a mover. The image tells the two apart, and
     its colours do where the grey values are alike. `here` and `there` are [h, w, 3].
     """
     size = (41, 41)
-    free = calm.astype(np.float32)
+    free = static.astype(np.float32)
     mass = np.maximum(cv2.blur(free, size), 0.02)
     around = cv2.blur((moved - background) * free[..., None], size) / mass[..., None]
     expected = look_up(there, background + around, grid)
     error = cv2.blur(cv2.absdiff(expected, here).max(axis=2), (3, 3)).astype(np.float32)
-    noise = float(np.median(error[calm])) if calm.any() else 0.0
+    noise = float(np.median(error[static])) if static.any() else 0.0
     return np.asarray(error / (4 + noise), np.float32)
 
 

@@ -27,7 +27,7 @@ class ClipFlow:
     `forward[T - 1]` and `backward[0]` do not exist: the lists hold None there.
     """
 
-    small: list[U8]  # RGB pictures [h, w, 3] at the working size
+    small: list[U8]  # RGB images [h, w, 3] at the working size
     gray: list[U8]  # the same in grey
     forward: list[F16 | None]
     backward: list[F16 | None]
@@ -74,7 +74,7 @@ def clip_flow(rgb: U8, side_px: int) -> ClipFlow:
 
 class _LastClip:
     """The flow of the clip that was asked for last: its next stages ask again (at 320 px, a frame
-    takes 0.5 MB, a tenth of what its decoded picture does)."""
+    takes 0.5 MB, a tenth of what its decoded image does)."""
 
     def __init__(self) -> None:
         self._kept: tuple[bytes, list[tuple[F16, F16]]] = (b"", [])
@@ -82,10 +82,10 @@ class _LastClip:
     def fields(
         self, gray: Sequence[U8], compute: Callable[[], list[tuple[F16, F16]]]
     ) -> list[tuple[F16, F16]]:
-        """Both ways between neighbours of these pictures; computed unless they were the last."""
+        """Both ways between neighbours of these images; computed unless they were the last."""
         digest = hashlib.blake2b(repr(gray[0].shape).encode())
-        for picture in gray:
-            digest.update(np.ascontiguousarray(picture).data)
+        for image in gray:
+            digest.update(np.ascontiguousarray(image).data)
         key, kept = self._kept
         if key != digest.digest():
             self._kept = (b"", [])  # let go of the old before computing the new
@@ -105,11 +105,11 @@ def pixel_grid(width_px: int, height_px: int) -> F32:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-def look_up(picture: NDArray[Any], flow: NDArray[np.floating], grid: F32) -> NDArray[Any]:
-    """`picture` of the other frame where `flow` leads; past the border its last value goes on."""
+def look_up(image: NDArray[Any], flow: NDArray[np.floating], grid: F32) -> NDArray[Any]:
+    """`image` of the other frame where `flow` leads; past the border its last value goes on."""
     field = np.asarray(grid + flow, np.float32)
     border = cv2.BORDER_REPLICATE
-    return np.asarray(cv2.remap(picture, field, _NO_MAP, cv2.INTER_LINEAR, borderMode=border))
+    return np.asarray(cv2.remap(image, field, _NO_MAP, cv2.INTER_LINEAR, borderMode=border))
 
 
 def look_up_nearest(labels: I32, flow: NDArray[np.floating], grid: F32) -> I32:

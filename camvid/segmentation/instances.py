@@ -287,9 +287,7 @@ def _nearest_label(region: I32, xy: F32, label_of_point: I32) -> I32:
     return labels
 
 
-def cell_of_nearest_zero(picture: U8) -> I32:
+def cell_of_nearest_zero(image: U8) -> I32:
     """[h, w] number of the zero pixel that lies nearest."""
-    _, cell = cv2.distanceTransformWithLabels(
-        picture, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    _, cell = cv2.distanceTransformWithLabels(image, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     return np.asarray(cell, np.int32)

@@ -20,8 +20,8 @@ class JoinOptions:
     """When two labels are one object."""
 
     max_labels: int = 128  # the largest; the rest are specks and go
-    min_handover: float = 0.3  # share of pixels handed on, times likeness of colour
-    comeback_weight: float = 0.6  # of coming back where expected, against handing all pixels on
+    min_association: float = 0.3  # share of pixels handed on, times likeness of colour
+    reidentification_weight: float = 0.6  # of coming back where expected, against association
     max_gap_s: float = 1.2  # for which an object may be out of sight in whole or in part
     usual_size_s: float = 0.5  # largest area so near in time is that of the whole label
     velocity_s: float = 0.25  # over which the way into and out of hiding is measured
@@ -73,9 +73,11 @@ def join_in_time(
 ) -> I32:
     """The label that each label becomes, [num]: where one takes over from another, the lesser."""
     lives = _lives(labels, motion)
-    linked = np.maximum(_handover(labels, lives.area, flow), _comeback(lives, flow, fps, options))
+    linked = np.maximum(
+        _association(labels, lives.area, flow), _reidentified(lives, flow, fps, options)
+    )
     likeness = linked * _colour_likeness(labels, flow.small, lives.area.shape[1])
-    return _merge(likeness, lives.seen, options.min_handover, options.max_shared_time)
+    return _merge(likeness, lives.seen, options.min_association, options.max_shared_time)
 
 
 def _without_islands(label: I32) -> I32:
@@ -161,7 +163,7 @@ def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, options: JoinOp
     return parts
 
 
-def _handover(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
+def _association(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
     """[num, num] largest share of a label's pixels that becomes another label one frame later."""
     num = area.shape[1]
     grid = pixel_grid(flow.width_px, flow.height_px)
@@ -182,7 +184,7 @@ def _handover(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
     return best
 
 
-def _comeback(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -> F32:
+def _reidentified(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -> F32:
     """[num, num] likeness of one label appearing where the motion of another, gone, leads.
 
     Places count from the background, so that a shaking camera shakes no prediction.
@@ -206,7 +208,9 @@ def _comeback(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -
     alike = smaller / np.maximum(np.maximum(size[1][:, None], size[0][None]), 1)
     near = np.exp(-0.5 * (apart / (1.5 * np.maximum(smaller, 1))) ** 2)
     in_time = np.abs(gap) <= options.max_gap_s * fps
-    return np.nan_to_num(options.comeback_weight * in_time * alike * near).astype(np.float32)
+    return np.nan_to_num(options.reidentification_weight * in_time * alike * near).astype(
+        np.float32
+    )
 
 
 def _background_path(forward: list[F16 | None]) -> F64:
@@ -215,11 +219,11 @@ def _background_path(forward: list[F16 | None]) -> F64:
     return np.cumsum([np.zeros(2), *step], axis=0, dtype=np.float64)
 
 
-def _colour_likeness(labels: list[I32], pictures: list[U8], num: int) -> F32:
+def _colour_likeness(labels: list[I32], images: list[U8], num: int) -> F32:
     """[num, num] overlap, 0 to 1, of the labels' colour histograms over the clip."""
 
     def count(t: int) -> I32:
-        level = (pictures[t] // 43).astype(np.int64)  # 6 levels a channel
+        level = (images[t] // 43).astype(np.int64)  # 6 levels a channel
         colour = (level[..., 0] * 6 + level[..., 1]) * 6 + level[..., 2]
         cell = labels[t].astype(np.int64) * 216 + colour
         return np.bincount(cell.ravel(), minlength=num * 216).astype(np.int32)

@@ -1,4 +1,4 @@
-"""From evidence to masks: what both kinds of evidence support, drawn to the picture's colours.
+"""From evidence to masks: what both kinds of evidence support, drawn to the image's colours.
 
 Saliency and flow both blur what they find: their threshold alone gives masks several pixels fat.
 What is surely inside and surely outside of a region have colours; they decide what lies between.
@@ -24,15 +24,15 @@ class MaskOptions:
     together: float = 0.6  # weight of the sum of both
     threshold: int = 128
     sure: int = 170  # and above: colours of the inside
-    calm: int = 48  # and below: colours of the outside
+    static: int = 48  # and below: colours of the outside
     min_sure_share: float = 0.2  # of a region, to know its colours
-    min_calm_px: int = 60
+    min_static_px: int = 60
     margin_px: int = 12  # around a region, whose colours are the outside's
     colour_weight: float = 1.2  # of a colour's log odds, against those of the evidence
 
 
 def draw_mask(saliency: U8, motion: U8, rgb: U8, options: MaskOptions) -> U8:
-    """255 where something salient or moving is, without specks; all pictures are [h, w]."""
+    """255 where something salient or moving is, without specks; all images are [h, w]."""
     evidence = _joint(saliency, motion, options)
     mask = _without_specks(np.where(evidence >= options.threshold, 255, 0).astype(np.uint8))
     num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
@@ -60,10 +60,10 @@ def _joint(saliency: U8, motion: U8, options: MaskOptions) -> U8:
 
 def _to_colours(inside: Bool, evidence: U8, colour: I32, options: MaskOptions) -> Bool:
     """The region with its border where colours and evidence together put it."""
-    sure, calm = inside & (evidence >= options.sure), evidence < options.calm
-    if sure.sum() < options.min_sure_share * inside.sum() or calm.sum() < options.min_calm_px:
+    sure, static = inside & (evidence >= options.sure), evidence < options.static
+    if sure.sum() < options.min_sure_share * inside.sum() or static.sum() < options.min_static_px:
         return inside
-    here, around = colour_histogram(colour[sure]), colour_histogram(colour[calm])
+    here, around = colour_histogram(colour[sure]), colour_histogram(colour[static])
     odds = cv2.blur(colour_odds(here, around)[colour], (3, 3))
     probability = np.clip(evidence.astype(np.float32) / 255, 0.02, 0.98)
     odds = np.log(probability / (1 - probability)) + options.colour_weight * odds

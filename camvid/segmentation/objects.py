@@ -20,7 +20,7 @@ _LABELS = {Origin.SALIENT: "salient", Origin.MOVING: "moving", Origin.SALIENT_MO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectOptions:
-    """What makes an object; area fractions are of the whole picture."""
+    """What makes an object; area fractions are of the whole image."""
 
     min_area_fraction: float = 0.0012  # of an object, in the mean over the frames that show it
     min_duration_s: float = 0.3  # for which an object must be seen (or all of a shorter clip)
@@ -43,7 +43,7 @@ def find_objects(
     fps: float,
     options: ObjectOptions,
 ) -> ObjectMasks:
-    """Objects of pictures rgb [T, H, W, 3] from evidence [h, w] per frame, 0 to 255."""
+    """Objects of images rgb [T, H, W, 3] from evidence [h, w] per frame, 0 to 255."""
     labels = label_objects(saliency, motion, flow, fps, options)
     return draw_objects(labels, saliency, motion, rgb, fps, options)
 
@@ -69,7 +69,7 @@ def draw_objects(
     fps: float,
     options: ObjectOptions,
 ) -> ObjectMasks:
-    """The labels that are worthy objects, at the size of the pictures rgb [T, H, W, 3]."""
+    """The labels that are worthy objects, at the size of the images rgb [T, H, W, 3]."""
     objects = keep_objects(labels, saliency, motion, fps, options)
     object_id = np.empty(rgb.shape[:3], np.uint16)
 
@@ -103,17 +103,17 @@ def keep_objects(
     counts = np.stack(map_threads(count, range(len(labels))))  # [T, 4, num]
     frames = (counts[:, 0] > 0).sum(axis=0)
     total, salient, moving, core = counts.sum(axis=0)
-    picture = labels[0].size
-    large = total >= options.min_area_fraction * picture * np.maximum(frames, 1)
+    image = labels[0].size
+    large = total >= options.min_area_fraction * image * np.maximum(frames, 1)
     lasting = frames >= min(max(2, round(options.min_duration_s * fps)), len(labels))
-    lasting &= total >= options.min_area_seconds * picture * min(fps, len(labels))
+    lasting &= total >= options.min_area_seconds * image * min(fps, len(labels))
     worthy = large & lasting & (core >= options.min_core_share * total)
     share_salient, share_moving = salient / np.maximum(total, 1), moving / np.maximum(total, 1)
     score = 1 - (1 - 0.9 * share_salient) * (1 - 0.7 * share_moving)
     kept: dict[int, MaskedObject] = {}
     masked = 0.0
     for i in np.argsort(-score * total, kind="stable"):
-        area = total[i] / (picture * len(labels))
+        area = total[i] / (image * len(labels))
         origin = _origin(share_salient[i], share_moving[i])
         sure = origin is Origin.SALIENT_MOVING
         limit = options.max_masked_with_movers if sure else options.max_masked_fraction
@@ -127,8 +127,8 @@ def keep_objects(
 
 def _core(labels: I32) -> Bool:
     """[h, w] where a pixel and all others up to 2 px away have one label."""
-    picture, around = labels.astype(np.uint16), np.ones((5, 5), np.uint8)
-    return np.asarray(cv2.erode(picture, around) == cv2.dilate(picture, around), np.bool_)
+    image, around = labels.astype(np.uint16), np.ones((5, 5), np.uint8)
+    return np.asarray(cv2.erode(image, around) == cv2.dilate(image, around), np.bool_)
 
 
 def _origin(share_salient: float, share_moving: float) -> Origin:
@@ -138,7 +138,7 @@ def _origin(share_salient: float, share_moving: float) -> Origin:
 
 
 def _full_size(labels: I32, objects: dict[int, MaskedObject], rgb: U8, edge_reach: float) -> U16:
-    """Object ids at the size of the picture, their edges drawn to the picture's edges."""
+    """Object ids at the size of the image, their edges drawn to the image's edges."""
     number = np.zeros(int(labels.max()) + 1, np.uint16)
     for label, item in objects.items():
         if label < len(number):

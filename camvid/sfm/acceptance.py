@@ -32,10 +32,10 @@ class AcceptanceOptions:
     max_focal_uncertainty: float = 0.1  # relative: turns, and the shape of depth, err by as much
     min_points_per_frame: float = 40.0
     min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
-    min_border_share: float = 0.5  # of the picture's rim must be explained: else a mover was solved
+    min_border_share: float = 0.5  # of the image's rim must be explained: else a mover was solved
     min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
     max_trajectory_jump: float = 5.0  # step between frames against the steps around it
-    # Where depth hardly shows, a lens that shifts to calm the picture passes for a camera that
+    # Where depth hardly shows, a lens that shifts to calm the image passes for a camera that
     # does: its path has no direction. Photographs far apart need none.
     min_step_agreement: float = 0.5  # correlation of a step with the next
     sure_triangulation_angle_deg: float = 3.0  # median from which no agreement is asked
@@ -66,7 +66,7 @@ class AcceptanceOptions:
 class Evidence(NamedTuple):
     """What else speaks for or against cameras."""
 
-    border_share: float  # of the picture's rim that they explain
+    border_share: float  # of the image's rim that they explain
     off_flat_image: float  # share of static tracks that no flat image sliding past explains
     lens: LensEvidence
 

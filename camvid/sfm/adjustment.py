@@ -30,7 +30,7 @@ class AdjustmentOptions:
     max_keyframe_iterations: int = 30
     max_iterations: int = 10  # with all frames: they start from a good solution
     # A zoom and a way forward trade off along a flat valley. A slow zoom behind a mover that takes
-    # much of the picture was 11 % off after 10, 1 % after 100, for 2 s more; another 1 and 0 %.
+    # much of the image was 11 % off after 10, 1 % after 100, for 2 s more; another 1 and 0 %.
     max_zoom_iterations: int = 100
     max_keyframe_observations: int = 8_000  # more cost time, and all frames refine the rest
     max_adjusted_observations: int = 40_000  # more hardly add accuracy

@@ -3,7 +3,7 @@
 Masks are greedy: a crate is masked because it might move, and where walls are bare such things are
 all there is to see. So tracks on masked objects are held against the cameras too, and those of
 objects that agree for the whole clip help to find them. And a mover that no mask covers, so large
-that it captures the camera, still leaves the picture's rim to the background.
+that it captures the camera, still leaves the image's rim to the background.
 """
 
 from collections.abc import Collection
@@ -15,7 +15,7 @@ import numpy as np
 from camvid.artifacts import I32, Bool, PointTracks
 from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, let_zoom, solve_all_frames
-from camvid.sfm.dominance import Agreement, find_agreement, on_rim
+from camvid.sfm.border_inliers import Agreement, find_agreement, on_rim
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import Observations, observations_of, thinned
 from camvid.sfm.starts import StartOptions, best_start
@@ -29,27 +29,27 @@ class BackgroundOptions:
     """When tracks off the masks suffice, and when those on an object count as background."""
 
     held_out_every: int = 10  # one track in so many is kept from the solver, to test it
-    # Off the masks, alive in the median frame, and the share of the picture's cells that they are
+    # Off the masks, alive in the median frame, and the share of the image's cells that they are
     # in; where both are less, objects are asked with them.
     enough_tracks: float = 200.0
     enough_cover: float = 0.6
-    enough_calm_tracks: float = 60.0  # on the background and on calm objects, to ask no others
+    enough_static_tracks: float = 60.0  # on background and static objects, to ask no others
     max_still_sigmas: float = 3.0  # a still track's misfit, over that of the background's
     min_still_noise_px: float = 0.1
     min_still_share: float = 0.8  # of an object's sightings that must be of such tracks
     min_object_tracks: int = 8
-    min_background_tracks: int = 20  # to be heard on whether cameras are those of the background
+    min_background_tracks: int = 20  # to say whether cameras are those of the background
     min_background_share: float = 0.7  # of those that must agree
-    min_still_objects: int = 3  # that must agree where the background is not heard
+    min_still_objects: int = 3  # that must agree where the background says nothing
     min_registered_fraction: float = 0.8  # of the frames: else other objects are asked
     max_rounds: int = 4  # of asking those objects that agreed with the cameras before
     max_zoom_error_ratio: float = 0.95  # of the error that tests have if the lens may zoom
     zoom_probe_observations: int = 8_000
-    sure_agreement: float = 0.9  # of the tracks; where fewer agree, the picture's rim is asked
+    sure_agreement: float = 0.9  # of the tracks; where fewer agree, the image's rim is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class SolverOptions:
     """How cameras are found from given tracks."""
 
     mapping: MappingOptions = field(default_factory=MappingOptions)
@@ -64,7 +64,7 @@ class Solution(NamedTuple):
     tracks: PointTracks
     cameras: Cameras
     structure: Structure
-    border_share: float  # of the picture's rim that the cameras explain
+    border_share: float  # of the image's rim that the cameras explain
 
 
 def off_masks(tracks: PointTracks) -> PointTracks:
@@ -78,7 +78,7 @@ def num_alive(tracks: PointTracks) -> float:
 
 
 def cover(tracks: PointTracks, size_px: tuple[int, int]) -> float:
-    """Share of the picture's cells that tracks are seen in, in the median frame."""
+    """Share of the image's cells that tracks are seen in, in the median frame."""
     cell = np.floor(tracks.xy_px * (_GRID / np.array(size_px))).clip(0, _GRID - 1).astype(int)
     code = np.where(tracks.visible, cell[..., 1] * _GRID + cell[..., 0], _GRID * _GRID)
     counts = [np.count_nonzero(np.bincount(row, minlength=_GRID**2)[: _GRID**2]) for row in code]
@@ -86,28 +86,28 @@ def cover(tracks: PointTracks, size_px: tuple[int, int]) -> float:
 
 
 def is_thin(tracks: PointTracks, size_px: tuple[int, int], options: BackgroundOptions) -> bool:
-    """Whether the tracks show so little of the picture that they may mislead."""
+    """Whether the tracks show so little of the image that they may mislead."""
     few = num_alive(tracks) < options.enough_tracks
     return few and cover(tracks, size_px) < options.enough_cover
 
 
-def telling_tracks(
+def informative_tracks(
     tracks: PointTracks,
-    calm: Collection[int],
+    assumed_static: Collection[int],
     size_px: tuple[int, int],
     options: BackgroundOptions,
 ) -> PointTracks:
-    """Those off the masks; where they are too few, those on calm objects too, or all of them."""
+    """Those off the masks; where they are too few, also those on `assumed_static`, or all."""
     off = tracks.object_id == 0
     background = tracks_of(tracks, off)
-    heard = off.sum() >= options.min_background_tracks
+    background_known = off.sum() >= options.min_background_tracks
     num_objects = len(np.unique(tracks.object_id[~off]))
     if not is_thin(background, size_px, options):
         return background
-    if not heard and num_objects < options.min_still_objects:
+    if not background_known and num_objects < options.min_still_objects:
         return background  # a single mover would pass for the world
-    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, list(calm)))
-    return quiet if num_alive(quiet) >= options.enough_calm_tracks else tracks
+    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, list(assumed_static)))
+    return quiet if num_alive(quiet) >= options.enough_static_tracks else tracks
 
 
 def held_out(tracks: PointTracks, options: BackgroundOptions) -> Bool:
@@ -117,21 +117,21 @@ def held_out(tracks: PointTracks, options: BackgroundOptions) -> Bool:
 
 def solve_background(
     tracks: PointTracks,
-    calm: Collection[int],
+    assumed_static: Collection[int],
     keyframes: I32,
     size_px: tuple[int, int],
-    ways: Ways,
+    solver: SolverOptions,
 ) -> Solution | None:
     """Cameras of the static scene from tracks on and off the objects; None: no way.
 
-    `calm` are the objects that nothing was seen to move in: they are the first to be asked.
+    `assumed_static` are the objects that nothing was seen to move in: they are asked first.
     """
-    search = _Search(tracks, keyframes, size_px, ways)
-    start = search.from_objects(calm) if search.is_thin else None
+    search = _Search(tracks, keyframes, size_px, solver)
+    start = search.from_objects(assumed_static) if search.is_thin else None
     start = start or search.from_unmasked()
     if start is None:
         return None
-    cameras, structure = _with_all_frames(start, size_px, ways)
+    cameras, structure = _with_all_frames(start, size_px, solver)
     agreement = find_agreement(cameras, start.judges, *size_px)
     return Solution(start.tracks, cameras, structure, agreement.border_share)
 
@@ -148,20 +148,24 @@ class _Search:
     """Which of the tracks lie on the background? Keyframes tell."""
 
     def __init__(
-        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], ways: Ways
+        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], solver: SolverOptions
     ) -> None:
-        self._tracks, self._keyframes, self._size_px, self._ways = tracks, keyframes, size_px, ways
-        self._options = ways.background
+        self._tracks, self._keyframes = tracks, keyframes
+        self._size_px, self._solver = size_px, solver
+        self._options = solver.background
         self._off = tracks.object_id == 0
 
     @property
     def is_thin(self) -> bool:
         return is_thin(tracks_of(self._tracks, self._off), self._size_px, self._options)
 
-    def from_objects(self, calm: Collection[int]) -> _Start | None:
-        """From the background and objects, calm ones first, then all."""
+    def from_objects(self, assumed_static: Collection[int]) -> _Start | None:
+        """From the background and objects, those taken for static first, then all."""
         every = np.unique(self._tracks.object_id[~self._off]).tolist()
-        for objects in {tuple(calm): None, tuple(every): None}:  # once each, in this order
+        for objects in {
+            tuple(assumed_static): None,
+            tuple(every): None,
+        }:  # once each, in this order
             start = self._with_objects(objects)
             if start is not None:
                 return start
@@ -171,7 +175,7 @@ class _Search:
         """From what lies on no object; objects that agree with those cameras join them.
 
         Where tracks do not agree, those of the background count: cameras that explain nearly all
-        of the picture's rim say what else belongs to it.
+        of the image's rim say what else belongs to it.
         """
         kept = background = tracks_of(self._tracks, self._off)
         cameras = self._solve(background)
@@ -228,9 +232,9 @@ class _Search:
             num_tracks,
             num_frames,
             self._size_px,
-            self._ways.mapping,
-            self._ways.adjustment,
-            self._ways.starts,
+            self._solver.mapping,
+            self._solver.adjustment,
+            self._solver.starts,
         )
 
     def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
@@ -264,23 +268,23 @@ class _Search:
 
 
 def _with_all_frames(
-    start: _Start, size_px: tuple[int, int], ways: Ways
+    start: _Start, size_px: tuple[int, int], solver: SolverOptions
 ) -> tuple[Cameras, Structure]:
     """The frames between the keyframes too, all adjusted together.
 
     With a lens that zooms, where tracks that took no part say that it does.
     """
-    options, num_tracks = ways.background, start.tracks.visible.shape[1]
+    options, num_tracks = solver.background, start.tracks.visible.shape[1]
     tests = held_out(start.tracks, options)
     used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
-    found = solve_all_frames(start.cameras, used, num_tracks, *size_px, ways.adjustment)
+    found = solve_all_frames(start.cameras, used, num_tracks, *size_px, solver.adjustment)
 
     def zooming(
         cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
     ) -> tuple[Cameras, Structure] | None:
         limit_px = options.max_zoom_error_ratio * held_out_error_px(cameras, unused, num_tracks)
         found = let_zoom(
-            cameras, used, num_tracks, *size_px, ways.adjustment, num_rounds=num_rounds
+            cameras, used, num_tracks, *size_px, solver.adjustment, num_rounds=num_rounds
         )
         return found if held_out_error_px(found[0], unused, num_tracks) <= limit_px else None
 
@@ -288,7 +292,7 @@ def _with_all_frames(
     keyed = found[0].at(start.cameras.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
     few = thinned(few, *size_px, options.zoom_probe_observations)
-    tests = tests.lasting(ways.starts.min_held_out_keyframes)
+    tests = tests.lasting(solver.starts.min_held_out_keyframes)
     if zooming(keyed, few, tests, num_rounds=1) is None:
         return found
     return zooming(found[0], used, unused, num_rounds=2) or found

@@ -71,7 +71,7 @@ def focal_uncertainty(
 
 class _Problem(NamedTuple):
     adjuster: pycolmap.CeresBundleAdjuster
-    beliefs: list[Any]  # Ceres calls them but does not keep them alive
+    priors: list[Any]  # Ceres calls them but does not keep them alive
 
 
 def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: bool) -> _Problem:

@@ -7,7 +7,7 @@ them apart (a plane fools it); what one rotation and focal length per frame leav
 How much they may leave is measured on the same tracks. A point that any camera sees, wherever it
 goes, lies on an epipolar line; its distance from that line is noise, whatever its depth. Parallax
 runs along the line. So where the flow that is left is no longer than a few times that noise, depth
-does not show. A walk straight ahead spreads the picture as a zoom does, but near things more than
+does not show. A walk straight ahead spreads the image as a zoom does, but near things more than
 far ones, and so is told from it.
 """
 
@@ -40,7 +40,7 @@ class CameraMotionOptions:
     min_zoom: float = 0.04  # change of focal length from which a camera is called zooming
     min_pair_tracks: int = 60  # tracks that a frame pair must share
     max_pair_tracks: int = 250  # of more, some are drawn
-    min_pair_coverage: float = 0.5  # of the picture's cells with tracks: a patch is always flat
+    min_pair_coverage: float = 0.5  # of the image's cells with tracks: a patch is always flat
     num_pairs: int = 10
     num_hypotheses: int = 40  # rotations tried per pair and focal length
     panning: PanningOptions = field(default_factory=PanningOptions)
@@ -148,7 +148,7 @@ def noise_px(pair: Pair, options: CameraMotionOptions) -> float:
     if found is None:
         return options.min_noise_px
     ones = np.ones((len(pair.first), 1))
-    lines = np.hstack([pair.first, ones]) @ found[0].T  # in the second picture
+    lines = np.hstack([pair.first, ones]) @ found[0].T  # in the second image
     off = (np.hstack([pair.second, ones]) * lines).sum(axis=1)
     distance = np.abs(off) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-30)
     deviation = np.quantile(distance, options.residual_quantile) / _NORMAL_65

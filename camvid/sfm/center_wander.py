@@ -2,8 +2,8 @@
 
 Cameras that know nothing of offsets of the principal point take part of them for a focal length.
 The offsets are a Gaussian process in time of unknown spread. Its evidence, which counts how many
-offsets would do as well, tells the spread (MacKay, Bayesian interpolation, 1992), and the spread
-tells the error that it may have made of the focal length: no offset itself needs to be known.
+offsets would do as well, gives the spread (MacKay, Bayesian interpolation, 1992), and the spread
+gives the error that it may have made of the focal length: no offset itself needs to be known.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from camvid.artifacts import F64, I32
 _FRAMES = 2.0
 _UNRELATED = 1e-3  # of an offset's variance: has nothing to do with the next frames
 _SPREADS = np.geomspace(1e-5, 0.05, 40)  # of the longer side: stabilisers crop about a tenth
-_LEAST_TOLD = 1e-7  # of what is told best: less is rounding
+_LEAST_PRECISION = 1e-7  # of the best known combination: less is rounding
 
 
 class OffsetEquations(NamedTuple):
@@ -38,13 +38,15 @@ def deviation_by_wander(equations: OffsetEquations, frames: I32, long_side_px: i
     related = np.exp(-0.5 * ((frames[:, None] - frames) / _FRAMES) ** 2)
     root = np.linalg.cholesky(related + _UNRELATED * np.eye(len(frames)))
     root = np.kron(root, np.eye(2))  # of the covariance of offsets whose spread is 1 px
-    told, axes = np.linalg.eigh(root.T @ equations.normal @ root)
-    sure = told > _LEAST_TOLD * told[-1]
-    told = told[sure] / equations.variance_px2
+    precision, axes = np.linalg.eigh(root.T @ equations.normal @ root)
+    sure = precision > _LEAST_PRECISION * precision[-1]
+    precision = precision[sure] / equations.variance_px2
     pull = (axes.T @ (root.T @ equations.gradient))[sure] / equations.variance_px2
     spread_px = long_side_px * _SPREADS
-    gain = np.outer(spread_px**2, told)  # variance of a combination of offsets, over its noise's
-    evidence = 0.5 * (gain / (1 + gain) * pull**2 / told - np.log1p(gain)).sum(axis=1)
+    gain = np.outer(
+        spread_px**2, precision
+    )  # variance of a combination of offsets, over its noise's
+    evidence = 0.5 * (gain / (1 + gain) * pull**2 / precision - np.log1p(gain)).sum(axis=1)
     weight = np.exp(evidence - evidence.max())
     spread_px2 = float(weight @ spread_px**2 / weight.sum())
     return float(np.sqrt(spread_px2) * np.linalg.norm(equations.focal_per_px @ root))

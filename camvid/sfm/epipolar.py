@@ -1,4 +1,4 @@
-"""The epipolar geometry of two pictures, from points matched between them."""
+"""The epipolar geometry of two images, from points matched between them."""
 
 from typing import Any
 

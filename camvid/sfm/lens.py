@@ -1,6 +1,6 @@
 """What is known of lenses before anything is seen, as costs that join a bundle adjustment.
 
-A weak belief: where the sightings tell the focal length it is outvoted a thousand to one. Where
+A weak prior: where the sightings tell the focal length it is outvoted a thousand to one. Where
 they hardly do (a short way, a straight one, few points), it keeps the focal length among those that
 lenses have, when any other would fit as well.
 """
@@ -15,7 +15,7 @@ from camvid.sfm.colmap import pyceres
 USUAL_FOCAL = 0.9  # of the longer side ...
 FOCAL_SPREAD = 0.4  # ... give or take this factor
 _ZOOM_SPREAD = 3e-4  # per frame squared: how the growth of the focal length's logarithm changes
-_SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: beliefs in pixels
+_SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: priors in pixels
 
 
 class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]

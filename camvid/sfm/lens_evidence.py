@@ -78,7 +78,7 @@ class _Reduced(NamedTuple):
     """The normal equations of the cameras when the points follow them."""
 
     normal: F64  # [C, C]
-    beliefs: F64  # [C] to add to its diagonal
+    priors: F64  # [C] to add to its diagonal
     gradient: F64  # [C]
     squares_px2: float  # left by points that suit the cameras as they are
     point_by_camera: F64  # [3 N, C]
@@ -188,14 +188,14 @@ def _without_points(problem: _Linearised, long_side_px: int) -> _Reduced:
     spread = np.full(len(gradient), np.inf)
     spread[problem.focal_at :] = _WANDER_SPREAD * long_side_px
     spread[problem.focal_at : problem.focal_at + 2] = FOCAL_SPREAD, _DISTORTION_SPREAD
-    beliefs = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
+    priors = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
     squares = float(residual @ residual + point_gradient @ point_change)
-    return _Reduced(normal, beliefs, gradient, squares, point_by_camera, point_change)
+    return _Reduced(normal, priors, gradient, squares, point_by_camera, point_change)
 
 
 def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
     """The least squares with some of the parameters [C] free and the rest held."""
-    normal = (reduced.normal + np.diag(reduced.beliefs))[np.ix_(free, free)]
+    normal = (reduced.normal + np.diag(reduced.priors))[np.ix_(free, free)]
     gradient = reduced.gradient[free]
     lens = np.eye(len(free), 2, -problem.focal_at)[free]
     solved = np.zeros((len(free), 3))
@@ -208,7 +208,7 @@ def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) 
     """Eliminates poses and focal length, too; nothing is believed of the offsets."""
     cameras, offsets = slice(problem.focal_at + 1), slice(problem.focal_at + 2, None)
     normal, gradient = reduced.normal, reduced.gradient
-    of_cameras = normal[cameras, cameras] + np.diag(reduced.beliefs[cameras])
+    of_cameras = normal[cameras, cameras] + np.diag(reduced.priors[cameras])
     follow = -np.linalg.solve(of_cameras, normal[cameras, offsets])
     return OffsetEquations(
         normal[offsets, offsets] + normal[offsets, cameras] @ follow,

@@ -37,7 +37,7 @@ def thinned(
 ) -> Observations:
     """Whole tracks up to about the wanted number of sightings: the longest of every cell.
 
-    The longest of the picture would all lie where it changes least, and say little.
+    The longest of the image would all lie where it changes least, and say little.
     """
     total = len(observations.track)
     if total <= max_observations:

@@ -1,4 +1,4 @@
-"""Rotations between directions and pictures of them, found in spite of outliers."""
+"""Rotations between directions and images of them, found in spite of outliers."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Tracks of pictures that are warped by a known motion."""
+"""Tracks of images that are warped by a known motion."""
 
 import cv2
 import numpy as np
@@ -104,7 +104,7 @@ def test_tracks_outlive_frames_that_are_blurred():
     assert np.median(np.linalg.norm(tracks.xy_px[6, through] - truth, axis=1)) < 0.1
 
 
-def test_flat_pictures_have_no_tracks():
+def test_flat_images_have_no_tracks():
     gray = np.full((5, 60, 80), 90, np.uint8)
     tracks = track_regions(gray, no_objects(gray), OPTIONS)
     assert tracks.xy_px.shape == (5, 0, 2)
@@ -122,7 +122,7 @@ def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
     np.testing.assert_array_equal(alone.visible, together.visible)
 
 
-def test_region_must_have_the_pictures_shape():
+def test_region_must_have_the_images_shape():
     gray = warped(3)
     with pytest.raises(ValueError, match="must agree in shape"):
         track_regions(gray, no_objects(gray)[:2], OPTIONS)

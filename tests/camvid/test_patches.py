@@ -1,4 +1,4 @@
-"""Patches of a picture found again in a picture that is warped by a known map."""
+"""Patches of an image found again in an image that is warped by a known map."""
 
 import cv2
 import numpy as np
@@ -20,9 +20,9 @@ def xy() -> np.ndarray:
     return np.random.default_rng(1).uniform([45, 35], [115, 85], (200, 2)).astype(np.float32)
 
 
-def search(picture, patches, near):
+def search(image, patches, near):
     still = np.broadcast_to(np.eye(2, dtype=np.float32), (len(near), 2, 2))
-    return find_patches(picture, patches, near.astype(np.float32), still)
+    return find_patches(image, patches, near.astype(np.float32), still)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (0.6, 30.0), (1.3, -10.0)])

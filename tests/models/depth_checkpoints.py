@@ -34,7 +34,7 @@ def write_depth_anything(folder: Path, *, kind: str = "relative") -> Path:
         fusion_hidden_size=16,
         head_hidden_size=8,
         depth_estimation_type=kind,
-        initializer_range=0.3,  # at the usual 0.02 the output hardly depends on the picture
+        initializer_range=0.3,  # at the usual 0.02 the output hardly depends on the image
     )
     DepthAnythingForDepthEstimation(config).save_pretrained(folder)
     # As published with Depth-Anything-V2-Small-hf, but for the size.

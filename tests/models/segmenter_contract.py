@@ -8,7 +8,7 @@ from tests.models.crossing_scene import clip_of
 
 
 def segment(segmenter: Segmenter, rgb: U8) -> ObjectMasks:
-    """The objects of pictures [T, H, W, 3], checked against everything the Protocol promises."""
+    """The objects of images [T, H, W, 3], checked against everything the Protocol promises."""
     before = rgb.copy()
     masks = segmenter.segment(clip_of(rgb), Frames(rgb=rgb))
     np.testing.assert_array_equal(rgb, before)

@@ -221,7 +221,7 @@ def test_outlines_of_movers_move() -> None:
 
 @pytest.mark.parametrize("fps", [3.3, 5, 6])
 def test_movers_are_measured_at_low_frame_rates(fps: float) -> None:
-    """Pictures 1/12 s apart, shown more slowly: the same steps, over a longer time."""
+    """Images 1/12 s apart, shown more slowly: the same steps, over a longer time."""
     truth = every_second_frame("orbit_movers")
     masks = masks_of(truth.object_id, 0)
     report = strength_of(truth, masks, estimated_depth(truth, masks), fps)

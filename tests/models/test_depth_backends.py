@@ -56,7 +56,7 @@ def test_contract(name: str, folders: dict[str, Path]) -> None:
 PICTURE = np.random.default_rng(2).integers(0, 256, (45, 81, 3), dtype=np.uint8)
 
 
-def test_depth_anything_prepares_pictures_as_its_own_processor(folders: dict[str, Path]) -> None:
+def test_depth_anything_prepares_images_as_its_own_processor(folders: dict[str, Path]) -> None:
     from transformers import AutoImageProcessor
 
     own = AutoImageProcessor.from_pretrained(folders["depth_anything"], backend="pil")
@@ -66,7 +66,7 @@ def test_depth_anything_prepares_pictures_as_its_own_processor(folders: dict[str
     assert torch.equal(ours, wanted)
 
 
-def test_depth_pro_prepares_pictures_as_its_own_processor(folders: dict[str, Path]) -> None:
+def test_depth_pro_prepares_images_as_its_own_processor(folders: dict[str, Path]) -> None:
     """Its class needs torchvision; without, its steps: rescale, normalise, then resize."""
     ours = depth_pro.Preprocessing(folders["depth_pro"])(PICTURE)
     if importlib.util.find_spec("torchvision"):

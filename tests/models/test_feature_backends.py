@@ -33,7 +33,7 @@ MAX_FEATURES = 800
 BACKENDS = ("sift", "xfeat", "aliked", "xfeat of random weights", "aliked of random weights")
 
 
-def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> U8:
+def image(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> U8:
     """Leaves of many sizes and shades that hide each other: corners everywhere, [H, W, 3]."""
     rng = np.random.default_rng(seed)
     rgb = np.full((2 * height, 2 * width, 3), 128, np.uint8)
@@ -125,16 +125,16 @@ def check_form(features: ImageFeatures, rgb: U8) -> None:
 @every_backend
 def test_features_have_one_form_at_every_size(matcher: FeatureMatcher) -> None:
     for height, width in ((HEIGHT, WIDTH), (32, 33), (20, 24), (64, 300)):
-        rgb = picture(1, height, width)
+        rgb = image(1, height, width)
         check_form(matcher.detect(rgb, everywhere(rgb)), rgb)
-    rgb = picture()
+    rgb = image()
     features = matcher.detect(rgb, everywhere(rgb))
     assert 50 < len(features.xy_px) <= MAX_FEATURES
 
 
 @every_backend
 def test_no_keypoint_lies_where_none_is_allowed(matcher: FeatureMatcher) -> None:
-    rgb = picture()
+    rgb = image()
     allowed = everywhere(rgb)
     allowed[:, 70:], allowed[:25] = False, False
     features = matcher.detect(rgb, allowed)
@@ -148,7 +148,7 @@ def test_no_keypoint_lies_where_none_is_allowed(matcher: FeatureMatcher) -> None
 
 @every_backend
 def test_matches_are_one_to_one_and_the_same_each_time(matcher: FeatureMatcher) -> None:
-    rgb = picture()
+    rgb = image()
     pair = [matcher.detect(x, everywhere(rgb)) for x in (rgb, np.roll(rgb, 9, axis=1))]
     matches = matcher.match(*pair)
     assert matches.dtype == np.intp
@@ -162,8 +162,8 @@ def test_matches_are_one_to_one_and_the_same_each_time(matcher: FeatureMatcher) 
 
 
 @every_backend
-def test_flat_pictures_have_nothing_to_match(matcher: FeatureMatcher) -> None:
-    flat, rgb = np.full((64, 96, 3), 120, np.uint8), picture()
+def test_flat_images_have_nothing_to_match(matcher: FeatureMatcher) -> None:
+    flat, rgb = np.full((64, 96, 3), 120, np.uint8), image()
     none = matcher.detect(flat, np.zeros((64, 96), bool))
     some = matcher.detect(rgb, everywhere(rgb))
     for pair in ((none, none), (none, some), (some, none)):
@@ -173,7 +173,7 @@ def test_flat_pictures_have_nothing_to_match(matcher: FeatureMatcher) -> None:
 @trained
 def test_keypoints_lie_on_our_pixel_centres(matcher: FeatureMatcher) -> None:
     """Twice as large, each point lies at twice its place; half a pixel off shows as half."""
-    rgb = picture(0, 240, 320)
+    rgb = image(0, 240, 320)
     large = cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     first, second = (matcher.detect(x, everywhere(x)) for x in (rgb, large))
     matches = matcher.match(first, second)
@@ -185,7 +185,7 @@ def test_keypoints_lie_on_our_pixel_centres(matcher: FeatureMatcher) -> None:
 
 @trained
 def test_a_moved_camera_is_followed(matcher: FeatureMatcher) -> None:
-    rgb = picture(3, 160, 208)
+    rgb = image(3, 160, 208)
     turn = cv2.getRotationMatrix2D((104, 80), 8, 1.1)
     moved = cv2.warpAffine(rgb, turn, (208, 160), flags=cv2.INTER_CUBIC)
     pair = [matcher.detect(x, everywhere(x)) for x in (rgb, moved)]
@@ -197,7 +197,7 @@ def test_a_moved_camera_is_followed(matcher: FeatureMatcher) -> None:
 
 
 def test_xfeat_finds_more_than_sift_from_afar(real_clip) -> None:
-    """Pictures 0 and 5 of the fountain: half a turn around it; poses known."""
+    """Images 0 and 5 of the fountain: half a turn around it; poses known."""
     need("xfeat", "xfeat-lighterglue")
     frames = sorted(real_clip("gt_strecha_fountain_p11/frames").iterdir())
     pair = [cv2.imread(str(frames[i]))[..., ::-1] for i in (0, 5)]
@@ -216,7 +216,7 @@ def test_xfeat_finds_more_than_sift_from_afar(real_clip) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("made", [random_xfeat, random_aliked])
 def test_a_gpu_finds_the_same_points(made: Any, tmp_path: Path) -> None:
-    rgb, options = picture(), made(tmp_path)
+    rgb, options = image(), made(tmp_path)
     cls = XFeat if made is random_xfeat else AlikedLightGlue
     found = [
         cls(replace(options, device=name)).detect(rgb, everywhere(rgb)) for name in ("cpu", "cuda")

@@ -1,4 +1,4 @@
-"""Feature tracks of a picture that jumps further than Lucas-Kanade can follow."""
+"""Feature tracks of an image that jumps further than Lucas-Kanade can follow."""
 
 import cv2
 import numpy as np
@@ -40,7 +40,7 @@ def test_features_are_chained_over_large_jumps_and_never_lie_on_a_mover():
     assert tracks.visible[tracks.query_frame, np.arange(len(tracks.query_frame))].all()
 
 
-def test_pictures_without_features_have_no_tracks():
+def test_images_without_features_have_no_tracks():
     rgb = np.full((3, 80, 100, 3), 77, np.uint8)
     nowhere_hidden = np.zeros(rgb.shape[:3], np.uint16)
     tracks = feature_tracks(rgb, nowhere_hidden, Sift(), FeatureTrackOptions())

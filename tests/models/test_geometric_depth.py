@@ -67,7 +67,7 @@ def _paint(
     world_x, world_y = points[..., 0] + at[0], points[..., 1] - at[1]
     within = (world_x > extent[0]) & (world_y > extent[1])
     within &= (world_x < extent[2]) & (world_y < extent[3])
-    scale = 240 / z  # texture pixels per unit: as fine as the picture
+    scale = 240 / z  # texture pixels per unit: as fine as the image
     where = (world_x * scale + 400).astype(np.float32), (world_y * scale + 300).astype(np.float32)
     seen = cv2.remap(texture, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     rgb[within], ids[within], depth[within] = seen[within][:, None], label, z
@@ -161,7 +161,7 @@ def test_unregistered_frames_are_invalid(rendered: Rendered) -> None:
     assert np.isnan(found.residual[3])
 
 
-def test_a_mover_over_nearly_all_of_the_picture(rendered: Rendered) -> None:
+def test_a_mover_over_nearly_all_of_the_image(rendered: Rendered) -> None:
     """Nothing static is left but a rim narrower than the margin: depth stays finite."""
     object_id = np.full_like(rendered.masks.object_id, 2)
     object_id[:, :5] = 0

@@ -44,7 +44,7 @@ def dissolve(before: U8, after: U8, length: int) -> U8:
 
 
 def detect_frames(folder: Path, frames: U8) -> list[tuple[int, int]]:
-    """Shots as frame numbers, of frames written as a folder of pictures at 24 per second."""
+    """Shots as frame numbers, of frames written as a folder of images at 24 per second."""
     for i, rgb in enumerate(frames):
         cv2.imwrite(str(folder / f"{i:05d}.jpg"), rgb[..., ::-1])
     shots = PySceneDetect().detect(str(folder))
@@ -57,12 +57,12 @@ def test_hard_cuts_are_found_to_the_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [7, 11, 15, 23, 40])
-def test_the_pictures_of_a_dissolve_belong_to_no_shot(tmp_path: Path, length: int) -> None:
+def test_the_images_of_a_dissolve_belong_to_no_shot(tmp_path: Path, length: int) -> None:
     frames = dissolve(scene(0, 80), scene(1, 80), length)
     shots = detect_frames(tmp_path, frames)
     assert len(shots) == 2
     fade_start, fade_end = 80 - length, 80
-    slack = 2 + length // 6  # the first and last pictures of a long fade are nearly pure
+    slack = 2 + length // 6  # the first and last images of a long fade are nearly pure
     assert abs(shots[0][1] - fade_start) <= slack
     assert abs(shots[1][0] - fade_end) <= slack
     assert shots[1][1] == len(frames)
@@ -89,7 +89,7 @@ def test_a_change_of_light_is_one_shot(tmp_path: Path) -> None:
     assert len(detect_frames(tmp_path, frames)) == 1
 
 
-def test_a_single_picture_is_one_shot(tmp_path: Path) -> None:
+def test_a_single_image_is_one_shot(tmp_path: Path) -> None:
     assert detect_frames(tmp_path, scene(0, 1)) == [(0, 1)]
 
 

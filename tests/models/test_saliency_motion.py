@@ -23,12 +23,12 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def texture(height_px: int, width_px: int, seed: int) -> U8:
     """Blobs of several sizes: something for optical flow to hold on to."""
     rng = np.random.default_rng(seed)
-    picture = np.zeros((height_px, width_px, 3), np.float32)
+    image = np.zeros((height_px, width_px, 3), np.float32)
     for cell in (4, 8, 16):
         size = (height_px // cell + 2, width_px // cell + 2, 3)
         noise = rng.uniform(0, 85, size).astype(np.float32)
-        picture += cv2.resize(noise, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+        image += cv2.resize(noise, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def scene(
@@ -133,7 +133,7 @@ def labelled(labels: I32, *, salient: bool = True) -> dict[int, MaskedObject]:
 
 
 @pytest.mark.parametrize(("salient", "kept"), [(True, 1), (False, 0)])
-def test_only_a_sure_mover_may_cover_most_of_the_picture(salient: bool, kept: int) -> None:
+def test_only_a_sure_mover_may_cover_most_of_the_image(salient: bool, kept: int) -> None:
     labels = np.zeros((24, 90, 160), np.int32)
     labels[:, :, :100] = 1
     assert len(labelled(labels, salient=salient)) == kept

@@ -14,15 +14,15 @@ from transformers import Mask2FormerImageProcessorPil
 from camvid.artifacts import F32, U8, MaskedObject, ObjectMasks
 from camvid.errors import BackendUnavailable
 from camvid.models.segmenters import mask2former, rf_detr_seg
-from camvid.models.segmenters.instances import Instance, cut_out, shrunk
-from camvid.models.segmenters.labelled import logits_at
-from camvid.models.segmenters.movable import MOVABLE, movable_classes
-from camvid.models.segmenters.pictures import (
-    PictureSettings,
+from camvid.models.segmenters.images import (
+    ImageSettings,
     normalised,
     resized,
     resized_plainly,
 )
+from camvid.models.segmenters.instances import Instance, cut_out, shrunk
+from camvid.models.segmenters.labelled import logits_at
+from camvid.models.segmenters.movable import MOVABLE, movable_classes
 from camvid.models.segmenters.prompts import prompts_of
 from tests.models import torchvision_standin
 
@@ -35,11 +35,11 @@ def photo(height: int = 117, width: int = 161) -> U8:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def settings(**size: int) -> PictureSettings:
-    return PictureSettings(size=size)
+def settings(**size: int) -> ImageSettings:
+    return ImageSettings(size=size)
 
 
-# Pictures
+# Images
 
 
 @pytest.mark.parametrize("shape", [(360, 640), (640, 360), (720, 300)])
@@ -61,9 +61,9 @@ def plain_bilinear(rgb: U8, height: int, width: int) -> F32:
     top, left = np.floor(y).astype(int), np.floor(x).astype(int)
     low, right = np.minimum(top + 1, rgb.shape[0] - 1), np.minimum(left + 1, rgb.shape[1] - 1)
     v, u = (y - top)[:, None, None], (x - left)[None, :, None]
-    picture = rgb.astype(np.float64)
-    upper = picture[top][:, left] * (1 - u) + picture[top][:, right] * u
-    lower = picture[low][:, left] * (1 - u) + picture[low][:, right] * u
+    image = rgb.astype(np.float64)
+    upper = image[top][:, left] * (1 - u) + image[top][:, right] * u
+    lower = image[low][:, left] * (1 - u) + image[low][:, right] * u
     return (upper * (1 - v) + lower * v).astype(np.float32)
 
 
@@ -71,8 +71,8 @@ def test_rf_detr_is_shown_what_its_processor_documents() -> None:
     """Scaled to 0 to 1, resized without smoothing, normalised."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     theirs = (plain_bilinear(photo(), 112, 112) / 255 - mean) / std
-    pictures = resized_plainly([photo()], (112, 112), CPU)
-    ours = normalised(pictures, settings(), torch.float32)[0].permute(1, 2, 0)
+    images = resized_plainly([photo()], (112, 112), CPU)
+    ours = normalised(images, settings(), torch.float32)[0].permute(1, 2, 0)
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""The embedded pose solver on made-up pictures and on the test clips with known cameras."""
+"""The embedded pose solver on made-up images and on the test clips with known cameras."""
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ def solve(
     return TrackSfm().solve(clip, frames, masks, tracks)
 
 
-def picture(height: int = 240, width: int = 320, seed: int = 0) -> np.ndarray:
+def image(height: int = 240, width: int = 320, seed: int = 0) -> np.ndarray:
     noise = np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 2.0)
     return cv2.normalize(smooth, None, 10, 245, cv2.NORM_MINMAX).astype(np.uint8)
@@ -46,7 +46,7 @@ def picture(height: int = 240, width: int = 320, seed: int = 0) -> np.ndarray:
 
 def panned(num_frames: int) -> np.ndarray:
     """What a camera of focal length 300 px sees that turns 1 degree per frame."""
-    wide = picture(400, 900)
+    wide = image(400, 900)
     K_wide = np.array([[300.0, 0, 300], [0, 300, 200], [0, 0, 1]])
     K = np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
     frames: list[np.ndarray] = []
@@ -73,8 +73,8 @@ def check_consistent(result: Reconstruction, num_frames: int) -> None:
     assert error.mean() == pytest.approx(measured, rel=0.01)
 
 
-def test_a_still_picture_is_a_fixed_camera():
-    result = solve(np.repeat(picture()[None], 10, axis=0))
+def test_a_still_image_is_a_fixed_camera():
+    result = solve(np.repeat(image()[None], 10, axis=0))
     assert result.camera == "fixed"
     assert result.reasons[0].name == "camera_fixed"
     assert result.registered.all()
@@ -84,7 +84,7 @@ def test_a_still_picture_is_a_fixed_camera():
 def test_a_pan_is_a_rotating_camera_even_with_an_unmasked_mover():
     rgb = panned(20)
     for t in range(20):
-        rgb[t, 100:160, 40 + 6 * t : 110 + 6 * t] = picture(60, 70, seed=5)
+        rgb[t, 100:160, 40 + 6 * t : 110 + 6 * t] = image(60, 70, seed=5)
     result = solve(rgb)
     assert result.camera == "rotating"
     assert result.has_cameras
@@ -93,7 +93,7 @@ def test_a_pan_is_a_rotating_camera_even_with_an_unmasked_mover():
     assert result.quality.median_flow_px > 20
 
 
-def test_pictures_without_texture_have_an_unknown_camera():
+def test_images_without_texture_have_an_unknown_camera():
     result = solve(np.full((8, 120, 160, 3), 100, np.uint8))
     assert result.camera == "unknown"
     assert result.reasons[0].name == "min_static_tracks"
@@ -114,8 +114,8 @@ def load_clip(
     folder = CLIPS / name
     if not folder.is_dir():
         pytest.skip(f"needs ../shared/clips/{name}")
-    pictures = folder / ("rgb" if (folder / "rgb").is_dir() else "frames")
-    paths = sorted(pictures.iterdir())[:num_frames]
+    images = folder / ("rgb" if (folder / "rgb").is_dir() else "frames")
+    paths = sorted(images.iterdir())[:num_frames]
     rgb = np.stack([shrunk(cv2.imread(str(p)), shrink)[..., ::-1] for p in paths])
     centers = np.loadtxt(folder / "groundtruth_tum.txt")[:num_frames, 1:4]
     if not (folder / "mask").is_dir():
@@ -184,10 +184,10 @@ def test_features_of_keyframes_bridge_a_blurred_stretch():
 
 
 def covered(rgb: np.ndarray, share: float) -> np.ndarray:
-    """The pictures with a textured board over `share` of them that slides, turns and grows."""
+    """The images with a textured board over `share` of them that slides, turns and grows."""
     num_frames, height, width = rgb.shape[:3]
     side = np.sqrt(share)
-    board = picture(int(side * height), int(side * width), seed=5)
+    board = image(int(side * height), int(side * width), seed=5)
     out = rgb.copy()
     for t in range(num_frames):
         place = cv2.getRotationMatrix2D((0, 0), 0.2 * t, 1 + 0.004 * t)
@@ -198,7 +198,7 @@ def covered(rgb: np.ndarray, share: float) -> np.ndarray:
     return out
 
 
-def test_an_unmasked_mover_over_half_the_picture_does_not_capture_the_camera():
+def test_an_unmasked_mover_over_half_the_image_does_not_capture_the_camera():
     rgb, centers, object_id = load_clip("syn_orbit_movers", 24, shrink=1)
     assert object_id is not None
     result = solve(covered(rgb, 0.5), object_id)
@@ -236,7 +236,7 @@ def test_a_lens_that_distorts_is_refused_by_name():
 
 @pytest.mark.parametrize("growth", [0.0, 0.4])
 def test_a_flat_image_that_slides_has_no_camera_even_with_something_moving_on_it(growth: float):
-    photo = picture(600, 900)
+    photo = image(600, 900)
     frames: list[np.ndarray] = []
     for t in np.linspace(0, 1, 24):
         warp = np.array([[1 + growth * t, 0, -260 * t - 10], [0, 1 + growth * t, -90 * t]])

@@ -1,7 +1,7 @@
 """Point trackers against one contract; those from checkouts with a small stand-in checkout.
 
 The stand-ins have the public interface of the repositories. They read the motion from the weight
-file and which motion is a point's from the picture, so that loading, conversion of pixels and
+file and which motion is a point's from the image, so that loading, conversion of pixels and
 stitching of windows are proven; not that the real networks track well.
 """
 

@@ -1,6 +1,6 @@
 """The few functions of torchvision that segment_anything calls, written with torch and PIL.
 
-Where torchvision is installed tests use that. On pictures of PIL torchvision's own resize is PIL's,
+Where torchvision is installed tests use that. On images of PIL torchvision's own resize is PIL's,
 so what a network is shown is the same to the bit.
 """
 
@@ -55,8 +55,8 @@ def _forget() -> None:
             del sys.modules[name]
 
 
-def resize(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
 def box_area(boxes: torch.Tensor) -> torch.Tensor:

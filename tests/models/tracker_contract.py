@@ -29,7 +29,7 @@ def turned(xy_px: np.ndarray, num_frames: np.ndarray | int) -> np.ndarray:
 
 
 def scene(num_frames: int = NUM_FRAMES) -> tuple[Frames, ObjectMasks]:
-    """Pictures and masks; red is 128 or more on the turning object and nowhere else."""
+    """Images and masks; red is 128 or more on the turning object and nowhere else."""
     back, front, late = (_texture(seed) for seed in range(3))
     back[..., 0] //= 2
     late[..., 0] //= 2
@@ -137,9 +137,9 @@ def _texture(seed: int) -> np.ndarray:
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
-def _warped(picture: np.ndarray, t: int, interpolation: int) -> np.ndarray:
-    """The picture of frame 0 as it is in frame t; OpenCV counts pixel centres from 0."""
+def _warped(image: np.ndarray, t: int, interpolation: int) -> np.ndarray:
+    """The image of frame 0 as it is in frame t; OpenCV counts pixel centres from 0."""
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     there = turned(corners + 0.5, t) - 0.5
     matrix = np.column_stack([there[1] - there[0], there[2] - there[0], there[0]])
-    return cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), flags=interpolation)
+    return cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=interpolation)

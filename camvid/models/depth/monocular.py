@@ -15,11 +15,11 @@ Preprocess = Callable[[U8], torch.Tensor]  # rgb [H, W, 3] -> [3, h, w], as the 
 
 
 class InverseDepthNetwork:
-    """A network that gives inverse depth, with its preprocessing; pictures in, arrays out.
+    """A network that gives inverse depth, with its preprocessing; images in, arrays out.
 
     Args:
         model: takes [B, 3, h, w], returns an object with `predicted_depth` [B, h', w'].
-        upsampling: how the model's own postprocessing brings the result to the picture's size.
+        upsampling: how the model's own postprocessing brings the result to the image's size.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class InverseDepthNetwork:
         self._batch_size = BatchSize(batch_size)
 
     def __call__(self, rgb: Sequence[U8]) -> list[F32]:
-        """Relative inverse depth [H, W] of every picture [H, W, 3]; larger is nearer."""
+        """Relative inverse depth [H, W] of every image [H, W, 3]; larger is nearer."""
         with inference():
             return in_batches(self._run, rgb, size=self._batch_size)
 
     def _run(self, rgb: Sequence[U8]) -> list[F32]:
-        batch = torch.stack([self._preprocess(picture) for picture in rgb])
+        batch = torch.stack([self._preprocess(image) for image in rgb])
         output = self._model(pixel_values=batch.to(self._where, dtype(self._where)))
         inv_depth = functional.interpolate(
             output.predicted_depth[:, None].float(),

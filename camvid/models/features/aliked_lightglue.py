@@ -16,7 +16,7 @@ from camvid.models.protocols import ImageFeatures
 from camvid.models.torch_runtime import device, in_batches, read_state
 from camvid.weights import Weight
 
-_RADIUS_PX = 2  # one keypoint at most within so far, and none so near to the picture's rim
+_RADIUS_PX = 2  # one keypoint at most within so far, and none so near to the image's rim
 _SHARPNESS = 10.0  # of the soft peak between pixels, as trained
 
 
@@ -41,7 +41,7 @@ class AlikedLightGlue:
         self.weights = (located.weight, self._glue.weight)
 
     def detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
-        """The surest keypoints of one picture [H, W, 3], none where `allowed` is False."""
+        """The surest keypoints of one image [H, W, 3], none where `allowed` is False."""
         return in_batches(lambda part: [self._detect(*part[0])], [(rgb, allowed)], size=1)[0]
 
     def match(self, first: ImageFeatures, second: ImageFeatures) -> NDArray[np.intp]:
@@ -51,9 +51,9 @@ class AlikedLightGlue:
     @torch.inference_mode()
     def _detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
         where, options = self._where, self._options
-        picture = torch.tensor(rgb).to(where).permute(2, 0, 1)[None] / 255  # a copy: read-only
+        image = torch.tensor(rgb).to(where).permute(2, 0, 1)[None] / 255  # a copy: read-only
         free = torch.tensor(allowed).to(where)
-        features, scores = self._network(picture)  # fp32: equal scores would be several peaks
+        features, scores = self._network(image)  # fp32: equal scores would be several peaks
         peak = _peaks(scores[0, 0]) * free
         row, column = torch.nonzero(peak > options.min_keypoint_score).T
         best = peak[row, column].argsort(descending=True, stable=True)[: options.max_features]

@@ -17,7 +17,7 @@ _PATCH = [(dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
 
 class AlikedNetwork(nn.Module):
-    """Pictures -> dense features and scores; features at keypoints -> descriptors."""
+    """Images -> dense features and scores; features at keypoints -> descriptors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _ResidualBlock(_ConvBlock):
 
 
 class _DeformableConv(nn.Module):
-    """A 3x3 convolution whose nine taps are moved by what the picture says."""
+    """A 3x3 convolution whose nine taps are moved by what the image says."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from camvid.parallel import num_threads
 
 
 class Glue:
-    """Says which keypoint of one picture is which of another."""
+    """Says which keypoint of one image is which of another."""
 
     def __init__(self, options: LightGlueOptions, where: torch.device, input_dim: int) -> None:
         torch.set_num_threads(num_threads())

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 class LightGlue(nn.Module):
-    """Matches descriptors [N, D] at positions [N, 2] of two pictures."""
+    """Matches descriptors [N, D] at positions [N, 2] of two images."""
 
     def __init__(self, input_dim: int, dim: int, num_layers: int, num_heads: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class LightGlue(nn.Module):
 
         Args:
             xy: [N, 2] and [M, 2], the first pixel's centre at 0.
-            sizes: [2] and [2] of the pictures (width, height).
+            sizes: [2] and [2] of the images (width, height).
         """
         places = [self.posenc(_normalised(p, size)) for p, size in zip(xy, sizes, strict=True)]
         first, second = (self.input_proj(d) for d in descriptors)
@@ -121,8 +121,8 @@ class _SelfAttention(nn.Module):
         qkv = self.Wqkv(points).unflatten(-1, (self._num_heads, -1, 3)).transpose(0, 1)
         query, key = _turned(qkv[..., 0], place), _turned(qkv[..., 1], place)
         value = qkv[..., 2].contiguous()
-        heard = functional.scaled_dot_product_attention(query[None], key[None], value[None])[0]
-        message = self.out_proj(heard.transpose(0, 1).flatten(-2))
+        attended = functional.scaled_dot_product_attention(query[None], key[None], value[None])[0]
+        message = self.out_proj(attended.transpose(0, 1).flatten(-2))
         return points + self.ffn(torch.cat([points, message], dim=-1))
 
 
@@ -149,8 +149,8 @@ class _CrossAttention(nn.Module):
         """[1, heads, N, head_dim] of [N, dim]."""
         return points.unflatten(-1, (self._num_heads, -1)).transpose(0, 1)[None].contiguous()
 
-    def _updated(self, points: Tensor, heard: Tensor) -> Tensor:
-        message = self.to_out(heard[0].transpose(0, 1).flatten(-2))
+    def _updated(self, points: Tensor, attended: Tensor) -> Tensor:
+        message = self.to_out(attended[0].transpose(0, 1).flatten(-2))
         return points + self.ffn(torch.cat([points, message], dim=-1))
 
 
@@ -174,7 +174,7 @@ class _Assignment(nn.Module):
 
 
 def _update_network(dim: int) -> nn.Sequential:
-    """What a point makes of itself and the message it heard."""
+    """What a point makes of itself and the message it received."""
     return nn.Sequential(
         nn.Linear(2 * dim, 2 * dim), nn.LayerNorm(2 * dim), nn.GELU(), nn.Linear(2 * dim, dim)
     )

@@ -8,9 +8,9 @@ from camvid.models.options import CheckpointOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiftMatcherOptions:
-    """How many SIFT features a picture gets, and which pairs of them are believed."""
+    """How many SIFT features an image gets, and which pairs of them are believed."""
 
-    max_features: int = 4096  # per picture
+    max_features: int = 4096  # per image
     max_match_ratio: float = 0.8  # of the distances to the best and the second-best match
 
     def __post_init__(self) -> None:
@@ -31,7 +31,7 @@ class XFeatOptions(CheckpointOptions):
     """XFeat keypoints and descriptors, matched by its small LightGlue."""
 
     checkpoint: str = "xfeat"
-    max_features: int = 2048  # per picture
+    max_features: int = 2048  # per image
     min_keypoint_score: float = 0.05  # of a pixel among the 64 of its cell and "none of these"
     matcher: LightGlueOptions = field(
         default_factory=lambda: LightGlueOptions(checkpoint="xfeat-lighterglue")
@@ -47,7 +47,7 @@ class AlikedLightGlueOptions(CheckpointOptions):
     """ALIKED keypoints and descriptors, matched by LightGlue."""
 
     checkpoint: str = "aliked-n16"
-    max_features: int = 2048  # per picture
+    max_features: int = 2048  # per image
     min_keypoint_score: float = 0.2
     matcher: LightGlueOptions = field(
         default_factory=lambda: LightGlueOptions(checkpoint="aliked-lightglue")

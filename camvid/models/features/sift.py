@@ -21,7 +21,7 @@ class Sift:
         self._options = options or SiftMatcherOptions()
 
     def detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
-        """The strongest keypoints of one picture [H, W, 3], none where `allowed` is False."""
+        """The strongest keypoints of one image [H, W, 3], none where `allowed` is False."""
         gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         # Without precise upscaling OpenCV puts every keypoint a quarter of a pixel too far down
         # and to the right.

@@ -20,7 +20,7 @@ _MULTIPLE_PX = 32
 _NEIGHBOURHOOD_PX = 5  # one keypoint at most in so wide a square
 _DESCRIPTOR_DIM = 64
 # Where a pixel's keypoint lies: its centre, and what the network points too far up and left, as
-# labels rounded down would teach it. Measured as the shift of matches between a picture and
+# labels rounded down would teach it. Measured as the shift of matches between an image and
 # itself 1.5 and 2 times as large: 0.35 and 0.41 px, standard error 0.04.
 _CENTRE = np.float32(0.5 + 0.38)
 
@@ -45,7 +45,7 @@ class XFeat:
         self.weights = (located.weight, self._glue.weight)
 
     def detect(self, rgb: U8, allowed: Bool) -> ImageFeatures:
-        """The surest keypoints of one picture [H, W, 3], none where `allowed` is False."""
+        """The surest keypoints of one image [H, W, 3], none where `allowed` is False."""
         return in_batches(lambda part: [self._detect(*part[0])], [(rgb, allowed)], size=1)[0]
 
     def match(self, first: ImageFeatures, second: ImageFeatures) -> NDArray[np.intp]:
@@ -94,7 +94,7 @@ def _peaks(keypoint: Tensor, min_score: float) -> Tensor:
 def _between_pixels(keypoint: Tensor, xy: Tensor) -> Tensor:
     """Offset [N, 2] of each peak: the centroid of the 3x3 pixels around it.
 
-    The network was trained on whole pixels; measured on posed pictures, this takes a quarter of
+    The network was trained on whole pixels; measured on posed images, this takes a quarter of
     the median epipolar error away (0.33 to 0.26 px).
     """
     column, row = xy.T + 1

@@ -12,7 +12,7 @@ CELL_PX = 8
 
 
 class XFeatMaps(NamedTuple):
-    """What the network says of pictures [B, 1, H, W]."""
+    """What the network says of images [B, 1, H, W]."""
 
     descriptors: Tensor  # [B, 64, H/8, W/8]
     keypoint: Tensor  # [B, 1, H, W], probability that the pixel is its cell's keypoint
@@ -20,7 +20,7 @@ class XFeatMaps(NamedTuple):
 
 
 class XFeatNetwork(nn.Module):
-    """Gray pictures whose sides are multiples of 32 -> descriptors, keypoints, reliability."""
+    """Gray images whose sides are multiples of 32 -> descriptors, keypoints, reliability."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ def _resized(x: Tensor, like: Tensor) -> Tensor:
 
 
 def sample(maps: Tensor, xy: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """Values [N, C] of a map [1, C, h, w] at pixels [N, 2] of the picture of (width, height).
+    """Values [N, C] of a map [1, C, h, w] at pixels [N, 2] of the image of (width, height).
 
     The scaling is the one the network was trained with: pixel 0 and the last lie on the rims.
     """

@@ -46,14 +46,14 @@ from camvid.sfm.acceptance import (
 from camvid.sfm.adjustment import AdjustmentOptions, Structure, uncertainty_of_focal
 from camvid.sfm.background import (
     BackgroundOptions,
-    Ways,
+    SolverOptions,
     held_out,
+    informative_tracks,
     num_alive,
     solve_background,
-    telling_tracks,
 )
+from camvid.sfm.border_inliers import on_rim
 from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify_camera
-from camvid.sfm.dominance import on_rim
 from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
@@ -109,7 +109,7 @@ class TrackSfm:
 
     def __init__(self, options: TrackSfmOptions | None = None) -> None:
         self._options = options or TrackSfmOptions()
-        self._ways = Ways(
+        self._solver = SolverOptions(
             mapping=self._options.mapping,
             starts=self._options.starts,
             adjustment=self._options.adjustment,
@@ -128,13 +128,13 @@ class TrackSfm:
         """
         options = self._options
         region = _regions(masks, options.mask_margin_px)
-        calm = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
+        assumed_static = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
         own = within_regions(tracks, owners(tracks, masks.object_id), region)
-        result = self._solve(frames, region, calm, own, "tracks", joins=True)
+        result = self._solve(frames, region, assumed_static, own, "tracks", joins=True)
         if self._worth_features(result, len(region)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
             backend = options.features.backend
-            other = self._solve(frames, region, calm, features, backend, joins=False)
+            other = self._solve(frames, region, assumed_static, features, backend, joins=False)
             result = max(result, other, key=_completeness)
         for reason in result.reasons:
             _LOG.info("clip %s: camera %s: %s", clip.clip_id, result.camera, reason)
@@ -153,7 +153,7 @@ class TrackSfm:
         self,
         frames: Frames,
         region: U16,
-        calm: Sequence[int],
+        assumed_static: Sequence[int],
         tracks: PointTracks,
         solver: str,
         *,
@@ -161,22 +161,24 @@ class TrackSfm:
     ) -> Reconstruction:
         """Cameras from one set of tracks, to which features of keyframes may be joined."""
         height_px, width_px = frames.rgb.shape[1:3]
-        telling = telling_tracks(tracks, calm, (width_px, height_px), self._options.background)
-        motion = classify_camera(telling, width_px, height_px, self._options.camera_motion)
+        informative = informative_tracks(
+            tracks, assumed_static, (width_px, height_px), self._options.background
+        )
+        motion = classify_camera(informative, width_px, height_px, self._options.camera_motion)
         quality = ReconstructionQuality(
             median_flow_px=motion.flow_px,
             rotation_residual_px=motion.residual_px,
             masked_fraction=float(np.mean(region > 0)),
             solver=solver,
         )
-        reasons = self._degenerate(telling, motion)
-        flat = () if reasons else self._flat(telling, width_px, height_px)
+        reasons = self._degenerate(informative, motion)
+        flat = () if reasons else self._flat(informative, width_px, height_px)
         if flat:
             return Reconstruction.without_trajectory(
                 "unknown", len(tracks.visible), quality=quality, reasons=flat
             )
         if not reasons:
-            mapped = self._mapped(frames, region, calm, tracks, quality, joins=joins)
+            mapped = self._mapped(frames, region, assumed_static, tracks, quality, joins=joins)
             if _lacks_depth_alone(mapped) and motion.left_share <= self._options.max_left_share:
                 # It did travel, but not far enough to see depth: a pan for all that is known.
                 motion = motion._replace(camera="rotating")
@@ -185,11 +187,11 @@ class TrackSfm:
                 return reconstruct_in_place(
                     motion, len(tracks.visible), quality=quality, reasons=mapped.reasons
                 )
-            around = tracks_of(telling, on_rim(telling, width_px, height_px))
+            around = tracks_of(informative, on_rim(informative, width_px, height_px))
             if (
                 mapped.camera == "moving"
                 or _lacks_depth_alone(mapped)
-                or around.visible.shape == telling.visible.shape
+                or around.visible.shape == informative.visible.shape
             ):
                 return mapped
             # A large mover may have hidden that the camera stands still: the rim tells.
@@ -227,7 +229,7 @@ class TrackSfm:
         self,
         frames: Frames,
         region: U16,
-        calm: Sequence[int],
+        assumed_static: Sequence[int],
         tracks: PointTracks,
         quality: ReconstructionQuality,
         *,
@@ -237,15 +239,15 @@ class TrackSfm:
         options, limits = self._options, self._options.acceptance
         num_frames, height_px, width_px = frames.rgb.shape[:3]
         size_px = width_px, height_px
-        telling = telling_tracks(tracks, calm, size_px, options.background)
-        keyframes = choose_keyframes(telling, max(size_px), options.keyframes)
-        if joins and mean_overlap(telling, keyframes) < options.enough_overlap:
+        informative = informative_tracks(tracks, assumed_static, size_px, options.background)
+        keyframes = choose_keyframes(informative, max(size_px), options.keyframes)
+        if joins and mean_overlap(informative, keyframes) < options.enough_overlap:
             features = keyframe_tracks(
                 frames.rgb, region, keyframes, self._matcher, options.feature_tracks
             )
             tracks = join_tracks(tracks, features)
             quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
-        found = solve_background(tracks, calm, keyframes, size_px, self._ways)
+        found = solve_background(tracks, assumed_static, keyframes, size_px, self._solver)
         if found is None:
             reason = Reason(Why.MIN_REGISTERED_FRACTION, 0.0, limits.min_registered_fraction)
             return Reconstruction.without_trajectory(

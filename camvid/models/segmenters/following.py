@@ -67,10 +67,10 @@ class _Trail:
         if not self.steps:
             return self.whole
         x, y = np.median(np.stack(self.steps[-_RECENT:]), axis=0) * abs(t - self.whole_at)
-        picture = self.whole.astype(np.uint8)
+        image = self.whole.astype(np.uint8)
         move = np.array([[1, 0, x], [0, 1, y]], np.float32)
-        size = (picture.shape[1], picture.shape[0])
-        moved = cv2.warpAffine(picture, move, size, flags=cv2.INTER_NEAREST)
+        size = (image.shape[1], image.shape[0])
+        moved = cv2.warpAffine(image, move, size, flags=cv2.INTER_NEAREST)
         slack = 1 + 2 * round(_SLACK * float(np.hypot(x, y)))
         return np.asarray(cv2.dilate(moved, np.ones((slack, slack), np.uint8)), np.bool_)
 
@@ -131,8 +131,8 @@ class Follower:
         known = [trail for trail in trails if abs(t - trail.last) <= self._max_gap]
         if way_back is not None:
             for trail in known:
-                picture = trail.expected.astype(np.uint8) * 255
-                trail.expected = look_up(picture, way_back, self._grid) >= 128
+                image = trail.expected.astype(np.uint8) * 255
+                trail.expected = look_up(image, way_back, self._grid) >= 128
         if not free or not known:
             return free
         affinity = np.stack([self._affinity(trail, t, free) for trail in known])

@@ -36,9 +36,9 @@ def cut_out(mask: Bool, label: str, score: float, *, begins: bool = True) -> Ins
 
 
 def shrunk(instance: Instance, size_px: tuple[int, int], small_px: tuple[int, int]) -> Bool:
-    """[h, w] the mask's values at the pixel centres of its picture, made smaller.
+    """[h, w] the mask's values at the pixel centres of its image, made smaller.
 
-    Both sizes are (width, height): of the picture, and of the small one.
+    Both sizes are (width, height): of the image, and of the small one.
     """
     x = ((np.arange(small_px[0]) + 0.5) * size_px[0] / small_px[0]).astype(int) - instance.x_px
     y = ((np.arange(small_px[1]) + 0.5) * size_px[1] / small_px[1]).astype(int) - instance.y_px

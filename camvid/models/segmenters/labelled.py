@@ -16,7 +16,7 @@ def named(classes: torch.Tensor, names: Mapping[int, str]) -> torch.Tensor:
 def logits_at(mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Mask logits [N, h, w] at the frame's size (height, width), in fp32.
 
-    Both pictures show the same, edge to edge: bilinear between pixel centres.
+    Both images show the same, edge to edge: bilinear between pixel centres.
     """
     if len(mask_logits) == 0:
         return mask_logits.new_zeros((0, *size), dtype=torch.float32)

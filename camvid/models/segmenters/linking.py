@@ -22,7 +22,7 @@ def link(
     known_flow: ClipFlow | None = None,
     origin: Origin = Origin.CLASS,
 ) -> ObjectMasks:
-    """The objects of pictures rgb [T, H, W, 3] from the instances of each frame.
+    """The objects of images rgb [T, H, W, 3] from the instances of each frame.
 
     Ids count from 1, the largest and surest object first; where two overlap, the surer is in
     front. A gap of a few frames, where the network missed an object, is filled.

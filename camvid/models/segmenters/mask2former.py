@@ -10,16 +10,16 @@ from transformers.image_transforms import get_size_with_aspect_ratio
 
 from camvid.artifacts import U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate
+from camvid.models.segmenters.images import image_settings, normalised, resized
 from camvid.models.segmenters.instances import Instance
 from camvid.models.segmenters.labelled import instances_of, logits_at, named
 from camvid.models.segmenters.linking import link
 from camvid.models.segmenters.movable import movable_classes
 from camvid.models.segmenters.options import Mask2FormerOptions
-from camvid.models.segmenters.pictures import normalised, picture_settings, resized
 from camvid.models.torch_runtime import BatchSize, device, in_batches, inference, load_pretrained
 from camvid.weights import Weight
 
-_STRIDE = 32  # the backbone halves the picture five times
+_STRIDE = 32  # the backbone halves the image five times
 _EDGES = {"shortest_edge": 800, "longest_edge": 1333}  # of COCO's training, if not told otherwise
 
 
@@ -34,7 +34,7 @@ class Mask2Former:
         self._model: Any = load_pretrained(
             Mask2FormerForUniversalSegmentation, located.path, self._device
         )
-        self._settings = picture_settings(located.path)
+        self._settings = image_settings(located.path)
         self._names = movable_classes(self._model.config.id2label, options.movable, located.path)
         self._batch_size = BatchSize(options.batch_size)
 
@@ -48,8 +48,8 @@ class Mask2Former:
 
     def _look(self, rgb: Sequence[U8]) -> list[list[Instance]]:
         size = rgb[0].shape[:2]
-        pictures = resized(rgb, input_size(size, self._settings.size or _EDGES), self._device)
-        seen = self._model(pixel_values=normalised(pictures, self._settings, self._model.dtype))
+        images = resized(rgb, input_size(size, self._settings.size or _EDGES), self._device)
+        seen = self._model(pixel_values=normalised(images, self._settings, self._model.dtype))
         return [
             read_out(classes, masks, size, self._names, self._options.min_score)
             for classes, masks in zip(
@@ -61,7 +61,7 @@ class Mask2Former:
 def input_size(size: tuple[int, int], wanted: Mapping[str, int]) -> tuple[int, int]:
     """(height, width) for the network, whose sides the backbone can halve.
 
-    The picture is stretched by that little, not padded: nothing has to be cut off again.
+    The image is stretched by that little, not padded: nothing has to be cut off again.
     """
     if "shortest_edge" in wanted:
         size = get_size_with_aspect_ratio(size, wanted["shortest_edge"], wanted.get("longest_edge"))

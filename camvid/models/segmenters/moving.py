@@ -11,15 +11,15 @@ from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objec
 
 def evidence_alone(flow: ClipFlow, fps: float) -> MotionEvidence:
     """Evidence of motion in every frame, with nothing known beforehand."""
-    nothing = [np.zeros_like(picture) for picture in flow.gray]
+    nothing = [np.zeros_like(image) for image in flow.gray]
     return motion_evidence(flow, nothing, fps, EvidenceOptions())
 
 
 def moving_objects(rgb: U8, fps: float, working_side_px: int) -> ObjectMasks:
-    """The objects of pictures rgb [T, H, W, 3] that move."""
+    """The objects of images rgb [T, H, W, 3] that move."""
     flow = clip_flow(rgb, working_side_px)
     motion, options = evidence_alone(flow, fps), ObjectOptions()
-    nothing = [np.zeros_like(picture) for picture in flow.gray]
+    nothing = [np.zeros_like(image) for image in flow.gray]
     labels = label_objects(nothing, motion.strength, flow, fps, options)
     labels = complete_movers(labels, nothing, motion, flow, fps, CompletionOptions())
     return draw_objects(labels, nothing, motion.strength, rgb, fps, options)

@@ -12,7 +12,7 @@ from camvid.settings import setting
 class LinkOptions:
     """How the masks of single frames become objects with lasting ids."""
 
-    working_side_px: int = 320  # of the pictures on which flow and overlaps are computed
+    working_side_px: int = 320  # of the images on which flow and overlaps are computed
     min_overlap: float = 0.3  # intersection over union with the mask expected from the flow
     other_label: float = 0.7  # by which an overlap counts where the label changed
     max_gap_s: float = 1.2  # for which an object may be out of sight
@@ -36,7 +36,7 @@ class SegmentAnythingOptions(CheckpointOptions):
     min_predicted_iou: float = 0.88
     min_stability: float = 0.95
     min_moving_share: float = 0.5  # of a mask's pixels that move against the background
-    max_area_fraction: float = 0.7  # of the picture; larger masks are the background
+    max_area_fraction: float = 0.7  # of the image; larger masks are the background
     link: LinkOptions = field(default_factory=LinkOptions)
 
 
@@ -77,7 +77,7 @@ class Sam2Options(CheckpointOptions):
     batch_size: int = 1  # memory runs along the clip: frame by frame
     detector: RfDetrSegOptions | None = None
     prompt_area_quantile: float = 0.8  # an object is prompted where it is this large in its life
-    working_side_px: int = 320  # of the pictures on which evidence of motion is computed
+    working_side_px: int = 320  # of the images on which evidence of motion is computed
 
     def __post_init__(self) -> None:
         CheckpointOptions.__post_init__(self)

@@ -35,7 +35,7 @@ def prompts_of(masks: ObjectMasks, area_quantile: float) -> list[Prompt]:
 
 def _prompt(item: MaskedObject, frame: int, mask: Bool) -> Prompt:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    ringed = np.pad(mask.astype(np.uint8), 1)  # the picture's border is an outline too
+    ringed = np.pad(mask.astype(np.uint8), 1)  # the image's border is an outline too
     depth = np.asarray(cv2.distanceTransform(ringed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))[
         1:-1, 1:-1
     ]

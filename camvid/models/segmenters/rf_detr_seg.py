@@ -8,12 +8,12 @@ from transformers import RfDetrForInstanceSegmentation
 
 from camvid.artifacts import U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate
+from camvid.models.segmenters.images import image_settings, normalised, resized_plainly
 from camvid.models.segmenters.instances import Instance
 from camvid.models.segmenters.labelled import instances_of, logits_at, named
 from camvid.models.segmenters.linking import link
 from camvid.models.segmenters.movable import movable_classes
 from camvid.models.segmenters.options import RfDetrSegOptions
-from camvid.models.segmenters.pictures import normalised, picture_settings, resized_plainly
 from camvid.models.torch_runtime import BatchSize, device, in_batches, inference, load_pretrained
 from camvid.weights import Weight
 
@@ -29,7 +29,7 @@ class RfDetrSeg:
         self._model: Any = load_pretrained(
             RfDetrForInstanceSegmentation, located.path, self._device
         )
-        self._settings = picture_settings(located.path)
+        self._settings = image_settings(located.path)
         self._side_px = input_side(
             options.side_px or self._settings.size.get("height", 0), self._model.config
         )
@@ -45,9 +45,9 @@ class RfDetrSeg:
         return link(found, frames.rgb, clip.fps, self._options.link)
 
     def look(self, rgb: Sequence[U8]) -> list[list[Instance]]:
-        """Instances of each of a batch of pictures."""
-        pictures = resized_plainly(rgb, (self._side_px, self._side_px), self._device)
-        seen = self._model(pixel_values=normalised(pictures, self._settings, self._model.dtype))
+        """Instances of each of a batch of images."""
+        images = resized_plainly(rgb, (self._side_px, self._side_px), self._device)
+        seen = self._model(pixel_values=normalised(images, self._settings, self._model.dtype))
         return [
             read_out(classes, masks, rgb[0].shape[:2], self._names, self._options.min_score)
             for classes, masks in zip(seen.logits, seen.pred_masks, strict=True)

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class SaliencyMotionOptions:
     """Where the segmenter looks, what counts as motion, and what counts as an object."""
 
-    working_side_px: int = 320  # of the pictures on which flow and masks are computed
+    working_side_px: int = 320  # of the images on which flow and masks are computed
     saliency_every_s: float = 0.3  # in between it is carried along the flow
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     objects: ObjectOptions = field(default_factory=ObjectOptions)
@@ -92,7 +92,7 @@ class SaliencyMotion:
 
 
 def _between(at_key: dict[int, U8], flow: ClipFlow) -> list[U8]:
-    """Carries pictures of key frames along the flow to all frames, blending both neighbours."""
+    """Carries images of key frames along the flow to all frames, blending both neighbours."""
     grid = pixel_grid(flow.width_px, flow.height_px)
     keys = sorted(at_key)
 
@@ -113,4 +113,4 @@ def _between(at_key: dict[int, U8], flow: ClipFlow) -> list[U8]:
         return [at_key[first], *(np.asarray(b, np.uint8) for b in blend)]
 
     pieces = map_threads(fill, list(itertools.pairwise(keys)))
-    return [*(picture for piece in pieces for picture in piece), at_key[keys[-1]]]
+    return [*(image for piece in pieces for image in piece), at_key[keys[-1]]]

@@ -13,10 +13,10 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 
 from camvid.artifacts import F32, U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate
+from camvid.models.segmenters.images import ImageSettings, image_settings, normalised, resized
 from camvid.models.segmenters.labelled import logits_at
 from camvid.models.segmenters.moving import moving_objects
 from camvid.models.segmenters.options import Sam2Options
-from camvid.models.segmenters.pictures import PictureSettings, normalised, picture_settings, resized
 from camvid.models.segmenters.prompts import Prompt, prompts_of
 from camvid.models.segmenters.rf_detr_seg import RfDetrSeg
 from camvid.models.torch_runtime import device, in_batches, inference, load_pretrained
@@ -32,7 +32,7 @@ class Sam2:
         self._options = options
         located = locate(options.checkpoint, licence=options.licence)
         self._model: Any = load_pretrained(Sam2VideoModel, located.path, device(options.device))
-        self._settings = picture_settings(located.path)
+        self._settings = image_settings(located.path)
         self._detector = None if options.detector is None else RfDetrSeg(options.detector)
         further = () if self._detector is None else self._detector.weights
         self.weights: tuple[Weight, ...] = (located.weight, *further)
@@ -66,7 +66,7 @@ class _Walk:
     def __init__(
         self,
         model: Any,
-        settings: PictureSettings,
+        settings: ImageSettings,
         rgb: U8,
         prompts: list[Prompt],
         canvas: "Canvas",
@@ -92,8 +92,8 @@ class _Walk:
                 self._session, frame_idx=t, frame=self._pixels(t), reverse=self._step < 0
             )
             logits = logits_at(seen.pred_masks[:, 0], self._rgb.shape[1:3])
-            for number, picture in zip(seen.object_ids, logits.cpu().numpy(), strict=True):
-                self._canvas.draw(t, number, picture)
+            for number, image in zip(seen.object_ids, logits.cpu().numpy(), strict=True):
+                self._canvas.draw(t, number, image)
             self._forget(t)
         return [None]
 
@@ -114,8 +114,8 @@ class _Walk:
     def _pixels(self, t: int) -> torch.Tensor:
         """[3, side, side] of a frame, stretched to the network's square."""
         side = self._model.config.image_size
-        pictures = resized([self._rgb[t]], (side, side), self._model.device)
-        return normalised(pictures, self._settings, self._model.dtype)[0]
+        images = resized([self._rgb[t]], (side, side), self._model.device)
+        return normalised(images, self._settings, self._model.dtype)[0]
 
     def _forget(self, t: int) -> None:
         """Drops what no later frame asks for; a session would keep all, some 4 MB a frame."""

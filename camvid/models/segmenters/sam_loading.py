@@ -74,7 +74,7 @@ def _layer_norm() -> Any:
 def _image_encoder(
     state: Mapping[str, torch.Tensor], side: int, patch: int, width: int, channels: int
 ) -> ImageEncoderViT:
-    """Blocks whose table of relative places spans the whole picture attend to all of it."""
+    """Blocks whose table of relative places spans the whole image attend to all of it."""
     depth = _count(state, "image_encoder.blocks.")
     tables = [state[f"image_encoder.blocks.{k}.attn.rel_pos_h"].shape for k in range(depth)]
     spans = [(rows + 1) // 2 for rows, _ in tables]

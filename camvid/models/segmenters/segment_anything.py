@@ -59,7 +59,7 @@ class SegmentAnything:
         return link(found, frames.rgb, clip.fps, self._options.link, flow, Origin.MOVING)
 
     def _look(self, rgb: U8) -> list[Instance]:
-        """All masks of a picture [H, W, 3]; asks about fewer points at once where memory ends."""
+        """All masks of an image [H, W, 3]; asks about fewer points at once where memory ends."""
         while True:
             try:
                 records = self._generator.generate(rgb)
@@ -91,8 +91,8 @@ class _Encoder(torch.nn.Module):
         self.img_size: int = encoder.img_size
         self._precision = precision
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.encoder(pictures.to(self._precision)).float()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.encoder(images.to(self._precision)).float()
 
 
 def choose(

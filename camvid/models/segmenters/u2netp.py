@@ -1,4 +1,4 @@
-"""U2-Net-P: a 4.6 MB network that finds what a person would look at first in a picture."""
+"""U2-Net-P: a 4.6 MB network that finds what a person would look at first in an image."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class U2NetP:
 
     def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
-        # One picture at a time, threads inside: two at once take 400 MB more. The result is the
+        # One image at a time, threads inside: two at once take 400 MB more. The result is the
         # same to the bit whatever the thread count. Memory patterns would take 200 MB again.
         options.intra_op_num_threads = num_threads()
         options.inter_op_num_threads = 1
@@ -39,7 +39,7 @@ class U2NetP:
     def saliency(self, rgb: U8, width_px: int, height_px: int, *, keep_memory: bool = True) -> F32:
         """Probability [height_px, width_px] that a pixel of rgb [H, W, 3] is on a salient object.
 
-        The network's own sigmoid, not stretched to [0, 1] as is common: a picture with nothing
+        The network's own sigmoid, not stretched to [0, 1] as is common: an image with nothing
         salient in it must come out empty. Unless `keep_memory`, the 300 MB that the run took go
         back to the system; the next call then asks for them anew.
         """

@@ -224,7 +224,7 @@ def test_lower_bound_sees_motion_across_the_epipolar_lines() -> None:
 
 
 def test_motion_along_the_epipolar_lines_needs_depth() -> None:
-    """The same pictures as a static point at half the depth: only the depth map tells."""
+    """The same images as a static point at half the depth: only the depth map tells."""
     scene = Scene(object_speed=(-0.6, 0.0, 0.0))
     report = scene.measure()
     assert report.lower_bound < STILL

@@ -1,4 +1,4 @@
-"""What could not be measured is told: by its share of the pictures, and by the interval."""
+"""What could not be measured is told: by its share of the images, and by the interval."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def measured_of(scene: Scene, origin: Origin, points: int) -> MotionReport:
     return measured(scene.clip(), masks, scene.cameras(), depth, tracks)
 
 
-def test_what_could_not_be_measured_is_told_by_its_share_of_the_pictures() -> None:
+def test_what_could_not_be_measured_is_told_by_its_share_of_the_images() -> None:
     scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1)
     area = measured_of(scene, Origin.MOVING, 60).per_object[0].area_fraction
     assert measured_of(scene, Origin.MOVING, 60).unmeasured_fraction == 0

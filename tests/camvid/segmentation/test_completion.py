@@ -29,7 +29,7 @@ def texture(height_px: int, width_px: int, seed: int, low: int, high: int) -> U8
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[U8, list[I32]]:
+def images() -> tuple[U8, list[I32]]:
     """rgb [T, H, W, 3] and true labels: a bright square crosses a panned ground; one lies still."""
     ground = texture(180, 420, 0, 0, 160)
     ground[110 : 110 + SIDE, 200 : 200 + SIDE] = texture(SIDE, SIDE, 1, 90, 255)
@@ -47,9 +47,9 @@ def pictures() -> tuple[U8, list[I32]]:
 
 
 @pytest.fixture(scope="module")
-def seen(pictures: tuple[U8, list[I32]]) -> tuple[ClipFlow, MotionEvidence]:
-    flow = clip_flow(pictures[0], 320)
-    nothing = [np.zeros_like(picture) for picture in flow.gray]
+def seen(images: tuple[U8, list[I32]]) -> tuple[ClipFlow, MotionEvidence]:
+    flow = clip_flow(images[0], 320)
+    nothing = [np.zeros_like(image) for image in flow.gray]
     return flow, motion_evidence(flow, nothing, FPS, EvidenceOptions())
 
 
@@ -71,9 +71,9 @@ def iou(found: list[I32], truth: list[I32], frames: slice = slice(None)) -> floa
 
 
 def test_a_mover_lost_for_some_frames_is_found_again(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
-    _, truth = pictures
+    _, truth = images
     broken = [x.copy() for x in truth]
     for labels in broken[GAP]:
         labels[labels == MOVER] = 0
@@ -84,9 +84,9 @@ def test_a_mover_lost_for_some_frames_is_found_again(
 
 
 def test_a_fat_mask_shrinks_to_the_outline(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
-    _, truth = pictures
+    _, truth = images
     fat: list[I32] = []
     for labels in truth:
         around = cv2.dilate((labels == MOVER).astype(np.uint8), np.ones((11, 11), np.uint8))
@@ -96,10 +96,10 @@ def test_a_fat_mask_shrinks_to_the_outline(
 
 
 def test_a_salient_mover_keeps_the_outline_that_saliency_gives(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
     """A leg that stands on the ground while the rest walks fits the background; the eye sees it."""
-    _, truth = pictures
+    _, truth = images
     flow, motion = seen
     leg = [x.copy() for x in truth]
     for labels in leg:  # below the mover, as wide as a third of it
@@ -121,20 +121,20 @@ def test_saliency_says_that_there_is_something_not_whose_it_is() -> None:
 
 
 def test_what_does_not_move_stays_as_it_was(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
-    _, truth = pictures
+    _, truth = images
     found = completed(truth, seen)
     assert all(np.array_equal(f == STILL, t == STILL) for f, t in zip(found, truth, strict=True))
 
 
 def test_a_mover_that_stops_keeps_its_mask(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
     """Its mask lies on pixels that fit the background, as a waiting car's do."""
     flow, motion = seen
     halt = 14
-    truth = pictures[1]
+    truth = images[1]
     still = MotionEvidence(
         strength=[s if t < halt else np.zeros_like(s) for t, s in enumerate(motion.strength)],
         error=[e if t < halt else np.zeros_like(e) for t, e in enumerate(motion.error)],
@@ -144,29 +144,29 @@ def test_a_mover_that_stops_keeps_its_mask(
 
 
 def test_a_mover_that_leaves_is_not_carried_on(
-    pictures: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
+    images: tuple[U8, list[I32]], seen: tuple[ClipFlow, MotionEvidence]
 ) -> None:
-    """Labels end where the pictures no longer bear them out: here they sit on still ground."""
-    _, truth = pictures
+    """Labels end where the images no longer bear them out: here they sit on still ground."""
+    _, truth = images
     flow, motion = seen
     nowhere = [np.zeros_like(e) for e in motion.error]
     after = [*motion.error[:12], *nowhere[12:]]
-    calm = [*motion.strength[:12], *(np.zeros_like(s) for s in motion.strength[12:])]
-    ends = MotionEvidence(strength=calm, error=after, both_sides=motion.both_sides)
+    static = [*motion.strength[:12], *(np.zeros_like(s) for s in motion.strength[12:])]
+    ends = MotionEvidence(strength=static, error=after, both_sides=motion.both_sides)
     cut = [x if t < 12 else np.where(x == MOVER, 0, x) for t, x in enumerate(truth)]
     found = completed([x.astype(np.int32) for x in cut], (flow, ends))
     assert np.mean([np.count_nonzero(x == MOVER) for x in found[14:]]) < 0.1 * SIDE**2
 
 
 def test_the_number_of_threads_changes_nothing(
-    pictures: tuple[U8, list[I32]],
+    images: tuple[U8, list[I32]],
     seen: tuple[ClipFlow, MotionEvidence],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found: list[list[I32]] = []
     for threads in ("1", "2"):
         monkeypatch.setenv("CAMVID_THREADS", threads)
-        found.append(completed(pictures[1], seen))
+        found.append(completed(images[1], seen))
     assert all(np.array_equal(one, two) for one, two in zip(*found, strict=True))
 
 
@@ -178,7 +178,7 @@ def test_a_rider_behind_trees_is_followed_by_motion_alone(
     rgb = np.stack([cv2.imread(str(f))[..., ::-1] for f in sorted((folder / "frames").iterdir())])
     options = SaliencyMotionOptions()
     flow = clip_flow(np.ascontiguousarray(rgb), options.working_side_px)
-    nothing = [np.zeros_like(picture) for picture in flow.gray]
+    nothing = [np.zeros_like(image) for image in flow.gray]
     motion = motion_evidence(flow, nothing, FPS, options.evidence)
     labels = label_objects(nothing, motion.strength, flow, FPS, options.objects)
     drawn = complete_movers(labels, nothing, motion, flow, FPS, options.completion)

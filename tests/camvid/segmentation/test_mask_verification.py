@@ -127,10 +127,10 @@ def stuck_together(
 ) -> tuple[ObjectMasks, U16]:
     """Mover 1 in one mask with a still part of the floor beside it, in every frame."""
     object_id = np.where(movers.object_id == 1, np.uint16(1), np.uint16(0))
-    for ids, picture in zip(object_id, movers.object_id, strict=True):
+    for ids, image in zip(object_id, movers.object_id, strict=True):
         rows, columns = np.nonzero(ids)
         beside = ids[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px]
-        free = picture[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px] == 0
+        free = image[rows.min() : rows.max() + 1, columns.max() : columns.max() + width_px] == 0
         beside[free] = 1
     return ObjectMasks(
         object_id=object_id, objects=(MaskedObject(1, "it", 0.9, origin),)

@@ -8,11 +8,11 @@ import pytest
 from camvid.sfm.adjustment import AdjustmentOptions, let_zoom
 from camvid.sfm.background import (
     BackgroundOptions,
-    Ways,
+    SolverOptions,
     cover,
+    informative_tracks,
     off_masks,
     solve_background,
-    telling_tracks,
 )
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
 from camvid.sfm.observations import observations_of
@@ -23,10 +23,10 @@ T = np.linspace(0, 1, 24)
 SIDEWAYS = np.stack([3 * T - 1.5, 0.1 * np.sin(5 * T), 0.5 * T], axis=1)
 
 
-def solve(tracks, calm=(), **options):
+def solve(tracks, assumed_static=(), **options):
     keyframes = choose_keyframes(tracks, 640, KeyframeOptions(min_keyframes=8))
-    ways = Ways(background=BackgroundOptions(**options))
-    return solve_background(tracks, calm, keyframes, SIZE_PX, ways)
+    solver = SolverOptions(background=BackgroundOptions(**options))
+    return solve_background(tracks, assumed_static, keyframes, SIZE_PX, solver)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def furnished(scene_of):
 def test_things_that_stand_still_help_where_walls_are_bare(furnished):
     scene, tracks = furnished
     assert solve(off_masks(tracks), enough_tracks=0.0) is None  # from the walls alone: no way
-    for calm in ((), (2, 3)):
-        found = solve(tracks, calm)
+    for assumed_static in ((), (2, 3)):
+        found = solve(tracks, assumed_static)
         assert found is not None
         assert set(np.unique(found.tracks.object_id)) == {0, 2, 3, 4}
         assert scene.position_error(found.cameras) < 0.005
@@ -67,8 +67,8 @@ def test_a_mover_does_not_pass_for_the_world(scene_of):
 def test_a_single_object_is_not_asked_about_the_camera(furnished):
     _, tracks = furnished
     on_one = tracks_of(tracks, tracks.object_id == 2)
-    assert telling_tracks(on_one, (2,), SIZE_PX, BackgroundOptions()).visible.shape[1] == 0
-    told = telling_tracks(tracks, (2, 3), SIZE_PX, BackgroundOptions())
+    assert informative_tracks(on_one, (2,), SIZE_PX, BackgroundOptions()).visible.shape[1] == 0
+    told = informative_tracks(tracks, (2, 3), SIZE_PX, BackgroundOptions())
     assert set(np.unique(told.object_id)) == {0, 2, 3}
 
 

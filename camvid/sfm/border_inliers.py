@@ -1,6 +1,6 @@
 """Does a solution belong to the background, or to a mover so large that it captured the camera?
 
-Both fit their own tracks equally well. But the background reaches all around the picture, while a
+Both fit their own tracks equally well. But the background reaches all around the image, while a
 mover, however large, hides a part of it: so the border decides.
 """
 
@@ -59,12 +59,12 @@ def find_agreement(
 
 
 def on_rim(tracks: PointTracks, width_px: int, height_px: int) -> Bool:
-    """Tracks [N] that were seen near the border of the picture in some frame."""
+    """Tracks [N] that were seen near the border of the image in some frame."""
     near = _on_border(tracks.xy_px, width_px, height_px)
     return np.asarray((near & tracks.visible).any(axis=0))
 
 
 def _on_border(xy_px: Floats, width_px: int, height_px: int) -> Bool:
-    """Whether points [..., 2] lie in the outermost cells of the picture."""
+    """Whether points [..., 2] lie in the outermost cells of the image."""
     cell = np.floor(xy_px * _GRID / [width_px, height_px])
     return np.asarray(((cell <= 0) | (cell >= _GRID - 1)).any(axis=-1))

@@ -1,11 +1,11 @@
-"""A mover that hides most of the picture, and the background around it."""
+"""A mover that hides most of the image, and the background around it."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from camvid.sfm.dominance import find_agreement, on_rim
+from camvid.sfm.border_inliers import find_agreement, on_rim
 from camvid.tracks import tracks_of
 
 DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  # [T, 1, 2]
@@ -13,7 +13,7 @@ DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  
 
 @pytest.fixture
 def half_hidden(scene_of):
-    """A static scene whose tracks in the middle of the picture move together, as one thing."""
+    """A static scene whose tracks in the middle of the image move together, as one thing."""
     t = np.linspace(0, 1, 20)
     scene = scene_of(np.stack([3 * t - 1.5, 0 * t, 0.5 * t], axis=1), 10 - 20 * t)
     middle = np.abs(scene.tracks.xy_px - [320, 180]).max(axis=2).mean(axis=0) < 150

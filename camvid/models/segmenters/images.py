@@ -21,21 +21,21 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureSettings:
-    """How a checkpoint wants its pictures; values of colours count from 0 to 1."""
+class ImageSettings:
+    """How a checkpoint wants its images; values of colours count from 0 to 1."""
 
     size: Mapping[str, int]  # as the checkpoint spells it: height and width, or edges; may be empty
     mean: tuple[float, ...] = _IMAGENET_MEAN
     std: tuple[float, ...] = _IMAGENET_STD
 
 
-def picture_settings(folder: Path) -> PictureSettings:
+def image_settings(folder: Path) -> ImageSettings:
     """What the processor's file in a checkpoint's folder says; ImageNet's colours without one."""
-    told = _processor_file(folder)
-    return PictureSettings(
-        size=dict(told.get("size") or {}),
-        mean=tuple(told.get("image_mean") or _IMAGENET_MEAN),
-        std=tuple(told.get("image_std") or _IMAGENET_STD),
+    settings = _processor_file(folder)
+    return ImageSettings(
+        size=dict(settings.get("size") or {}),
+        mean=tuple(settings.get("image_mean") or _IMAGENET_MEAN),
+        std=tuple(settings.get("image_std") or _IMAGENET_STD),
     )
 
 
@@ -44,15 +44,15 @@ def _processor_file(folder: Path) -> dict[str, Any]:
         path = folder / name
         if path.is_file():
             try:
-                told = json.loads(path.read_text(encoding="utf-8"))
+                settings = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise BackendUnavailable(f"{path} must be JSON: {error}") from error
-            return told.get("image_processor", told)
+            return settings.get("image_processor", settings)
     return {}
 
 
 def resized(rgb: Sequence[U8], size: tuple[int, int], where: torch.device) -> torch.Tensor:
-    """Pictures [H, W, 3] at `size` (height, width), as [B, 3, h, w] of whole numbers 0 to 255.
+    """Images [H, W, 3] at `size` (height, width), as [B, 3, h, w] of whole numbers 0 to 255.
 
     Bilinear, smoothed where it shrinks. On the CPU and in bytes, as torchvision does it: the same
     whatever the device, and but for a grey level here and there what PIL gives.
@@ -65,8 +65,8 @@ def resized(rgb: Sequence[U8], size: tuple[int, int], where: torch.device) -> to
 
 def resized_plainly(rgb: Sequence[U8], size: tuple[int, int], where: torch.device) -> torch.Tensor:
     """The same without smoothing or rounding, as RF-DETR was trained."""
-    pictures = _batch(rgb).to(where).float()
-    return functional.interpolate(pictures, size=size, mode="bilinear", align_corners=False)
+    images = _batch(rgb).to(where).float()
+    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 
 def _batch(rgb: Sequence[U8]) -> torch.Tensor:
@@ -74,10 +74,8 @@ def _batch(rgb: Sequence[U8]) -> torch.Tensor:
     return torch.from_numpy(np.stack(rgb)).permute(0, 3, 1, 2)
 
 
-def normalised(
-    pictures: torch.Tensor, settings: PictureSettings, dtype: torch.dtype
-) -> torch.Tensor:
+def normalised(images: torch.Tensor, settings: ImageSettings, dtype: torch.dtype) -> torch.Tensor:
     """Values 0 to 255 [B, 3, h, w] as the network takes them."""
-    mean = torch.tensor(settings.mean, device=pictures.device)[:, None, None]
-    std = torch.tensor(settings.std, device=pictures.device)[:, None, None]
-    return ((pictures / 255 - mean) / std).to(dtype)
+    mean = torch.tensor(settings.mean, device=images.device)[:, None, None]
+    std = torch.tensor(settings.std, device=images.device)[:, None, None]
+    return ((images / 255 - mean) / std).to(dtype)
