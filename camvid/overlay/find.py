@@ -22,6 +22,7 @@ from camvid.overlay.fixed_edges import (
     spread_of,
     travel_px,
 )
+from camvid.overlay.outlines import OutlineOptions, add_outlined
 from camvid.overlay.regions import (
     Overlay,
     RegionOptions,
@@ -50,6 +51,7 @@ class OverlayOptions:
     regions: RegionOptions = field(default_factory=RegionOptions)
     cuts: CutOptions = field(default_factory=CutOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
+    outlines: OutlineOptions = field(default_factory=OutlineOptions)
 
 
 def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
@@ -80,7 +82,8 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     cut = options.cuts
     short = replace(options.boxes, min_line=cut.min_line, min_travel_px=cut.min_travel_px)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
-    return add_boxes(overlay, sides, cuts.lines, change, short)
+    overlay = add_boxes(overlay, sides, cuts.lines, change, short)
+    return add_outlined(overlay, gray, starts, spread, change, options.outlines)
 
 
 def _like_static(edges: Bool, motions: list[BackgroundMotion], options: OverlayOptions) -> Bool:
