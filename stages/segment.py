@@ -56,7 +56,7 @@ class Segment:
     """Clip, Frames -> MovableMasks, with the overlay as an object of its own kind."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames)
     writes: ClassVar[type] = MovableMasks
 

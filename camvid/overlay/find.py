@@ -31,6 +31,7 @@ from camvid.overlay.regions import (
     group_edges,
     still_regions,
 )
+from camvid.overlay.windows import WindowOptions, without_windows
 from camvid.parallel import map_threads
 
 _JOIN_PX = 11
@@ -52,6 +53,7 @@ class OverlayOptions:
     cuts: CutOptions = field(default_factory=CutOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
     outlines: OutlineOptions = field(default_factory=OutlineOptions)
+    windows: WindowOptions = field(default_factory=WindowOptions)
 
 
 def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
@@ -83,7 +85,8 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     short = replace(options.boxes, min_line=cut.min_line, min_travel_px=cut.min_travel_px)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
     overlay = add_boxes(overlay, sides, cuts.lines, change, short)
-    return add_outlined(overlay, gray, starts, spread, change, options.outlines)
+    overlay = add_outlined(overlay, gray, starts, spread, change, options.outlines)
+    return without_windows(overlay, gray, motions, step, change, options.windows)
 
 
 def _like_static(edges: Bool, motions: list[BackgroundMotion], options: OverlayOptions) -> Bool:
