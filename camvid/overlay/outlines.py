@@ -38,12 +38,13 @@ _MAX_IMAGES = 48
 class OutlineOptions:
     """What counts as an inset's outline; lengths are shares of the long side."""
 
-    min_evidence: float = 10.0  # log likelihood ratio
+    min_evidence: float = 16.0  # log likelihood ratio: movers that the camera follows reach 15
     min_still_evidence: float = 25.0  # of what stands still, as a bare wall may
     # A window or a windscreen has a frame that stands still around it: .67 to .93, insets 0 to .52.
     max_still_around: float = 0.6
     around: float = 0.01  # how far
     max_still_change: float = 4.0  # grey levels from the mean image: what stands still changes less
+    max_known: float = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
     min_area: float = 0.012  # of the image
     min_side: float = 0.0625
     max_side: float = 0.6
@@ -92,13 +93,15 @@ def add_outlined(
     for evidence, region in _outlined(gray, starts, spread, options):
         if region.mean() < options.min_area or (region & taken).any():
             continue
+        taken |= region  # the best outline of a thing tells what it is
+        if overlay.fixed[region].mean() > options.max_known:
+            continue
         still = change <= options.max_still_change
         if still[_around(region, options)].mean() > options.max_still_around:
             continue
         stands_still = still[region].mean() > 0.5
         if stands_still and evidence < options.min_still_evidence:
             continue
-        taken |= region
         (fixed if stands_still else inset)[region] = True
     return Overlay(fixed & ~inset, inset)
 
