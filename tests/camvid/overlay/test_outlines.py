@@ -51,7 +51,7 @@ def rounded(x: int, y: int, width: int, height: int, radius: int) -> F32:
     left, top = x - width // 2, y - height // 2
     inner[top + radius : top + height - radius, left + radius : left + width - radius] = 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.dilate(inner, disc).astype(np.float32)
+    return np.asarray(cv2.dilate(inner, disc), np.float32)
 
 
 def put(scene: U8, other: U8, share: F32) -> U8:
@@ -74,7 +74,8 @@ def circle_in_a_ring(scene: U8, other: U8) -> U8:
 
 
 def soft_circle(scene: U8, other: U8) -> U8:
-    return put(scene, other, cv2.GaussianBlur(ellipse(90, 190, 130, 130), (0, 0), 2.5))
+    soft = cv2.GaussianBlur(ellipse(90, 190, 130, 130), (0, 0), 2.5)
+    return put(scene, other, np.asarray(soft, np.float32))
 
 
 def flat_ellipse(scene: U8, other: U8) -> U8:
@@ -83,8 +84,9 @@ def flat_ellipse(scene: U8, other: U8) -> U8:
 
 def rounded_with_a_shadow(scene: U8, other: U8) -> U8:
     shape = rounded(100, 70, 140, 80, 20)
-    shadow = 0.6 * cv2.GaussianBlur(np.roll(shape, (4, 3), (0, 1)), (0, 0), 5)
-    return put(put(scene, np.zeros_like(scene), shadow), other, shape)
+    shadow = cv2.GaussianBlur(np.roll(shape, (4, 3), (0, 1)), (0, 0), 5)
+    dark = put(scene, np.zeros_like(scene), np.asarray(0.6 * shadow, np.float32))
+    return put(dark, other, shape)
 
 
 def small_images(rgb: U8) -> U8:
