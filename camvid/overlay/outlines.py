@@ -46,7 +46,9 @@ class OutlineOptions:
     """
 
     # Log likelihood ratio: of 40 insets 8 to 80 in the middle; an ellipse of another texture that
-    # the camera follows to 3 px has 15, a sign in a walk 8, other scenes 5 and less.
+    # the camera follows to 3 px has 15, a road below a followed car 10 to 16, other scenes 8 and
+    # less. At 16 none of 20 real, 61 generated and 37 made scenes (windows, doors, screens,
+    # paintings, signs, windscreens) is refused.
     min_evidence: float = 16.0
     min_still_evidence: float = 25.0  # of what stands still: a sign that the camera orbits has 21
     # A window or a windscreen has a frame that stands still around it: .67 to .93, insets 0 to .52.
