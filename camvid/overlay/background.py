@@ -22,6 +22,7 @@ _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth
 _MIN_NOISE_PX = 0.15
 _MIN_BORDER_SHARE = 0.4  # of the corners near the image's sides, which even large movers leave free
 _BORDER = 0.125  # of each side
+_NOISES = 3.0  # within so many medians nearly all of the background's own corners lie
 _CELL_PX = 8  # the homography's flow is smooth: computed on a grid, interpolated between
 
 
@@ -109,6 +110,16 @@ def unlike_static(motions: Sequence[BackgroundMotion], xy_px: F32) -> float:
     """
     values = [_unlike_static(motion, xy_px) for motion in motions]
     return float(np.median(values))
+
+
+def follows(motion: BackgroundMotion, start: F32, end: F32) -> Bool:
+    """Which points [n, 2] go from start to end as the background may."""
+    if not len(start):
+        return np.zeros(0, np.bool_)
+    if motion.epipolar is None:
+        there = cv2.perspectiveTransform(start[:, None], motion.homography)[:, 0]
+        return np.asarray(np.linalg.norm(there - end, axis=1) <= motion.noise_px)
+    return np.asarray(sampson_px(motion.epipolar, start, end) <= _NOISES * motion.noise_px)
 
 
 def _unlike_static(motion: BackgroundMotion, xy_px: F32) -> float:

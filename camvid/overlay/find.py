@@ -22,6 +22,7 @@ from camvid.overlay.fixed_edges import (
     spread_of,
     travel_px,
 )
+from camvid.overlay.outlines import OutlineOptions, add_outlined
 from camvid.overlay.regions import (
     Overlay,
     RegionOptions,
@@ -30,6 +31,7 @@ from camvid.overlay.regions import (
     group_edges,
     still_regions,
 )
+from camvid.overlay.windows import WindowOptions, without_windows
 from camvid.parallel import map_threads
 
 _JOIN_PX = 11
@@ -50,6 +52,8 @@ class OverlayOptions:
     regions: RegionOptions = field(default_factory=RegionOptions)
     cuts: CutOptions = field(default_factory=CutOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
+    outlines: OutlineOptions = field(default_factory=OutlineOptions)
+    windows: WindowOptions = field(default_factory=WindowOptions)
 
 
 def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
@@ -80,7 +84,9 @@ def find_overlay(rgb: U8, fps: float, options: OverlayOptions) -> Overlay:
     cut = options.cuts
     short = replace(options.boxes, min_line=cut.min_line, min_travel_px=cut.min_travel_px)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, short)
-    return add_boxes(overlay, sides, cuts.lines, change, short)
+    overlay = add_boxes(overlay, sides, cuts.lines, change, short)
+    overlay = add_outlined(overlay, gray, starts, spread, change, options.outlines)
+    return without_windows(overlay, gray, motions, step, change, options.windows)
 
 
 def _like_static(edges: Bool, motions: list[BackgroundMotion], options: OverlayOptions) -> Bool:
