@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -29,6 +31,7 @@ def ray_cluster(
     local = address in ("", "local")
     cores = len(os.sched_getaffinity(0))
     threads = max(1, cores // max(1, workers)) if local else 1
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=None if local else address,
@@ -40,6 +43,8 @@ def ray_cluster(
         )
     except ConnectionError as error:
         raise CamvidError(f"--ray {address}: no Ray cluster answers there ({error})") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray's own exits without a word
     try:
         yield
     finally:

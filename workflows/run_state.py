@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -36,6 +37,7 @@ class RunState:
     updated_s: float = 0.0  # Unix time
     host: str = ""
     pid: int = 0
+    run: str = ""  # a name that no other command has
 
     @property
     def is_alive(self) -> bool:
@@ -66,7 +68,12 @@ class StateWriter:
 
     def __init__(self, store: ClipStore, num_videos: int) -> None:
         self._store = store
-        self._state = RunState(num_videos=num_videos, host=socket.gethostname(), pid=os.getpid())
+        before = read_state(store)
+        self.run = uuid.uuid4().hex
+        self.stopped_before = before.run if before and before.status != "running" else ""
+        self._state = RunState(
+            num_videos=num_videos, host=socket.gethostname(), pid=os.getpid(), run=self.run
+        )
         self._videos: set[str] = set()
         self._rows: Counter[str] = Counter()
         self._ended = threading.Event()
