@@ -154,6 +154,13 @@ def split_ended(store: ClipStore, uri: str, cause: str, what: str) -> ClipRow | 
     return row if is_given_up(record) else None
 
 
+def lost_video(uri: str) -> ClipRow:
+    """The row of a video of which nothing came back, though all work is done."""
+    name = source_name(uri)
+    error = f"{name}: rows must come of every video, but none came; run the same command again"
+    return _row_of(uri, _record("", "", 0.0, status="failed", cause="lost", error=error))
+
+
 def _split(split: Split, store: ClipStore, uri: str, identity: str) -> Iterator[ClipRow]:
     start = time.perf_counter()
     pieces = split(uri)

@@ -19,4 +19,5 @@ def choose_executor(
             "--ray and --workers need Ray: pip install 'camvid[ray]'"
         ) from error
     address = "" if ray in (None, "local") else ray
-    return RayExecutor(address=address or "", workers=0 if address and workers == 1 else workers)
+    asked = 0 if address and workers == 1 else workers
+    return RayExecutor(address=address or "", workers=asked, limits=limits)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,13 +22,17 @@ from camvid.errors import CamvidError, RunAborted
 from camvid.memory import machine_bytes, num_oom_kills, rss_bytes
 from camvid.stage import ClipRow, attempt_ended
 from camvid.store import ClipStore
-from stages.split import split_ended
+from camvid.video.names import source_name
+from stages.split import Split, split_ended
 from workflows.limits import SPLIT_FACTOR, LimitsConfig
 from workflows.stage_worker import At, Done, Setup
 
 POLL_S = 0.1  # how often memory is looked at; answers are taken at once
 _GRACE_S = 5.0  # for a process that has cut its connection
 _LOAD_S = 1800.0  # for models to load, be it over a network
+# A process that shall end with its parent ends with the thread that launched it: here, a thread
+# that lasts as long as we do. Ray calls from threads of its own.
+_LAUNCHER = ThreadPoolExecutor(1, "launcher")
 _CHILD = "from workflows.stage_worker import main; main()"  # not -m: what it sends has a module
 
 
@@ -55,6 +60,7 @@ class StageProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
         self._oom_kills = 0
+        self.on_begin: Callable[[str], object] = lambda what: None  # "" when a task is over
 
     def start(self) -> None:
         """Returns once the models are loaded; raises what their loading raised."""
@@ -124,6 +130,8 @@ class StageProcess:
         """Sends the task and gives its rows as they come."""
         _, connection = self._running()
         done = False
+        if isinstance(task, str):
+            self.on_begin(f"{source_name(task)}: {Split.name}")
         try:
             try:
                 connection.send(task)
@@ -132,6 +140,7 @@ class StageProcess:
             yield from self._answers(limit_s)
             done = True
         finally:
+            self.on_begin("")
             if not done:  # also where nobody wants the rest of the rows
                 self.stop()
 
@@ -155,6 +164,7 @@ class StageProcess:
                     raise message
                 if isinstance(message, At):
                     at = message
+                    self.on_begin(f"clip {at.row.clip_id}: {at.stage}")
                 else:
                     yield message
                 deadline_s = time.monotonic() + limit_s
@@ -183,12 +193,13 @@ class StageProcess:
         ours, theirs = Pipe()
         self._oom_kills = num_oom_kills()
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = _LAUNCHER.submit(
+                subprocess.Popen[bytes],
                 [sys.executable, "-c", _CHILD, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # a terminal's Ctrl-C is the run's own to take
-            )
+            ).result()
         self._connection = ours
         ours.send(self._setup)
 

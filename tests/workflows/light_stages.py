@@ -55,12 +55,26 @@ def hang() -> None:
     time.sleep(600)
 
 
+def pause() -> None:
+    time.sleep(1)
+
+
+def wait() -> None:
+    """Until the test says so."""
+    deadline_s = time.monotonic() + 60
+    while not Path(os.environ[FAULTS], "go").exists():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
 HARM: Mapping[str, Callable[[], None]] = {
     "exit": exit_,
     "abort": abort,
     "segfault": segfault,
     "allocate": allocate,
     "hang": hang,
+    "pause": pause,
+    "wait": wait,
 }
 
 

@@ -1,6 +1,5 @@
 """A clip that kills its process, hangs or takes all memory fails alone, by name, after three."""
 
-import hashlib
 import json
 import logging
 import os
@@ -9,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from camvid.ledger import read_ledger
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
 from stages.split import SplitConfig
-from tests.workflows.light_run import LightCurate, write_videos
+from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write_videos
 from tests.workflows.light_stages import FAULTS, Unbuildable, plan_fault
 from workflows import in_process
 from workflows.cli.stopping import Stopped, print_stopped, stoppable
@@ -56,11 +54,6 @@ def whole(videos: list[str], tmp_path_factory: pytest.TempPathFactory) -> ClipSt
     store = ClipStore(str(tmp_path_factory.mktemp("whole") / "run"))
     curate(videos, store.root, LightCurate(), in_process.run)
     return store
-
-
-def shard_hashes(store: ClipStore) -> dict[str, str]:
-    names = store.list_names("shards", ".parquet")
-    return {n: hashlib.sha256(store.read_bytes(f"shards/{n}")).hexdigest() for n in names}
 
 
 def run(
@@ -218,10 +211,3 @@ def command() -> None:
     except Stopped as stopped:
         print_stopped(stopped)
         sys.exit(stopped.exit_code)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
