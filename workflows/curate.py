@@ -39,6 +39,7 @@ from workflows.reporting import ReportConfig, write_card
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
+from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ def curate(
         retry_failed: try clips anew that crashed, hung or took too much memory in earlier runs.
 
     Raises:
-        ConfigError: `out` holds files that are no run's; nothing was written.
+        ConfigError: `out` holds files that are no run's, or another command works on it; nothing
+            was written.
     """
     # What is missing, damaged or not accepted ends the run before it leaves a trace.
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
@@ -106,17 +108,19 @@ def curate(
     def executed(some: Sequence[str]) -> Iterable[ClipRow]:
         return execute(some, config.split, config.clip_stages(), out, attempts)
 
-    first = executed(videos)
+    ordered = in_order(store, videos)
+    first = executed(ordered)
     provenance = make_provenance(weight_lines(weights), videos)
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
     with state:
         rows: list[ClipRow] = []
-        with booked(store, Breaker(config.breaker)) as book:
-            for row in _with_second_pass(videos, first, executed):
+        with remembered(store, rows), booked(store, Breaker(config.breaker)) as book:
+            for row in _with_second_pass(ordered, first, executed):
+                rows.append(row)
                 book(row)
                 state.count(row)
                 on_row(row)
-                rows.append(row)
+        state.check()
         return gather(store, config.write_shards, _once_per_clip(rows), provenance)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 import ray.data
+from ray.data.context import AutoscalingConfig
 from ray.exceptions import RayError
 
 from camvid.attempts import ANY_RUN, Attempts
@@ -169,7 +170,7 @@ def _data_context() -> Generator[None, None, None]:
         "target_max_block_size": 1,
         # A pool grows while all its actors work, and shrinks when none does: their models stay
         # warm, and yet no idle pool holds the CPU that a splitter needs which lost its node.
-        "autoscaling_config": ray.data.context.AutoscalingConfig(
+        "autoscaling_config": AutoscalingConfig(
             actor_pool_util_upscaling_threshold=1.0, actor_pool_util_downscaling_threshold=0.0
         ),
     }
@@ -186,7 +187,9 @@ def _data_context() -> Generator[None, None, None]:
 def _rows(dataset: ray.data.Dataset) -> Iterator[ClipRow]:
     try:
         # Without prefetching, which holds each row back until the next one comes.
-        blocks = dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
+        blocks: Any = dataset.iter_batches(
+            batch_size=None, prefetch_batches=0, batch_format="pyarrow"
+        )
         for row in itertools.chain.from_iterable(block.to_pylist() for block in blocks):
             if row["abort"]:
                 raise _ABORTING.get(row["abort"], CamvidError)(row["message"])

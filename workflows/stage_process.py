@@ -106,6 +106,9 @@ class StageProcess:
             self._connection.close()
         self._process = self._connection = None
 
+    def __del__(self) -> None:
+        self.stop()
+
     def _attempt(
         self, task: str | ClipRow, limit_s: float, note: Callable[[Lost], ClipRow | None]
     ) -> Iterator[ClipRow]:
