@@ -38,6 +38,7 @@ from camvid.parallel import one_thread_per_call
 from camvid.plain import to_plain
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
+from camvid.video.addresses import without_secrets
 from camvid.video.names import writable
 from camvid.weights import Weight
 
@@ -236,9 +237,10 @@ def failure(error: Exception, where: str) -> dict[str, Any]:
     if isinstance(error, ABORTING) and not isinstance(error, DamagedArtifact):
         raise error
     cause = type(error).__name__
-    line = writable(" ".join(str(error).split())) or cause
+    line = without_secrets(writable(" ".join(str(error).split()))) or cause
     foreseen = isinstance(error, ClipError | DamagedArtifact)
-    trace = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
+    lines = () if foreseen else traceback.format_exc().splitlines()
+    trace = "\n".join(without_secrets(writable(each)) for each in lines)
     if trace:
         logger.error("%s: %s", where, trace)
     return {

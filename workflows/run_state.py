@@ -21,6 +21,7 @@ from camvid.errors import ConfigError, RunAborted, StoreError
 from camvid.plain import from_plain, to_plain
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
+from camvid.video.addresses import without_secrets
 from camvid.video.names import writable
 
 STATE = "state.json"
@@ -127,7 +128,7 @@ class StateWriter:
         if error is None:
             self._write(replace(self._state, status="finished"))
             return
-        line = writable(" ".join(str(error).split())) or type(error).__name__
+        line = without_secrets(writable(" ".join(str(error).split()))) or type(error).__name__
         try:
             self._write(replace(self._state, status="stopped", why=line))
         except StoreError:
