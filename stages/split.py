@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -119,10 +119,11 @@ def run_split(
     if known and known.fingerprint == identity and _is_whole(store, known):
         yield from (_reused(row) for row in known.rows)
         return
-    before = known.rows[0].records[-1] if known and known.rows else None
+    before = _attempt_at(known)
     number = attempts.count(before, identity)
     empty = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity)
-    if before and number >= MAX_ATTEMPTS:
+    if known and before and number >= MAX_ATTEMPTS:
+        yield from (_reused(row) for row in known.rows[:-1])
         yield _row_of(uri, given_up(before, source_name(uri)))
         return
     begun = attempts.begin(_record("", identity, 0.0), number + 1)
@@ -139,19 +140,26 @@ def run_split(
     save_video_record(store, replace(empty, rows=tuple(rows)))
 
 
-def split_ended(store: ClipStore, uri: str, cause: str, what: str) -> ClipRow | None:
+def split_ended(
+    store: ClipStore, uri: str, cut: Sequence[ClipRow], cause: str, what: str
+) -> ClipRow | None:
     """Writes down how an attempt at a video ended that did not come back.
 
-    Returns the failed row if it was the last attempt.
+    `cut` are the clips that came out before. Returns the failed row if it was the last attempt.
     """
     known = load_video_record(store, uri)
-    record = known.rows[0].records[-1] if known and known.rows else None
+    record = _attempt_at(known)
     if known is None or record is None or record.cause != UNFINISHED:
         return None
     record = ended(record, source_name(uri), cause, what)
     row = _row_of(uri, record)
-    save_video_record(store, replace(known, rows=(row,)))
+    save_video_record(store, replace(known, rows=(*cut, row)))
     return row if is_given_up(record) else None
+
+
+def _attempt_at(known: VideoRecord | None) -> StageRecord | None:
+    """The record in which an attempt at a video would stand: that of its last row."""
+    return known.rows[-1].records[-1] if known and known.rows else None
 
 
 def lost_video(uri: str) -> ClipRow:

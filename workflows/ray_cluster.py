@@ -33,7 +33,7 @@ def ray_cluster(
     local = address in ("", "local")
     cores = len(os.sched_getaffinity(0))
     threads = max(1, cores // max(1, workers)) if local else 1
-    on_terminate = signal.getsignal(signal.SIGTERM)
+    on_terminate = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
     try:
         ray.init(
             address="local" if local else address,  # also where this machine is of a cluster

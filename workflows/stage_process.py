@@ -78,14 +78,14 @@ class StageProcess:
     def split(self, uri: str) -> Iterator[ClipRow]:
         """The video's clips, each as soon as it is cut."""
         limit_s = SPLIT_FACTOR * self._limits.stage_s
-        seen: set[str] = set()
+        cut: dict[str, ClipRow] = {}
 
         def note(lost: Lost) -> ClipRow | None:
-            return split_ended(self._store, uri, lost.cause, lost.what)
+            return split_ended(self._store, uri, list(cut.values()), lost.cause, lost.what)
 
         for row in self._attempt(uri, limit_s, note):
-            if row.clip_id not in seen:  # an attempt before may have cut it already
-                seen.add(row.clip_id)
+            if row.clip_id not in cut:  # an attempt before may have cut it already
+                cut[row.clip_id] = row
                 yield row
 
     def run(self, row: ClipRow) -> ClipRow:

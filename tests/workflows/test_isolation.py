@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from camvid.errors import ConfigError, RunAborted
+from camvid.index import read_index
 from camvid.ledger import read_ledger
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
@@ -27,6 +28,7 @@ from workflows.cli.stopping import Stopped, print_stopped, stoppable
 from workflows.curate import curate
 from workflows.isolated import Isolated
 from workflows.limits import LimitsConfig
+from workflows.refilter import refilter
 from workflows.run_state import read_state
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
@@ -126,8 +128,12 @@ def test_a_video_on_which_split_dies(videos: list[str], faults: Path, tmp_path: 
     cut = ("40.mp4", "ok", "")  # before it died
     assert names == [("40.mp4", "failed", "split"), cut, ("44.mp4", "ok", "")]
     assert index[0].error.startswith(f"{videos[0]}: split must come back, but ended")
-    again = run(videos[:2], root, retry_failed=True)
-    assert {row.status for row in again.values()} == {"ok"}
+    refilter(ClipStore(str(root)), [], dry_run=False)
+    again = curate(videos[:2], str(root), LightCurate(), Isolated(limits=LIMITS))
+    for rows in (read_index(ClipStore(str(root))), again):
+        assert [(row.status, row.error) for row in rows] == [(r.status, r.error) for r in index]
+    tried = run(videos[:2], root, retry_failed=True)
+    assert {row.status for row in tried.values()} == {"ok"}
 
 
 def test_models_that_cannot_load(videos: list[str], tmp_path: Path) -> None:
@@ -175,6 +181,17 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_stage(
     state = read_state(store)
     assert state
     assert (state.status, state.why) == ("stopped", number.name)
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """As SIGHUP is under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_what_a_stopped_run_dropped_is_no_attempt(

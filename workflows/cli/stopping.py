@@ -26,8 +26,12 @@ class Stopped(BaseException):  # not an Exception: no barrier may take it for a 
 
 @contextmanager
 def stoppable() -> Generator[None, None, None]:
-    """Raises `Stopped` in the main thread where one of the signals comes."""
-    before = {number: signal.signal(number, _stop) for number in _SIGNALS}
+    """Raises `Stopped` in the main thread where one of the signals comes.
+
+    One that is ignored stays so: under nohup a run outlasts its terminal.
+    """
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _stop) for number in heard}
     try:
         yield
     finally:
