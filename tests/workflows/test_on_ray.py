@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,26 +121,6 @@ def test_a_clip_is_through_while_its_video_is_still_cut(
     assert [row.status for row in index] == ["ok", "ok"]
 
 
-def test_a_node_is_lost_with_the_splitter(
-    videos: list[str], whole: ClipStore, faults: Path, cluster: Cluster, tmp_path: Path
-) -> None:
-    clear(faults)
-    plan_fault(faults, 0, "pause")
-    plan_fault(faults, 44, "pause", times=1)
-    (lost,) = cluster.worker_nodes
-    done: list[ClipRow] = []
-
-    def lose(row: ClipRow) -> None:
-        if not done:
-            cluster.add_node(num_cpus=3)
-            cluster.remove_node(lost, allow_graceful=False)
-        done.append(row)
-
-    index = curate(videos, str(tmp_path), LightCurate(), RayExecutor(workers=2), lose)
-    assert [row.status for row in index] == ["ok"] * len(videos)
-    assert shard_hashes(ClipStore(str(tmp_path))) == shard_hashes(whole)
-
-
 def test_a_run_on_ray_is_stopped_in_order(
     videos: list[str], faults: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -218,3 +199,31 @@ def test_a_plan_takes_whole_cpus_and_splitters_grow_with_the_cluster() -> None:
     assert (large.num_blocks(10), large.num_blocks(100_000)) == (10, 1000)
     one = make_plan(config.split, stages, workers=0, cpus=1, gpus=0)
     assert one.split.num_cpus == 0, "it must not wait for the CPU of the stages"
+
+
+def test_a_node_is_lost_with_the_splitter(
+    videos: list[str], whole: ClipStore, faults: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    """On the node that is left, the workers hold all CPUs; idle, they must give one back."""
+    clear(faults)
+    plan_fault(faults, 0, "wait")  # in split, after the first clip, which takes the node along
+    for node in list(cluster.worker_nodes):
+        cluster.remove_node(node)
+    first = cluster.add_node(num_cpus=1)
+    store = ClipStore(str(tmp_path))
+
+    def add() -> None:
+        wait_for(lambda: bool(store.list_names("videos")))  # the splitter has the first node
+        cluster.add_node(num_cpus=2)
+
+    def lose(row: ClipRow) -> None:
+        if not (faults / "go").exists():
+            cluster.remove_node(first, allow_graceful=False)
+            (faults / "go").touch()
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    index = curate(videos, store.root, LightCurate(), RayExecutor(workers=2), lose)
+    adding.join()
+    assert [row.status for row in index] == ["ok"] * len(videos)
+    assert shard_hashes(store) == shard_hashes(whole)

@@ -40,6 +40,9 @@ def command(
             "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
         ),
     ] = False,
+    local_only: Annotated[
+        bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
+    ] = False,
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
@@ -55,7 +58,7 @@ def command(
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
-    found = find_videos(videos)
+    found = find_videos(videos, local_only=local_only)
     with stoppable(), progress(len(found)) as on_row:
         execute = choose_executor(ray, workers, resolved.limits)
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)

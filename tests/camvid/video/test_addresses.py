@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from camvid.errors import VideoError
+from camvid.errors import ConfigError, VideoError
 from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets
 from camvid.video.decode import local_copy, open_video
@@ -83,3 +83,5 @@ def test_files_keep_to_the_umask(tmp_path: Path) -> None:
 def test_a_list_may_hold_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("ssh://host/a.mp4\ns3://bucket/a.mp4\n")
     assert find_videos([str(tmp_path / "list.txt")]) == ["s3://bucket/a.mp4", "ssh://host/a.mp4"]
+    with pytest.raises(ConfigError, match=r"2 are not, as s3://bucket/a.mp4"):
+        find_videos([str(tmp_path / "list.txt")], local_only=True)
