@@ -61,6 +61,7 @@ def pause() -> None:
 
 def wait() -> None:
     """Until the test says so."""
+    Path(os.environ[FAULTS], "pid").write_text(str(os.getpid()))
     deadline_s = time.monotonic() + 60
     while not Path(os.environ[FAULTS], "go").exists():
         assert time.monotonic() < deadline_s
