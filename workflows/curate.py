@@ -114,12 +114,13 @@ def curate(
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
     with state:
         rows: list[ClipRow] = []
-        with remembered(store, rows), booked(store, Breaker(config.breaker)) as book:
+        with remembered(store) as remember, booked(store, Breaker(config.breaker)) as book:
             for row in _with_second_pass(ordered, first, executed):
-                rows.append(row)
+                remember(row)
                 book(row)
                 state.count(row)
                 on_row(row)
+                rows.append(row)
         state.check()
         return gather(store, config.write_shards, _once_per_clip(rows), provenance)
 

@@ -6,7 +6,7 @@ when the same command is run again.
 
 import json
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from camvid.errors import StoreError
@@ -26,15 +26,20 @@ def in_order(store: ClipStore, videos: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def remembered(store: ClipStore, rows: Sequence[ClipRow]) -> Generator[None, None, None]:
-    """Leaves for the next command which of these rows failed, however this one ends."""
+def remembered(store: ClipStore) -> Generator[Callable[[ClipRow], None], None, None]:
+    """Gives what takes every row, and leaves for the next command whose failed, however it ends."""
+    failed: set[str] = set()
+
+    def take(row: ClipRow) -> None:
+        if row.status == "failed":
+            failed.add(row.video_uri)
+
     try:
-        yield
+        yield take
     finally:
-        failed = sorted({row.video_uri for row in rows if row.status == "failed"})
         try:
             if failed or store.exists(FAILED):
-                store.write_bytes(FAILED, json.dumps(failed, indent=0).encode())
+                store.write_bytes(FAILED, json.dumps(sorted(failed), indent=0).encode())
         except StoreError as error:
             log.debug("%s: %s", FAILED, error)  # the error that ends the run says more
 
