@@ -1,9 +1,11 @@
 """Measures the peak memory of this process, and returns freed memory to the system."""
 
 import ctypes
+import os
 import resource
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,3 +63,34 @@ def reuse_blocks(num_bytes: int) -> None:
 def _malloc_trim() -> Any:
     """glibc's malloc_trim; None elsewhere."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def machine_bytes() -> int:
+    """The machine's memory, or what the container that this runs in may use of it."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroups 2 and 1
+        try:
+            text = Path("/sys/fs/cgroup", name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            total = min(total, int(text))
+    return total
+
+
+def rss_bytes(pid: int) -> int:
+    """The memory that a process holds now; 0 if it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def num_oom_kills() -> int:
+    """How many processes the kernel killed on this machine because memory ran out."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -14,6 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
+from camvid.attempts import (
+    ANY_RUN,
+    MAX_ATTEMPTS,
+    UNFINISHED,
+    Attempts,
+    ended,
+    given_up,
+    is_given_up,
+)
 from camvid.errors import (
     BackendUnavailable,
     ClipError,
@@ -29,6 +38,7 @@ from camvid.parallel import one_thread_per_call
 from camvid.plain import to_plain
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
+from camvid.video.addresses import without_secrets
 from camvid.video.names import writable
 from camvid.weights import Weight
 
@@ -127,7 +137,14 @@ def stage_fingerprint(stage: Stage, fingerprints: Mapping[str, str]) -> str:
     return fingerprint(stage.name, stage.version, stage.config, inputs)
 
 
-def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = False) -> ClipRow:
+def run_stage(
+    stage: Stage,
+    store: ClipStore,
+    row: ClipRow,
+    *,
+    force: bool = False,
+    attempts: Attempts = ANY_RUN,
+) -> ClipRow:
     """Takes a row through a stage: reuse what is there, else compute, save and record.
 
     A record whose artifact is missing or cut off counts as absent. An artifact that turns out to
@@ -141,15 +158,46 @@ def run_stage(stage: Stage, store: ClipStore, row: ClipRow, *, force: bool = Fal
     known = record and record.fingerprint == identity and record.status != "failed"
     if record and known and store.is_whole(record):
         return row.after(replace(record, reused=True))
-    store.remove_record(row.clip_id, stage.name)
-    with one_thread_per_call():
-        record = _attempt(stage, store, row, identity)
+    number = 0 if force else attempts.count(record, identity)
+    if record and number >= MAX_ATTEMPTS:
+        return row.after(given_up(record, f"clip {row.clip_id}"))
+    blank = StageRecord(
+        clip_id=row.clip_id,
+        stage=stage.name,
+        version=stage.version,
+        artifact=stage.writes.__name__,
+        fingerprint=identity,
+        status="failed",
+        host=socket.gethostname(),
+    )
+    store.save_record(attempts.begin(blank, number + 1))
+    try:
+        with one_thread_per_call():
+            record = _attempt(stage, store, row, blank)
+    except BaseException:
+        store.remove_record(row.clip_id, stage.name)  # the run ends, and not by this clip's fault
+        raise
     release_memory()
     store.save_record(record)
     return row.after(record)
 
 
-def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> StageRecord:
+def attempt_ended(
+    store: ClipStore, row: ClipRow, stage: str, cause: str, what: str
+) -> ClipRow | None:
+    """Writes down how an attempt at this row's stage ended that did not come back.
+
+    Returns the failed row if it was the last attempt.
+    """
+    record = store.load_record(row.clip_id, stage)
+    if record is None or record.cause != UNFINISHED:
+        return None
+    record = ended(record, f"clip {row.clip_id}", cause, what)
+    store.save_record(record)
+    return row.after(record) if is_given_up(record) else None
+
+
+def _attempt(stage: Stage, store: ClipStore, row: ClipRow, blank: StageRecord) -> StageRecord:
     """Runs the stage on one clip; every outcome but an aborting error becomes a record."""
     start = time.perf_counter()
     reset_peak_gpu()
@@ -171,16 +219,11 @@ def _attempt(stage: Stage, store: ClipStore, row: ClipRow, identity: str) -> Sta
     except Exception as error:  # noqa: BLE001  (the barrier: one clip must not sink the run)
         outcome = failure(error, f"clip {row.clip_id}, {stage.name}")
     logger.debug("clip %s: %s %s", row.clip_id, stage.name, outcome["status"])
-    return StageRecord(
-        clip_id=row.clip_id,
-        stage=stage.name,
-        version=stage.version,
-        artifact=stage.writes.__name__,
-        fingerprint=identity,
+    return replace(
+        blank,
         seconds=time.perf_counter() - start,
         peak_rss_bytes=peak_rss_bytes(),
         peak_gpu_bytes=peak_gpu_bytes(),
-        host=socket.gethostname(),
         **outcome,
     )
 
@@ -194,9 +237,10 @@ def failure(error: Exception, where: str) -> dict[str, Any]:
     if isinstance(error, ABORTING) and not isinstance(error, DamagedArtifact):
         raise error
     cause = type(error).__name__
-    line = writable(" ".join(str(error).split())) or cause
+    line = without_secrets(writable(" ".join(str(error).split()))) or cause
     foreseen = isinstance(error, ClipError | DamagedArtifact)
-    trace = "" if foreseen else "\n".join(map(writable, traceback.format_exc().splitlines()))
+    lines = () if foreseen else traceback.format_exc().splitlines()
+    trace = "\n".join(without_secrets(writable(each)) for each in lines)
     if trace:
         logger.error("%s: %s", where, trace)
     return {

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ class StageRecord:
     host: str = ""
     stored: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by artifact type
     reused: bool = False
+    attempts: int = 0  # that did not come back (`camvid.attempts`)
+    run: str = ""  # of the last of these: which run made it
 
 
 class ClipStore:
@@ -143,10 +146,9 @@ class ClipStore:
                 self._fs.pipe_file(path, data)
                 return
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=PART)
-            with os.fdopen(handle, "wb") as file:
+            temporary = os.path.join(os.path.dirname(path), f"{PART}{uuid.uuid4().hex}")
+            with open(temporary, "xb") as file:  # readable by whom the umask says
                 file.write(data)
-            os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except OSError as error:
             raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error

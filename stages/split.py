@@ -7,11 +7,20 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from camvid.artifacts import Clip, Frames
+from camvid.attempts import (
+    ANY_RUN,
+    MAX_ATTEMPTS,
+    UNFINISHED,
+    Attempts,
+    ended,
+    given_up,
+    is_given_up,
+)
 from camvid.errors import ConfigError, DamagedArtifact
 from camvid.memory import release_memory
 from camvid.models.protocols import ShotDetector
@@ -90,8 +99,10 @@ class VideoRecord:
     rows: tuple[ClipRow, ...] = field(default=())
 
 
-def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
-    """The video's clips as rows.
+def run_split(
+    split: Split, store: ClipStore, uri: str, attempts: Attempts = ANY_RUN
+) -> Iterator[ClipRow]:
+    """The video's clips as rows, each as soon as it is cut.
 
     Whatever goes wrong with a video is one failed row of it, beside the clips that were cut
     before; only what concerns the whole run is raised (`camvid.stage.failure`). Rows call the
@@ -102,32 +113,86 @@ def run_split(split: Split, store: ClipStore, uri: str) -> tuple[ClipRow, ...]:
         stat = stat_key(uri)
         identity = split.fingerprint(source_name(uri), stat)
     except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
-        return (_failed(uri, "", start, error),)
+        yield _failed(uri, "", start, error)
+        return
     known = load_video_record(store, uri)
     if known and known.fingerprint == identity and _is_whole(store, known):
-        return tuple(_reused(row) for row in known.rows)
-    store.remove(_record_name(uri))
-    with one_thread_per_call():
-        rows = _split(split, store, uri, identity)
-    release_memory()
-    record = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity, rows=rows)
-    store.write_bytes(_record_name(uri), json.dumps(to_plain(record), indent=1).encode())
-    return rows
-
-
-def _split(split: Split, store: ClipStore, uri: str, identity: str) -> tuple[ClipRow, ...]:
+        yield from (_reused(row) for row in known.rows)
+        return
+    before = _attempt_at(known)
+    number = attempts.count(before, identity)
+    empty = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity)
+    if known and before and number >= MAX_ATTEMPTS:
+        yield from (_reused(row) for row in known.rows[:-1])
+        yield _row_of(uri, given_up(before, source_name(uri)))
+        return
+    begun = attempts.begin(_record("", identity, 0.0), number + 1)
+    save_video_record(store, replace(empty, rows=(_row_of(uri, begun),)))
     rows: list[ClipRow] = []
-    start = time.perf_counter()
     try:
-        for piece in split(uri):
-            rows.append(_save(split, store, piece, identity, time.perf_counter() - start))
+        for row in _split(split, store, uri, identity):
+            rows.append(row)
+            yield row
+    except BaseException:
+        store.remove(_record_name(uri))  # the run ends, and not by this video's fault
+        raise
+    release_memory()
+    save_video_record(store, replace(empty, rows=tuple(rows)))
+
+
+def split_ended(
+    store: ClipStore, uri: str, cut: Sequence[ClipRow], cause: str, what: str
+) -> ClipRow | None:
+    """Writes down how an attempt at a video ended that did not come back.
+
+    `cut` are the clips that came out before. Returns the failed row if it was the last attempt.
+    """
+    known = load_video_record(store, uri)
+    record = _attempt_at(known)
+    if known is None or record is None or record.cause != UNFINISHED:
+        return None
+    record = ended(record, source_name(uri), cause, what)
+    row = _row_of(uri, record)
+    save_video_record(store, replace(known, rows=(*cut, row)))
+    return row if is_given_up(record) else None
+
+
+def _attempt_at(known: VideoRecord | None) -> StageRecord | None:
+    """The record in which an attempt at a video would stand: that of its last row."""
+    return known.rows[-1].records[-1] if known and known.rows else None
+
+
+def lost_video(uri: str) -> ClipRow:
+    """The row of a video of which nothing came back, though all work is done."""
+    name = source_name(uri)
+    error = f"{name}: rows must come of every video, but none came; run the same command again"
+    return _row_of(uri, _record("", "", 0.0, status="failed", cause="lost", error=error))
+
+
+def _split(split: Split, store: ClipStore, uri: str, identity: str) -> Iterator[ClipRow]:
+    start = time.perf_counter()
+    pieces = split(uri)
+    num_clips = 0
+    try:
+        while True:
+            with one_thread_per_call():  # not while a clip that was cut is taken on
+                piece = next(pieces, None)
+            if piece is None:
+                break
+            yield _save(split, store, piece, identity, time.perf_counter() - start)
+            num_clips += 1
             start = time.perf_counter()
     except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
-        rows.append(_failed(uri, identity, start, error))
-    if not rows:
-        record = _record("", identity, 0.0, status="rejected", reason=Reason(Why.NO_DECODABLE_SPAN))
-        rows.append(ClipRow(clip_id="", video_uri=source_name(uri)).after(record))
-    return tuple(rows)
+        yield _failed(uri, identity, start, error)
+        return
+    if not num_clips:
+        reason = Reason(Why.NO_DECODABLE_SPAN)
+        yield _row_of(uri, _record("", identity, 0.0, status="rejected", reason=reason))
+
+
+def _row_of(uri: str, record: StageRecord) -> ClipRow:
+    """The row of a video as a whole."""
+    return ClipRow(clip_id="", video_uri=source_name(uri)).after(record)
 
 
 def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
@@ -136,7 +201,7 @@ def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
     if name not in outcome["error"]:
         outcome["error"] = f"{name}: {outcome['error']}"
     record = _record("", identity, time.perf_counter() - start, **outcome)
-    return ClipRow(clip_id="", video_uri=name).after(record)
+    return _row_of(uri, record)
 
 
 def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
@@ -194,6 +259,10 @@ def _record_name(uri: str) -> str:
 
 def _reused(row: ClipRow) -> ClipRow:
     return replace(row, records=tuple(replace(r, reused=True) for r in row.records))
+
+
+def save_video_record(store: ClipStore, record: VideoRecord) -> None:
+    store.write_bytes(_record_name(record.uri), json.dumps(to_plain(record), indent=1).encode())
 
 
 def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:

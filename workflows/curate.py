@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from camvid.artifacts import Clip, Verdict
+from camvid.attempts import Attempts
 from camvid.errors import DamagedArtifact
 from camvid.index import placed, stopped_record, verdict_record, write_index
 from camvid.ledger import LedgerWriter
@@ -33,11 +34,13 @@ from stages.verify import VerifyConfig
 from stages.write_shards import WriteShards, WriteShardsConfig
 from workflows.breaker import Breaker, BreakerConfig
 from workflows.licences import LicenceConfig, weights_in_use
+from workflows.limits import LimitsConfig
 from workflows.provenance import make_provenance, weight_lines
 from workflows.reporting import ReportConfig, write_card
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
+from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class CurateConfig:
     filter: FilterConfig = table(FilterConfig())
     write_shards: WriteShardsConfig = table(WriteShardsConfig())
     report: ReportConfig = table(ReportConfig())
+    limits: LimitsConfig = table(LimitsConfig())
     breaker: BreakerConfig = table(BreakerConfig())
     licences: LicenceConfig = table(LicenceConfig())
 
@@ -74,6 +78,7 @@ class Executor(Protocol):
         split: SplitConfig,
         stages: Sequence[StageConfig],
         root: str,
+        attempts: Attempts = ...,
     ) -> Iterable[ClipRow]: ...
 
 
@@ -83,31 +88,42 @@ def curate(
     config: CurateConfig,
     execute: Executor,
     on_row: Callable[[ClipRow], None] = lambda row: None,
+    *,
+    retry_failed: bool = False,
 ) -> list[ClipRecord]:
     """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index.
 
+    Args:
+        retry_failed: try clips anew that crashed, hung or took too much memory in earlier runs.
+
     Raises:
-        ConfigError: `out` holds files that are no run's; nothing was written.
+        ConfigError: `out` holds files that are no run's, or another command works on it; nothing
+            was written.
     """
     # What is missing, damaged or not accepted ends the run before it leaves a trace.
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
     store = ClipStore(out)
     claim(store)
+    state = StateWriter(store, len(videos))
+    attempts = Attempts(run=state.run, stopped=state.stopped_before, retry_failed=retry_failed)
 
     def executed(some: Sequence[str]) -> Iterable[ClipRow]:
-        return execute(some, config.split, config.clip_stages(), out)
+        return execute(some, config.split, config.clip_stages(), out, attempts)
 
-    first = executed(videos)
+    ordered = in_order(store, videos)
+    first = executed(ordered)
     provenance = make_provenance(weight_lines(weights), videos)
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
-    with StateWriter(store, len(videos)) as state:
+    with state:
         rows: list[ClipRow] = []
-        with booked(store, Breaker(config.breaker)) as book:
-            for row in _with_second_pass(videos, first, executed):
+        with remembered(store) as remember, booked(store, Breaker(config.breaker)) as book:
+            for row in _with_second_pass(ordered, first, executed):
+                remember(row)
                 book(row)
                 state.count(row)
                 on_row(row)
                 rows.append(row)
+        state.check()
         return gather(store, config.write_shards, _once_per_clip(rows), provenance)
 
 

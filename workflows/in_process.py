@@ -1,29 +1,38 @@
-"""Runs the stages in this process: one clip after another, with threads inside the stages."""
+"""Runs the stages in this process, one clip after another: the plainest executor.
+
+Nothing shields the run from a clip that kills its process or hangs; `workflows.isolated` does.
+"""
 
 from collections.abc import Iterator, Sequence
 
+from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
 from stages.split import Split, SplitConfig, run_split
 
 
 def run(
-    videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
+    videos: Sequence[str],
+    split: SplitConfig,
+    stages: Sequence[StageConfig],
+    root: str,
+    attempts: Attempts = ANY_RUN,
 ) -> Iterator[ClipRow]:
     """Takes each video through `split` and each of its clips through `stages`.
 
     The models load at once, before the first row is asked for: what cannot load ends the run
     before it writes anything.
     """
-    return _rows(videos, split.build(), [config.build() for config in stages], root)
+    return _rows(videos, split.build(), [config.build() for config in stages], root, attempts)
 
 
 def _rows(
-    videos: Sequence[str], split: Split, stages: Sequence[Stage], root: str
+    videos: Sequence[str], split: Split, stages: Sequence[Stage], root: str, attempts: Attempts
 ) -> Iterator[ClipRow]:
     store = ClipStore(root)
     for uri in videos:
-        for row in run_split(split, store, uri):
+        # All its clips first: one that kills the process must not count as the video's failure.
+        for row in tuple(run_split(split, store, uri, attempts)):
             for stage in stages:
-                row = run_stage(stage, store, row)
+                row = run_stage(stage, store, row, attempts=attempts)
             yield row

@@ -1,25 +1,37 @@
 """Runs the stages on Ray Data: on this machine's cores or on a cluster.
 
-Rows carry ids and small numbers; arrays stay in the store. Neighbouring stages with equal
-resources run in one actor: a clip's frames are decoded once, models stay warm, and two cores do
-not starve (Ray Data reserves CPUs per operator: six one-CPU stages on two cores would stall).
+Videos go to splitters; each clip leaves as a row of its own as soon as it is cut, and goes to
+whichever worker is free. Rows carry ids and small numbers; arrays stay in the store. Neighbouring
+stages with equal resources run in one worker, whose models stay warm in a process of its own
+(`workflows.stage_process`): Ray restarts dead actors without end, and so never sees a clip crash.
+What takes a whole node down is bounded by the attempts that the store holds.
 """
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import ray
 import ray.data
+from ray.data.context import AutoscalingConfig
+from ray.exceptions import RayError
 
-from camvid.errors import CamvidError
+from camvid.attempts import ANY_RUN, Attempts
+from camvid.errors import CamvidError, RunAborted
 from camvid.plain import from_plain, to_plain
-from camvid.stage import ABORTING, ClipRow, Resources, Stage, StageConfig, run_stage
-from camvid.store import ClipStore
-from stages.split import Split, SplitConfig, run_split
+from camvid.stage import ABORTING, ClipRow, StageConfig
+from camvid.video.names import source_name
+from stages.split import SplitConfig, lost_video
+from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.ray_cluster import ray_cluster
+from workflows.ray_plan import Plan, Pool, make_plan
+from workflows.ray_stall import stall_watch, start_in_flight
+from workflows.stage_process import StageProcess
+from workflows.stage_worker import Setup
 
 RayRow = dict[str, Any]
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
@@ -31,126 +43,160 @@ class RayExecutor:
 
     Args:
         address: of a cluster ("auto": the one this machine belongs to); "" starts a local one.
-        workers: actors for each group of stages; 0 lets the cluster's size decide.
+        workers: most actors for each group of stages; 0 lets the cluster's size decide.
     """
 
     address: str = ""
     workers: int = 0
+    limits: LimitsConfig = DEFAULT_LIMITS
 
     def __call__(
-        self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
+        self,
+        videos: Sequence[str],
+        split: SplitConfig,
+        stages: Sequence[StageConfig],
+        root: str,
+        attempts: Attempts = ANY_RUN,
     ) -> Iterator[ClipRow]:
-        with ray_cluster(self.address, self.workers):
-            ray.data.DataContext.get_current().enable_progress_bars = False
-            yield from self._run(videos, split, stages, root)
-
-    def _run(
-        self, videos: Sequence[str], split: SplitConfig, stages: Sequence[StageConfig], root: str
-    ) -> Iterator[ClipRow]:
-        gpus = float(ray.cluster_resources().get("GPU", 0))
-        groups = fuse(stages, gpus)
-        first, others = _asked(split, gpus), [resources for resources, _ in groups]
-        workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        shares = _cpu_shares(first, others, workers)
-        on_gpu = gpu_plan(first, others, workers, gpus)
-        dataset = ray.data.from_items(
-            # As JSON: Arrow's text is UTF-8, and a file's name need not be.
-            [{"uri": json.dumps(uri)} for uri in videos],
-            override_num_blocks=len(videos),
-        )
-        dataset = dataset.flat_map(
-            SplitWorker,
-            fn_constructor_args=(split, root),
-            num_cpus=shares[0],
-            num_gpus=on_gpu.scale * (first.gpus or 0.0) or None,
-            compute=ray.data.ActorPoolStrategy(size=1),
-        )
-        for (resources, group), share in zip(groups, shares[1:], strict=True):
-            dataset = dataset.map(
-                StageGroup,  # pyright: ignore[reportArgumentType]  (actors are classes)
-                fn_constructor_args=(tuple(group), root),
-                num_cpus=share,
-                num_gpus=on_gpu.scale * (resources.gpus or 0.0) or None,
-                compute=ray.data.ActorPoolStrategy(
-                    size=on_gpu.workers if resources.gpus else workers
-                ),
+        missing = {source_name(video): video for video in videos}
+        own = self.address in ("", "local") and not ray.is_initialized()
+        workers = self.workers or (len(os.sched_getaffinity(0)) if own else 0)
+        with ray_cluster(self.address, workers, num_pools=1 + len(stages)), _data_context():
+            has = ray.cluster_resources()
+            plan = make_plan(
+                split,
+                stages,
+                workers=workers,
+                cpus=int(has.get("CPU", 1)),
+                gpus=float(has.get("GPU", 0)),
             )
-        for row in dataset.iter_rows():
-            if row["abort"]:
-                raise _ABORTING.get(row["abort"], CamvidError)(row["message"])
-            yield unpack(row)
+            in_flight = start_in_flight()
+            worker = Worker(root=root, attempts=attempts, limits=self.limits, in_flight=in_flight)
+            with stall_watch(in_flight) as finished:
+                for row in _rows(_dataset(videos, split, plan, worker)):
+                    finished()
+                    missing.pop(row.video_uri, None)
+                    yield row
+        yield from (lost_video(video) for video in missing.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What every actor is told: it travels to them."""
+
+    root: str
+    attempts: Attempts
+    limits: LimitsConfig
+    in_flight: Any  # handle of an `InFlight`
+
+    def process(self, split: SplitConfig | None, stages: tuple[StageConfig, ...]) -> StageProcess:
+        setup = Setup(split=split, stages=stages, root=self.root, attempts=self.attempts)
+        process = StageProcess(setup, self.limits)
+        me = ray.get_runtime_context().get_actor_id()
+        process.on_begin = lambda what: self.in_flight.begin.remote(me, what)
+        return process
 
 
 class SplitWorker:
-    """An actor that splits videos: one row in, a row per clip out."""
+    """An actor that splits videos: one row in, a row per clip out, each as soon as it is cut."""
 
-    def __init__(self, config: SplitConfig, root: str) -> None:
-        self._config = config
-        self._split: Split | None = None
-        self._store = ClipStore(root)
+    def __init__(self, config: SplitConfig, worker: Worker) -> None:
+        self._process = worker.process(config, ())
 
-    def __call__(self, row: RayRow) -> list[RayRow]:
+    def __call__(self, row: RayRow) -> Iterator[RayRow]:
         try:
-            self._split = self._split or self._config.build()
-            rows = run_split(self._split, self._store, json.loads(row["uri"]))
-            return [pack(clip) for clip in rows]
+            for clip in self._process.split(json.loads(row["uri"])):
+                yield pack(clip)
         except CamvidError as error:
-            return [_abort(error)]
+            yield _abort(error)
 
 
 class StageGroup:
     """An actor that takes a clip through neighbouring stages."""
 
-    def __init__(self, configs: tuple[StageConfig, ...], root: str) -> None:
-        self._configs = configs
-        self._stages: list[Stage] = []
-        self._store = ClipStore(root)
+    def __init__(self, configs: tuple[StageConfig, ...], worker: Worker) -> None:
+        self._process = worker.process(None, configs)
 
     def __call__(self, row: RayRow) -> RayRow:
         if row["abort"]:
             return row
-        clip = unpack(row)
-        try:  # building too: an error of a constructor would reach the driver as a dead actor
-            self._stages = self._stages or [config.build() for config in self._configs]
-            for stage in self._stages:
-                clip = run_stage(stage, self._store, clip)
+        try:
+            return pack(self._process.run(unpack(row)))
         except CamvidError as error:
             return _abort(error)
-        return pack(clip)
 
 
-def fuse(
-    stages: Iterable[StageConfig], cluster_gpus: float = 0.0
-) -> list[tuple[Resources, list[StageConfig]]]:
-    """Neighbouring stages with equal resources, as groups."""
-    grouped = itertools.groupby(stages, key=lambda config: _asked(config, cluster_gpus))
-    return [(resources, list(group)) for resources, group in grouped]
+def _dataset(
+    videos: Sequence[str], split: SplitConfig, plan: Plan, worker: Worker
+) -> ray.data.Dataset:
+    """The graph: videos, splitters, then a pool of workers for each group of stages."""
+    # As JSON: Arrow's text is UTF-8, and a file's name need not be.
+    items = [{"uri": json.dumps(uri)} for uri in videos]
+    dataset = ray.data.from_items(items, override_num_blocks=plan.num_blocks(len(videos)))
+    dataset = dataset.flat_map(
+        SplitWorker,  # pyright: ignore[reportArgumentType]  (actors are classes)
+        fn_constructor_args=(split, worker),
+        **_asked_of_ray(plan.split),
+    )
+    for pool, group in plan.groups:
+        dataset = dataset.map(
+            StageGroup,  # pyright: ignore[reportArgumentType]
+            fn_constructor_args=(group, worker),
+            **_asked_of_ray(pool),
+        )
+    return dataset
 
 
-def _asked(config: StageConfig | SplitConfig, cluster_gpus: float) -> Resources:
-    """What to ask of this cluster: no share of a GPU where there is none, or it would wait."""
-    asked = config.resources
-    gpus = getattr(config, "gpu_share", 0.0) if asked.gpus is None else asked.gpus
-    return replace(asked, gpus=gpus if cluster_gpus else 0.0)
+def _asked_of_ray(pool: Pool) -> dict[str, Any]:
+    return {
+        "num_cpus": pool.num_cpus,
+        "num_gpus": pool.num_gpus,
+        "compute": ray.data.ActorPoolStrategy(
+            min_size=1,
+            max_size=pool.max_size,
+            initial_size=pool.start_size,
+            max_tasks_in_flight_per_actor=1,  # no clip queues behind another's minutes
+        ),
+    }
 
 
-class GpuPlan(NamedTuple):
-    """How the actors of all groups fit on the cards together: one that waits stalls the others."""
+@contextmanager
+def _data_context() -> Generator[None, None, None]:
+    """Ray Data's settings while the graph runs."""
+    context = ray.data.DataContext.get_current()
+    settings = {
+        "enable_progress_bars": False,
+        # Every row a block of its own, which goes on at once: a clip is minutes of work.
+        "target_max_block_size": 1,
+        # A pool grows while all its actors work, and shrinks when none does: their models stay
+        # warm, and yet no idle pool holds the CPU that a splitter needs which lost its node.
+        "autoscaling_config": AutoscalingConfig(
+            actor_pool_util_upscaling_threshold=1.0, actor_pool_util_downscaling_threshold=0.0
+        ),
+    }
+    before = {name: getattr(context, name) for name in settings}
+    for name, value in settings.items():
+        setattr(context, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
-    workers: int  # actors of each group that uses a GPU
-    scale: float  # of the shares asked for
 
-
-def gpu_plan(
-    split: Resources, groups: Sequence[Resources], workers: int, cluster_gpus: float
-) -> GpuPlan:
-    """As many workers as the cards hold; smaller shares where even one does not fit on a card."""
-    first, each = split.gpus or 0.0, sum(resources.gpus or 0.0 for resources in groups)
-    if not first + each:
-        return GpuPlan(workers, 1.0)
-    room = 1 - first  # one actor splits, on one card; the others are planned alike
-    fitting = max(1, int(cluster_gpus)) * int(room / each + 1e-9) if each else workers
-    return GpuPlan(max(1, min(workers, fitting)), min(1.0, 1 / (first + each)))
+def _rows(dataset: ray.data.Dataset) -> Iterator[ClipRow]:
+    try:
+        # Without prefetching, which holds each row back until the next one comes.
+        blocks: Any = dataset.iter_batches(
+            batch_size=None, prefetch_batches=0, batch_format="pyarrow"
+        )
+        for row in itertools.chain.from_iterable(block.to_pylist() for block in blocks):
+            if row["abort"]:
+                raise _ABORTING.get(row["abort"], CamvidError)(row["message"])
+            yield unpack(row)
+    except RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise RunAborted(f"Ray ended the run: {last}; the same command resumes") from error
 
 
 def pack(row: ClipRow) -> RayRow:
@@ -164,12 +210,3 @@ def _abort(error: CamvidError) -> RayRow:
 
 def unpack(row: RayRow) -> ClipRow:
     return from_plain(ClipRow, json.loads(row["row"]))
-
-
-def _cpu_shares(split: Resources, groups: Sequence[Resources], workers: int) -> list[float]:
-    """CPUs for each actor: as asked where the cluster has them, else scaled so that all fit."""
-    asked = [split.cpus, *(resources.cpus for resources in groups)]
-    total = asked[0] + workers * sum(asked[1:])
-    available = float(ray.cluster_resources().get("CPU", 1))
-    scale = min(1.0, 0.95 * available / total)
-    return [round(cpus * scale, 3) for cpus in asked]

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from camvid.artifacts import U8
 from camvid.errors import VideoError
+from camvid.video.addresses import check_address
 from camvid.video.colour import HDR_NAMES, Rgb
 from camvid.video.damage import Damage, marked_corrupt
 from camvid.video.deinterlace import Placed, deinterlace
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT_FPS = 24.0
 _HEAD_PACKETS = 64  # looked at before decoding: two seconds tell a rate and the order of times
+_LISTS_OF_FILES = frozenset(
+    {"concat", "hls", "applehttp", "dash", "imf", "sdp", "rtsp", "rtp", "sap", "lavfi"}
+)
 _PREVIEW_SHARE = 0.25  # of the pixels of the largest stream
 
 
@@ -123,13 +127,14 @@ def local_copy(uri: str) -> Generator[str]:
             raise unusable(uri, "a pipe")
         yield path
         return
+    check_address(uri)
     with tempfile.TemporaryDirectory(prefix="camvid-") as folder:
         path = Path(folder, "video" + Path(uri.split("?")[0]).suffix)
         try:
             opener: Any = fsspec  # untyped
             with opener.open(uri, "rb") as remote, path.open("wb") as local:
                 shutil.copyfileobj(remote, local, 1 << 20)
-        except (OSError, ImportError, ValueError) as error:
+        except Exception as error:  # each filesystem raises types of its own
             raise unusable(uri, f"an address that cannot be read ({one_line(error)})") from error
         yield str(path)
 
@@ -158,7 +163,7 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
     try:
         if path.is_file() and path.stat().st_size == 0:
             raise unusable(uri, "an empty file (0 bytes)")
-        container = av.open(local)
+        container = av.open(local, options={"format_whitelist": _formats()})
     except PermissionError as error:
         raise unusable(uri, "a file that may not be read") from error
     except (FFmpegError, OSError, ValueError) as error:
@@ -179,6 +184,12 @@ def open_video(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
     # frames on the next run. Videos side by side, one thread each, keep the cores as busy.
     codec.thread_count = 1
     return container, stream
+
+
+@cache
+def _formats() -> str:
+    """FFmpeg's formats, but not those that are lists of other files: it would open any."""
+    return ",".join(sorted(av.formats_available - _LISTS_OF_FILES))
 
 
 def _main_stream(container: InputContainer) -> VideoStream | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from camvid.errors import ConfigError
 from camvid.video.image_folder.file_names import is_image
 from camvid.video.lists import read_list
-from camvid.video.names import is_file_uri, is_remote, local_path, name_of, writable
+from camvid.video.names import is_file_uri, is_remote, local_path, name_of, source_name, writable
 from camvid.video.scan import Scan, is_video
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 _Identity = tuple[int, int] | str
 
 
-def find_videos(inputs: Sequence[str]) -> list[str]:
+def find_videos(inputs: Sequence[str], *, local_only: bool = False) -> list[str]:
     """Every video that the inputs name, sorted, each once however many names lead to it.
 
     An input is a file, a folder (searched for known video files and for folders of numbered
     images), a glob, a list of inputs (`list.txt` or `@list`), or a URI with a scheme. Names that
-    no text file can hold come out as `file://` URIs.
+    no text file can hold come out as `file://` URIs. With `local_only` an address among them is a
+    ConfigError.
     """
     search = _Search()
     found = _each_once(video for item in inputs for video in search.expand(item))
@@ -34,6 +35,12 @@ def find_videos(inputs: Sequence[str]) -> list[str]:
         raise ConfigError(
             f"the inputs must name at least one video, found none in: {named};"
             " give files, folders, globs, or a .txt list of them"
+        )
+    remote = [source_name(name) for name in found if is_remote(name)]
+    if local_only and remote:
+        raise ConfigError(
+            f"--local-only: every video must be a file of this machine, {len(remote)} are not,"
+            f" as {remote[0]}; take them out of the lists, or leave the option out"
         )
     single = [name for name in found if is_image(os.path.basename(name)) and "*" not in name]
     if single:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote_to_bytes
 
+from camvid.video.addresses import without_secrets
+
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:/ is a drive
 _FILE_URI = re.compile(r"^file:(?://(?:localhost)?)?(?=/)", re.IGNORECASE)  # RFC 8089
 # Control characters, surrogates (how Python holds stray bytes), line and paragraph separators.
@@ -34,8 +36,10 @@ def name_of(path: str) -> str:
 
 
 def source_name(uri: str) -> str:
-    """The name of a video, be it a local path or a URI, as every record has it."""
-    return writable(uri) if is_remote(uri) or is_file_uri(uri) else name_of(uri)
+    """The name of a video, be it a local path or a URI, as every record has it: no secrets."""
+    if is_remote(uri):
+        return without_secrets(writable(uri))
+    return writable(uri) if is_file_uri(uri) else name_of(uri)
 
 
 def writable(text: str, also: str = "") -> str:

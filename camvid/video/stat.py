@@ -15,7 +15,7 @@ def stat_key(uri: str) -> str:
         try:
             filesystem, path = fsspec.core.url_to_fs(uri)
             info = filesystem.info(path)
-        except (OSError, ImportError, ValueError):  # reading it will say what is wrong
+        except Exception:  # noqa: BLE001  (of any filesystem; reading it will say what is wrong)
             return ""
         return f"{info.get('size')}:{info.get('mtime') or info.get('LastModified') or ''}"
     path = local_path(uri)

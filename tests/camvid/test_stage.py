@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import Clip, ObjectMasks, PointTracks
+from camvid.attempts import UNFINISHED
 from camvid.errors import BackendUnavailable, ClipError, VideoError
 from camvid.outcome import Reason, Rejected
 from camvid.stage import ClipRow, Resources, fingerprint, run_stage, stage_fingerprint
-from camvid.store import ClipStore
+from camvid.store import ClipStore, StageRecord
 from camvid.weights import Weight
 
 
@@ -123,8 +124,12 @@ def test_a_kill_between_artifact_and_record_cannot_mislead(
 ) -> None:
     run_stage(Count(CountConfig(limit=1), tracks), store, row)
 
-    def killed(record: object) -> None:
-        raise KeyboardInterrupt
+    save = store.save_record
+
+    def killed(record: StageRecord) -> None:
+        if record.cause != UNFINISHED:  # the attempt is written before the artifact
+            raise KeyboardInterrupt
+        save(record)
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "save_record", killed)

@@ -113,7 +113,7 @@ def test_whatever_split_raises_is_a_row_beside_what_was_cut(
     config = SplitConfig(cut=CutOptions(min_clip_s=0.5, max_clip_s=1.3))
     store = ClipStore(str(tmp_path / "run"))
     with caplog.at_level(logging.ERROR):
-        rows = run_split(Fragile(config, error, after=1), store, video)
+        rows = tuple(run_split(Fragile(config, error, after=1), store, video))
     cause = type(error).__name__
     assert [row.status for row in rows] == ["ok", "failed"]
     whole, failed = rows
@@ -128,7 +128,7 @@ def test_whatever_split_raises_is_a_row_beside_what_was_cut(
     known = load_video_record(store, video)
     assert known
     assert known.rows == rows, "the traceback is kept in the run"
-    again = run_split(Split(config), store, video)
+    again = tuple(run_split(Split(config), store, video))
     assert [row.status for row in again] == ["ok", "ok"], "what failed is tried again"
     assert again[0].clip_id == whole.clip_id
 
@@ -138,7 +138,7 @@ def test_what_is_not_of_the_file_still_ends_the_run(tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path / "run"))
     for error in (ConfigError("x"), StoreError("disk full"), BackendUnavailable("no weights")):
         with pytest.raises(type(error)):
-            run_split(Fragile(SplitConfig(), error), store, video)
+            tuple(run_split(Fragile(SplitConfig(), error), store, video))
 
 
 def test_an_address_that_cannot_be_looked_at_is_a_row(
@@ -148,7 +148,7 @@ def test_an_address_that_cannot_be_looked_at_is_a_row(
         raise TimeoutError(f"{uri}: no answer")
 
     monkeypatch.setattr("stages.split.stat_key", refuse)
-    rows = run_split(Split(SplitConfig()), ClipStore(str(tmp_path)), "s3://bucket/a.mp4")
+    rows = tuple(run_split(Split(SplitConfig()), ClipStore(str(tmp_path)), "s3://bucket/a.mp4"))
     assert [(row.status, row.cause) for row in rows] == [("failed", "TimeoutError")]
     assert "s3://bucket/a.mp4" in rows[0].error
 

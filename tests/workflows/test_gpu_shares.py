@@ -10,7 +10,7 @@ from workflows.profiles import load_profile, profile_names
 
 pytest.importorskip("ray")
 
-from workflows.on_ray import fuse, gpu_plan
+from workflows.ray_plan import fuse, gpu_plan
 from workflows.run_toml import load_settings
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from camvid.errors import CamvidError
+from camvid.video.addresses import without_secrets
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's folder or URI.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -18,13 +19,18 @@ SetOption = Annotated[
 ]
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 def configure_logging(*, debug: bool) -> None:
     """Log lines go to stderr; results go to stdout."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s" if debug else "camvid: %(message)s",
-        stream=sys.stderr,
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Formatter("%(levelname)s %(name)s: %(message)s" if debug else "camvid: %(message)s")
     )
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     if debug:
         for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
             logging.getLogger(chatty).setLevel(logging.INFO)
@@ -32,7 +38,7 @@ def configure_logging(*, debug: bool) -> None:
 
 def print_error(error: CamvidError) -> None:
     """One line on stderr."""
-    print(f"camvid: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"camvid: error: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

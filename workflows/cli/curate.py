@@ -34,11 +34,21 @@ def command(
             "--accept-noncommercial", help="Use weights whose licence forbids commercial use."
         ),
     ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
+        ),
+    ] = False,
+    local_only: Annotated[
+        bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
+    ] = False,
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
     from camvid.video.find import find_videos
     from workflows.cli.progress import progress
+    from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.executors import choose_executor
@@ -48,8 +58,9 @@ def command(
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
-    found = find_videos(videos)
-    with progress(len(found)) as on_row:
-        index = curate(found, out, resolved, choose_executor(ray, workers), on_row)
+    found = find_videos(videos, local_only=local_only)
+    with stoppable(), progress(len(found)) as on_row:
+        execute = choose_executor(ray, workers, resolved.limits)
+        index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
     raise typer.Exit(1 if failed else 0)

@@ -19,6 +19,7 @@ def command(
     from pathlib import Path
 
     from workflows.cli.progress import progress
+    from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig
     from workflows.demo import run_demo, write_demo_videos
@@ -26,7 +27,7 @@ def command(
 
     folder = Path(out)
     videos = write_demo_videos(folder / "videos")
-    with progress(len(videos)) as on_row:
+    with stoppable(), progress(len(videos)) as on_row:
         index, lines = run_demo(folder, videos, choose_executor(None, workers), on_row)
     if as_json:
         print_json(lines)

@@ -26,6 +26,7 @@ from workflows.cli import (
     train,
 )
 from workflows.cli.console import configure_logging, print_error
+from workflows.cli.stopping import Stopped, print_stopped
 
 app = typer.Typer(
     name="camvid",
@@ -81,3 +82,6 @@ def main() -> None:
             raise
         print_error(error)
         sys.exit(error.exit_code)
+    except Stopped as stopped:
+        print_stopped(stopped)
+        sys.exit(stopped.exit_code)

@@ -19,10 +19,14 @@ def command(
     from camvid.errors import ConfigError
     from camvid.store import ClipStore
     from workflows.refilter import refilter
+    from workflows.run_state import refuse_while_running
 
     if any(not text.startswith("filter.") for text in settings or ()):
         raise ConfigError("refilter takes --set filter.key=value only; other settings need curate")
-    changes = refilter(ClipStore(run), settings or (), dry_run=dry_run)
+    store = ClipStore(run)
+    if not dry_run:
+        refuse_while_running(store)
+    changes = refilter(store, settings or (), dry_run=dry_run)
     if as_json:
         print_json(changes)
         return

@@ -18,8 +18,11 @@ def command(
     """Run one stage of one clip again from its stored inputs, and say what came out."""
     from camvid.store import ClipStore
     from workflows.replay import replay_stage
+    from workflows.run_state import refuse_while_running
 
-    record = replay_stage(ClipStore(run), name, clip).records[-1]
+    store = ClipStore(run)
+    refuse_while_running(store)
+    record = replay_stage(store, name, clip).records[-1]
     if as_json:
         print_json(record)
     else:

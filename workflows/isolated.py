@@ -1,0 +1,47 @@
+"""Runs the stages one clip after another in one process of their own, started anew when it dies."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from camvid.attempts import ANY_RUN, Attempts
+from camvid.stage import ClipRow, StageConfig
+from stages.split import SplitConfig
+from workflows.limits import LimitsConfig
+from workflows.stage_process import StageProcess
+from workflows.stage_worker import Setup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolated:
+    """`workflows.in_process`, but a clip that crashes, hangs or eats all memory fails alone."""
+
+    limits: LimitsConfig = LimitsConfig()
+
+    def __call__(
+        self,
+        videos: Sequence[str],
+        split: SplitConfig,
+        stages: Sequence[StageConfig],
+        root: str,
+        attempts: Attempts = ANY_RUN,
+    ) -> Iterator[ClipRow]:
+        setup = Setup(
+            split=split,
+            stages=tuple(stages),
+            root=root,
+            attempts=attempts,
+            log_level=logging.getLogger().level,
+        )
+        process = StageProcess(setup, self.limits)
+        process.start()
+        return _rows(process, videos)
+
+
+def _rows(process: StageProcess, videos: Sequence[str]) -> Iterator[ClipRow]:
+    try:
+        for uri in videos:
+            for row in tuple(process.split(uri)):
+                yield process.run(row)
+    finally:
+        process.stop()
