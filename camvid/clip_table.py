@@ -78,7 +78,11 @@ class ClipTable(Sequence[ClipRecord]):
     @cached_property
     def first_reason(self) -> pa.Array:
         """The name of each row's first reason; null where it has none."""
-        reasons = self.table["reasons"].combine_chunks()
+        return self.first_name("reasons")
+
+    def first_name(self, column: str) -> pa.Array:
+        """The name of the first entry in a column of reasons; null where there is none."""
+        reasons = self.table[column].combine_chunks()
         starts, lengths = reasons.offsets[:-1], pc.list_value_length(reasons)
         none = pc.equal(pc.fill_null(lengths, 0), 0)
         first = pc.if_else(none, pa.scalar(None, pa.int32()), starts)

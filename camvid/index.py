@@ -1,7 +1,7 @@
 """index.parquet: one row per clip, and one per video that gave none; numbers only, no arrays."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,6 @@ from camvid.pipeline import DECIDES
 from camvid.plain import from_plain, to_plain
 from camvid.record import ClipRecord, measures_of
 from camvid.schema import check_version
-from camvid.shards import Location
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.verdict import Policy, decide
@@ -53,13 +52,6 @@ def verdict_record(row: ClipRow, clip: Clip, verdict: Verdict) -> ClipRecord:
     )
 
 
-def placed(record: ClipRecord, location: Location | None) -> ClipRecord:
-    """The record with the clip's place in the shards (none for clips that are in no shard)."""
-    if location is None:
-        return record
-    return replace(record, shard=location.shard, row_group=location.row_group, row=location.row)
-
-
 def decide_again(record: ClipRecord, policy: Policy) -> Verdict | None:
     """A new verdict from the index alone; None for clips that never came to one."""
     if not record.has_verdict:
@@ -90,6 +82,18 @@ def read_index(
         StoreError: the run has no index yet; it is damaged, or of a newer major version; an older
             version wrote it without a column that is `needed`.
     """
+    with _opened(store) as file:
+        _check_schema(store, file.schema_arrow, needed)
+        wanted = tuple(dict.fromkeys((*(columns or SCHEMA.names), *CHECKED)))
+        present = [name for name in wanted if name in file.schema_arrow.names]
+        table = _upgraded(file.read(columns=present, use_threads=False), wanted)
+        check_rows(table)
+    return ClipTable(table.select(columns or SCHEMA.names))
+
+
+@contextmanager
+def _opened(store: ClipStore) -> Generator[pq.ParquetFile, None, None]:
+    """The index; whatever is wrong with it is one line."""
     if not store.exists(INDEX):
         raise StoreError(
             f"{store.root} must hold {INDEX}, but does not: not a run, or `camvid curate` has not"
@@ -97,13 +101,7 @@ def read_index(
         )
     try:
         with store.open_local(INDEX) as path:
-            file = pq.ParquetFile(path, pre_buffer=False)
-            _check_schema(store, file.schema_arrow, needed)
-            wanted = tuple(dict.fromkeys((*(columns or SCHEMA.names), *CHECKED)))
-            present = [name for name in wanted if name in file.schema_arrow.names]
-            table = _upgraded(file.read(columns=present, use_threads=False), wanted)
-        check_rows(table)
-        return ClipTable(table.select(columns or SCHEMA.names))
+            yield pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowException, OSError, ConfigError, ValueError, LookupError) as error:
         raise StoreError(
             f"{store.root}/{INDEX} must be an index as `camvid curate` writes it, but is damaged"
@@ -137,13 +135,34 @@ def _upgraded(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table(columns)
 
 
+def read_record(store: ClipStore, clip_id: str) -> ClipRecord:
+    """As `find_record`, of a run's index, of which no more is read than that takes."""
+    ids = read_index(store, columns=["clip_id"])
+    row = _find(ids, clip_id)
+    with _opened(store) as file:
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if row < size:
+                table = file.read_row_group(group, use_threads=False)
+                present = [name for name in SCHEMA.names if name in table.column_names]
+                return ClipTable(_upgraded(table.select(present).slice(row, 1), SCHEMA.names))[0]
+            row -= size
+    raise StoreError(f"{store.root}/{INDEX} changed while it was read: try again")
+
+
 def find_record(records: Sequence[ClipRecord], clip_id: str) -> ClipRecord:
     """The one whose clip id starts with `clip_id`; StoreError where none or several do."""
     table = ClipTable.of(records)
-    found = table.where(pc.starts_with(table.table["clip_id"], clip_id)) if clip_id else ()
+    return table[_find(table, clip_id)]
+
+
+def _find(table: ClipTable, clip_id: str) -> int:
+    """Number of the row."""
+    begins = pc.starts_with(table.table["clip_id"], clip_id)
+    found = pc.indices_nonzero(begins) if clip_id else ()
     if len(found) != 1:
         raise StoreError(f"a clip id must name one clip of the run, {clip_id!r} names {len(found)}")
-    return found[0]
+    return int(found[0].as_py())
 
 
 def _source(row: ClipRow, clip: Clip | None) -> dict[str, Any]:

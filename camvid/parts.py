@@ -72,26 +72,32 @@ class Parts:
         parts = [part for _, part in self._read_each(self.names(), schema)]
         return pa.concat_tables([schema.empty_table(), *parts]).unify_dictionaries()
 
-    def compact(self) -> None:
-        """Merges what is small, as a new run begins to write."""
+    def compact(self) -> list[str]:
+        """Merges what is small, as a new run begins to write; gives the damaged parts' paths."""
         sizes = {name: self.store.size_bytes(f"{self.folder}/{name}") for name in self.names()}
+        damaged = [n for n, size in sizes.items() if size >= _LARGE_BYTES and not self._opens(n)]
         batch: list[str] = []
         for name in (name for name, size in sizes.items() if size < _LARGE_BYTES):
             batch.append(name)
             if sum(sizes[each] for each in batch) >= _LARGE_BYTES:
-                self._merge(batch)
+                damaged += self._merge(batch)
                 batch = []
-        self._merge(batch)
+        damaged += self._merge(batch)
+        return [f"{self.folder}/{name}" for name in damaged]
 
-    def _merge(self, names: Sequence[str]) -> None:
-        """Into the last of them; damaged ones stay as they are."""
-        whole = list(self._read_each(names, self.schema))
-        if len(whole) < 2:
-            return
-        merged = pa.concat_tables([part for _, part in whole])
-        self._write(whole[-1][0], merged.filter(last_of_each(merged, self.keys)))
-        for name, _ in whole[:-1]:
-            self.store.remove(f"{self.folder}/{name}")
+    def _merge(self, names: Sequence[str]) -> list[str]:
+        """Into the last of them; damaged ones stay as they are, and are returned."""
+        whole = dict(self._read_each(names, self.schema))
+        if len(whole) > 1:
+            merged = pa.concat_tables(whole.values())
+            *others, last = whole
+            self._write(last, merged.filter(last_of_each(merged, self.keys)))
+            for name in others:
+                self.store.remove(f"{self.folder}/{name}")
+        return [name for name in names if name not in whole]
+
+    def _opens(self, name: str) -> bool:
+        return bool(list(self._read_each([name], pa.schema([]))))
 
     def _read_each(
         self, names: Sequence[str], schema: pa.Schema

@@ -18,13 +18,13 @@ def command(
     """One clip: verdict, reasons, measures, and what each stage did."""
     from camvid.artifacts import Clip, MotionReport, Verdict
     from camvid.columns import to_row
-    from camvid.index import find_record, read_index
+    from camvid.index import read_record
     from camvid.pipeline import CLIP_STAGES
     from camvid.plain import to_plain
     from camvid.store import ClipStore
 
     store = ClipStore(run)
-    record = find_record(read_index(store), clip)
+    record = read_record(store, clip)
     clip_id = record.clip_id
     done = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
     source = store.load(clip_id, Clip) if store.has(clip_id, Clip) else None

@@ -1,0 +1,82 @@
+"""What is written of each clip as it comes out of the stages: the ledger and the finished list."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from camvid.finished import SCHEMA, describe, finished_parts
+from camvid.ledger import LedgerWriter
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from stages.split import VideoRecord, load_video_record
+
+_THREADS = 8  # a remote store answers many requests at a time
+
+
+class Books:
+    """Takes rows as they come; a part of each book is written now and then, and at the end.
+
+    The ledger is written first: what the finished list has, is in the ledger.
+    """
+
+    def __init__(self, store: ClipStore, graph: Mapping[str, str]) -> None:
+        self._store, self._graph = store, graph
+        self._ledger = LedgerWriter(store)
+        self._finished = finished_parts(store)
+        self._pending: list[ClipRow] = []
+        self._written: list[pa.Table] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, row: ClipRow) -> None:
+        """Books a finished row."""
+        self._pending.append(row)
+        if self._ledger.append(row.records):
+            self._list(_is_split)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ledger.flush()
+        self._list(lambda video: True)
+
+    def table(self) -> pa.Table:
+        """All that was booked, as rows of `camvid.finished`."""
+        return pa.concat_tables([SCHEMA.empty_table(), *self._written])
+
+    def _list(self, ready: Callable[[VideoRecord | None], bool]) -> None:
+        """Writes the pending rows of videos that are cut to their end."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            uris = list(dict.fromkeys(row.video_uri for row in self._pending))
+            records = pool.map(lambda uri: load_video_record(self._store, uri), uris)
+            videos = dict(zip(uris, records, strict=True))
+            chosen = [row for row in self._pending if ready(videos[row.video_uri])]
+            self._pending = [row for row in self._pending if not ready(videos[row.video_uri])]
+            rows = list(pool.map(lambda row: self._described(row, videos[row.video_uri]), chosen))
+        if rows:
+            table = pa.Table.from_pylist(rows, schema=SCHEMA)
+            self._finished.append(table)
+            self._written.append(table)
+
+    def _described(self, row: ClipRow, video: VideoRecord | None) -> dict[str, object]:
+        stat, count = (video.stat, len(video.rows)) if video else ("", 0)
+        return describe(self._store, row, self._graph, stat, count)
+
+
+def _is_split(video: VideoRecord | None) -> bool:
+    """Its record is written once all of its clips are cut."""
+    return video is not None
+
+
+def list_rows(store: ClipStore, rows: Sequence[pa.Table]) -> None:
+    """Appends rows that changed afterwards."""
+    table = pa.concat_tables([SCHEMA.empty_table(), *rows])
+    if table.num_rows:
+        finished_parts(store).append(table)

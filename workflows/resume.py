@@ -1,0 +1,134 @@
+"""What a resumed run need not touch: finished clips are read from one list and anti-joined.
+
+A video is passed over where the list has every clip of it, made by the same stages from the same
+file, and what lies in the clips' folders has its size. Any other video goes through the stages,
+which look up what there is of it, clip by clip.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from camvid.finished import SCHEMA, finished_parts
+from camvid.ledger import ledger_parts, read_ledger
+from camvid.parts import last_of_each
+from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from camvid.video.names import is_remote, source_name
+from camvid.video.stat import stat_key
+
+log = logging.getLogger(__name__)
+_STAT_THREADS = 64  # requests to an object store that wait side by side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Where a run goes on."""
+
+    finished: pa.Table  # rows of `camvid.finished` that hold
+    todo: list[str]  # the videos that have others
+
+    def rows(self) -> Iterator[ClipRow]:
+        """A row for each finished clip, without its records."""
+        for batch in self.finished.select(["clip_id", "source_uri", "status"]).to_batches():
+            for clip_id, uri, status in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                yield ClipRow(clip_id=clip_id, video_uri=uri, status=status)
+
+    def passed(self) -> Counter[str]:
+        """How many of them came through each stage, for the breaker."""
+        counts: Counter[str] = Counter()
+        order = (FIRST, *CLIP_STAGES)
+        for ended in pc.value_counts(_last_stage(self.finished)).to_pylist():
+            for stage in order[: order.index(ended["values"]) + 1]:
+                counts[stage] += ended["counts"]
+        return counts
+
+
+def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str]) -> Resume:
+    """Reads the run's books and leaves them compact.
+
+    Args:
+        store: the run.
+        videos: all that the run is about, as they were given.
+        graph: `camvid.finished.graph_keys` of the run's configuration.
+    """
+    lost = ledger_parts(store).compact()
+    parts = finished_parts(store)
+    for name in parts.compact():
+        store.remove(name)  # its clips are looked up one by one, and listed again
+    listed = parts.read()
+    if not listed.num_rows:
+        return Resume(finished=SCHEMA.empty_table(), todo=list(videos))
+    names = pa.array([source_name(video) for video in videos])
+    listed = listed.filter(last_of_each(listed, parts.keys))
+    listed = listed.filter(_holds(listed, graph))
+    listed = listed.filter(pc.is_in(listed["source_uri"], names))
+    if lost or not store.list_names("ledger"):
+        listed = _booked(store, listed, lost)
+    listed = listed.filter(_same_video(listed, videos, names))
+    listed = listed.filter(_same_size(store, listed))
+    finished = listed.filter(_all_of_video(listed))
+    done = pc.is_in(names, pc.unique(finished["source_uri"]))
+    todo = [videos[n] for n in np.flatnonzero(~done.to_numpy(zero_copy_only=False))]
+    return Resume(finished=finished, todo=todo)
+
+
+def _holds(listed: pa.Table, graph: Mapping[str, str]) -> pa.ChunkedArray:
+    """Whether the same stages would make it again; what failed is always tried again."""
+    stage = _last_stage(listed)
+    expected = pc.index_in(stage, pa.array(list(graph)))
+    key = pa.array(list(graph.values())).take(expected.combine_chunks())
+    same = pc.equal(listed["graph"], pa.chunked_array([key]))
+    return pc.and_(pc.fill_null(same, False), pc.not_equal(listed["status"], "failed"))
+
+
+def _last_stage(listed: pa.Table) -> pa.ChunkedArray:
+    return pc.if_else(pc.equal(listed["stopped_at"], ""), DECIDES, listed["stopped_at"])
+
+
+def _booked(store: ClipStore, listed: pa.Table, lost: Sequence[str]) -> pa.Table:
+    """Without the clips whose lines of the ledger are lost: looked up, they are booked again."""
+    known = pc.unique(read_ledger(store, ["clip_id"])["clip_id"])
+    for name in lost:
+        log.warning("%s is damaged: its lines are written anew", name)
+        store.remove(name)
+    return listed.filter(pc.is_in(listed["clip_id"], known))
+
+
+def _same_video(listed: pa.Table, videos: Sequence[str], names: pa.Array) -> pa.ChunkedArray:
+    """Whether the clip's video is as large and as old as it was."""
+    known = pc.is_in(names, pc.unique(listed["source_uri"])).to_numpy(zero_copy_only=False)
+    asked = [video if there else "" for video, there in zip(videos, known, strict=True)]
+    threads = _STAT_THREADS if any(map(is_remote, asked)) else 1
+    with ThreadPoolExecutor(threads) as pool:
+        stats = pa.array(pool.map(lambda uri: stat_key(uri) if uri else "", asked), pa.string())
+    now = stats.take(pc.index_in(listed["source_uri"], names).combine_chunks())
+    return pc.equal(listed["video_stat"], pa.chunked_array([now]))
+
+
+def _same_size(store: ClipStore, listed: pa.Table) -> pa.Array:
+    """Whether what lies in the clip's folder is as large as it was; so it need not be read."""
+    if not listed.num_rows:
+        return pa.array([], pa.bool_())
+    ids, sizes = pa.array([], pa.string()), pa.array([], pa.int64())
+    if found := list(store.clip_sizes()):
+        ids, sizes = (pa.array(column) for column in zip(*found, strict=True))
+    at = pc.index_in(listed["clip_id"], ids).combine_chunks()
+    now = sizes.take(at)
+    same = pc.equal(listed["size_bytes"].combine_chunks(), now)
+    without = pc.equal(listed["clip_id"].combine_chunks(), "")  # a video that gave no clip
+    return pc.or_(pc.fill_null(same, False), without)
+
+
+def _all_of_video(listed: pa.Table) -> pa.Array:
+    """Whether every clip of the row's video is there."""
+    video = listed["source_uri"].combine_chunks().dictionary_encode().indices.to_numpy()
+    there = np.bincount(video)[video] if len(video) else video
+    return pa.array(there == listed["rows_of_video"].to_numpy())
