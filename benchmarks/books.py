@@ -1,32 +1,39 @@
 """Time and peak memory of the commands that read a run's books, at any number of clips.
 
-    python -m benchmarks.books --rows 100000 --out /tmp/books
+    python -m benchmarks.books --rows 100000 1000000 --out /tmp/books
 
-The books are made up: index, ledger and settings as `camvid curate` writes them, without artifacts.
-Each command is a process of its own, as a person would run it.
+The books are made up, as `camvid curate` writes them; of artifacts and videos there are names alone
+(up to 100,000 clips all 16 files of each, beyond that one). Each command is a process of its own,
+as a person would run it; `curate` resumes a run of which all is done.
 """
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from camvid.clip_table import SCHEMA
+from camvid.finished import SCHEMA as FINISHED
+from camvid.finished import finished_parts, graph_keys
 from camvid.index import INDEX
 from camvid.ledger import SCHEMA as LEDGER
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.reasons import Why
-from camvid.store import ClipStore
+from camvid.shards import ShardInfo, write_manifest
+from camvid.store import FILE_NAMES, ClipStore
 from workflows.curate import CurateConfig
+from workflows.licences import weights_in_use
+from workflows.provenance import weight_lines
 from workflows.run_toml import write_run_toml
 
 COMMANDS: dict[str, list[str]] = {
@@ -34,18 +41,34 @@ COMMANDS: dict[str, list[str]] = {
     "status --json": ["status", "--json"],
     "refilter --dry-run": ["refilter", "--dry-run", "--set", "filter.min_motion_strength=0.02"],
     "report": ["report"],
-    "inspect": ["inspect"],
+    "inspect": ["inspect", "9e3779b97f4a7c15"],  # the second clip
+    "curate (resume)": ["curate"],
 }
-SHARES = {"4d": 0.5, "3d": 0.15, "video": 0.2, "none": 0.1, "": 0.05}
-LEDGER_PART = 100_000
+SHARES = {"4d": 0.5, "3d": 0.15, "video": 0.25, "none": 0.1}
+LEDGER_PART = 100_000  # lines of a part that was merged
+MAX_WITH_ALL_FILES = 100_000  # clips
+SHARD_ROWS = 4000
+_RUN = """
+import resource, sys
+from workflows.cli.main import app
+try:
+    app(sys.argv[1:])
+finally:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
+"""
 
 
 def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
     """A finished run's books of so many clips, two clips a video."""
     store = ClipStore(root)
-    write_run_toml(store, CurateConfig(), {"camvid": "0", "weights": [], "videos": ["made up"]})
-    index = index_table(rows)
+    config = CurateConfig()
+    provenance = {"camvid": "0", "weights": [], "videos": ["made up"]}
+    write_run_toml(store, config, provenance)
+    index = index_table(rows, f"{root}-videos")
     store.write_bytes(INDEX, table_to_bytes(index))
+    make_finished(store, config, index)
+    make_files(store, index)
     state = {"status": "finished", "num_videos": rows // 2, "videos_done": rows // 2}
     store.write_bytes("state.json", json.dumps(state).encode())
     for number, start in enumerate(range(0, rows * (1 + len(CLIP_STAGES)), part_rows)):
@@ -53,7 +76,63 @@ def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
         store.write_bytes(f"ledger/part-{number:05d}.parquet", table_to_bytes(part))
 
 
-def index_table(rows: int) -> pa.Table:
+def make_finished(store: ClipStore, config: CurateConfig, index: pa.Table) -> None:
+    """The finished list, and shards that nobody opens."""
+    configs = (config.split, *config.clip_stages())
+    weights = weights_in_use(configs, config.licences)
+    graph = graph_keys(configs, weights)[DECIDES]
+    rows = index.num_rows
+    os.makedirs(f"{store.root}-videos", exist_ok=True)
+    for name in set(index["source_uri"].to_pylist()):
+        Path(name).touch()
+        os.utime(name, (0, 0))
+    known = {
+        "graph": np.full(rows, graph),
+        "video_stat": np.full(rows, "1:0:0.0"),
+        "content": index["clip_id"],
+        "size_bytes": np.zeros(rows, np.int64),
+        "rows_of_video": np.full(rows, 2, np.int32),
+    }
+    listed = index
+    for name, column in known.items():
+        listed = listed.append_column(name, pa.array(column) if name != "content" else column)
+    finished_parts(store).append(listed.cast(FINISHED))
+    kept = listed.filter(pc.not_equal(listed["kind"], "none"))
+    shards: list[ShardInfo] = []
+    for kind in ("4d", "3d", "video"):
+        ids = sorted(kept.filter(pc.equal(kept["kind"], kind))["clip_id"].to_pylist())
+        for n, start in enumerate(range(0, len(ids), SHARD_ROWS)):
+            some = tuple(ids[start : start + SHARD_ROWS])
+            name = f"{kind}-{n:05d}.parquet"
+            store.write_bytes(f"shards/{name}", b"")
+            shards.append(
+                ShardInfo(
+                    name=name,
+                    kind=kind,
+                    num_rows=len(some),
+                    size_bytes=0,
+                    sha256="",
+                    clip_ids=some,
+                    row_group_sizes=(len(some),),
+                )
+            )
+    stage = config.write_shards.build()
+    write_manifest(store, shards, stage.content_of(kept, weight_lines(weights)))
+
+
+def make_files(store: ClipStore, index: pa.Table) -> None:
+    """Empty files for the artifacts and records of every clip."""
+    names = list(FILE_NAMES.values())[:1]
+    if index.num_rows <= MAX_WITH_ALL_FILES:
+        names = [*FILE_NAMES.values(), *(f"{stage}.record.json" for stage in CLIP_STAGES)]
+    for clip_id in index["clip_id"].to_pylist():
+        folder = store.full_path(store.clip_folder(clip_id))
+        os.makedirs(folder)
+        for name in names:
+            os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY))
+
+
+def index_table(rows: int, folder: str) -> pa.Table:
     """Rows of index.parquet with kinds, reasons and numbers as they come in practice."""
     random = np.random.default_rng(0)
     kind = random.choice(list(SHARES), size=rows, p=list(SHARES.values()))
@@ -61,15 +140,13 @@ def index_table(rows: int) -> pa.Table:
     known = {
         "clip_id": [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in range(rows)],
         "video_id": [f"{n // 2:016x}" for n in range(rows)],
-        "source_uri": [f"s3://bucket/videos/{n // 2:08d}.mp4" for n in range(rows)],
+        "source_uri": [f"{folder}/{n // 2:08d}.mp4" for n in range(rows)],
         "start_s": np.arange(rows) % 2 * 4.0,
         "end_s": np.arange(rows) % 2 * 4.0 + 4,
         "num_frames": np.full(rows, 96),
-        "status": np.choose((kind == "none") + 2 * (kind == ""), ["ok", "rejected", "failed"]),
+        "status": np.where(kind == "none", "rejected", "ok"),
         "kind": kind,
-        "stopped_at": np.choose((kind == "none") + 2 * (kind == ""), ["", DECIDES, "segment"]),
-        "error": np.where(kind == "", "clip x: it could not be segmented", ""),
-        "cause": np.where(kind == "", "BackendError", ""),
+        "stopped_at": np.where(kind == "none", DECIDES, ""),
         "camera": np.where(kind == "video", "fixed", "moving"),
         "motion_strength": strength,
         "motion_interval_low": strength * 0.8,
@@ -98,7 +175,7 @@ def _reasons(kind: np.ndarray, strength: np.ndarray) -> pa.Array:
         (kind == "video") + 2 * (kind == "none"),
         [Why.MIN_MOTION_STRENGTH, Why.CAMERA_FIXED, Why.MIN_MOTION_CONFIDENCE],
     )
-    has = (kind != "4d") & (kind != "")
+    has = kind != "4d"
     offsets = pa.array(np.concatenate([[0], np.cumsum(has)]), pa.int32())
     values = [pa.array(why[has]), pa.array(strength[has]), pa.array(np.full(has.sum(), 0.003))]
     return pa.ListArray.from_arrays(
@@ -125,27 +202,26 @@ def ledger_part(clip_ids: pa.ChunkedArray, start: int, rows: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=LEDGER)
 
 
-def measure(root: str, command: list[str]) -> dict[str, Any]:
-    """Seconds, peak memory of the process, and lines that it printed."""
+def measure(root: str, command: Sequence[str]) -> dict[str, Any]:
+    """Seconds by the clock and of CPU, peak memory of the process, and lines that it printed."""
     name, *options = command
-    if name == "inspect":
-        options = ["9e3779b97f4a7c15"]  # the second clip
+    where = [f"{root}-videos", "--out", root] if name == "curate" else [root]
     start = time.perf_counter()
-    code = "import resource,sys;sys.argv=['camvid',*sys.argv[1:]];" \
-        "from workflows.cli.main import app;\n" \
-        "try: app()\n" \
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", code, name, root, *options],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-c", _RUN, name, *where, *options],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    lines = done.stderr.splitlines()
+    *lines, used = done.stderr.splitlines()
+    cpu_s, peak_kb = used.split()
     return {
-        "seconds": round(time.perf_counter() - start, 2),
-        "peak_mb": round(int(lines[-1]) / 1024),
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(float(cpu_s), 1),
+        "peak_mb": round(int(peak_kb) / 1024),
         "lines": len(done.stdout.splitlines()),
         "exit": done.returncode,
-        "stderr": lines[:-1][:3],
+        "stderr": lines[:2],
     }
 
 
@@ -153,18 +229,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--out", required=True)
-    parser.add_argument("--part-rows", type=int, default=LEDGER_PART)
-    parser.add_argument("--only", nargs="+", default=list(COMMANDS))
+    parser.add_argument("--only", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
     options = parser.parse_args()
     for rows in options.rows:
-        root = str(Path(options.out) / str(rows))
+        root = str(Path(options.out).absolute() / str(rows))
         if not Path(root).exists():
-            make_books(root, rows, options.part_rows)
+            make_books(root, rows)
         for name in options.only:
             print(rows, name, measure(root, COMMANDS[name]), flush=True)
         page = Path(root, "report/index.html")
         if page.exists():
-            print(rows, "page MB", round(page.stat().st_size / 1e6, 1))
+            print(rows, "the report's first page, MB:", round(page.stat().st_size / 1e6, 2))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class WriteShards:
             weights: a line each, for the shards.
         """
         folder = ShardFolder(store)
-        shards = _unchanged(store, self._content(clips, weights))
+        shards = _unchanged(store, self.content_of(clips, weights))
         if shards is None:
             folder.begin()
             shards = self._write(store, folder, clips, load_row, weights)
@@ -86,7 +86,7 @@ class WriteShards:
             if self.damaged:
                 left_out = pc.is_in(clips["clip_id"], pa.array(list(self.damaged)))
                 written = clips.filter(pc.invert(left_out))
-            write_manifest(store, shards, self._content(written, weights))
+            write_manifest(store, shards, self.content_of(written, weights))
         folder.finish(shard.name for shard in shards)
         return shards
 
@@ -112,7 +112,7 @@ class WriteShards:
             shards += writer.shards
         return shards
 
-    def _content(self, clips: pa.Table, weights: list[str]) -> str:
+    def content_of(self, clips: pa.Table, weights: list[str]) -> str:
         """Identity of what the shards hold: equal content need not be written again."""
         parts = [SCHEMA_VERSION, camvid.__version__, self.version, to_plain(self.config), weights]
         digest = hashlib.sha256(json.dumps(parts).encode())

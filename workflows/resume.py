@@ -130,5 +130,6 @@ def _same_size(store: ClipStore, listed: pa.Table) -> pa.Array:
 def _all_of_video(listed: pa.Table) -> pa.Array:
     """Whether every clip of the row's video is there."""
     video = listed["source_uri"].combine_chunks().dictionary_encode().indices.to_numpy()
-    there = np.bincount(video)[video] if len(video) else video
-    return pa.array(there == listed["rows_of_video"].to_numpy())
+    there = np.bincount(video, minlength=1)
+    wrong = there[video] != listed["rows_of_video"].to_numpy()
+    return pa.array(np.bincount(video, weights=wrong, minlength=1)[video] == 0)

@@ -40,6 +40,7 @@ def _in_turns(rows: ClipTable) -> np.ndarray:
         pa.table({"group": group, "clip_id": rows.table["clip_id"]}),
         sort_keys=[("group", "ascending"), ("clip_id", "ascending")],
     ).to_numpy()
+    by_id = by_id.astype(np.int64)
     sizes = np.bincount(group)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     turn = np.arange(len(by_id)) - starts[group[by_id]]
