@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import SCHEMA
 from camvid.finished import SCHEMA as FINISHED
 from camvid.finished import finished_parts, graph_keys
@@ -49,13 +49,16 @@ LEDGER_PART = 100_000  # lines of a part that was merged
 MAX_WITH_ALL_FILES = 100_000  # clips
 SHARD_ROWS = 4000
 _RUN = """
-import resource, sys
+import re, resource, sys
+from pathlib import Path
+Path("/proc/self/clear_refs").write_text("5")  # the peak of the parent's memory is inherited
 from workflows.cli.main import app
 try:
     app(sys.argv[1:])
 finally:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
+    peak_kb = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+    print(used.ru_utime + used.ru_stime, peak_kb, file=sys.stderr)
 """
 
 
@@ -197,8 +200,10 @@ def ledger_part(clip_ids: pa.ChunkedArray, start: int, rows: int) -> pa.Table:
         "seconds": at + 0.5,
         "reused": np.zeros(len(line), bool),
     }
-    arrays = [pa.array(known[f.name], f.type) if f.name in known else pa.nulls(len(line), f.type)
-              for f in LEDGER]
+    arrays = [
+        pa.array(known[f.name], f.type) if f.name in known else pa.nulls(len(line), f.type)
+        for f in LEDGER
+    ]
     return pa.Table.from_arrays(arrays, schema=LEDGER)
 
 

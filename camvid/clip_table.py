@@ -10,8 +10,8 @@ from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.columns import columns_of, from_row, to_row
 from camvid.record import SAFE_ID, ClipRecord
 from camvid.schema import SCHEMA_VERSION
@@ -65,7 +65,7 @@ class ClipTable(Sequence[ClipRecord]):
 
     def numbers(self, name: str) -> np.ndarray:
         """A column of numbers as float64 [N]; NaN where it was not measured."""
-        column = pc.cast(self.table[name], pa.float64())  # pyright: ignore[reportArgumentType]
+        column = pc.cast(self.table[name], pa.float64())
         return pc.fill_null(column, np.nan).to_numpy()
 
     @cached_property

@@ -8,8 +8,7 @@ what it lacks is looked up there, and where it is damaged it is written anew.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import pyarrow as pa

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from camvid.arrow import pc
 from camvid.artifacts import Clip, Verdict
 from camvid.clip_table import CHECKED, SCHEMA, ClipTable, check_rows, sorted_table
 from camvid.columns import values_of
@@ -128,7 +128,10 @@ def _upgraded(table: pa.Table, names: Sequence[str]) -> pa.Table:
         if field.name not in table.column_names:
             columns[field.name] = pa.nulls(table.num_rows, field.type)
         elif pa.types.is_list(field.type) and table[field.name].type != field.type:
-            rows = [[to_plain(from_plain(Reason, r)) for r in row or ()] for row in table[field.name].to_pylist()]
+            rows = [
+                [to_plain(from_plain(Reason, r)) for r in row or ()]
+                for row in table[field.name].to_pylist()
+            ]
             columns[field.name] = pa.array(rows, field.type)
         else:
             columns[field.name] = table[field.name].cast(field.type)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from camvid.arrow import pc
 from camvid.errors import StoreError
 from camvid.store import ClipStore
 
@@ -99,9 +99,7 @@ class Parts:
     def _opens(self, name: str) -> bool:
         return bool(list(self._read_each([name], pa.schema([]))))
 
-    def _read_each(
-        self, names: Sequence[str], schema: pa.Schema
-    ) -> Iterator[tuple[str, pa.Table]]:
+    def _read_each(self, names: Sequence[str], schema: pa.Schema) -> Iterator[tuple[str, pa.Table]]:
         for name in names:
             try:
                 yield name, self._read_one(f"{self.folder}/{name}", schema)

@@ -169,13 +169,14 @@ def questions(numbers: Numbers, camera: NDArray[Any], policy: Policy) -> tuple[Q
 
 def kinds_of(asked: Sequence[Question]) -> NDArray[Any]:
     """The kind of each clip [N], by what it missed."""
-    hidden, cameras, undecided, still = (
-        np.any([q.missed for q in asked if q.group == group], axis=0)
-        for group in ("hidden", "cameras", "undecided", "still")
-    )
+
+    def missed(group: str) -> NDArray[np.bool_]:
+        return np.logical_or.reduce([q.missed for q in asked if q.group == group])
+
+    cameras, still = missed("cameras"), missed("still")
     kind = np.where(cameras, np.where(still, "none", "video"), np.where(still, "3d", "4d"))
     # A strength that was not measured misses the probability, too.
-    return np.where(hidden | undecided, "none", kind)
+    return np.where(missed("hidden") | missed("undecided"), "none", kind)
 
 
 class _Asking:

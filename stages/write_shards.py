@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import camvid
+from camvid.arrow import pc
 from camvid.errors import DamagedArtifact, StoreError
 from camvid.finished import content_key
 from camvid.outcome import INDICATOR, Kind

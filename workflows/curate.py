@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.errors import DamagedArtifact
 from camvid.finished import graph_keys

@@ -8,6 +8,7 @@ from pathlib import Path
 from camvid.artifacts import NAN
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
+from camvid.clip_table import ClipTable
 from camvid.record import ClipRecord
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene
@@ -60,7 +61,7 @@ def write_demo_videos(folder: Path) -> list[str]:
 
 def run_demo(
     out: Path, videos: Sequence[str], execute: Executor, on_row: Callable[[ClipRow], None]
-) -> tuple[list[ClipRecord], list[DemoLine]]:
+) -> tuple[ClipTable, list[DemoLine]]:
     """Curates the demo's videos into `out`/run; returns its index and the comparison."""
     store = ClipStore(str(out / "run"))
     index = curate(videos, store.root, CurateConfig(), execute, on_row)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import SCHEMA as INDEX_SCHEMA
 from camvid.clip_table import ClipTable
 from camvid.columns import to_row

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.finished import SCHEMA, describe, finished_parts, stage_key
 from camvid.index import read_index

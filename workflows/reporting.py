@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-import pyarrow.compute as pc
-
+from camvid.arrow import pc
 from camvid.artifacts import (
     Clip,
     DepthMaps,
@@ -98,9 +97,7 @@ def _weights(store: ClipStore) -> list[str]:
         return read_toml(local).get("provenance", {}).get("weights", [])
 
 
-def write_card(
-    store: ClipStore, index: ClipTable, provenance: Mapping[str, Any]
-) -> None:
+def write_card(store: ClipStore, index: ClipTable, provenance: Mapping[str, Any]) -> None:
     """README.md of the run: the dataset card. One that was written by hand is left as it is."""
     if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
         log.warning(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.finished import SCHEMA, finished_parts
 from camvid.ledger import ledger_parts, read_ledger
 from camvid.parts import last_of_each
@@ -76,7 +76,7 @@ def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str
     listed = listed.filter(_same_size(store, listed))
     finished = listed.filter(_all_of_video(listed))
     done = pc.is_in(names, pc.unique(finished["source_uri"]))
-    todo = [videos[n] for n in np.flatnonzero(~done.to_numpy(zero_copy_only=False))]
+    todo = [v for v, is_done in zip(videos, done.to_pylist(), strict=True) if not is_done]
     return Resume(finished=finished, todo=todo)
 
 

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow.compute as pc
-
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.errors import CamvidError, StoreError
 from camvid.record import ClipRecord

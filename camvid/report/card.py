@@ -8,8 +8,8 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.record import KEPT, MEANING, ClipRecord, Outcome
 from camvid.report.columns_page import conventions, markdown_table, shard_columns

@@ -1,9 +1,9 @@
 """report/clips.csv: every row of the index for a spreadsheet, beside a page that lists some."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pv
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 
 _FORMULA = r"^([=+\-@\t\r])"  # a spreadsheet would run a name that begins so
@@ -11,9 +11,7 @@ _FORMULA = r"^([=+\-@\t\r])"  # a spreadsheet would run a name that begins so
 
 def write_clips_csv(path: str, rows: ClipTable) -> None:
     """Writes the table to a local file; of reasons their names, joined by semicolons."""
-    columns = {
-        name: _as_text(column) for name, column in zip(rows.table.column_names, rows.table.columns)
-    }
+    columns = {name: _as_text(rows.table[name]) for name in rows.table.column_names}
     pv.write_csv(pa.table(columns), path)
 
 

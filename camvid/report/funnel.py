@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.pipeline import FIRST, STAGES
 from camvid.record import KEPT, OUTCOMES, ClipRecord, Outcome

@@ -7,10 +7,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.columns import Column, columns_of, show, to_row
 from camvid.outcome import Reason
@@ -23,7 +23,6 @@ from camvid.report.funnel import Funnel
 from camvid.report.plot_strengths import strength_plot
 from camvid.report.selection import choose
 from camvid.report.words import reason_in_words, reasons_in_words
-
 
 _MAX_PROBLEMS = 200  # rows of the table of failures
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from markupsafe import Markup
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 from camvid.reasons import Why
 from camvid.record import OUTCOMES

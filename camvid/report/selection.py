@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 
 _WORST = 0.2  # share of the list that goes to the noisiest clips

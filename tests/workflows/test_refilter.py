@@ -33,7 +33,9 @@ def any_measures(random: np.random.Generator) -> Measures:
     low, high = strength * random.random(), strength * (1 + 3 * random.random())
     known = replace(
         GOOD,
-        camera=random.choice(["moving", "moving", "fixed", "rotating", "zooming", "unknown"]).item(),
+        camera=random.choice(
+            ["moving", "moving", "fixed", "rotating", "zooming", "unknown"]
+        ).item(),
         motion_strength=strength,
         motion_interval_low=low,
         motion_interval_high=high,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import pyarrow as pa
@@ -30,9 +30,9 @@ class CountingFileSystem(MemoryFileSystem):
     """Stands for an object store, of which each of these calls is a request."""
 
     protocol = "counted"
-    store: dict[str, Any] = {}  # noqa: RUF012  (as its base has it)
-    pseudo_dirs = [""]  # noqa: RUF012
-    requests: Counter[str] = Counter()
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    requests: ClassVar[Counter[str]] = Counter()
 
     def cat_file(self, path: str, *args: Any, **options: Any) -> bytes:
         self.requests["cat"] += 1
