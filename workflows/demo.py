@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camvid.artifacts import NAN
+from camvid.clip_table import ClipTable
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
-from camvid.clip_table import ClipTable
 from camvid.record import ClipRecord
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene

@@ -27,6 +27,7 @@ from tests.workflows.test_cli import camvid
 from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
 from workflows.refilter import refilter
+from workflows.repair import repair_shards
 from workflows.replay import replay_stage
 from workflows.reporting import write_report
 from workflows.run_status import run_status
@@ -217,3 +218,38 @@ def test_refilter_loses_no_row_whose_record_is_lost(run: ClipStore) -> None:
     (row,) = read_index(run)
     assert row.status == "failed"
     assert "the record of split must be readable" in row.error
+
+
+@pytest.mark.parametrize("damage", [altered, cut_off, emptied], ids=lambda x: x.__name__)
+def test_a_damaged_shard_is_repaired_to_the_byte(
+    damage: Damage, run: ClipStore, whole: ClipStore
+) -> None:
+    name = "shards/video-00000.parquet"
+    run.write_bytes(name, damage(run.read_bytes(name)))
+    assert camvid("shards", "verify", run.root).returncode == 4
+    done = camvid("shards", "verify", run.root, "--repair")
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [f"repaired: {name}", "1 shards, 1 clips: all well"],
+    )
+    assert run.read_bytes(name) == whole.read_bytes(name)
+
+
+def test_a_shard_that_cannot_be_repaired_is_left_with_a_line(run: ClipStore) -> None:
+    name = "shards/video-00000.parquet"
+    damaged = altered(run.read_bytes(name))
+    run.write_bytes(name, damaged)
+    whole = run.read_bytes(run.artifact_name(clip_of(run), ObjectMasks))
+    harm(run, ObjectMasks, altered)
+    repaired, failed = repair_shards(run)
+    assert repaired == []
+    assert "object_masks.npz" in failed[0]
+    assert "`camvid curate` makes it anew" in failed[0]
+    run.write_bytes(run.artifact_name(clip_of(run), ObjectMasks), whole)
+    text = run.read_bytes("run.toml").replace(b"weights = [", b'weights = ["another", ')
+    run.write_bytes("run.toml", text)
+    repaired, failed = repair_shards(run)
+    assert repaired == []
+    assert "must give the bytes that the manifest names" in failed[0]
+    assert run.read_bytes(name) == damaged
+    assert not [n for n in run.list_names("shards") if n.startswith(".part")]
