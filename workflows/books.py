@@ -7,7 +7,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from camvid.finished import SCHEMA, describe, finished_parts
+from camvid.finished import GATHERED, SCHEMA, describe, finished_parts
 from camvid.ledger import LedgerWriter
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -48,8 +48,8 @@ class Books:
         self._list(lambda video: True)
 
     def table(self) -> pa.Table:
-        """All that was booked, as rows of `camvid.finished`."""
-        return pa.concat_tables([SCHEMA.empty_table(), *self._written])
+        """All that was booked, with the columns of `camvid.finished` that index and shards need."""
+        return pa.concat_tables([SCHEMA.empty_table().select(GATHERED), *self._written])
 
     def _list(self, ready: Callable[[VideoRecord | None], bool]) -> None:
         """Writes the pending rows of videos that are cut to their end."""
@@ -63,7 +63,7 @@ class Books:
         if rows:
             table = pa.Table.from_pylist(rows, schema=SCHEMA)
             self._finished.append(table)
-            self._written.append(table)
+            self._written.append(table.select(GATHERED))
 
     def _described(self, row: ClipRow, video: VideoRecord | None) -> dict[str, object]:
         stat, count = (video.stat, len(video.rows)) if video else ("", 0)

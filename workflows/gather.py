@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from camvid.arrow import pc
 from camvid.clip_table import SCHEMA as INDEX_SCHEMA
-from camvid.clip_table import ClipTable
+from camvid.clip_table import ClipTable, sorted_table
 from camvid.columns import to_row
 from camvid.errors import DamagedArtifact
-from camvid.finished import SCHEMA, damaged_row
+from camvid.finished import GATHERED, SCHEMA, damaged_row
 from camvid.index import stopped_record, write_index
 from camvid.memory import release_memory
 from camvid.outcome import INDICATOR
@@ -40,17 +40,20 @@ class Gathered:
 def gather(
     store: ClipStore, sizes: WriteShardsConfig, clips: pa.Table, provenance: Mapping[str, Any]
 ) -> Gathered:
-    """Writes shards, index and dataset card; `clips` are rows of `camvid.finished`."""
-    clips = _once_per_clip(clips)
-    kept = clips.filter(pc.is_in(clips["kind"], pa.array(list(INDICATOR))))
+    """Writes shards, index and dataset card; `clips` are rows of `camvid.finished` (GATHERED)."""
+    clips = _once_per_clip(clips.select(GATHERED))
+    kept = clips.select(["clip_id", "source_uri", "kind", "content"])
+    kept = kept.filter(pc.is_in(kept["kind"], pa.array(list(INDICATOR))))
     uris = dict(zip(kept["clip_id"].to_pylist(), kept["source_uri"].to_pylist(), strict=True))
     write_shards = sizes.build()
     load_row = StoredRows(store, uris)
     shards = write_shards.write(store, kept, load_row, provenance["weights"])
     release_memory()
     damaged = _damaged(write_shards.damaged, uris)
-    left_out = pc.is_in(clips["clip_id"], damaged["clip_id"].combine_chunks())
-    clips = pa.concat_tables([clips.filter(pc.invert(left_out)), damaged])
+    if damaged.num_rows:
+        left_out = pc.is_in(clips["clip_id"], damaged["clip_id"].combine_chunks())
+        clips = clips.filter(pc.invert(left_out))
+        clips = pa.concat_tables([clips, damaged.select(GATHERED)])
     index = write_index(store, ClipTable(_placed(clips.select(INDEX_SCHEMA.names), shards)))
     write_card(store, index, provenance)
     return Gathered(index, damaged)
@@ -68,17 +71,22 @@ def _damaged(errors: Mapping[str, DamagedArtifact], uris: Mapping[str, str]) -> 
 
 def _once_per_clip(clips: pa.Table) -> pa.Table:
     """Rows in a fixed order; a clip reached by two names of one file counts once."""
-    clips = clips.sort_by([("source_uri", "ascending"), ("clip_id", "ascending")])
-    code = clips["clip_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    keys = clips.select(["source_uri", "start_s", "clip_id"])
+    number = pa.array(np.arange(len(keys)))
+    keys = keys.append_column("number", number)
+    keys = keys.sort_by([("source_uri", "ascending"), ("clip_id", "ascending")])
+    code = keys["clip_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     first = np.zeros(len(code), bool)
     first[np.unique(code, return_index=True)[1]] = True
-    again = ~first & pc.not_equal(clips["clip_id"], "").to_numpy()
-    told = clips.filter(pa.array(again)).select(["source_uri", "clip_id"])
+    again = ~first & pc.not_equal(keys["clip_id"], "").to_numpy()
+    told = keys.filter(pa.array(again))
     for row in told.slice(0, _MAX_TOLD).to_pylist():
         log.warning("%s holds clip %s again; it counts once", row["source_uri"], row["clip_id"])
     if told.num_rows > _MAX_TOLD:
         log.warning("%d clips in all are held by several videos", told.num_rows)
-    return clips.filter(pa.array(~again))
+    if told.num_rows:
+        clips = clips.take(keys["number"].filter(pa.array(~again)))
+    return sorted_table(clips)
 
 
 def _placed(clips: pa.Table, shards: list[ShardInfo]) -> pa.Table:

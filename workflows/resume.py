@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.finished import SCHEMA, finished_parts
+from camvid.finished import GATHERED, finished_parts
 from camvid.ledger import ledger_parts, read_ledger
-from camvid.parts import last_of_each
+from camvid.parts import Parts, last_of_each
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -25,6 +25,10 @@ from camvid.video.names import is_remote, source_name
 from camvid.video.stat import stat_key
 
 log = logging.getLogger(__name__)
+_ASKED = (
+    *("clip_id", "source_uri", "status", "stopped_at", "graph"),
+    *("video_stat", "size_bytes", "rows_of_video"),
+)
 _STAT_THREADS = 64  # requests to an object store that wait side by side
 
 
@@ -37,7 +41,8 @@ class Resume:
 
     def rows(self) -> Iterator[ClipRow]:
         """A row for each finished clip, without its records."""
-        for batch in self.finished.select(["clip_id", "source_uri", "status"]).to_batches():
+        columns = self.finished.select(["clip_id", "source_uri", "status"])
+        for batch in columns.to_batches(max_chunksize=4096):
             for clip_id, uri, status in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 yield ClipRow(clip_id=clip_id, video_uri=uri, status=status)
 
@@ -63,10 +68,28 @@ def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str
     parts = finished_parts(store)
     for name in parts.compact():
         store.remove(name)  # its clips are looked up one by one, and listed again
-    listed = parts.read()
-    if not listed.num_rows:
-        return Resume(finished=SCHEMA.empty_table(), todo=list(videos))
-    names = pa.array([source_name(video) for video in videos])
+    listed = _finished(store, parts, videos, graph, lost)
+    done = pc.is_in(names_of(videos), pc.unique(listed["source_uri"]))
+    todo = [v for v, is_done in zip(videos, done.to_pylist(), strict=True) if not is_done]
+    return Resume(finished=_rows(parts, listed["line"].to_numpy()), todo=todo)
+
+
+def names_of(videos: Sequence[str]) -> pa.Array:
+    """The videos as the books name them."""
+    return pa.array([source_name(video) for video in videos], pa.string())
+
+
+def _finished(
+    store: ClipStore,
+    parts: Parts,
+    videos: Sequence[str],
+    graph: Mapping[str, str],
+    lost: Sequence[str],
+) -> pa.Table:
+    """The lines that hold, with their numbers; of their columns only those that this asks for."""
+    names = names_of(videos)
+    listed = parts.read(_ASKED, coded=["graph", "status", "stopped_at"])
+    listed = listed.append_column("line", pa.array(np.arange(listed.num_rows)))
     listed = listed.filter(last_of_each(listed, parts.keys))
     listed = listed.filter(_holds(listed, graph))
     listed = listed.filter(pc.is_in(listed["source_uri"], names))
@@ -74,23 +97,29 @@ def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str
         listed = _booked(store, listed, lost)
     listed = listed.filter(_same_video(listed, videos, names))
     listed = listed.filter(_same_size(store, listed))
-    finished = listed.filter(_all_of_video(listed))
-    done = pc.is_in(names, pc.unique(finished["source_uri"]))
-    todo = [v for v, is_done in zip(videos, done.to_pylist(), strict=True) if not is_done]
-    return Resume(finished=finished, todo=todo)
+    return listed.filter(_all_of_video(listed))
+
+
+def _rows(parts: Parts, lines: np.ndarray) -> pa.Table:
+    """These lines with what index and shards are made of."""
+    listed = parts.read(GATHERED)
+    return listed if len(lines) == listed.num_rows else listed.take(pa.array(lines, pa.int64()))
 
 
 def _holds(listed: pa.Table, graph: Mapping[str, str]) -> pa.ChunkedArray:
     """Whether the same stages would make it again; what failed is always tried again."""
     stage = _last_stage(listed)
-    expected = pc.index_in(stage, pa.array(list(graph)))
-    key = pa.array(list(graph.values())).take(expected.combine_chunks())
-    same = pc.equal(listed["graph"], pa.chunked_array([key]))
-    return pc.and_(pc.fill_null(same, False), pc.not_equal(listed["status"], "failed"))
+    failed = pc.equal(listed["status"], "failed")
+    same = pa.array(np.zeros(listed.num_rows, bool))
+    for name, key in graph.items():
+        right = pc.and_(pc.equal(stage, name), pc.equal(listed["graph"], key))
+        same = pc.or_(same, right)
+    return pc.and_(pc.fill_null(same, False), pc.invert(failed))
 
 
 def _last_stage(listed: pa.Table) -> pa.ChunkedArray:
-    return pc.if_else(pc.equal(listed["stopped_at"], ""), DECIDES, listed["stopped_at"])
+    stopped_at = listed["stopped_at"].cast(pa.string())
+    return pc.if_else(pc.equal(stopped_at, ""), DECIDES, stopped_at)
 
 
 def _booked(store: ClipStore, listed: pa.Table, lost: Sequence[str]) -> pa.Table:

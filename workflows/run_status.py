@@ -3,14 +3,12 @@
 The index of an earlier command over the same folder says nothing of the one that runs now.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
 from camvid.errors import StoreError
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
@@ -21,7 +19,8 @@ from workflows.run_folder import RUN_TOML
 from workflows.run_state import RunState, read_state
 
 MAX_FAILURES = 20  # that are spelled out; the others are counted by cause
-_CODED = ("stage", "status", "error", "cause")
+_FAILURE = ("error", "cause")
+_CODED = ("stage", "status", *_FAILURE)
 _LEDGER_COLUMNS = ("clip_id", "reused", "seconds", *_CODED)
 
 
@@ -71,56 +70,50 @@ def run_status(store: ClipStore) -> RunStatus:
         raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no run.toml")
     state = read_state(store)
     finished = store.exists(INDEX) and (state is None or state.status == "finished")
+    stages, failed = _from_ledger(store)  # which is let go before the index is read
     index = read_index(store, columns=FUNNEL_COLUMNS) if finished else None
-    stages = _last_lines(read_ledger(store, _LEDGER_COLUMNS, _CODED))
-    failed = _failed(stages) if index is None else _failed_rows(index)
+    if index is not None:
+        failed = index.table.filter(pc.equal(index.outcome, "failed"))
     return RunStatus(
         finished=finished,
         state=state,
         kinds=_counts(index.outcome) if index is not None else {},
-        stages=tuple(map(_stage_status, stages)),
+        stages=stages,
         failures=tuple(failed["error"].slice(0, MAX_FAILURES).to_pylist()),
         failed_by_cause=_counts(failed["cause"]),
         funnel=funnel_from_index(index).render_text() if index is not None else "",
     )
 
 
-def _stage_status(lines: pa.Table) -> StageStatus:
+def _from_ledger(store: ClipStore) -> tuple[tuple[StageStatus, ...], pa.Table]:
+    """What each stage did, and the errors and causes of what failed.
+
+    Of every clip and stage the last line counts: a resumed run adds lines. Videos without a clip
+    have no id by which theirs could be told apart: all count.
+    """
+    ledger = read_ledger(store, _LEDGER_COLUMNS, _CODED)
+    stages: list[StageStatus] = []
+    failed = [ledger.select(_FAILURE).slice(0, 0)]
+    for stage in pc.unique(ledger["stage"]).to_pylist():
+        lines = ledger.filter(pc.equal(ledger["stage"], stage))
+        counts = pc.or_(last_of_each(lines, ["clip_id"]), pc.equal(lines["clip_id"], ""))
+        lines = lines.filter(counts)
+        stages.append(_stage_status(stage, lines))
+        failed.append(lines.filter(pc.equal(lines["status"], "failed")).select(_FAILURE))
+    texts = pa.schema([(name, pa.string()) for name in _FAILURE])
+    return tuple(stages), pa.concat_tables(failed).cast(texts)
+
+
+def _stage_status(stage: str, lines: pa.Table) -> StageStatus:
     counts = _counts(lines["status"])
     return StageStatus(
-        stage=lines["stage"][0].as_py(),
+        stage=stage,
         ok=counts.get("ok", 0),
         rejected=counts.get("rejected", 0),
         failed=counts.get("failed", 0),
         reused=pc.sum(lines["reused"]).as_py() or 0,
         mean_seconds=pc.mean(lines["seconds"]).as_py(),
     )
-
-
-def _last_lines(ledger: pa.Table) -> list[pa.Table]:
-    """Of each stage one table, with the last line of every clip: a resumed run adds lines.
-
-    Videos without a clip have no id by which their lines could be told apart: all count.
-    """
-    tables: list[pa.Table] = []
-    for stage in pc.unique(ledger["stage"]).to_pylist():
-        lines = ledger.filter(pc.equal(ledger["stage"], stage))
-        counts = pc.or_(last_of_each(lines, ["clip_id"]), pc.equal(lines["clip_id"], ""))
-        tables.append(lines.filter(counts))
-    return tables
-
-
-def _failed(stages: Sequence[pa.Table]) -> pa.Table:
-    """The lines of what failed, so far."""
-    found = [lines.filter(pc.equal(lines["status"], "failed")) for lines in stages]
-    names = ["error", "cause"]
-    empty = pa.table({name: pa.array([], pa.string()) for name in names})
-    texts = [pa.table({name: lines[name].cast(pa.string()) for name in names}) for lines in found]
-    return pa.concat_tables([empty, *texts])
-
-
-def _failed_rows(index: ClipTable) -> pa.Table:
-    return index.table.filter(pc.equal(index.outcome, "failed"))
 
 
 def _counts(values: Any) -> dict[str, int]:
