@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import SCHEMA
+from camvid.clip_table import SCHEMA, ClipTable
 from camvid.finished import SCHEMA as FINISHED
 from camvid.finished import finished_parts, graph_keys
-from camvid.index import INDEX
+from camvid.index import write_index
 from camvid.ledger import SCHEMA as LEDGER
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
@@ -69,7 +69,7 @@ def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
     provenance = {"camvid": "0", "weights": [], "videos": ["made up"]}
     write_run_toml(store, config, provenance)
     index = index_table(rows, f"{root}-videos")
-    store.write_bytes(INDEX, table_to_bytes(index))
+    write_index(store, ClipTable(index))
     make_finished(store, config, index)
     make_files(store, index)
     state = {"status": "finished", "num_videos": rows // 2, "videos_done": rows // 2}

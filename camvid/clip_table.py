@@ -60,8 +60,8 @@ class ClipTable(Sequence[ClipRecord]):
         return ClipTable(self.table.take(pa.array(rows, pa.int64())))
 
     def where(self, mask: pa.ChunkedArray) -> "ClipTable":
-        """The rows of which `mask` is true."""
-        return ClipTable(self.table.filter(mask))
+        """The rows of which `mask` is true; where that is all of them, no copy."""
+        return self if pc.all(mask).as_py() else ClipTable(self.table.filter(mask))
 
     def numbers(self, name: str) -> np.ndarray:
         """A column of numbers as float64 [N]; NaN where it was not measured."""

@@ -26,6 +26,7 @@ from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml, write_section
 
 _EXAMPLES = 10
+_CHUNK = 65_536  # rows of which all numbers are in memory
 _BATCH = 1000  # rows that are Python objects at a time
 _COLUMNS = ("clip_id", "source_uri", "kind", "status", "stopped_at", "camera", "camera_reasons")
 
@@ -62,10 +63,15 @@ class Changes:
 
 def preview(index: ClipTable, policy: Policy) -> Changes:
     """Which clips would change their kind, from the index alone."""
+    parts = (index.table.slice(start, _CHUNK) for start in range(0, max(1, len(index)), _CHUNK))
+    return _summary(pa.concat_tables([_changed(ClipTable(part), policy) for part in parts]))
+
+
+def _changed(index: ClipTable, policy: Policy) -> pa.Table:
+    """A row for each clip whose kind changes, as `Change`."""
     table = index.table
     decided = pc.is_in(pc.fill_null(table["stopped_at"], ""), pa.array(["", DECIDES]))
-    has_verdict = pc.and_(decided, pc.not_equal(table["status"], "failed"))
-    rows = index.where(has_verdict)
+    rows = index.where(pc.and_(decided, pc.not_equal(table["status"], "failed")))
     camera = pc.fill_null(rows.table["camera"], "unknown").to_numpy()
     asked = questions(rows.numbers, camera, policy)
     upstream = rows.first_name("camera_reasons").to_numpy(zero_copy_only=False)
@@ -73,18 +79,17 @@ def preview(index: ClipTable, policy: Policy) -> Changes:
     for question in reversed(asked):
         reason[question.missed] = str(question.why)
     cameras = np.any([q.missed for q in asked if q.group == "cameras"], axis=0)
-    named = cameras & (upstream != None)  # noqa: E711  (elementwise)
+    named = cameras & np.array([name is not None for name in upstream], bool)
     reason[named] = upstream[named]
-    changed = pa.table(
-        {
-            "clip_id": rows.table["clip_id"],
-            "source_uri": rows.table["source_uri"],
-            "before": rows.table["kind"],
-            "after": pa.array(kinds_of(asked)),
-            "reason": pa.array(reason, pa.string()),
-        }
-    )
-    return _summary(changed.filter(pc.not_equal(changed["before"], changed["after"])))
+    columns = {
+        "clip_id": rows.table["clip_id"],
+        "source_uri": rows.table["source_uri"],
+        "before": rows.table["kind"],
+        "after": pa.array(kinds_of(asked)).cast(pa.string()),
+        "reason": pa.array(reason, pa.string()),
+    }
+    changed = pa.table(columns)
+    return changed.filter(pc.not_equal(changed["before"], changed["after"]))
 
 
 def _summary(changed: pa.Table) -> Changes:

@@ -68,26 +68,23 @@ def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str
     parts = finished_parts(store)
     for name in parts.compact():
         store.remove(name)  # its clips are looked up one by one, and listed again
-    listed = _finished(store, parts, videos, graph, lost)
-    done = pc.is_in(names_of(videos), pc.unique(listed["source_uri"]))
+    names = pa.array([source_name(video) for video in videos], pa.string())
+    listed = _finished(store, parts, graph, lost, names)
+    listed = listed.filter(_same_video(listed, videos, names))
+    listed = listed.filter(_same_size(store, listed))
+    listed = listed.filter(_all_of_video(listed))
+    done = pc.is_in(names, pc.unique(listed["source_uri"]))
     todo = [v for v, is_done in zip(videos, done.to_pylist(), strict=True) if not is_done]
     return Resume(finished=_rows(parts, listed["line"].to_numpy()), todo=todo)
 
 
-def names_of(videos: Sequence[str]) -> pa.Array:
-    """The videos as the books name them."""
-    return pa.array([source_name(video) for video in videos], pa.string())
-
-
 def _finished(
-    store: ClipStore,
-    parts: Parts,
-    videos: Sequence[str],
-    graph: Mapping[str, str],
-    lost: Sequence[str],
+    store: ClipStore, parts: Parts, graph: Mapping[str, str], lost: Sequence[str], names: pa.Array
 ) -> pa.Table:
-    """The lines that hold, with their numbers; of their columns only those that this asks for."""
-    names = names_of(videos)
+    """The lines of these videos that hold by the books, with their numbers.
+
+    Of their columns it has those that are asked for here, and no others.
+    """
     listed = parts.read(_ASKED, coded=["graph", "status", "stopped_at"])
     listed = listed.append_column("line", pa.array(np.arange(listed.num_rows)))
     listed = listed.filter(last_of_each(listed, parts.keys))
@@ -95,9 +92,7 @@ def _finished(
     listed = listed.filter(pc.is_in(listed["source_uri"], names))
     if lost or not store.list_names("ledger"):
         listed = _booked(store, listed, lost)
-    listed = listed.filter(_same_video(listed, videos, names))
-    listed = listed.filter(_same_size(store, listed))
-    return listed.filter(_all_of_video(listed))
+    return listed
 
 
 def _rows(parts: Parts, lines: np.ndarray) -> pa.Table:

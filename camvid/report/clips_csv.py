@@ -6,13 +6,20 @@ import pyarrow.csv as pv
 from camvid.arrow import pc
 from camvid.clip_table import ClipTable
 
+_CHUNK = 65_536  # rows that are text at a time
 _FORMULA = r"^([=+\-@\t\r])"  # a spreadsheet would run a name that begins so
 
 
 def write_clips_csv(path: str, rows: ClipTable) -> None:
     """Writes the table to a local file; of reasons their names, joined by semicolons."""
-    columns = {name: _as_text(rows.table[name]) for name in rows.table.column_names}
-    pv.write_csv(pa.table(columns), path)
+    writer = None
+    for start in range(0, max(1, len(rows)), _CHUNK):
+        part = rows.table.slice(start, _CHUNK)
+        text = pa.table({name: _as_text(part[name]) for name in part.column_names})
+        writer = writer or pv.CSVWriter(path, text.schema)
+        writer.write_table(text)
+    if writer:
+        writer.close()
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
