@@ -44,12 +44,11 @@ def gather(
     clips = _once_per_clip(clips.select(GATHERED))
     kept = clips.select(["clip_id", "source_uri", "kind", "content"])
     kept = kept.filter(pc.is_in(kept["kind"], pa.array(list(INDICATOR))))
-    uris = dict(zip(kept["clip_id"].to_pylist(), kept["source_uri"].to_pylist(), strict=True))
     write_shards = sizes.build()
-    load_row = StoredRows(store, uris)
+    load_row = StoredRows(store, kept)
     shards = write_shards.write(store, kept, load_row, provenance["weights"])
     release_memory()
-    damaged = _damaged(write_shards.damaged, uris)
+    damaged = _damaged(write_shards.damaged, load_row)
     if damaged.num_rows:
         left_out = pc.is_in(clips["clip_id"], damaged["clip_id"].combine_chunks())
         clips = clips.filter(pc.invert(left_out))
@@ -59,10 +58,10 @@ def gather(
     return Gathered(index, damaged)
 
 
-def _damaged(errors: Mapping[str, DamagedArtifact], uris: Mapping[str, str]) -> pa.Table:
+def _damaged(errors: Mapping[str, DamagedArtifact], rows: StoredRows) -> pa.Table:
     """The clips as failed rows."""
     rows = [
-        to_row(stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=uris[i]), error), None))
+        to_row(stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=rows.uris[i]), error), None))
         for i, error in errors.items()
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}

@@ -41,8 +41,7 @@ def repair_shards(
 
 def _write_again(store: ClipStore, shard: ShardInfo, run: RunToml) -> None:
     index = read_index(store, columns=["clip_id", "source_uri"]).table
-    uris = dict(zip(index["clip_id"].to_pylist(), index["source_uri"].to_pylist(), strict=True))
-    rows = StoredRows(store, uris)
+    rows = StoredRows(store, index)
     folder = _Exact(store, shard)
     options = run.section("write_shards", WriteShardsConfig())
     writer = ShardWriter(store, shard.kind, options, folder, first=shard.number)

@@ -5,6 +5,7 @@ file, and what lies in the clips' folders has its size. Any other video goes thr
 which look up what there is of it, clip by clip.
 """
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ _ASKED = (
     *("clip_id", "source_uri", "status", "stopped_at", "graph"),
     *("video_stat", "size_bytes", "rows_of_video"),
 )
+_SIZES = ["clip_id", "size_bytes"]
 _STAT_THREADS = 64  # requests to an object store that wait side by side
 
 
@@ -141,9 +143,12 @@ def _same_size(store: ClipStore, listed: pa.Table) -> pa.Array:
     """Whether what lies in the clip's folder is as large as it was; so it need not be read."""
     if not listed.num_rows:
         return pa.array([], pa.bool_())
-    ids, sizes = pa.array([], pa.string()), pa.array([], pa.int64())
-    if found := list(store.clip_sizes()):
-        ids, sizes = (pa.array(column) for column in zip(*found, strict=True))
+    found = [pa.record_batch([pa.array([], pa.string()), pa.array([], pa.int64())], _SIZES)]
+    sizes = store.clip_sizes()
+    while some := list(itertools.islice(sizes, 4096)):
+        found.append(pa.record_batch([list(column) for column in zip(*some, strict=True)], _SIZES))
+    known = pa.Table.from_batches(found)
+    ids, sizes = (known[name].combine_chunks() for name in _SIZES)
     at = pc.index_in(listed["clip_id"], ids).combine_chunks()
     now = sizes.take(at)
     same = pc.equal(listed["size_bytes"].combine_chunks(), now)

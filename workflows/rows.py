@@ -1,7 +1,10 @@
 """Rows of clips as they stood after some stage, from the records that the stages left."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
+
+import pyarrow as pa
 
 from camvid.clip_table import ClipTable
 from camvid.errors import DamagedArtifact
@@ -14,13 +17,19 @@ from stages.split import Split, VideoRecord, load_video_record
 class StoredRows:
     """Gives the row of a clip that went through all stages, by its id."""
 
-    def __init__(self, store: ClipStore, uris: Mapping[str, str]) -> None:
-        self._store, self._uris = store, uris  # clip id -> source_uri
+    def __init__(self, store: ClipStore, clips: pa.Table) -> None:
+        self._store, self._clips = store, clips  # with clip_id and source_uri
         self._video: tuple[str, VideoRecord | None] = ("", None)  # neighbours share it
+
+    @cached_property
+    def uris(self) -> dict[str, str]:
+        """The video of each clip; where no shard is written nobody asks."""
+        columns = (self._clips[name].to_pylist() for name in ("clip_id", "source_uri"))
+        return dict(zip(*columns, strict=True))
 
     def __call__(self, clip_id: str) -> ClipRow:
         """The row; DamagedArtifact, which names the file, where a record cannot be read."""
-        uri = self._uris[clip_id]
+        uri = self.uris[clip_id]
         if self._video[0] != uri:
             self._video = (uri, load_video_record(self._store, uri))
         video = self._video[1]
