@@ -36,7 +36,7 @@ class Books:
         """Books a finished row."""
         self._pending.append(row)
         if self._ledger.append(row.records):
-            self._list(_is_split)
+            self._list(_is_cut)
 
     def __exit__(
         self,
@@ -45,34 +45,36 @@ class Books:
         traceback: TracebackType | None,
     ) -> None:
         self._ledger.flush()
-        self._list(lambda video: True)
+        self._list(lambda video, row: True)
 
     def table(self) -> pa.Table:
         """All that was booked, with the columns of `camvid.finished` that index and shards need."""
         return pa.concat_tables([SCHEMA.empty_table().select(GATHERED), *self._written])
 
-    def _list(self, ready: Callable[[VideoRecord | None], bool]) -> None:
+    def _list(self, ready: Callable[[VideoRecord | None, ClipRow], bool]) -> None:
         """Writes the pending rows of videos that are cut to their end."""
         with ThreadPoolExecutor(_THREADS) as pool:
             uris = list(dict.fromkeys(row.video_uri for row in self._pending))
             records = pool.map(lambda uri: load_video_record(self._store, uri), uris)
             videos = dict(zip(uris, records, strict=True))
-            chosen = [row for row in self._pending if ready(videos[row.video_uri])]
-            self._pending = [row for row in self._pending if not ready(videos[row.video_uri])]
-            rows = list(pool.map(lambda row: self._described(row, videos[row.video_uri]), chosen))
+            pairs = [(row, videos[row.video_uri]) for row in self._pending]
+            chosen = [(row, video) for row, video in pairs if ready(video, row)]
+            self._pending = [row for row, video in pairs if not ready(video, row)]
+            rows = list(pool.map(lambda pair: self._described(*pair), chosen))
         if rows:
             table = pa.Table.from_pylist(rows, schema=SCHEMA)
             self._finished.append(table)
             self._written.append(table.select(GATHERED))
 
     def _described(self, row: ClipRow, video: VideoRecord | None) -> dict[str, object]:
-        stat, count = (video.stat, len(video.rows)) if video else ("", 0)
+        known = video if _is_cut(video, row) else None
+        stat, count = (known.stat, len(known.rows)) if known else ("", 0)
         return describe(self._store, row, self._graph, stat, count)
 
 
-def _is_split(video: VideoRecord | None) -> bool:
-    """Its record is written once all of its clips are cut."""
-    return video is not None
+def _is_cut(video: VideoRecord | None, row: ClipRow) -> bool:
+    """Whether the video's record knows the row: it names its clips once all of them are cut."""
+    return video is not None and any(clip.clip_id == row.clip_id for clip in video.rows)
 
 
 def list_rows(store: ClipStore, rows: Sequence[pa.Table]) -> None:

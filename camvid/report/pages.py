@@ -115,6 +115,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = {
         "show": show,
+        "thousands": "{:,.0f}".format,
         "words": reasons_in_words,
         "reason": reason_in_words,
         "remedy": _remedy,

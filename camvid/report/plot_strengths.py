@@ -13,7 +13,7 @@ from camvid.record import OUTCOMES
 from camvid.report.svg import element
 
 _WIDTH, _HEIGHT = 1100.0, 240.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 18.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 14.0, 18.0, 44.0
 _LOW, _HIGH, _PER_DECADE = -2, 2, 8  # decades of strength x100; the ends take what lies outside
 
 
@@ -79,7 +79,7 @@ def _axes(tallest: int) -> Markup:
         y = base - count / tallest * (base - _TOP)
         parts.append(element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
         parts.append(
-            element("text", str(count), x=_LEFT - 8, y=y + 4, text_anchor="end", class_="tick")
+            element("text", f"{count:,}", x=_LEFT - 8, y=y + 4, text_anchor="end", class_="tick")
         )
     for decade in range(_LOW, _HIGH + 1):
         x = _x(10.0**decade)

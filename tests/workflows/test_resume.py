@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +18,12 @@ from camvid.finished import SCHEMA, finished_parts, graph_keys
 from camvid.ledger import LedgerWriter
 from camvid.outcome import Reason
 from camvid.record import ClipRecord
+from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
 from camvid.video.names import source_name
 from camvid.video.stat import stat_key
+from stages.split import VideoRecord
+from workflows.books import Books
 from workflows.curate import CurateConfig
 from workflows.resume import Resume, plan_resume
 
@@ -171,3 +175,33 @@ def test_requests_do_not_grow_with_the_clips(tmp_path: Path) -> None:
         assert plan(store, videos).todo == []
         counts.append(CountingFileSystem.requests.total())
     assert counts[0] == counts[1] < 60
+
+
+def test_rows_wait_until_their_video_is_cut(
+    store: ClipStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is being cut, its record does not name its clips, and their number is not known."""
+    line = StageRecord(
+        clip_id="", stage="split", version=1, artifact="", fingerprint="", status="failed"
+    )
+    begun = ClipRow(clip_id="", video_uri="a.mp4").after(line)
+    clips = [ClipRow(clip_id=name * 16, video_uri="a.mp4").after(line) for name in "ab"]
+    video: list[VideoRecord | None] = [None]
+    monkeypatch.setattr("workflows.books.load_video_record", lambda store, uri: video[0])
+    monkeypatch.setattr("workflows.books.LedgerWriter", partial(LedgerWriter, part_s=0))
+
+    def record(*rows: ClipRow) -> VideoRecord:
+        return VideoRecord(uri="a.mp4", stat="1", fingerprint="f", rows=rows)
+
+    listed = finished_parts(store)
+    with Books(store, keys()) as book:
+        book(clips[0])
+        video[0] = record(begun)
+        book(clips[1])
+        assert listed.read().num_rows == 0
+        video[0] = record(*clips, replace(begun, video_uri="a.mp4"))
+        book(begun)
+        assert listed.read()["rows_of_video"].to_pylist() == [3, 3, 3]
+        video[0] = record(begun)  # the run is killed while the video is cut once more
+        book(clips[0])
+    assert listed.read()["rows_of_video"].to_pylist() == [3, 3, 3, 0]
