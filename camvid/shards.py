@@ -79,8 +79,8 @@ class ShardWriter:
         folder: ShardFolder | None = None,
         first: int = 0,  # number of the first one
     ) -> None:
-        self._store, self._kind, self._options = store, kind, options
-        self._first = first
+        self._store, self._options, self._first = store, options, first
+        self._kind: Kind = kind
         self._folder = folder or ShardFolder(store)
         self._schema = shard_schema()
         self._group: list[dict[str, Any]] = []
