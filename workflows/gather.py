@@ -61,7 +61,9 @@ def gather(
 def _damaged(errors: Mapping[str, DamagedArtifact], stored: StoredRows) -> pa.Table:
     """The clips as failed rows."""
     rows = [
-        to_row(stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=stored.uris[i]), error), None))
+        to_row(
+            stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=stored.uris[i]), error), None)
+        )
         for i, error in errors.items()
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
