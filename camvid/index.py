@@ -1,29 +1,28 @@
 """index.parquet: one row per clip, and one per video that gave none; numbers only, no arrays."""
 
-import math
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from camvid.arrow import pc
 from camvid.artifacts import Clip, Verdict
-from camvid.columns import columns_of, from_row, to_row, values_of
+from camvid.clip_table import CHECKED, SCHEMA, ClipTable, check_rows, sorted_table
+from camvid.columns import values_of
 from camvid.errors import ConfigError, StoreError
-from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.outcome import Reason
 from camvid.pipeline import DECIDES
+from camvid.plain import from_plain, to_plain
 from camvid.record import ClipRecord, measures_of
-from camvid.schema import SCHEMA_VERSION, check_version
-from camvid.shards import Location
+from camvid.schema import check_version
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.verdict import Policy, decide
 
 INDEX = "index.parquet"
-SCHEMA = pa.schema(
-    [(known.name, known.arrow) for known in columns_of(ClipRecord)],
-    metadata={"camvid.schema_version": SCHEMA_VERSION},
-)
+_ROW_GROUP = 65_536  # rows: one record is read without the others
 
 
 def stopped_record(row: ClipRow, clip: Clip | None) -> ClipRecord:
@@ -53,13 +52,6 @@ def verdict_record(row: ClipRow, clip: Clip, verdict: Verdict) -> ClipRecord:
     )
 
 
-def placed(record: ClipRecord, location: Location | None) -> ClipRecord:
-    """The record with the clip's place in the shards (none for clips that are in no shard)."""
-    if location is None:
-        return record
-    return replace(record, shard=location.shard, row_group=location.row_group, row=location.row)
-
-
 def decide_again(record: ClipRecord, policy: Policy) -> Verdict | None:
     """A new verdict from the index alone; None for clips that never came to one."""
     if not record.has_verdict:
@@ -67,51 +59,113 @@ def decide_again(record: ClipRecord, policy: Policy) -> Verdict | None:
     return decide(record.measures, policy, record.camera_reasons, record.motion_reasons)
 
 
-def write_index(store: ClipStore, records: Sequence[ClipRecord]) -> list[ClipRecord]:
+def write_index(store: ClipStore, records: Iterable[ClipRecord]) -> ClipTable:
     """Writes the index, sorted by source and time, atomically; returns it in that order."""
-    ordered = sorted(records, key=lambda r: (r.source_uri, _start_s(r), r.clip_id))
-    table = pa.Table.from_pylist([to_row(record) for record in ordered], schema=SCHEMA)
-    store.write_bytes(INDEX, table_to_bytes(table))
-    return ordered
+    table = sorted_table(ClipTable.of(records).table)
+    path = store.part_path(INDEX)
+    pq.write_table(table, path, compression="zstd", row_group_size=_ROW_GROUP)
+    store.move_in(path, INDEX)
+    return ClipTable(table)
 
 
-def read_index(store: ClipStore, needed: Collection[str] = ()) -> list[ClipRecord]:
+def read_index(
+    store: ClipStore, needed: Collection[str] = (), columns: Sequence[str] | None = None
+) -> ClipTable:
     """All records, those of older versions too; what these did not measure is NaN.
+
+    Args:
+        store: the run.
+        needed: columns without which the caller can do nothing.
+        columns: those that are read, if not all; the table has no others then.
 
     Raises:
         StoreError: the run has no index yet; it is damaged, or of a newer major version; an older
             version wrote it without a column that is `needed`.
     """
+    with _opened(store) as file:
+        _check_schema(store, file.schema_arrow, needed)
+        wanted = tuple(dict.fromkeys((*(columns or SCHEMA.names), *CHECKED)))
+        present = [name for name in wanted if name in file.schema_arrow.names]
+        table = _upgraded(file.read(columns=present, use_threads=False), wanted)
+        check_rows(table)
+    return ClipTable(table.select(columns or SCHEMA.names))
+
+
+@contextmanager
+def _opened(store: ClipStore) -> Generator[pq.ParquetFile, None, None]:
+    """The index; whatever is wrong with it is one line."""
     if not store.exists(INDEX):
         raise StoreError(
             f"{store.root} must hold {INDEX}, but does not: not a run, or `camvid curate` has not"
             " finished (run it again to resume)"
         )
     try:
-        table = table_from_bytes(store.read_bytes(INDEX))
-        metadata = table.schema.metadata or {}
-        if b"camvid.schema_version" in metadata:  # from 1.5 on
-            check_version(metadata, f"{store.root}/{INDEX}")
-        missing = sorted(set(needed) - set(table.column_names))
-        if missing:
-            raise StoreError(
-                f"{INDEX} must have the columns {', '.join(missing)}, but an older version wrote"
-                " it: run `camvid curate` again, which measures them and keeps the rest"
-            )
-        return [from_row(ClipRecord, row) for row in table.to_pylist()]
-    except (pa.ArrowException, OSError, ConfigError, ValueError) as error:
+        with store.open_local(INDEX) as path:
+            yield pq.ParquetFile(path, pre_buffer=False)
+    except (pa.ArrowException, OSError, ConfigError, ValueError, LookupError) as error:
         raise StoreError(
             f"{store.root}/{INDEX} must be an index as `camvid curate` writes it, but is damaged"
-            f" ({error}): run that again"
+            f" ({' '.join(str(error).split())}): run that again"
         ) from error
+
+
+def _check_schema(store: ClipStore, schema: pa.Schema, needed: Collection[str]) -> None:
+    metadata = schema.metadata or {}
+    if b"camvid.schema_version" in metadata:  # from 1.5 on
+        check_version(metadata, f"{store.root}/{INDEX}")
+    missing = sorted(set(needed) - set(schema.names))
+    if missing:
+        raise StoreError(
+            f"{INDEX} must have the columns {', '.join(missing)}, but an older version wrote"
+            " it: run `camvid curate` again, which measures them and keeps the rest"
+        )
+
+
+def _upgraded(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The columns as this version has them; what an older one did not write is null."""
+    columns: dict[str, Any] = {}
+    for field in (SCHEMA.field(name) for name in names):
+        if field.name not in table.column_names:
+            columns[field.name] = pa.nulls(table.num_rows, field.type)
+        elif pa.types.is_list(field.type) and table[field.name].type != field.type:
+            rows = [
+                [to_plain(from_plain(Reason, r)) for r in row or ()]
+                for row in table[field.name].to_pylist()
+            ]
+            columns[field.name] = pa.array(rows, field.type)
+        else:
+            columns[field.name] = table[field.name].cast(field.type)
+    return pa.table(columns)
+
+
+def read_record(store: ClipStore, clip_id: str) -> ClipRecord:
+    """As `find_record`, of a run's index, of which no more is read than that takes."""
+    ids = read_index(store, columns=["clip_id"])
+    row = _find(ids, clip_id)
+    with _opened(store) as file:
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if row < size:
+                table = file.read_row_group(group, use_threads=False)
+                present = [name for name in SCHEMA.names if name in table.column_names]
+                return ClipTable(_upgraded(table.select(present).slice(row, 1), SCHEMA.names))[0]
+            row -= size
+    raise StoreError(f"{store.root}/{INDEX} changed while it was read: try again")
 
 
 def find_record(records: Sequence[ClipRecord], clip_id: str) -> ClipRecord:
     """The one whose clip id starts with `clip_id`; StoreError where none or several do."""
-    found = [record for record in records if clip_id and record.clip_id.startswith(clip_id)]
+    table = ClipTable.of(records)
+    return table[_find(table, clip_id)]
+
+
+def _find(table: ClipTable, clip_id: str) -> int:
+    """Number of the row."""
+    begins = pc.starts_with(table.table["clip_id"], clip_id)
+    found = pc.indices_nonzero(begins) if clip_id else ()
     if len(found) != 1:
         raise StoreError(f"a clip id must name one clip of the run, {clip_id!r} names {len(found)}")
-    return found[0]
+    return int(found[0].as_py())
 
 
 def _source(row: ClipRow, clip: Clip | None) -> dict[str, Any]:
@@ -122,7 +176,3 @@ def _source(row: ClipRow, clip: Clip | None) -> dict[str, Any]:
 
 def _seconds(row: ClipRow) -> float:
     return float(sum(record.seconds for record in row.records))
-
-
-def _start_s(record: ClipRecord) -> float:
-    return 0.0 if math.isnan(record.start_s) else record.start_s

@@ -1,21 +1,18 @@
 """The ledger: one row per (clip, stage), written in parts so that a killed run keeps them."""
 
-import logging
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 import pyarrow as pa
 
 from camvid.columns import arrow_type
 from camvid.outcome import Reason
-from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.parts import Parts
 from camvid.plain import from_plain, to_plain
 from camvid.store import ClipStore, StageRecord
 
-log = logging.getLogger(__name__)
-
+FOLDER = "ledger"
 SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),
@@ -37,9 +34,6 @@ SCHEMA = pa.schema(
 )
 
 
-_PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
-
-
 class LedgerWriter:
     """Gathers records and writes them as numbered parts of `ledger/`.
 
@@ -48,17 +42,19 @@ class LedgerWriter:
     """
 
     def __init__(self, store: ClipStore, part_rows: int = 256, part_s: float = 60.0) -> None:
-        self._store = store
+        self._parts = ledger_parts(store)
         self._part_rows, self._part_s = part_rows, part_s
         self._last_s = float("-inf")
         self._pending: list[StageRecord] = []
-        self._next_part = 1 + max((number for number, _ in _parts(store)), default=-1)
 
-    def append(self, records: Sequence[StageRecord]) -> None:
+    def append(self, records: Sequence[StageRecord]) -> bool:
+        """Takes records; whether they have just been written, with those before."""
         self._pending += records
         waited = time.monotonic() - self._last_s
-        if len(self._pending) >= self._part_rows or waited >= self._part_s:
+        due = len(self._pending) >= self._part_rows or waited >= self._part_s
+        if due:
             self.flush()
+        return due
 
     def flush(self) -> None:
         """Writes what is pending as one part."""
@@ -69,36 +65,30 @@ class LedgerWriter:
         for row in rows:
             row["measured"] = list(row["measured"].items())
             row["reason"] = to_plain(row["reason"]) if row["reason"] else None
-        data = table_to_bytes(pa.Table.from_pylist(rows, schema=SCHEMA))
-        self._store.write_bytes(f"ledger/part-{self._next_part:05d}.parquet", data)
-        self._next_part += 1
+        self._parts.append(pa.Table.from_pylist(rows, schema=SCHEMA))
         self._last_s = time.monotonic()
         self._pending.clear()
 
 
-def read_ledger(store: ClipStore) -> pa.Table:
-    """All parts of the ledger as one table, oldest first; a damaged part is left out."""
-    tables = [_read_part(store, name) for _, name in _parts(store)]
-    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+def ledger_parts(store: ClipStore) -> Parts:
+    """The ledger's files."""
+    return Parts(store, FOLDER, SCHEMA, ("clip_id", "stage", "error"), _upgraded)
 
 
-def _read_part(store: ClipStore, name: str) -> pa.Table:
-    try:
-        part = table_from_bytes(store.read_bytes(f"ledger/{name}")).select(SCHEMA.names)
-        return part if part.schema.equals(SCHEMA) else _upgraded(part)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        log.warning("ledger/%s is damaged, left out: %s", name, error)
-        return SCHEMA.empty_table()
+def read_ledger(
+    store: ClipStore, columns: Sequence[str] = (), coded: Collection[str] = ()
+) -> pa.Table:
+    """All parts of the ledger as one table, oldest first; a damaged part is left out.
+
+    Of the `columns`, those that are `coded` come dictionary-encoded.
+    """
+    return ledger_parts(store).read(columns, coded)
 
 
 def _upgraded(part: pa.Table) -> pa.Table:
     """A part of a version that kept reasons as text."""
+    if "reason" not in part.column_names:
+        return part
     reasons = [to_plain(from_plain(Reason, r)) if r else None for r in part["reason"].to_pylist()]
     column = pa.array(reasons, arrow_type(Reason))
-    return part.set_column(SCHEMA.get_field_index("reason"), "reason", column).cast(SCHEMA)
-
-
-def _parts(store: ClipStore) -> list[tuple[int, str]]:
-    """Number and name of each part that is ours, in order."""
-    found = (_PART_NAME.fullmatch(name) for name in store.list_names("ledger"))
-    return sorted((int(match[1]), match[0]) for match in found if match)
+    return part.set_column(part.schema.get_field_index("reason"), "reason", column)

@@ -38,7 +38,7 @@ MEANING: Mapping[Outcome, str] = {
 OUTCOMES: tuple[Outcome, ...] = tuple(MEANING)
 KEPT: tuple[Outcome, ...] = tuple(INDICATOR)
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+SAFE_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 
 
 def _motion(
@@ -226,7 +226,7 @@ class ClipRecord:
     row: int | None = column("row in the row group", default=None)
 
     def __post_init__(self) -> None:
-        if self.clip_id and not _SAFE_ID.fullmatch(self.clip_id):
+        if self.clip_id and not re.fullmatch(SAFE_ID, self.clip_id):
             raise ValueError(
                 f"clip_id must be letters, digits, '_', '-' or '.', got {self.clip_id!r}"
             )

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import ConfigError, StoreError
-from camvid.outcome import INDICATOR
+from camvid.outcome import INDICATOR, Kind
 from camvid.plain import from_plain, to_plain
 from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
 from camvid.settings import setting
@@ -47,12 +47,17 @@ class ShardInfo:
     """A shard's line in the manifest."""
 
     name: str
-    kind: str
+    kind: Kind
     num_rows: int
     size_bytes: int
     sha256: str
     clip_ids: tuple[str, ...]
     row_group_sizes: tuple[int, ...]  # rows of each row group, in order
+
+    @property
+    def number(self) -> int:
+        """Its number among the shards of its kind, as its name has it."""
+        return int(self.name.removesuffix(".parquet").rpartition("-")[2])
 
     def locations(self) -> dict[str, Location]:
         """Where each clip of the shard lies."""
@@ -67,9 +72,15 @@ class ShardWriter:
     """Writes the clips of one kind into as many shards as the sizes ask for."""
 
     def __init__(
-        self, store: ClipStore, kind: str, options: ShardOptions, folder: ShardFolder | None = None
+        self,
+        store: ClipStore,
+        kind: Kind,
+        options: ShardOptions,
+        folder: ShardFolder | None = None,
+        first: int = 0,  # number of the first one
     ) -> None:
-        self._store, self._kind, self._options = store, kind, options
+        self._store, self._options, self._first = store, options, first
+        self._kind: Kind = kind
         self._folder = folder or ShardFolder(store)
         self._schema = shard_schema()
         self._group: list[dict[str, Any]] = []
@@ -131,7 +142,7 @@ class ShardWriter:
         self._shard_bytes = 0
 
     def _name(self) -> str:
-        return f"{self._kind}-{len(self.shards):05d}.parquet"
+        return f"{self._kind}-{self._first + len(self.shards):05d}.parquet"
 
 
 def _open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
@@ -186,28 +197,30 @@ def verify_shards(
 ) -> list[str]:
     """Checks every shard against the manifest and itself; returns one line per fault."""
     manifest = read_manifest(store)
-    listed = {shard["name"] for shard in manifest["shards"]}
+    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
+    listed = {shard.name for shard in shards}
     present = store.list_names("shards", ".parquet")
     faults = [f"shards/{name}: not in the manifest" for name in present if name not in listed]
-    for shard in manifest["shards"]:
-        progress(shard["name"])
-        faults += _verify_shard(store, shard)
+    for shard in shards:
+        progress(shard.name)
+        faults += faults_of(store, shard)
     return faults
 
 
-def _verify_shard(store: ClipStore, shard: dict[str, Any]) -> list[str]:
-    name = f"shards/{shard['name']}"
+def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
+    """Checks one shard against its line of the manifest and itself; a line per fault."""
+    name = f"shards/{shard.name}"
     if not store.exists(name):
         return [f"{name}: missing"]
     with store.open_local(name) as path:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != shard["sha256"]:
-            return [f"{name}: sha256 must be {shard['sha256'][:16]}..., got {digest[:16]}..."]
+        if digest != shard.sha256:
+            return [f"{name}: sha256 must be {shard.sha256[:16]}..., got {digest[:16]}..."]
         try:
             parquet = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             check_version(parquet.schema_arrow.metadata, name)
-            return _verify_rows(name, parquet, tuple(shard["clip_ids"]))
+            return _verify_rows(name, parquet, shard.clip_ids)
         except (pa.ArrowException, OSError, StoreError) as error:
             return [f"{name}: {error}"]
 

@@ -11,6 +11,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -54,6 +55,8 @@ FILE_NAMES: dict[type, str] = {
     MotionReport: "motion_report.json",
     Verdict: "verdict.json",
 }
+_ARTIFACT_NAMES = frozenset(FILE_NAMES.values())
+_LISTING_THREADS = 16  # an object store answers a request in 20 to 100 ms, many at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,16 @@ class ClipStore:
         """The bytes of a file of the run; StoreError where it cannot be read."""
         try:
             return bytes(self._fs.cat_file(self.full_path(name)))
+        except OSError as error:
+            message = f"the run's file must be readable: {self.root}/{name}: {error}"
+            raise StoreError(message) from error
+
+    def _read_if_there(self, name: str) -> bytes | None:
+        """In one request, where asking first would be two."""
+        try:
+            return bytes(self._fs.cat_file(self.full_path(name)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except OSError as error:
             message = f"the run's file must be readable: {self.root}/{name}: {error}"
             raise StoreError(message) from error
@@ -250,10 +263,10 @@ class ClipStore:
     def read_artifact(self, clip_id: str, kind: type, stored: Stored | None = None) -> bytes:
         """An artifact's bytes; DamagedArtifact where they are not those that were `stored`."""
         name = self.artifact_name(clip_id, kind)
-        if self.size_bytes(name) < 0:
+        data = self._read_if_there(name)
+        if data is None:
             message = f"the run's file must be readable: {self.root}/{name}: it is missing"
             raise DamagedArtifact(f"{message}; {_REMEDY}", name=name)
-        data = self.read_bytes(name)
         if stored and stored != Stored.of(data):
             raise self._damaged(clip_id, kind, "it is not what was written")
         return data
@@ -269,6 +282,12 @@ class ClipStore:
         data = self.read_artifact(clip_id, kind, stored)
         with self.decoding(clip_id, kind):
             return from_bytes(kind, data)
+
+    def load_sized(self, clip_id: str, kind: type[A]) -> tuple[A, int]:
+        """As `load`, with the size of its file in bytes."""
+        data = self.read_artifact(clip_id, kind)
+        with self.decoding(clip_id, kind):
+            return from_bytes(kind, data), len(data)
 
     @contextmanager
     def decoding(self, clip_id: str, kind: type) -> Generator[None, None, None]:
@@ -317,22 +336,60 @@ class ClipStore:
 
     def load_record(self, clip_id: str, stage: str) -> StageRecord | None:
         """What the stage left for this clip; None where there is nothing, or nothing readable."""
-        name = f"{self.clip_folder(clip_id)}/{stage}.record.json"
-        if not self.exists(name):
+        data = self._read_if_there(self.record_name(clip_id, stage))
+        if data is None:
             return None
         try:
-            return from_plain(StageRecord, json.loads(self.read_bytes(name)))
+            return from_plain(StageRecord, json.loads(data))
         except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
 
+    def record_name(self, clip_id: str, stage: str) -> str:
+        return f"{self.clip_folder(clip_id)}/{stage}.record.json"
+
     def save_record(self, record: StageRecord) -> None:
-        name = f"{self.clip_folder(record.clip_id)}/{record.stage}.record.json"
+        name = self.record_name(record.clip_id, record.stage)
         self.write_bytes(name, json.dumps(to_plain(record), indent=1).encode())
 
     def remove_record(self, clip_id: str, stage: str) -> None:
-        self.remove(f"{self.clip_folder(clip_id)}/{stage}.record.json")
+        self.remove(self.record_name(clip_id, stage))
 
     def clip_ids(self) -> Iterator[str]:
         """Ids of all clips with a folder in the run, sorted."""
         for prefix in self.list_names("clips"):
             yield from self.list_names(f"clips/{prefix}")
+
+    def clip_sizes(self) -> Iterator[tuple[str, int]]:
+        """Every clip with the size of its artifacts in bytes, by listing folders alone."""
+        prefixes = self.list_names("clips")
+        if self._local:
+            for prefix in prefixes:
+                yield from _local_sizes(self.full_path(f"clips/{prefix}"))
+            return
+        with ThreadPoolExecutor(_LISTING_THREADS) as pool:
+            for sizes in pool.map(self._listed_sizes, prefixes):
+                yield from sizes.items()
+
+    def _listed_sizes(self, prefix: str) -> dict[str, int]:
+        found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
+        sizes: dict[str, int] = {}
+        for path, info in found.items():
+            *_, clip_id, name = PurePosixPath(path).parts
+            if name in _ARTIFACT_NAMES:
+                sizes[clip_id] = sizes.get(clip_id, 0) + int(info["size"] or 0)
+        return sizes
+
+
+def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
+    """As the listing of an object store; three times as fast as fsspec's own of a local folder."""
+    for clip in _entries(folder):
+        files = _entries(clip.path)
+        yield clip.name, sum(f.stat().st_size for f in files if f.name in _ARTIFACT_NAMES)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):  # what lies there is not ours
+        return []

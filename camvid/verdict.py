@@ -1,20 +1,24 @@
 """Turns a clip's measures into a verdict by named thresholds."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from math import isnan
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from camvid.artifacts import NAN, Verdict
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from camvid.artifacts import F64, CameraKind, Verdict
 from camvid.errors import ConfigError
-from camvid.outcome import Kind, Reason
-from camvid.reasons import Why, missed_limits, rule_of
+from camvid.outcome import Reason
+from camvid.reasons import Why, rule_of
 from camvid.record import Measures
 from camvid.settings import setting
 
+Numbers = Callable[[str], F64]  # gives the measure of a name, one for each clip
 _Z90 = NormalDist().inv_cdf(0.95)  # standard deviations on either side that hold 90 %
-
 
 # The thresholds that are asked of cameras with a path, and of those that turn in place.
 _OF_A_PATH = (
@@ -114,25 +118,125 @@ def needed_columns() -> frozenset[str]:
     return measured & asked | {"motion_interval_low", "motion_interval_high"}
 
 
-def motion_probability(measures: Measures, limit: float) -> float:
-    """Probability that the clip's strength is above the limit; NaN where it has no interval.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A threshold or fact held against N clips."""
+
+    why: Why
+    group: Literal["hidden", "cameras", "undecided", "still"]
+    missed: NDArray[np.bool_]  # [N] it speaks against the clip
+    measured: F64 | None = None  # [N] of a threshold
+    limit: float = math.nan
+
+    def reason(self, clip: int) -> Reason:
+        """The reason that it gives a clip which missed it."""
+        if self.measured is None:
+            return Reason(self.why)
+        return Reason(self.why, float(self.measured[clip]), self.limit)
+
+
+def questions(numbers: Numbers, camera: NDArray[Any], policy: Policy) -> tuple[Question, ...]:
+    """What is asked of N clips, in the order in which reasons are named.
+
+    Args:
+        numbers: gives the measure of a name, [N], NaN where it was not taken.
+        camera: the kind of each clip's camera [N].
+        policy: the thresholds.
+    """
+    ask = _Asking(numbers, policy)
+    still = ask.missed(Why.MIN_MOTION_STRENGTH)
+    turns = (camera == "rotating") & (policy.rotating == "4d")
+    pathless = (camera != "moving") & ~turns
+    facts = [
+        _fact(Why.of_camera(kind), pathless & (camera == kind))
+        for kind in get_args(CameraKind)
+        if kind != "moving"
+    ]
+    # Several views of a still scene need more than one place.
+    facts.append(_fact(Why.CAMERA_ROTATING, turns & still))
+    return (
+        ask.that(Why.MAX_OVERLAY_FRACTION, "hidden"),
+        *facts,
+        *(ask.that(why, "cameras", of=turns) for why in _OF_TURNS),
+        *(ask.that(why, "cameras", of=camera == "moving") for why in _OF_A_PATH),
+        ask.that(Why.MIN_MOTION_PROBABILITY, "undecided", of=~still),
+        ask.that(Why.MIN_MOTION_CONFIDENCE, "undecided", of=~still),
+        ask.that(Why.MAX_MOTION_PROBABILITY, "undecided", of=still),
+        ask.that(Why.MAX_UNMEASURED_FRACTION, "undecided", of=still),
+        ask.that(Why.MIN_MOTION_STRENGTH, "still"),
+    )
+
+
+def kinds_of(asked: Sequence[Question]) -> NDArray[Any]:
+    """The kind of each clip [N], by what it missed."""
+
+    def missed(group: str) -> NDArray[np.bool_]:
+        return np.logical_or.reduce([q.missed for q in asked if q.group == group])
+
+    cameras, still = missed("cameras"), missed("still")
+    kind = np.where(cameras, np.where(still, "none", "video"), np.where(still, "3d", "4d"))
+    # A strength that was not measured misses the probability, too.
+    return np.where(missed("hidden") | missed("undecided"), "none", kind)
+
+
+class _Asking:
+    """Holds thresholds against the clips' numbers."""
+
+    def __init__(self, numbers: Numbers, policy: Policy) -> None:
+        self._numbers, self._policy = numbers, policy
+        self._probability = motion_probabilities(numbers, policy.min_motion_strength)
+
+    def that(self, why: Why, group: Any, of: NDArray[np.bool_] | None = None) -> Question:
+        """Asks it of the clips `of`, or of all."""
+        missed = self.missed(why)
+        return Question(
+            why=why,
+            group=group,
+            missed=missed if of is None else missed & of,
+            measured=self._measured(why),
+            limit=float(getattr(self._policy, why)),
+        )
+
+    def missed(self, why: Why) -> NDArray[np.bool_]:
+        """Where the measure is beyond its limit, or was not taken."""
+        measured, limit = self._measured(why), float(getattr(self._policy, why))
+        return ~(measured >= limit if why.rule.bound == "at least" else measured <= limit)
+
+    def _measured(self, why: Why) -> F64:
+        metric = why.rule.metric
+        return self._probability if metric == "motion_probability" else self._numbers(metric)
+
+
+def _fact(why: Why, missed: NDArray[np.bool_]) -> Question:
+    return Question(why=why, group="cameras", missed=missed)
+
+
+def motion_probabilities(numbers: Numbers, limit: float) -> F64:
+    """Probability [N] that a clip's strength is above the limit; NaN where it has no interval.
 
     The 90 % interval gives a normal distribution on either side of the strength. An interval that
     begins at or above the limit is a probability of 0.95 and more. What seems still may yet move
     along the rays, where depth is a guess: its interval reaches far up. But of motions as large as
     the limit, only those hide that are within the noise of that direction.
     """
-    strength = measures.motion_strength
-    low, high = measures.motion_interval_low, measures.motion_interval_high
-    if isnan(strength) or isnan(low) or isnan(high):
-        return NAN
-    side = strength - low if strength >= limit else high - strength
-    probability = NormalDist().cdf((strength - limit) / max(side / _Z90, 1e-12))
-    if strength >= limit:
-        return probability
-    background = measures.motion_background
-    noise = strength if isnan(background) else max(strength, background)
-    return probability * min(noise / limit, 1.0)
+    strength, background = numbers("motion_strength"), numbers("motion_background")
+    low, high = numbers("motion_interval_low"), numbers("motion_interval_high")
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        side = np.where(strength >= limit, strength - low, high - strength)
+        probability = ndtr((strength - limit) / np.maximum(side / _Z90, 1e-12))
+        noise = np.fmax(strength, background)
+        hiding = np.where(strength >= limit, 1.0, np.minimum(noise / limit, 1.0))
+    known = ~(np.isnan(strength) | np.isnan(low) | np.isnan(high))
+    return np.where(known, probability * hiding, np.nan)
+
+
+def motion_probability(measures: Measures, limit: float) -> float:
+    """That of one clip."""
+    return float(motion_probabilities(_numbers_of(measures), limit)[0])
+
+
+def _numbers_of(measures: Measures) -> Numbers:
+    return lambda name: np.array([getattr(measures, name)], np.float64)
 
 
 def decide(
@@ -153,17 +257,12 @@ def decide(
         upstream: reasons that the stages themselves named (why a camera was not accepted).
         motion_reasons: why the motion strength is not to be relied on, as its stage named them.
     """
-    turns = measures.camera == "rotating" and policy.rotating == "4d"
-    cameras = _camera_reasons(measures, policy, turns=turns)
-    stillness = _missed((Why.MIN_MOTION_STRENGTH,), measures, policy)
-    undecided = _undecided_reasons(measures, policy, moves=not stillness)
-    if turns and stillness:  # several views of a still scene need more than one place
-        cameras = (Reason(Why.CAMERA_ROTATING), *cameras)
-    hidden = _missed((Why.MAX_OVERLAY_FRACTION,), measures, policy)
-    kind = _kind(cameras_good=not cameras, moves=not stillness)
-    reasons = (*hidden, *cameras, *undecided, *stillness)
+    asked = questions(_numbers_of(measures), np.array([measures.camera]), policy)
+    missed = [question for question in asked if question.missed[0]]
+    cameras = any(question.group == "cameras" for question in missed)
+    reasons = tuple(question.reason(0) for question in missed)
     return Verdict(
-        kind="none" if hidden or undecided or isnan(measures.motion_strength) else kind,
+        kind=kinds_of(asked)[0].item(),
         reasons=_each_once((*(upstream if cameras else ()), *reasons)),
         camera=measures.camera,
         camera_reasons=upstream,
@@ -184,33 +283,6 @@ def _each_once(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     return tuple({reason.name: reason for reason in reversed(reasons)}.values())[::-1]
 
 
-def _kind(*, cameras_good: bool, moves: bool) -> Kind:
-    if not cameras_good:
-        return "video" if moves else "none"
-    return "4d" if moves else "3d"
-
-
-def _undecided_reasons(measures: Measures, policy: Policy, *, moves: bool) -> tuple[Reason, ...]:
-    """Why it cannot be said that something moves, or that nothing does."""
-    probability = motion_probability(measures, policy.min_motion_strength)
-    if moves:
-        return (
-            *missed_limits({Why.MIN_MOTION_PROBABILITY: probability}, policy),
-            *_missed((Why.MIN_MOTION_CONFIDENCE,), measures, policy),
-        )
-    return (
-        *missed_limits({Why.MAX_MOTION_PROBABILITY: probability}, policy),
-        *_missed((Why.MAX_UNMEASURED_FRACTION,), measures, policy),
-    )
-
-
-def _camera_reasons(measures: Measures, policy: Policy, *, turns: bool) -> tuple[Reason, ...]:
-    """Why the cameras are not good enough; `turns`: rotations are all that is asked of them."""
-    if measures.camera != "moving" and not turns:
-        return (Reason(Why.of_camera(measures.camera)),)
-    return _missed(_OF_TURNS if turns else _OF_A_PATH, measures, policy)
-
-
 def _motion_reasons(
     measures: Measures, policy: Policy, upstream: tuple[Reason, ...]
 ) -> tuple[Reason, ...]:
@@ -228,8 +300,3 @@ def _interval_reasons(measures: Measures, policy: Policy) -> tuple[Reason, ...]:
     if measures.motion_strength < limit <= high:
         return (Reason(Why.MOTION_INTERVAL_HIGH, high, limit),)
     return ()
-
-
-def _missed(whys: Iterable[Why], measures: Measures, policy: Policy) -> tuple[Reason, ...]:
-    measured = {why: float(getattr(measures, why.rule.metric)) for why in whys}
-    return missed_limits(measured, policy)

@@ -4,23 +4,22 @@ The stages and their order are those of `camvid.pipeline`.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from camvid.artifacts import Clip, Verdict
+import pyarrow as pa
+
+from camvid.arrow import pc
 from camvid.attempts import Attempts
+from camvid.clip_table import ClipTable
 from camvid.errors import DamagedArtifact
-from camvid.index import placed, stopped_record, verdict_record, write_index
-from camvid.ledger import LedgerWriter
-from camvid.memory import release_memory
-from camvid.outcome import Kind
+from camvid.finished import graph_keys
 from camvid.pipeline import CLIP_STAGES
-from camvid.record import ClipRecord
 from camvid.settings import table
-from camvid.stage import ClipRow, StageConfig, failure
-from camvid.store import ClipStore, StageRecord
+from camvid.stage import ClipRow, StageConfig
+from camvid.store import ClipStore
 from camvid.video.names import source_name
 from stages.align_depth import AlignDepthConfig
 from stages.filter import FilterConfig
@@ -31,12 +30,15 @@ from stages.segment import SegmentConfig
 from stages.split import SplitConfig
 from stages.track import TrackConfig
 from stages.verify import VerifyConfig
-from stages.write_shards import WriteShards, WriteShardsConfig
+from stages.write_shards import WriteShardsConfig
+from workflows.books import Books, list_rows
 from workflows.breaker import Breaker, BreakerConfig
+from workflows.gather import gather
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.limits import LimitsConfig
 from workflows.provenance import make_provenance, weight_lines
-from workflows.reporting import ReportConfig, write_card
+from workflows.reporting import ReportConfig
+from workflows.resume import plan_resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
@@ -90,7 +92,7 @@ def curate(
     on_row: Callable[[ClipRow], None] = lambda row: None,
     *,
     retry_failed: bool = False,
-) -> list[ClipRecord]:
+) -> ClipTable:
     """Runs the whole graph on `videos` and leaves the dataset in `out`; returns the index.
 
     Args:
@@ -106,71 +108,53 @@ def curate(
     claim(store)
     state = StateWriter(store, len(videos))
     attempts = Attempts(run=state.run, stopped=state.stopped_before, retry_failed=retry_failed)
+    graph = graph_keys((config.split, *config.clip_stages()), weights)
+    resume = plan_resume(store, videos, graph)
 
     def executed(some: Sequence[str]) -> Iterable[ClipRow]:
-        return execute(some, config.split, config.clip_stages(), out, attempts)
+        return execute(some, config.split, config.clip_stages(), out, attempts) if some else ()
 
-    ordered = in_order(store, videos)
-    first = executed(ordered)
+    todo = in_order(store, resume.todo)
+    first = executed(todo)
     provenance = make_provenance(weight_lines(weights), videos)
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
-    with state:
-        rows: list[ClipRow] = []
-        with remembered(store) as remember, booked(store, Breaker(config.breaker)) as book:
-            for row in _with_second_pass(ordered, first, executed):
-                remember(row)
-                book(row)
-                state.count(row)
-                on_row(row)
-                rows.append(row)
+    passed = resume.passed()
+    breaker = Breaker(config.breaker, came=Counter(passed), passed=passed)
+    with state, remembered(store) as remember:
+
+        def run(some: Sequence[str], rows: Iterable[ClipRow]) -> pa.Table:
+            with Books(store, graph) as book:
+                for row in _with_second_pass(some, rows, executed):
+                    remember(row)
+                    book(row)
+                    breaker.watch(row)
+                    state.count(row)
+                    on_row(row)
+            return book.table()
+
+        for row in resume.rows():
+            state.count(row)
+            on_row(row)
+        made = run(todo, first)
         state.check()
-        return gather(store, config.write_shards, _once_per_clip(rows), provenance)
+        clips = pa.concat_tables([resume.finished, made])
+        gathered = gather(store, config.write_shards, clips, provenance)
+        again = _listed_but_damaged(gathered.damaged, resume.finished)
+        if len(again):
+            gone = pc.is_in(resume.finished["source_uri"], again)
+            finished = resume.finished.filter(pc.invert(gone))
+            names = set(again.to_pylist())
+            some = [video for video in videos if source_name(video) in names]
+            clips = pa.concat_tables([finished, made, run(some, executed(some))])
+            gathered = gather(store, config.write_shards, clips, provenance)
+        list_rows(store, [gathered.damaged])
+        return gathered.index
 
 
-def gather(
-    store: ClipStore,
-    sizes: WriteShardsConfig,
-    rows: Sequence[ClipRow],
-    provenance: Mapping[str, Any],
-) -> list[ClipRecord]:
-    """Shards, index and dataset card from the rows of all clips."""
-    finished: dict[str, tuple[ClipRow, Kind]] = {}
-    index: dict[int, ClipRecord] = {}
-    for number, row in enumerate(rows):
-        try:
-            clip = store.load(row.clip_id, Clip, row.stored(Clip)) if row.clip_id else None
-            if clip is None or row.status != "ok":
-                index[number] = stopped_record(row, clip)
-                continue
-            verdict = store.load(row.clip_id, Verdict, row.stored(Verdict))
-        except DamagedArtifact as error:
-            store.remove(error.name)
-            index[number] = stopped_record(_failed(row, error), None)
-            continue
-        finished[row.clip_id] = (row, verdict.kind)
-        index[number] = verdict_record(row, clip, verdict)
-    write_shards = sizes.build()
-    places = write_shards(store, finished, provenance["weights"])
-    for number, row in enumerate(rows):
-        if error := write_shards.damaged.get(row.clip_id):
-            index[number] = stopped_record(_failed(row, error), None)
-    release_memory()
-    written = write_index(store, [placed(r, places.get(r.clip_id)) for r in index.values()])
-    write_card(store, written, provenance)
-    return written
-
-
-def _failed(row: ClipRow, error: DamagedArtifact) -> ClipRow:
-    """The row of a clip that cannot be gathered: the next run makes what is damaged anew."""
-    record = StageRecord(
-        clip_id=row.clip_id,
-        stage=WriteShards.name,
-        version=WriteShards.version,
-        artifact="",
-        fingerprint="",
-        **failure(error, ""),
-    )
-    return row.after(record)
+def _listed_but_damaged(damaged: pa.Table, finished: pa.Table) -> pa.Array:
+    """Videos of clips that were passed over as finished, and turned out to be damaged."""
+    listed = damaged.filter(pc.is_in(damaged["clip_id"], finished["clip_id"].combine_chunks()))
+    return pc.unique(listed["source_uri"])
 
 
 def _with_second_pass(
@@ -197,32 +181,3 @@ def _with_second_pass(
         if damaged.pop(row.clip_id, None):
             yield row
     yield from damaged.values()  # the video changed meanwhile
-
-
-@contextmanager
-def booked(store: ClipStore, breaker: Breaker) -> Generator[Callable[[ClipRow], None], None, None]:
-    """Gives what books each row as it comes, and stops the run where it has become pointless."""
-    ledger = LedgerWriter(store)
-
-    def book(row: ClipRow) -> None:
-        ledger.append(row.records)
-        breaker.watch(row)
-
-    try:
-        yield book
-    finally:
-        ledger.flush()
-
-
-def _once_per_clip(rows: Sequence[ClipRow]) -> list[ClipRow]:
-    """Rows in a fixed order; a clip reached by two names of one file counts once."""
-    ordered = sorted(rows, key=lambda row: (row.video_uri, row.clip_id))
-    seen: set[str] = set()
-    unique: list[ClipRow] = []
-    for row in ordered:
-        if row.clip_id and row.clip_id in seen:
-            log.warning("%s holds clip %s again; it counts once", row.video_uri, row.clip_id)
-            continue
-        seen.add(row.clip_id)
-        unique.append(row)
-    return unique

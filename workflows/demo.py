@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camvid.artifacts import NAN
+from camvid.clip_table import ClipTable
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
 from camvid.record import ClipRecord
@@ -60,7 +61,7 @@ def write_demo_videos(folder: Path) -> list[str]:
 
 def run_demo(
     out: Path, videos: Sequence[str], execute: Executor, on_row: Callable[[ClipRow], None]
-) -> tuple[list[ClipRecord], list[DemoLine]]:
+) -> tuple[ClipTable, list[DemoLine]]:
     """Curates the demo's videos into `out`/run; returns its index and the comparison."""
     store = ClipStore(str(out / "run"))
     index = curate(videos, store.root, CurateConfig(), execute, on_row)

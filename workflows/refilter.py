@@ -1,19 +1,34 @@
 """Applies new thresholds to what a run measured; no model runs."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from camvid.index import decide_again, read_index
-from camvid.record import ClipRecord
-from camvid.stage import run_stage
+import numpy as np
+import pyarrow as pa
+
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
+from camvid.finished import SCHEMA, describe, finished_parts, stage_key
+from camvid.index import read_index
+from camvid.parts import last_of_each
+from camvid.pipeline import DECIDES
+from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
-from camvid.verdict import Policy, needed_columns
+from camvid.verdict import Policy, kinds_of, needed_columns, questions
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
-from workflows.curate import gather
-from workflows.replay import rows_of_run
+from workflows.books import list_rows
+from workflows.gather import gather
 from workflows.reporting import ReportConfig, write_report
+from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml, write_section
+
+_EXAMPLES = 10
+_CHUNK = 65_536  # rows of which all numbers are in memory
+_BATCH = 1000  # rows that are Python objects at a time
+_COLUMNS = ("clip_id", "source_uri", "kind", "status", "stopped_at", "camera", "camera_reasons")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,37 +39,117 @@ class Change:
     source_uri: str
     before: str
     after: str
+    reason: str  # the first that the new verdict gives; empty for a clip that is 4d now
 
 
-def preview(index: Sequence[ClipRecord], policy: Policy) -> list[Change]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCount:
+    """How many clips change so, for this reason."""
+
+    before: str
+    after: str
+    reason: str
+    clips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What new thresholds do to a run."""
+
+    num_clips: int  # whose kind changes
+    counts: tuple[ChangeCount, ...]  # most frequent first
+    examples: tuple[Change, ...]  # some of each
+
+
+def preview(index: ClipTable, policy: Policy) -> Changes:
     """Which clips would change their kind, from the index alone."""
-    changes: list[Change] = []
-    for record in index:
-        verdict = decide_again(record, policy)
-        if verdict and verdict.kind != record.kind:
-            changes.append(
-                Change(
-                    clip_id=record.clip_id,
-                    source_uri=record.source_uri,
-                    before=record.kind,
-                    after=verdict.kind,
-                )
-            )
-    return changes
+    parts = (index.table.slice(start, _CHUNK) for start in range(0, max(1, len(index)), _CHUNK))
+    return _summary(pa.concat_tables([_changed(ClipTable(part), policy) for part in parts]))
 
 
-def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> list[Change]:
+def _changed(index: ClipTable, policy: Policy) -> pa.Table:
+    """A row for each clip whose kind changes, as `Change`."""
+    table = index.table
+    decided = pc.is_in(pc.fill_null(table["stopped_at"], ""), pa.array(["", DECIDES]))
+    rows = index.where(pc.and_(decided, pc.not_equal(table["status"], "failed")))
+    camera = pc.fill_null(rows.table["camera"], "unknown").to_numpy()
+    asked = questions(rows.numbers, camera, policy)
+    upstream = rows.first_name("camera_reasons").to_numpy(zero_copy_only=False)
+    reason = np.full(len(rows), "", object)
+    for question in reversed(asked):
+        reason[question.missed] = str(question.why)
+    cameras = np.any([q.missed for q in asked if q.group == "cameras"], axis=0)
+    named = cameras & np.array([name is not None for name in upstream], bool)
+    reason[named] = upstream[named]
+    columns = {
+        "clip_id": rows.table["clip_id"],
+        "source_uri": rows.table["source_uri"],
+        "before": rows.table["kind"],
+        "after": pa.array(kinds_of(asked)).cast(pa.string()),
+        "reason": pa.array(reason, pa.string()),
+    }
+    changed = pa.table(columns)
+    return changed.filter(pc.not_equal(changed["before"], changed["after"]))
+
+
+def _summary(changed: pa.Table) -> Changes:
+    by = ["before", "after", "reason"]
+    groups = changed.group_by(by).aggregate([("clip_id", "count"), ("clip_id", "min")])
+    counts = [
+        ChangeCount(clips=group["clip_id_count"], **{name: group[name] for name in by})
+        for group in groups.to_pylist()
+    ]
+    shown = changed.filter(pc.is_in(changed["clip_id"], groups["clip_id_min"].combine_chunks()))
+    shown = shown if changed.num_rows > _EXAMPLES else changed
+    return Changes(
+        num_clips=changed.num_rows,
+        counts=tuple(sorted(counts, key=lambda c: (-c.clips, c.before, c.after, c.reason))),
+        examples=tuple(Change(**row) for row in shown.slice(0, _EXAMPLES).to_pylist()),
+    )
+
+
+def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Changes:
     """Applies `filter.key=value` overrides to a run: verdicts, shards, index and report."""
     run = read_run_toml(store)
     policy = run.section("filter", FilterConfig(), overrides)
-    index = read_index(store, needed_columns())
+    needed = needed_columns()
+    index = read_index(store, needed, (*_COLUMNS, *needed))
     changes = preview(index, policy)
     if dry_run:
         return changes
     stage = policy.build()
-    rows = [run_stage(stage, store, row) for row in rows_of_run(store, index, "filter")]
+    rows = (run_stage(stage, store, row) for row in rows_of_run(store, index, "filter"))
+    clips = _listed(store, rows, policy)
     sizes = run.section("write_shards", WriteShardsConfig())
-    index = gather(store, sizes, rows, run.provenance)
+    gathered = gather(store, sizes, clips, run.provenance)
+    list_rows(store, [clips, gathered.damaged])
     write_section(store, run, "filter", policy)
-    write_report(store, run.section("report", ReportConfig()), index)
+    write_report(store, run.section("report", ReportConfig()), gathered.index)
     return changes
+
+
+def _listed(store: ClipStore, rows: Iterator[ClipRow], policy: FilterConfig) -> pa.Table:
+    """The rows as the finished list has them; all but the verdict is as that said before."""
+    parts = finished_parts(store)
+    names = ["source_uri", "clip_id", "graph", "video_stat", "rows_of_video"]
+    listed = parts.read(names)
+    listed = listed.filter(last_of_each(listed, parts.keys))
+    known = {(row["source_uri"], row["clip_id"]): row for row in listed.to_pylist()}
+    found: list[pa.Table] = [SCHEMA.empty_table()]
+    while some := list(itertools.islice(rows, _BATCH)):
+        described: list[dict[str, Any]] = []
+        for row in some:
+            before = known.get((row.video_uri, row.clip_id), {})
+            graph = {row.records[-1].stage: _graph(before, row, policy)} if row.records else {}
+            stat, count = before.get("video_stat", ""), before.get("rows_of_video", 0)
+            described.append(describe(store, row, graph, stat, count))
+        found.append(pa.Table.from_pylist(described, schema=SCHEMA))
+    return pa.concat_tables(found)
+
+
+def _graph(before: dict[str, Any], row: ClipRow, policy: FilterConfig) -> str:
+    """The key of the list, with another last stage where that was the filter."""
+    graph: str = before.get("graph", "")
+    if not graph or row.records[-1].stage != DECIDES:
+        return graph
+    return f"{graph.partition(':')[0]}:{stage_key(policy)}"

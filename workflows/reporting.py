@@ -1,12 +1,14 @@
 """The report and the dataset card of a run, from its index and its artifacts."""
 
 import hashlib
+import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+from camvid.arrow import pc
 from camvid.artifacts import (
     Clip,
     DepthMaps,
@@ -17,13 +19,16 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.clip_table import ClipTable
 from camvid.config import read_toml
 from camvid.errors import ConfigError
 from camvid.record import ClipRecord
-from camvid.report.build import build_report
+from camvid.report.build import ReportOptions, build_report
 from camvid.report.card import dataset_card
+from camvid.report.clips_csv import write_clips_csv
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
+from camvid.report.selection import choose
 from camvid.settings import setting
 from camvid.store import ClipStore
 from camvid.tracks import with_owners
@@ -31,12 +36,13 @@ from camvid.tracks import with_owners
 log = logging.getLogger(__name__)
 A = TypeVar("A")
 CARD = "README.md"
+_CSV = "report/clips.csv"
 _SEAL = b"<!-- written by camvid "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportConfig:
-    """How much of the run is drawn; the table lists every clip either way."""
+    """How much of the run is drawn and listed; everything is counted either way."""
 
     max_clip_pages: int = setting(200, "clips", "So many get a page of their own in the report.")
 
@@ -50,20 +56,34 @@ def run_name(store: ClipStore) -> str:
     return PurePosixPath(store.root.rstrip("/")).name or "run"
 
 
-def write_report(store: ClipStore, config: ReportConfig, index: Sequence[ClipRecord]) -> str:
-    """Builds report/index.html and the clips' pages; returns the report's path in the run."""
-    drawn = [r.clip_id for r in index if r.clip_id and store.has(r.clip_id, Frames)]
-    pages = set(drawn[: config.max_clip_pages])
-    if len(pages) < len(drawn):
-        log.warning("report: pages for %d of %d clips", len(pages), len(drawn))
+def write_report(store: ClipStore, config: ReportConfig, index: Iterable[ClipRecord]) -> str:
+    """Builds report/index.html, clips.csv and the clips' pages; returns the report's path."""
+    rows = ClipTable.of(index)
+    path = store.part_path(_CSV)
+    write_clips_csv(path, rows)
+    store.move_in(path, _CSV)
+    pages = _with_pages(store, rows, config.max_clip_pages)
+    if len(pages) < (num_clips := pc.sum(pc.not_equal(rows.table["clip_id"], "")).as_py() or 0):
+        log.warning("report: pages for %d of %d clips", len(pages), num_clips)
     return build_report(
         run_name(store),
-        index,
-        funnel_from_index(index),
+        rows,
+        funnel_from_index(rows),
         lambda clip_id: load_evidence(store, clip_id) if clip_id in pages else None,
         store.write_bytes,
+        ReportOptions(),
         weights=_weights(store),
+        csv=PurePosixPath(_CSV).name,
     )
+
+
+def _with_pages(store: ClipStore, rows: ClipTable, limit: int) -> set[str]:
+    """The clips that are drawn: listed ones with frames, of every kind and reason alike."""
+    clips = rows.where(pc.not_equal(rows.table["clip_id"], ""))
+    # Some have no frames: more are asked than are drawn, but not all of a large run.
+    chosen = clips.take(choose(clips, 2 * limit)).table["clip_id"].to_pylist()
+    drawn = (clip_id for clip_id in chosen if store.has(clip_id, Frames))
+    return set(itertools.islice(drawn, limit))
 
 
 def _weights(store: ClipStore) -> list[str]:
@@ -74,9 +94,7 @@ def _weights(store: ClipStore) -> list[str]:
         return read_toml(local).get("provenance", {}).get("weights", [])
 
 
-def write_card(
-    store: ClipStore, index: Sequence[ClipRecord], provenance: Mapping[str, Any]
-) -> None:
+def write_card(store: ClipStore, index: ClipTable, provenance: Mapping[str, Any]) -> None:
     """README.md of the run: the dataset card. One that was written by hand is left as it is."""
     if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
         log.warning(

@@ -34,5 +34,7 @@ def _is_run(store: ClipStore, names: list[str]) -> bool:
         tables = tomllib.loads(store.read_bytes(RUN_TOML).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         tables = {}
-    damaged = not tables and all(name in names for name in _RECORDS)
+    # One that was cut off between two lines can still be read, so more must speak for it.
+    needed = (*_RECORDS, *(("ledger", "state.json") if tables else ()))
+    damaged = all(name in names for name in needed)
     return "provenance" in tables or damaged

@@ -3,16 +3,25 @@
 The index of an earlier command over the same folder says nothing of the one that runs now.
 """
 
-from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+
+from camvid.arrow import pc
 from camvid.errors import StoreError
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
-from camvid.report.funnel import funnel_from_index
+from camvid.parts import last_of_each
+from camvid.report.funnel import FUNNEL_COLUMNS, funnel_from_index
 from camvid.store import ClipStore
 from workflows.run_folder import RUN_TOML
 from workflows.run_state import RunState, read_state
+
+MAX_FAILURES = 20  # that are spelled out; the others are counted by cause
+_FAILURE = ("error", "cause")
+_CODED = ("stage", "status", *_FAILURE)
+_LEDGER_COLUMNS = ("clip_id", "reused", "seconds", *_CODED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +44,8 @@ class RunStatus:
     state: RunState | None  # None: of a run of an older version
     kinds: dict[str, int]  # of the finished run
     stages: tuple[StageStatus, ...]
-    failures: tuple[str, ...]
+    failures: tuple[str, ...]  # at most MAX_FAILURES
+    failed_by_cause: dict[str, int]  # all of them
     funnel: str
 
     def render_text(self) -> str:
@@ -47,6 +57,10 @@ class RunStatus:
             for s in self.stages
         ]
         lines += [f"failed: {failure}" for failure in self.failures]
+        num_failed = sum(self.failed_by_cause.values())
+        if num_failed > len(self.failures):
+            causes = ", ".join(f"{count} {cause}" for cause, count in self.failed_by_cause.items())
+            lines.append(f"failed: {num_failed} in all ({causes}); index.parquet has every one")
         return "\n".join([*lines, self.funnel]).rstrip()
 
 
@@ -56,33 +70,53 @@ def run_status(store: ClipStore) -> RunStatus:
         raise StoreError(f"{store.root} must be a run of `camvid curate`, but holds no run.toml")
     state = read_state(store)
     finished = store.exists(INDEX) and (state is None or state.status == "finished")
-    index = read_index(store) if finished else []
-    # A clip met again in a later part (a resumed run) counts by its last line.
-    last = {(r["clip_id"], r["stage"], r["error"]): r for r in read_ledger(store).to_pylist()}
-    records = list(last.values())
+    stages, failed = _from_ledger(store)  # which is let go before the index is read
+    index = read_index(store, columns=FUNNEL_COLUMNS) if finished else None
+    if index is not None:
+        failed = index.table.filter(pc.equal(index.outcome, "failed"))
     return RunStatus(
         finished=finished,
         state=state,
-        kinds=dict(Counter(record.outcome for record in index)),
-        stages=_stages(records),
-        failures=tuple(r["error"] for r in records if r["status"] == "failed"),
-        funnel=funnel_from_index(index).render_text() if finished else "",
+        kinds=_counts(index.outcome) if index is not None else {},
+        stages=stages,
+        failures=tuple(failed["error"].slice(0, MAX_FAILURES).to_pylist()),
+        failed_by_cause=_counts(failed["cause"]),
+        funnel=funnel_from_index(index).render_text() if index is not None else "",
     )
 
 
-def _stages(records: list[dict[str, object]]) -> tuple[StageStatus, ...]:
-    lines: list[StageStatus] = []
-    for name in dict.fromkeys(str(r["stage"]) for r in records):
-        mine = [r for r in records if r["stage"] == name]
-        counts = Counter(str(r["status"]) for r in mine)
-        lines.append(
-            StageStatus(
-                stage=name,
-                ok=counts["ok"],
-                rejected=counts["rejected"],
-                failed=counts["failed"],
-                reused=sum(bool(r["reused"]) for r in mine),
-                mean_seconds=sum(float(str(r["seconds"])) for r in mine) / len(mine),
-            )
-        )
-    return tuple(lines)
+def _from_ledger(store: ClipStore) -> tuple[tuple[StageStatus, ...], pa.Table]:
+    """What each stage did, and the errors and causes of what failed.
+
+    Of every clip and stage the last line counts: a resumed run adds lines. Videos without a clip
+    have no id by which theirs could be told apart: all count.
+    """
+    ledger = read_ledger(store, _LEDGER_COLUMNS, _CODED)
+    stages: list[StageStatus] = []
+    failed = [ledger.select(_FAILURE).slice(0, 0)]
+    for stage in pc.unique(ledger["stage"]).to_pylist():
+        lines = ledger.filter(pc.equal(ledger["stage"], stage))
+        counts = pc.or_(last_of_each(lines, ["clip_id"]), pc.equal(lines["clip_id"], ""))
+        lines = lines.filter(counts)
+        stages.append(_stage_status(stage, lines))
+        failed.append(lines.filter(pc.equal(lines["status"], "failed")).select(_FAILURE))
+    texts = pa.schema([(name, pa.string()) for name in _FAILURE])
+    return tuple(stages), pa.concat_tables(failed).cast(texts)
+
+
+def _stage_status(stage: str, lines: pa.Table) -> StageStatus:
+    counts = _counts(lines["status"])
+    return StageStatus(
+        stage=stage,
+        ok=counts.get("ok", 0),
+        rejected=counts.get("rejected", 0),
+        failed=counts.get("failed", 0),
+        reused=pc.sum(lines["reused"]).as_py() or 0,
+        mean_seconds=pc.mean(lines["seconds"]).as_py(),
+    )
+
+
+def _counts(values: Any) -> dict[str, int]:
+    """How often each value occurs, most frequent first."""
+    counts = {c["values"]: c["counts"] for c in pc.value_counts(values).to_pylist()}
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

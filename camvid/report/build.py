@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
 from camvid.errors import CamvidError, StoreError
 from camvid.record import ClipRecord
 from camvid.report.clip_view import ClipView, Media, clip_view
@@ -12,6 +14,7 @@ from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import Funnel
 from camvid.report.overlay import Overlay, OverlayOptions, animate
 from camvid.report.pages import clip_page, index_page
+from camvid.report.selection import choose
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +31,23 @@ class ReportOptions:
 
     overlay: OverlayOptions = field(default_factory=OverlayOptions)
     thumbnail_px: int = 240
+    max_listed_clips: int = 1000  # on the first page, which has about 1 kB for each
 
 
 def build_report(
     run_name: str,
-    rows: Sequence[ClipRecord],
+    rows: Iterable[ClipRecord],
     funnel: Funnel,
     load_evidence: LoadEvidence,
     write: Write,
     options: ReportOptions | None = None,
     *,
     weights: Sequence[str] = (),
+    csv: str = "",
 ) -> str:
     """Writes all pages, one clip's evidence in memory at a time; gives the first page's path.
+
+    The first page counts every row, and lists so many that a browser can show it.
 
     Args:
         run_name: heads the pages.
@@ -51,17 +58,22 @@ def build_report(
         write: atomic writer of a file in the run's folder.
         options: how images are drawn.
         weights: of the models that made the run, a line each.
+        csv: name of a file beside the first page that has every row, if there is one.
     """
-    ids = [row.clip_id for row in rows if row.clip_id]
-    if len(set(ids)) != len(ids):
+    options = options or ReportOptions()
+    table = ClipTable.of(rows)
+    clips = table.where(pc.not_equal(table.table["clip_id"], ""))
+    if pc.count_distinct(clips.table["clip_id"]).as_py() != len(clips):
         raise StoreError("index: clip_id must be unique, but some clips are listed twice")
     media: dict[str, Media] = {}
-    views = _views(rows, load_evidence, write, options or ReportOptions())
+    listed = clips.take(choose(clips, options.max_listed_clips))
+    views = _views(listed, load_evidence, write, options)
     for before, view, after in with_neighbours(views):
         clip_id = view.row.clip_id
         media[clip_id] = view.media
         write(f"{CLIPS_FOLDER}{clip_id}.html", clip_page(run_name, view, before, after))
-    write(INDEX_PATH, index_page(run_name, rows, funnel, media, weights))
+    page = index_page(run_name, table, list(listed), funnel, media, weights, csv)
+    write(INDEX_PATH, page)
     return INDEX_PATH
 
 

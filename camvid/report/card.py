@@ -2,14 +2,15 @@
 
 import html
 import json
-import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
+import pyarrow as pa
 
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
 from camvid.record import KEPT, MEANING, ClipRecord, Outcome
 from camvid.report.columns_page import conventions, markdown_table, shard_columns
 from camvid.report.funnel import Funnel
@@ -30,10 +31,11 @@ motion strength per object, curated by camvid."""
 def dataset_card(
     run_name: str,
     funnel: Funnel,
-    rows: Sequence[ClipRecord],
+    index: Iterable[ClipRecord],
     provenance: Mapping[str, object],
 ) -> str:
     """The card's text; `provenance` (versions, weights, licences) is listed as it is given."""
+    rows = ClipTable.of(index)
     marked = [w for w in _texts(provenance.get("weights")) if w.endswith(NON_COMMERCIAL)]
     kept: list[Outcome] = [kind for kind in KEPT if funnel.counts[kind]]
     sections = [
@@ -80,12 +82,13 @@ def _front_matter(
     return "\n".join([*lines, "---"])
 
 
-def _counts(funnel: Funnel, rows: Sequence[ClipRecord]) -> str:
+def _counts(funnel: Funnel, rows: ClipTable) -> str:
     table = [("kind", "clips", "seconds", "motion strength x100, median", "meaning")]
+    strength = rows.numbers("motion_strength")
+    outcome = rows.outcome.to_numpy()
     for kind in KEPT:
-        strengths = [100 * r.measures.motion_strength for r in rows if r.outcome == kind]
-        known = [s for s in strengths if math.isfinite(s)]
-        median = f"{np.median(known):.2f}" if known else "-"
+        known = strength[(outcome == kind) & np.isfinite(strength)]
+        median = f"{100 * np.median(known):.2f}" if len(known) else "-"
         count, seconds = funnel.counts[kind], funnel.duration_s[kind]
         table.append((f"`{kind}`", str(count), f"{seconds:.1f}", median, MEANING[kind]))
     return markdown_table(table)
@@ -121,12 +124,15 @@ def _how(funnel: Funnel) -> str:
     )
 
 
-def _licences(rows: Sequence[ClipRecord]) -> str:
+def _licences(rows: ClipTable) -> str:
     note = (
         "The clips keep the licences of their source videos; each shard row names it in `licence`,"
         " and its source in `source_uri` and `source_sha256`. Check them before you publish."
     )
-    counts = Counter(r.licence or "not stated" for r in rows if r.outcome in KEPT)
+    licence = pc.fill_null(rows.table["licence"], "")
+    named = pc.if_else(pc.equal(licence, ""), "not stated", licence)
+    kept = named.filter(pc.is_in(rows.outcome, pa.array(KEPT)))
+    counts = {c["values"]: c["counts"] for c in pc.value_counts(kept).to_pylist()}
     if set(counts) <= {"not stated"}:
         return note
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,9 +1,13 @@
 """Counts where the clips of a run ended: each in exactly one place."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
 from camvid.pipeline import FIRST, STAGES
 from camvid.record import KEPT, OUTCOMES, ClipRecord, Outcome
 
@@ -78,56 +82,80 @@ class Funnel:
         return "\n".join([head, *lines, f"{self.entered} entered = {parts}"])
 
 
-def funnel_from_index(clips: Sequence[ClipRecord]) -> Funnel:
+def funnel_from_index(clips: Iterable[ClipRecord]) -> Funnel:
     """Counts the rows of index.parquet; column `stopped_at` says who decided."""
+    rows = ClipTable.of(clips)
+    table, outcome = rows.table, rows.outcome
+    reason = pc.fill_null(rows.first_reason, "no reason given")
+    source = pc.if_else(pc.equal(table["source_uri"], ""), table["video_id"], table["source_uri"])
+    counted = pa.table({"outcome": outcome, "reason": reason, "seconds": _seconds(table)})
+    kinds, why = (_sums(counted, by) for by in (["outcome"], ["outcome", "reason"]))
     return Funnel(
-        entered=len(clips),
-        num_videos=len({c.source_uri or c.video_id for c in clips}),
-        num_clips=sum(bool(c.clip_id) for c in clips),
-        stages=_stages(clips),
-        counts={o: sum(c.outcome == o for c in clips) for o in OUTCOMES},
+        entered=len(rows),
+        num_videos=pc.count_distinct(source).as_py(),
+        num_clips=pc.sum(pc.not_equal(table["clip_id"], "")).as_py() or 0,
+        stages=_stages(rows, reason),
+        counts={o: sum(k["seconds_count"] for k in kinds if k["outcome"] == o) for o in OUTCOMES},
         duration_s={
-            o: sum(c.duration_s for c in clips if c.outcome == o and c.duration_s == c.duration_s)
-            for o in OUTCOMES
+            o: sum(k["seconds_sum"] or 0.0 for k in kinds if k["outcome"] == o) for o in OUTCOMES
         },
         why_not_4d={
-            o: _counted([_first_reason(c) for c in clips if c.outcome == o])
+            o: _largest_first({w["reason"]: w["seconds_count"] for w in why if w["outcome"] == o})
             for o in ("3d", "video")
         },
     )
 
 
-def deciding_stage(clip: ClipRecord) -> str:
-    """The stage that ended a rejected or failed row, as far as the index holds it."""
-    return clip.stopped_at or (UNNAMED_STAGE if clip.clip_id else FIRST)
+def deciding_stages(table: pa.Table) -> pa.ChunkedArray:
+    """The stage that ended each rejected or failed row, as far as the index holds it."""
+    unnamed = pc.if_else(pc.equal(table["clip_id"], ""), FIRST, UNNAMED_STAGE)
+    stopped_at = pc.fill_null(table["stopped_at"], "")
+    return pc.if_else(pc.equal(stopped_at, ""), unnamed, stopped_at)
 
 
-def _stages(clips: Sequence[ClipRecord]) -> tuple[FunnelStage, ...]:
-    gone = [c for c in clips if c.outcome not in KEPT]
-    known = {deciding_stage(c) for c in gone}
-    others = sorted(known - set(STAGES))
+def _stages(rows: ClipTable, reason: pa.Array) -> tuple[FunnelStage, ...]:
+    cause = pc.fill_null(rows.table["cause"], "")
+    cause = pc.if_else(pc.equal(cause, ""), UNNAMED_CAUSE, cause)
+    failed = pc.equal(rows.outcome, "failed")
+    stage = deciding_stages(rows.table)
+    gone = pa.table({"stage": stage, "failed": failed, "why": pc.if_else(failed, cause, reason)})
+    gone = gone.filter(pc.invert(pc.is_in(rows.outcome, pa.array(KEPT))))
+    counts = gone.group_by(gone.column_names).aggregate([([], "count_all")]).to_pylist()
     # Stages we have no name for cannot be ordered; before the filter is the least wrong place.
+    others = sorted({c["stage"] for c in counts} - set(STAGES))
     order = list(STAGES)
-    names = [*order[:-2], *others, *order[-2:]]
     stages: list[FunnelStage] = []
-    entered = len(clips)
-    for name in names:
-        here = [c for c in gone if deciding_stage(c) == name]
-        stage = FunnelStage(
-            name=name,
-            entered=entered,
-            rejected=_counted([_first_reason(c) for c in here if c.outcome == "none"]),
-            failed=_counted([c.cause or UNNAMED_CAUSE for c in here if c.outcome == "failed"]),
+    entered = len(rows)
+    for name in [*order[:-2], *others, *order[-2:]]:
+        here = [c for c in counts if c["stage"] == name]
+        rejected, broken = (
+            _largest_first({c["why"]: c["count_all"] for c in here if c["failed"] == state})
+            for state in (False, True)
         )
+        stage = FunnelStage(name=name, entered=entered, rejected=rejected, failed=broken)
         stages.append(stage)
         entered = stage.ok
     return tuple(stages)
 
 
-def _first_reason(clip: ClipRecord) -> str:
-    return clip.reasons[0].name if clip.reasons else "no reason given"
+def _seconds(table: pa.Table) -> pa.ChunkedArray:
+    """Length of each clip; null where it is not known."""
+    return pc.subtract(table["end_s"], table["start_s"])
 
 
-def _counted(names: Sequence[str]) -> dict[str, int]:
-    """Counts, largest first, ties by name."""
-    return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))
+def _sums(counted: pa.Table, by: list[str]) -> list[dict[str, Any]]:
+    """Rows and seconds of each group."""
+    every = pc.CountOptions(mode="all")
+    sums = [("seconds", "count", every), ("seconds", "sum")]
+    return counted.group_by(by).aggregate(sums).to_pylist()
+
+
+def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Ties by name."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+FUNNEL_COLUMNS = (
+    *("clip_id", "video_id", "source_uri", "start_s", "end_s", "status", "kind"),
+    *("reasons", "stopped_at", "error", "cause"),
+)

@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
 from camvid.columns import Column, columns_of, show, to_row
 from camvid.outcome import Reason
 from camvid.pipeline import STAGES
@@ -19,29 +21,40 @@ from camvid.report.clip_view import ClipView, Media
 from camvid.report.colours import object_slot
 from camvid.report.funnel import Funnel
 from camvid.report.plot_strengths import strength_plot
+from camvid.report.selection import choose
 from camvid.report.words import reason_in_words, reasons_in_words
+
+_MAX_PROBLEMS = 200  # rows of the table of failures
 
 
 def index_page(
     run_name: str,
-    rows: Sequence[ClipRecord],
+    rows: ClipTable,
+    clips: Sequence[ClipRecord],
     funnel: Funnel,
     media: Mapping[str, Media],
     weights: Sequence[str],
+    csv: str,
 ) -> bytes:
-    """The run's page; `media` has an entry for every clip that has a page."""
+    """The run's page: all `rows` counted, `clips` and some failures listed.
+
+    `media` has an entry for every clip that has a page.
+    """
+    failed = pc.or_(pc.equal(rows.outcome, "failed"), pc.equal(rows.table["clip_id"], ""))
+    problems = rows.where(failed)
     return _render(
         "index.html",
         "index.js",
         run_name=run_name,
-        rows=rows,
-        clips=[r for r in rows if r.clip_id],
-        problems=[r for r in rows if r.outcome == "failed" or not r.clip_id],
+        clips=clips,
+        problems=list(problems.take(choose(problems, _MAX_PROBLEMS))),
+        num_problems=len(problems),
         funnel=funnel,
         media=media,
         strengths=strength_plot(rows),
-        cameras=sorted({r.measures.camera for r in rows if r.clip_id}),
+        cameras=sorted({r.measures.camera for r in clips}),
         weights=weights,
+        csv=csv,
     )
 
 
@@ -102,6 +115,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = {
         "show": show,
+        "thousands": "{:,.0f}".format,
         "words": reasons_in_words,
         "reason": reason_in_words,
         "remedy": _remedy,

@@ -1,50 +1,44 @@
 """Plots the motion strengths of a run's clips as a stacked histogram, by kind."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from markupsafe import Markup
 
+from camvid.arrow import pc
+from camvid.clip_table import ClipTable
 from camvid.reasons import Why
-from camvid.record import OUTCOMES, ClipRecord
+from camvid.record import OUTCOMES
 from camvid.report.svg import element
 
 _WIDTH, _HEIGHT = 1100.0, 240.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 18.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 14.0, 18.0, 44.0
 _LOW, _HIGH, _PER_DECADE = -2, 2, 8  # decades of strength x100; the ends take what lies outside
 
 
-def strength_plot(rows: Sequence[ClipRecord]) -> Markup:
+def strength_plot(rows: ClipTable) -> Markup:
     """An SVG plot, empty where no clip has a measured strength."""
-    measured = [r for r in rows if math.isfinite(r.measures.motion_strength)]
-    if not measured:
+    strength = rows.numbers("motion_strength")
+    measured = np.isfinite(strength)
+    if not measured.any():
         return Markup("")
     num_bins = (_HIGH - _LOW) * _PER_DECADE
-    bins = [_bin(r.measures.motion_strength, num_bins) for r in measured]
-    counts = {
-        outcome: np.bincount(
-            [b for b, r in zip(bins, measured, strict=True) if r.outcome == outcome],
-            minlength=num_bins,
-        )
-        for outcome in OUTCOMES
-    }
-    tallest = int(sum(counts.values()).max())  # pyright: ignore[reportAttributeAccessIssue]
+    decades = np.log10(np.maximum(100 * strength[measured], 1e-9)) - _LOW
+    bins = np.clip((decades * _PER_DECADE).astype(int), 0, num_bins - 1)
+    outcome = rows.outcome.to_numpy()[measured]
+    counts = {o: np.bincount(bins[outcome == o], minlength=num_bins) for o in OUTCOMES}
+    tallest = int(np.sum(list(counts.values()), axis=0).max())
     return element(
         "svg",
         _axes(tallest),
         *_bars(counts, tallest, num_bins),
-        _limit(measured),
+        _limit(rows.where(pa.array(measured))),
         viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}",
         role="img",
         aria_label="Number of clips by motion strength",
         class_="plot",
     )
-
-
-def _bin(strength: float, num_bins: int) -> int:
-    decades = math.log10(max(100 * strength, 1e-9)) - _LOW
-    return min(max(int(decades * _PER_DECADE), 0), num_bins - 1)
 
 
 def _x(strength_x100: float) -> float:
@@ -85,7 +79,7 @@ def _axes(tallest: int) -> Markup:
         y = base - count / tallest * (base - _TOP)
         parts.append(element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
         parts.append(
-            element("text", str(count), x=_LEFT - 8, y=y + 4, text_anchor="end", class_="tick")
+            element("text", f"{count:,}", x=_LEFT - 8, y=y + 4, text_anchor="end", class_="tick")
         )
     for decade in range(_LOW, _HIGH + 1):
         x = _x(10.0**decade)
@@ -106,13 +100,15 @@ def _axes(tallest: int) -> Markup:
     return Markup("").join(parts)
 
 
-def _limit(rows: Sequence[ClipRecord]) -> Markup:
+def _limit(rows: ClipTable) -> Markup:
     """The threshold between still and moving, as the reasons give it."""
-    limits = {r.limit for row in rows for r in row.reasons if r.name == Why.MIN_MOTION_STRENGTH}
-    limits = {limit for limit in limits if 0.01 < 100 * limit < 100}
+    reasons = pc.list_flatten(rows.table["reasons"])
+    named = pc.equal(pc.struct_field(reasons, "name"), str(Why.MIN_MOTION_STRENGTH))
+    limits = pc.unique(pc.struct_field(reasons, "limit").filter(named)).to_pylist()
+    limits = [limit for limit in limits if limit is not None and 0.01 < 100 * limit < 100]
     if len(limits) != 1:
         return Markup("")
-    limit = 100 * limits.pop()
+    limit = 100 * limits[0]
     x = _x(limit)
     return element("line", x1=x, x2=x, y1=_TOP - 6, y2=_HEIGHT - _BOTTOM, class_="limit") + element(
         "text", f"limit {limit:.2f}", x=x + 6, y=_TOP + 2, class_="limit-label"

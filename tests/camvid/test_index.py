@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from camvid.artifacts import Clip
+from camvid.clip_table import SCHEMA
 from camvid.columns import to_row
 from camvid.errors import StoreError
 from camvid.index import (
     INDEX,
-    SCHEMA,
     decide_again,
     read_index,
     stopped_record,

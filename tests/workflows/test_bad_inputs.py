@@ -58,7 +58,7 @@ def test_a_run_over_bad_inputs_ends_with_every_row(where: str, good: Path, tmp_p
             assert "\n" not in row.error
             assert row.cause
     assert funnel_from_index(read_index(store)).entered == len(rows) == 9
-    assert len(refilter(store, [], dry_run=False)) == 0
+    assert refilter(store, [], dry_run=False).num_clips == 0
     assert len(read_index(store)) == 9, "no failed video is lost when thresholds change"
 
 
@@ -83,7 +83,7 @@ def test_a_name_that_is_no_utf8(good: Path, tmp_path: Path) -> None:
         ]
         write_report(store, CurateConfig().report, index)
         high = ["filter.min_motion_strength=0.9"]
-        assert [c.after for c in refilter(store, high, dry_run=False)] == ["none"]
+        assert [c.after for c in refilter(store, high, dry_run=False).counts] == ["none"]
     broken = os.fsdecode(bytes(tmp_path) + b"/broken-\xe9.mp4")
     Path(broken).touch()
     done = camvid("curate", broken, "--out", str(tmp_path / "cli"))

@@ -72,7 +72,7 @@ def shard_hashes(store: ClipStore) -> dict[str, str]:
 
 
 def comparable(store: ClipStore) -> list[dict[str, Any]]:
-    rows = to_plain(read_index(store))  # NaN becomes None, which equals itself
+    rows = to_plain(list(read_index(store)))  # NaN becomes None, which equals itself
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
@@ -106,9 +106,22 @@ def test_hostile_names_harm_nothing(run: ClipStore) -> None:
 def test_a_second_run_reuses_everything(run: ClipStore, videos: list[str]) -> None:
     before, rows = shard_hashes(run), comparable(run)
     seen: list[ClipRow] = []
+    lines = read_ledger(run).num_rows
     curate(videos, run.root, CurateConfig(), in_process.run, seen.append)
-    assert all(r.reused for row in seen if row.status == "ok" for r in row.records)
+    assert [row.status for row in seen if not row.records] == ["ok", "ok"], "no stage saw them"
     assert (shard_hashes(run), comparable(run)) == (before, rows)
+    assert read_ledger(run).num_rows == lines + 1, "only the broken video was tried again"
+
+
+def test_without_its_list_a_run_reuses_everything_too(
+    run: ClipStore, videos: list[str], tmp_path: Path
+) -> None:
+    store = ClipStore(str(tmp_path / "run"))
+    shutil.copytree(run.full_path("."), store.root, ignore=shutil.ignore_patterns("finished"))
+    seen: list[ClipRow] = []
+    curate(videos, store.root, CurateConfig(), in_process.run, seen.append)
+    assert all(r.reused for row in seen if row.status == "ok" for r in row.records)
+    assert (shard_hashes(store), comparable(store)) == (shard_hashes(run), comparable(run))
 
 
 def test_killed_and_started_again_gives_the_same_shards(
@@ -143,7 +156,11 @@ def test_new_thresholds_measure_nothing_again(
     shutil.copytree(run.full_path("."), store.root)
     high = ["filter.min_motion_strength=0.9"]
     planned = refilter(store, high, dry_run=True)
-    assert {(c.before, c.after) for c in planned} == {("4d", "3d"), ("video", "none")}
+    assert {(c.before, c.after, c.clips) for c in planned.counts} == {
+        ("4d", "3d", 1),
+        ("video", "none", 1),
+    }
+    assert {(c.before, c.after) for c in planned.examples} == {("4d", "3d"), ("video", "none")}
     assert shard_hashes(store) == shard_hashes(run), "a dry run changes nothing"
 
     seen: list[ClipRow] = []
@@ -154,7 +171,7 @@ def test_new_thresholds_measure_nothing_again(
     assert verify_shards(store) == []
     curate(videos, store.root, config, in_process.run, seen.append)
     records = [r for row in seen if row.clip_id for r in row.records]
-    assert all(r.reused for r in records), "refilter has left what curate would have made"
+    assert not records, "refilter has left what curate would have made, and listed it"
     assert shard_hashes(store) == refiltered
 
     seen.clear()
@@ -229,5 +246,5 @@ def test_a_run_may_lie_on_any_filesystem(run: ClipStore, videos: list[str], tmp_
     assert verify_shards(store) == []
     assert store.list_names("shards", ".parquet") == ["video-00000.parquet"]
     assert store.exists("report/index.html")
-    assert len(refilter(store, ["filter.min_motion_strength=0.9"], dry_run=False)) == 1
+    assert refilter(store, ["filter.min_motion_strength=0.9"], dry_run=False).num_clips == 1
     assert store.list_names("shards", ".parquet") == []

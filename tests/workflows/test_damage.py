@@ -18,6 +18,7 @@ from camvid.artifacts import (
 )
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
+from camvid.pipeline import CLIP_STAGES
 from camvid.shards import MANIFEST, verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -26,6 +27,7 @@ from tests.workflows.test_cli import camvid
 from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
 from workflows.refilter import refilter
+from workflows.repair import repair_shards
 from workflows.replay import replay_stage
 from workflows.reporting import write_report
 from workflows.run_status import run_status
@@ -129,43 +131,63 @@ def test_a_damaged_clip_is_cut_again(
 
 
 def test_an_altered_verdict_is_not_used(run: ClipStore, whole: ClipStore, video: str) -> None:
-    """No stage reads it: the gathering finds it, and the next run makes it anew."""
+    """No stage reads it: the index is of what was listed, and whoever does read it has it made."""
     name = run.artifact_name(clip_of(run), Verdict)
     text = run.read_bytes(name)
     assert b'"video"' in text
     run.write_bytes(name, text.replace(b'"video"', b'"movie"', 1))
     (row,) = curate([video], run.root, CurateConfig(), in_process.run)
-    assert (row.status, row.cause) == ("failed", "DamagedArtifact")
-    assert "verdict.json" in row.error
-    assert run_status(run).failures == ()
+    assert (row.status, row.kind) == ("ok", "video")
+    run.remove(MANIFEST)  # so that the shards are written again
     curate([video], run.root, CurateConfig(), in_process.run)
     assert_as_before(run, whole)
 
 
-def test_masks_that_only_the_shards_read(run: ClipStore, whole: ClipStore, video: str) -> None:
-    harm(run, ObjectMasks, altered)
+@pytest.mark.parametrize("kind", [ObjectMasks, Frames, Verdict], ids=lambda x: x.__name__)
+def test_what_only_the_shards_read_is_made_anew(
+    kind: type, run: ClipStore, whole: ClipStore, video: str
+) -> None:
+    harm(run, kind, altered)
     run.remove(MANIFEST)
-    (row,) = curate([video], run.root, CurateConfig(), in_process.run)
-    assert (row.status, row.stopped_at) == ("failed", "write_shards")
-    assert verify_shards(run) == []
     curate([video], run.root, CurateConfig(), in_process.run)
     assert_as_before(run, whole)
 
 
+def test_a_clip_that_stays_damaged_is_a_failed_row(
+    run: ClipStore, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that gives back other bytes than were written."""
+    run.remove(MANIFEST)
+    harm(run, ObjectMasks, altered)
+    remove = ClipStore.remove
+    kept = run.artifact_name(clip_of(run), ObjectMasks)
+    monkeypatch.setattr(
+        ClipStore, "remove", lambda store, name: None if name == kept else remove(store, name)
+    )
+    (row,) = curate([video], run.root, CurateConfig(), in_process.run)
+    assert (row.status, row.stopped_at, row.cause) == ("failed", "write_shards", "DamagedArtifact")
+    assert verify_shards(run) == []
+    assert run_status(run).failures == (row.error,)
+    assert run_status(run).failed_by_cause == {"DamagedArtifact": 1}
+
+
+@pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("damage", [cut_off, emptied, of_another_schema], ids=lambda x: x.__name__)
 def test_damaged_books_are_written_anew(
-    damage: Damage, run: ClipStore, whole: ClipStore, video: str
+    damage: Damage, listed: bool, run: ClipStore, whole: ClipStore, video: str
 ) -> None:
-    books = [MANIFEST, INDEX, "ledger/part-00000.parquet", "state.json"]
+    books = [MANIFEST, INDEX, "ledger/part-00000.parquet", "state.json", "run.toml"]
     books += [f"videos/{name}" for name in run.list_names("videos")]
     books += [f"{run.clip_folder(clip_of(run))}/segment.record.json"]
+    books += ["finished/part-00000.parquet"] if listed else []
     for name in books:
         run.write_bytes(name, damage(run.read_bytes(name)))
     curate([video], run.root, CurateConfig(), in_process.run)
     assert_as_before(run, whole)
     status = run_status(run)
     assert status.finished
-    assert len(read_ledger(run)) == 9, "the damaged part is left out"
+    lines = read_ledger(run)
+    assert len(lines) == len(set(lines["stage"].to_pylist())) == 1 + len(CLIP_STAGES)
 
 
 def test_other_commands_say_it_in_a_line(run: ClipStore) -> None:
@@ -197,3 +219,38 @@ def test_refilter_loses_no_row_whose_record_is_lost(run: ClipStore) -> None:
     (row,) = read_index(run)
     assert row.status == "failed"
     assert "the record of split must be readable" in row.error
+
+
+@pytest.mark.parametrize("damage", [altered, cut_off, emptied], ids=lambda x: x.__name__)
+def test_a_damaged_shard_is_repaired_to_the_byte(
+    damage: Damage, run: ClipStore, whole: ClipStore
+) -> None:
+    name = "shards/video-00000.parquet"
+    run.write_bytes(name, damage(run.read_bytes(name)))
+    assert camvid("shards", "verify", run.root).returncode == 4
+    done = camvid("shards", "verify", run.root, "--repair")
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [f"repaired: {name}", "1 shards, 1 clips: all well"],
+    )
+    assert run.read_bytes(name) == whole.read_bytes(name)
+
+
+def test_a_shard_that_cannot_be_repaired_is_left_with_a_line(run: ClipStore) -> None:
+    name = "shards/video-00000.parquet"
+    damaged = altered(run.read_bytes(name))
+    run.write_bytes(name, damaged)
+    whole = run.read_bytes(run.artifact_name(clip_of(run), ObjectMasks))
+    harm(run, ObjectMasks, altered)
+    repaired, failed = repair_shards(run)
+    assert repaired == []
+    assert "object_masks.npz" in failed[0]
+    assert "`camvid curate` makes it anew" in failed[0]
+    run.write_bytes(run.artifact_name(clip_of(run), ObjectMasks), whole)
+    text = run.read_bytes("run.toml").replace(b"weights = [", b'weights = ["another", ')
+    run.write_bytes("run.toml", text)
+    repaired, failed = repair_shards(run)
+    assert repaired == []
+    assert "must give the bytes that the manifest names" in failed[0]
+    assert run.read_bytes(name) == damaged
+    assert not [n for n in run.list_names("shards") if n.startswith(".part")]

@@ -76,6 +76,12 @@ def test_what_a_killed_run_left_is_a_run(store: ClipStore) -> None:
     store.write_bytes("clips/ab/abc/clip.json", b"{}")
     store.write_bytes("videos/abc.json", b"{}")
     claim(store)
+    store.write_bytes(RUN_TOML, b"version = 3\n")  # cut off between two lines
+    with pytest.raises(ConfigError):
+        claim(store)
+    store.write_bytes("ledger/part-00000.parquet", b"")
+    store.write_bytes("state.json", b"{}")
+    claim(store)
 
 
 def test_a_run_toml_of_somebody_else_is_no_run(store: ClipStore) -> None:

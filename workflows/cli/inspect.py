@@ -1,6 +1,6 @@
 """`camvid inspect`: one clip's numbers and reasons."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -8,6 +8,8 @@ from workflows.cli.console import JsonOption, RunArgument, number, print_json, t
 
 if TYPE_CHECKING:
     from camvid.record import ClipRecord
+
+T = TypeVar("T")
 
 
 def command(
@@ -18,26 +20,35 @@ def command(
     """One clip: verdict, reasons, measures, and what each stage did."""
     from camvid.artifacts import Clip, MotionReport, Verdict
     from camvid.columns import to_row
-    from camvid.index import find_record, read_index
+    from camvid.errors import DamagedArtifact
+    from camvid.index import read_record
     from camvid.pipeline import CLIP_STAGES
     from camvid.plain import to_plain
     from camvid.store import ClipStore
 
     store = ClipStore(run)
-    record = find_record(read_index(store), clip)
+    record = read_record(store, clip)
     clip_id = record.clip_id
     done = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
-    source = store.load(clip_id, Clip) if store.has(clip_id, Clip) else None
+    damaged: list[str] = []
+
+    def load(kind: type[T]) -> T | None:
+        try:
+            return store.load(clip_id, kind) if store.has(clip_id, kind) else None
+        except DamagedArtifact as error:
+            damaged.append(str(error))
+            return None
+
+    source, verdict, motion = load(Clip), load(Verdict), load(MotionReport)
     found: dict[str, Any] = {
         "clip": to_row(record),
         "processing": list(source.processing) if source else [],
         "num_lost_frames": source.num_lost if source else 0,
-        "verdict": to_plain(store.load(clip_id, Verdict)) if store.has(clip_id, Verdict) else None,
-        "motion": to_plain(store.load(clip_id, MotionReport))
-        if store.has(clip_id, MotionReport)
-        else None,
+        "verdict": to_plain(verdict) if verdict else None,
+        "motion": to_plain(motion) if motion else None,
         "stages": [to_plain(stage) for stage in done if stage],
         "folder": store.full_path(store.clip_folder(clip_id)),
+        "damaged": damaged,
     }
     if as_json:
         print_json(found)
@@ -77,4 +88,6 @@ def _print_text(record: "ClipRecord", found: dict[str, Any]) -> None:
         print(table(["object", "label", "motion x100", "low", "high", "bound", "tracks"], objects))
     stages = [[s["stage"], s["status"], number(s["seconds"])] for s in found["stages"]]
     print(table(["stage", "status", "seconds"], stages))
+    for line in found["damaged"]:
+        print(f"damaged: {line}")
     print(f"artifacts: {found['folder']}")

@@ -30,7 +30,10 @@ def command(
     if as_json:
         print_json(changes)
         return
-    lines = [[c.clip_id, c.before, c.after, c.source_uri] for c in changes]
-    if lines:
-        print(table(["clip", "was", "is", "source"], lines))
-    print(f"{len(changes)} clips {'would change' if dry_run else 'changed'}")
+    if changes.counts:
+        counts = [[c.before, c.after, c.reason, str(c.clips)] for c in changes.counts]
+        print(table(["was", "is", "first reason", "clips"], counts))
+        print()
+        examples = [[c.clip_id, c.before, c.after, c.source_uri] for c in changes.examples]
+        print(table(["for example", "was", "is", "source"], examples))
+    print(f"{changes.num_clips} clips {'would change' if dry_run else 'changed'}")

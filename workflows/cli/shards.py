@@ -1,5 +1,7 @@
 """`camvid shards`: checks the shards that a run wrote."""
 
+from typing import Annotated
+
 import typer
 
 from workflows.cli.console import JsonOption, RunArgument, print_json
@@ -13,17 +15,33 @@ def shards() -> None:
 
 
 @app.command("verify")
-def verify(run: RunArgument, as_json: JsonOption = False) -> None:
+def verify(
+    run: RunArgument,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Make damaged shards anew from the run's artifacts."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Check every shard: sha256, page checksums, schema, rows, frames."""
     from camvid.shards import read_manifest, verify_shards
     from camvid.store import ClipStore
 
     store = ClipStore(run)
-    faults = verify_shards(store)
+    repaired: list[str] = []
+    failed: list[str] = []
+    if repair:
+        from workflows.repair import repair_shards
+
+        repaired, failed = repair_shards(store)
+    faults = [*verify_shards(store), *failed]
     manifest = read_manifest(store)
     if as_json:
-        print_json({"faults": faults, "num_clips": manifest["num_clips"]})
+        found = {"faults": faults, "repaired": repaired, "num_clips": manifest["num_clips"]}
+        print_json(found)
     else:
+        for name in repaired:
+            print(f"repaired: shards/{name}")
         print("\n".join(faults) if faults else _all_well(manifest))
     raise typer.Exit(4 if faults else 0)
 

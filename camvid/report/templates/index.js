@@ -22,7 +22,7 @@
       row.hidden = !visible;
       count += visible;
     });
-    shown.textContent = `${count} of ${rows.length} clips`;
+    shown.textContent = `${count} of ${rows.length} listed clips`;
     noneShown.hidden = count > 0;
   }
 

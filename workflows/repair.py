@@ -1,0 +1,69 @@
+"""Makes damaged shards anew, byte by byte as they were, from the artifacts of the run."""
+
+import os
+from collections.abc import Callable
+
+from camvid.errors import StoreError
+from camvid.index import read_index
+from camvid.plain import from_plain
+from camvid.shard_columns import shard_row
+from camvid.shard_folder import ShardFolder
+from camvid.shard_row import load_parts
+from camvid.shards import ShardInfo, ShardWriter, faults_of, read_manifest
+from camvid.store import ClipStore
+from stages.write_shards import WriteShardsConfig
+from workflows.rows import StoredRows
+from workflows.run_toml import RunToml, read_run_toml
+
+
+def repair_shards(
+    store: ClipStore, progress: Callable[[str], None] = lambda name: None
+) -> tuple[list[str], list[str]]:
+    """Repairs what `verify_shards` would name; returns the repaired shards, and why others are not.
+
+    A shard is replaced only by the very bytes that the manifest vouches for.
+    """
+    manifest = read_manifest(store)
+    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
+    repaired: list[str] = []
+    unrepaired: list[str] = []
+    for shard in shards:
+        progress(shard.name)
+        if not faults_of(store, shard):
+            continue
+        try:
+            _write_again(store, shard, read_run_toml(store))
+            repaired.append(shard.name)
+        except StoreError as error:
+            unrepaired.append(f"shards/{shard.name}: could not be repaired: {error}")
+    return repaired, unrepaired
+
+
+def _write_again(store: ClipStore, shard: ShardInfo, run: RunToml) -> None:
+    index = read_index(store, columns=["clip_id", "source_uri"]).table
+    rows = StoredRows(store, index)
+    folder = _Exact(store, shard)
+    options = run.section("write_shards", WriteShardsConfig())
+    writer = ShardWriter(store, shard.kind, options, folder, first=shard.number)
+    for clip_id in shard.clip_ids:
+        parts = load_parts(store, rows(clip_id), shard.kind, run.provenance["weights"])
+        writer.add(shard_row(parts))
+    writer.close()
+
+
+class _Exact(ShardFolder):
+    """Takes one shard, and only as it was."""
+
+    def __init__(self, store: ClipStore, shard: ShardInfo) -> None:
+        super().__init__(store)
+        self._shard, self._run = shard, store
+
+    def put(self, local_path: str, name: str, sha256: str) -> None:
+        if (name, sha256) != (self._shard.name, self._shard.sha256):
+            os.unlink(local_path)
+            raise StoreError(
+                "the run's artifacts must give the bytes that the manifest names, but its settings,"
+                " its artifacts or the version of camvid or pyarrow are others by now; remove"
+                " shards/manifest.json and run `camvid curate` again for new shards"
+            )
+        self._run.move_in(local_path, f"shards/{name}")
