@@ -53,17 +53,17 @@ def graph_keys(configs: Sequence[Any], weights: Iterable[Weight]) -> dict[str, s
     keys: dict[str, str] = {}
     before = hashlib.sha256(json.dumps(used).encode()).hexdigest()[:32]
     for name, config in zip((FIRST, *CLIP_STAGES), configs, strict=True):
-        own = stage_key(config)
+        own = stage_key(name, config)
         keys[name] = f"{before}:{own}"
         before = hashlib.sha256(keys[name].encode()).hexdigest()[:32]
     return keys
 
 
-def stage_key(config: Any) -> str:
+def stage_key(name: str, config: Any) -> str:
     """Identity of one stage: its name, version, inputs and configuration, without building it."""
     made: Any = get_type_hints(type(config).build)["return"]
     reads = [kind.__name__ for kind in getattr(made, "reads", ())]
-    return fingerprint(made.name, made.version, config, reads)[:32]
+    return fingerprint(name, made.version, config, reads)[:32]
 
 
 def content_key(fingerprints: Mapping[str, str]) -> str:

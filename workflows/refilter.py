@@ -152,4 +152,4 @@ def _graph(before: dict[str, Any], row: ClipRow, policy: FilterConfig) -> str:
     graph: str = before.get("graph", "")
     if not graph or row.records[-1].stage != DECIDES:
         return graph
-    return f"{graph.partition(':')[0]}:{stage_key(policy)}"
+    return f"{graph.partition(':')[0]}:{stage_key(DECIDES, policy)}"

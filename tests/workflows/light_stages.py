@@ -19,10 +19,12 @@ from camvid.artifacts import (
     DepthMaps,
     Frames,
     MotionReport,
+    MovableMasks,
     ObjectMasks,
     PointTracks,
     Reconstruction,
     ReconstructionQuality,
+    Rigidity,
     Verdict,
 )
 from camvid.stage import Resources
@@ -98,8 +100,13 @@ def made(kind: type, rgb: Any) -> Any:
     """An artifact for a clip in which nothing is known of the camera and nothing moves."""
     num_frames, height, width, _ = rgb.shape
     quality = ReconstructionQuality()
+    object_id = np.zeros(rgb.shape[:3], np.uint16)
     return {
-        ObjectMasks: lambda: ObjectMasks(object_id=np.zeros(rgb.shape[:3], np.uint16), objects=()),
+        MovableMasks: lambda: MovableMasks(object_id=object_id, objects=()),
+        ObjectMasks: lambda: ObjectMasks(object_id=object_id, objects=()),
+        Rigidity: lambda: Rigidity(
+            log_ratio=np.zeros(0), unexplained=np.zeros(0), white_px=np.nan, slow_px=np.zeros(0)
+        ),
         Reconstruction: lambda: Reconstruction.without_trajectory(
             CAMERA, num_frames, quality=quality, reasons=()
         ),
@@ -133,10 +140,12 @@ def made(kind: type, rgb: Any) -> Any:
 
 
 WRITES = {
-    "segment": ObjectMasks,
-    "reconstruct": Reconstruction,
-    "align_depth": DepthMaps,
+    "segment": MovableMasks,
     "track": PointTracks,
+    "reconstruct": Reconstruction,
+    "rate_rigidity": Rigidity,
+    "verify": ObjectMasks,
+    "align_depth": DepthMaps,
     "measure_motion": MotionReport,
     "filter": Verdict,
 }

@@ -1,0 +1,170 @@
+"""What the images say of tracks that no static point explains: do they show motion at all?
+
+A tracker errs where it has no choice. Along an edge every place looks alike, so a track may slide;
+and where two outlines cross, as slats do over what is seen between them, the crossing moves though
+nothing does. Such a track agrees with its neighbours and with no static point. But at some depth
+its patch looks as it should where a static point would be, or it left that place along its edges.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.artifacts import F32, F64, U8
+from camvid.parallel import map_threads
+from camvid.rigidity.sightings import Cameras, Sightings
+
+_BLUR_PX = 1.2  # forgives cameras that are wrong by a pixel, and steps of one
+_STEP_PX = 1.5  # between neighbouring depths, in the image
+_MAX_DEPTHS = 48
+_SPACING_PX = 2.0  # of a patch's samples: as coarse as the blur allows
+_REACH = 3  # samples to either side
+_AHEAD = 1e-3  # of the depth: what comes nearer than that is behind the camera
+_NOISE = 1.0  # grey levels: what two looks at one patch differ by anyway
+_CHUNK = 2048  # patches at once: they stay in the cache
+
+
+class Looks(NamedTuple):
+    """The sightings, as places in the list, at which each of n tracks is looked at."""
+
+    middle: NDArray[np.intp]  # [n]
+    ends: tuple[NDArray[np.intp], NDArray[np.intp]]  # [n] before and after
+
+
+def soft_gray(rgb: U8) -> U8:
+    """[T, H, W] of [T, H, W, 3], blurred a little."""
+
+    def convert(image: U8) -> U8:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.GaussianBlur(gray, (0, 0), _BLUR_PX), np.uint8)
+
+    return np.stack(map_threads(convert, list(rgb)))
+
+
+def mismatch_ratio(
+    gray: U8,
+    sightings: Sightings,
+    cameras: Cameras,
+    looks: Looks,
+    depth_bounds: tuple[F64, F64],
+) -> tuple[F64, F64]:
+    """Of n tracks: how much worse their patches fit the best static place than their own.
+
+    Args:
+        gray: images [T, H, W], as `soft_gray` has them.
+        depth_bounds: least and largest inverse depth [n] in the middle look.
+
+    Returns:
+        The logarithm [n] of the ratio of the patches' mean squared differences, and the share [n]
+        of the step from there that goes across the patch's edges: 0 along an edge, 1 across it.
+    """
+    frame, xy_px = sightings.frame, sightings.xy_px
+    first = _patches_at(gray, frame[looks.middle], xy_px[looks.middle])
+    found = [xy_px[end][:, None] for end in looks.ends]
+    static = _static_places(sightings, cameras, looks, depth_bounds)
+
+    def mismatch(places: list[F64]) -> F64:
+        ends = zip(looks.ends, places, strict=True)
+        one, other = (_mismatch(gray, frame[end], at, first) for end, at in ends)
+        return (one + other) / 2
+
+    own, best = mismatch(found)[:, 0], mismatch(static)
+    likeliest = best.argmin(axis=1)
+    each = np.arange(len(own))
+    best = np.minimum(best[each, likeliest], 255.0**2)
+    steps = [f[:, 0] - s[each, likeliest] for f, s in zip(found, static, strict=True)]
+    ratio = np.log((best + _NOISE**2) / (own + _NOISE**2))
+    return ratio, _across_share(first, np.nan_to_num(np.stack(steps, 1)))
+
+
+def _static_places(
+    sightings: Sightings, cameras: Cameras, looks: Looks, depth_bounds: tuple[F64, F64]
+) -> list[F64]:
+    """Where static points of all depths allowed would be at both ends, [n, D, 2] each.
+
+    A ray seen in the middle look at inverse depth q goes to R ray + q t. NaN is behind the camera.
+    """
+    K, pose = cameras.K, cameras.cam_from_world
+    here = sightings.frame[looks.middle]
+    rays = (sightings.xy_px[looks.middle] - K[here, :2, 2]) / K[here][:, [0, 1], [0, 1]]
+    rays = np.column_stack([rays, np.ones(len(rays))])
+    back = np.linalg.inv(pose[here, :, :3])
+    moved: list[tuple[F64, F64, F64]] = []
+    for end in looks.ends:
+        there = sightings.frame[end]
+        turn = pose[there, :, :3] @ back
+        shift = pose[there, :, 3] - np.einsum("nij,nj->ni", turn, pose[here, :, 3])
+        moved.append((K[there], np.einsum("nij,nj->ni", turn, rays), shift))
+    low, high = depth_bounds
+    spans = [
+        _project(K, ray + high[:, None] * t) - _project(K, ray + low[:, None] * t)
+        for K, ray, t in moved
+    ]
+    num_depths = int(np.clip(np.ceil(max(map(_longest, spans)) / _STEP_PX) + 1, 2, _MAX_DEPTHS))
+    share = np.linspace(0, 1, num_depths)
+    q = (low[:, None] + (high - low)[:, None] * share)[..., None]  # [n, D, 1]
+    return [_project(K[:, None], ray[:, None] + q * t[:, None]) for K, ray, t in moved]
+
+
+def _longest(steps: F64) -> float:
+    length = np.linalg.norm(steps, axis=-1)
+    return float(np.max(length[np.isfinite(length)], initial=0.0))
+
+
+def _project(K: F64, points: F64) -> F64:
+    """xy_px [..., 2] of points [..., 3] in cameras K [..., 3, 3]; NaN behind the camera."""
+    z = np.where(points[..., 2:] > _AHEAD, points[..., 2:], np.nan)
+    return points[..., :2] / z * K[..., [0, 1], [0, 1]] + K[..., :2, 2]
+
+
+def _mismatch(gray: U8, frame: NDArray[np.integer], xy_px: F64, patch: F32) -> F64:
+    """Variance of the difference from patches [n, S] at places [n, D, 2], [n, D].
+
+    A difference in brightness does not count; out of the image nothing matches.
+    """
+    height, width = gray.shape[1:]
+    places = xy_px.reshape(-1, 2)
+    inside = ((places >= 0) & (places < (width, height))).all(axis=1)
+    found = np.full(len(places), np.inf)
+    owner = np.arange(len(places)) // xy_px.shape[1]
+    for t in np.unique(frame):
+        there = np.flatnonzero(inside & (frame[owner] == t))
+        for start in range(0, len(there), _CHUNK):
+            part = there[start : start + _CHUNK]
+            found[part] = (_patches(gray[t], places[part]) - patch[owner[part]]).var(axis=1)
+    return found.reshape(xy_px.shape[:2])
+
+
+def _patches_at(gray: U8, frame: NDArray[np.integer], xy_px: F64) -> F32:
+    """Patches [n, S] about the places [n, 2] in the frames [n]."""
+    patches = np.empty((len(xy_px), (2 * _REACH + 1) ** 2), np.float32)
+    for t in np.unique(frame):
+        patches[frame == t] = _patches(gray[t], xy_px[frame == t])
+    return patches
+
+
+def _patches(image: U8, xy_px: F64) -> F32:
+    """Patches [k, S] about the places [k, 2]; OpenCV counts pixel centres from 0."""
+    across = np.arange(-_REACH, _REACH + 1, dtype=np.float32) * np.float32(_SPACING_PX)
+    corner = xy_px.astype(np.float32) - np.float32(0.5)
+    x = corner[:, :1] + np.tile(across, len(across))
+    y = corner[:, 1:] + np.repeat(across, len(across))
+    sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
+
+
+def _across_share(patch: F32, steps: F64) -> F64:
+    """How far the steps [n, 2, 2] change what is seen in patches [n, S]: 1 across an edge, 0 along.
+
+    d' G d / (d' d g) with the patch's structure tensor G and its larger eigenvalue g.
+    """
+    side = 2 * _REACH + 1
+    square = patch.reshape(-1, side, side).astype(np.float64)
+    slopes = [np.gradient(square, axis=axis).reshape(len(patch), -1) for axis in (2, 1)]
+    g = np.stack(slopes, axis=-1)
+    tensor = np.einsum("nsi,nsj->nij", g, g) + 1e-9 * np.eye(2)
+    changed = np.einsum("nei,nij,nej->n", steps, tensor, steps)
+    most = np.linalg.eigvalsh(tensor)[:, 1] * np.einsum("nei,nei->n", steps, steps)
+    return np.asarray(changed / np.maximum(most, 1e-12), np.float64)
