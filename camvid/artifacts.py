@@ -318,6 +318,7 @@ class Rigidity(Checked):
     """How well one static point explains each track, under the cameras of the clip."""
 
     log_ratio: F64  # [N] log likelihood of a smooth motion over a static point's; NaN: hardly seen
+    image_ratio: F64  # [N] the same of what the images show where a track strays; NaN: not asked
     unexplained: F64  # [N] speed in image sides a second that no depth explains; NaN: hardly seen
     white_px: float  # standard deviation of a sighting along one axis; NaN: no camera
     slow_px: F64  # [K] of the amplitudes of slow cosines along each track
@@ -325,6 +326,7 @@ class Rigidity(Checked):
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}
         self.check("log_ratio", np.float64, ("N",), dims, finite=False)
+        self.check("image_ratio", np.float64, ("N",), dims, finite=False)
         self.check("unexplained", np.float64, ("N",), dims, finite=False)
         self.check("slow_px", np.float64, ("K",), dims, finite=False)
 

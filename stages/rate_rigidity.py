@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.artifacts import Clip, MovableMasks, PointTracks, Reconstruction, Rigidity
+from camvid.artifacts import (
+    Clip,
+    Frames,
+    MovableMasks,
+    PointTracks,
+    Reconstruction,
+    Rigidity,
+)
 from camvid.overlay.masks import without_overlay
 from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.posterior import RigidityOptions
@@ -25,11 +32,17 @@ class RateRigidityConfig:
 
 
 class RateRigidity:
-    """Clip, MovableMasks, PointTracks, Reconstruction -> Rigidity."""
+    """Clip, Frames, MovableMasks, PointTracks, Reconstruction -> Rigidity."""
 
     name: ClassVar[str] = "rate_rigidity"
     version: ClassVar[int] = 1
-    reads: ClassVar[tuple[type, ...]] = (Clip, MovableMasks, PointTracks, Reconstruction)
+    reads: ClassVar[tuple[type, ...]] = (
+        Clip,
+        Frames,
+        MovableMasks,
+        PointTracks,
+        Reconstruction,
+    )
     writes: ClassVar[type] = Rigidity
     weights: tuple[Weight, ...] = ()
 
@@ -39,6 +52,7 @@ class RateRigidity:
     def __call__(
         self,
         clip: Clip,
+        frames: Frames,
         masks: MovableMasks,
         tracks: PointTracks,
         reconstruction: Reconstruction,
@@ -46,4 +60,6 @@ class RateRigidity:
         size_px = clip.width_px, clip.height_px
         owner = owners(tracks, without_overlay(masks).object_id)
         cameras = cameras_of(reconstruction, tracks, owner, size_px)
-        return estimate_rigidity(tracks, owner, cameras, size_px, clip.fps, self.config.options)
+        return estimate_rigidity(
+            tracks, owner, cameras, size_px, clip.fps, self.config.options, frames.rgb
+        )

@@ -76,7 +76,7 @@ def measure_motion(
         options.rigidity,
     )
     priors = options.rigidity.priors(masks.objects)
-    moves = posterior(ratio, tracks.object_id, priors, options.rigidity)
+    moves = posterior(ratio, rigidity, tracks.object_id, priors, options.rigidity)
     gap_s, seconds = options.pair_gap_s, clip.timestamps_s
     pairs = choose_pairs(
         seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s

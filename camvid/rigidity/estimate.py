@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from camvid.artifacts import F32, F64, NAN, U16, Bool, PointTracks, Rigidity
+from camvid.artifacts import F32, F64, NAN, U8, U16, Bool, PointTracks, Rigidity
 from camvid.rigidity.behind import allowed_depths
 from camvid.rigidity.evidence import (
     NUM_COSINES,
@@ -12,6 +12,7 @@ from camvid.rigidity.evidence import (
     log_likelihood,
     refit_noise,
 )
+from camvid.rigidity.image_evidence import image_evidence, soft_gray
 from camvid.rigidity.posterior import RigidityOptions, with_misled
 from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
 from camvid.rigidity.static_points import StaticPoints, fit_static_points
@@ -32,10 +33,12 @@ def estimate_rigidity(
     size_px: tuple[int, int],
     fps: float,
     options: RigidityOptions,
+    rgb: U8 | None = None,
 ) -> Rigidity:
     """What tracks say by themselves, as far as the cameras are known.
 
     Args:
+        rgb: images [T, H, W, 3], which are asked about the tracks that stray; None: they are not.
         owner: object [N] that each track lies on, 0 for what no mask holds.
         cameras: those of a reconstruction, or of a candidate for one.
         size_px: (width, height) of the images.
@@ -45,20 +48,33 @@ def estimate_rigidity(
     if not len(sightings.track):
         unknown = np.full(len(owner), NAN)
         slow_px = np.full(NUM_COSINES, NAN)
-        return Rigidity(log_ratio=unknown, unexplained=unknown, white_px=NAN, slow_px=slow_px)
+        return Rigidity(
+            log_ratio=unknown,
+            image_ratio=unknown,
+            unexplained=unknown,
+            white_px=NAN,
+            slow_px=slow_px,
+        )
     points = fit_static_points(sightings, cameras, 1.0)
     seen = compress(sightings, points)
     known = seen.num >= _MIN_NUMBERS
     motion = _motion_variances(seen, side_px, fps, options)
     unexplained = _unexplained(sightings, points, seen, size_px, fps)
     noise, static = _fit_noise(seen, motion, known & (owner == 0), options)
+    bounds = np.zeros(len(known)), np.zeros(len(known))
     if cameras.extent > 0:
         sure = known & (static > _SURE) & ~points.at_bound
         bounds = allowed_depths(sightings, points, owner, sure, side_px)
         points = fit_static_points(sightings, cameras, 1.0, bounds)
         seen = compress(sightings, points)
+    ratio = np.where(known, _log_ratio(seen, noise, motion), NAN)
+    image_ratio = np.full(len(known), NAN)
+    if rgb is not None:
+        stray = known & (ratio > 0)
+        image_ratio = image_evidence(soft_gray(rgb), sightings, points, cameras, bounds, stray)
     return Rigidity(
-        log_ratio=np.where(known, _log_ratio(seen, noise, motion), NAN),
+        log_ratio=ratio,
+        image_ratio=image_ratio,
         unexplained=np.where(known, unexplained, NAN),
         white_px=noise.white_px,
         slow_px=noise.slow_px,

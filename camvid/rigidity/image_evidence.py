@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, F64, U8
+from camvid.artifacts import F32, F64, NAN, U8, Bool
 from camvid.parallel import map_threads
 from camvid.rigidity.sightings import Cameras, Sightings
+from camvid.rigidity.static_points import StaticPoints
 
 _BLUR_PX = 1.2  # forgives cameras that are wrong by a pixel, and steps of one
-_STEP_PX = 1.5  # between neighbouring depths, in the image
-_MAX_DEPTHS = 48
+_STEP_PX = 0.5  # between neighbouring depths, in the image
+_MAX_DEPTHS = 96
 _SPACING_PX = 2.0  # of a patch's samples: as coarse as the blur allows
 _REACH = 3  # samples to either side
 _AHEAD = 1e-3  # of the depth: what comes nearer than that is behind the camera
@@ -31,6 +32,51 @@ class Looks(NamedTuple):
 
     middle: NDArray[np.intp]  # [n]
     ends: tuple[NDArray[np.intp], NDArray[np.intp]]  # [n] before and after
+
+
+# Log likelihood ratio by the logarithm of the mismatch, of 17,921 stray tracks of 40 generated
+# scenes (seeds 300 to 339): -2.9 below 0, -2.6 at .1, -1.2 at .4, -.3 at .6, .6 at 1.2, 1.5 at 2.2,
+# 2.4 at 3.5, 3.6 above 4; of 2,700 in semi-real ones alike. Where less than a tenth of the step
+# goes across, 1 to 2 less.
+_EVEN, _SLOPE = 0.8, 1.1
+_ALONG, _LEAST_ALONG, _MOST_ALONG = 0.3, -2.0, 0.3
+_MOST = 3.0
+
+
+def image_evidence(
+    gray: U8,
+    sightings: Sightings,
+    points: StaticPoints,
+    cameras: Cameras,
+    depth_bounds: tuple[F64, F64],
+    stray: Bool,
+) -> F64:
+    """Log likelihood ratio [N] of what the images show, moving over static; NaN of others.
+
+    Args:
+        gray: images [T, H, W], as `soft_gray` has them.
+        points: the static points of all tracks, from which the stray ones are furthest at the ends.
+        depth_bounds: least and largest inverse depth [N] in the middle sighting.
+        stray: the tracks [N] to ask about.
+    """
+    ratio = np.full(len(stray), NAN)
+    index = np.flatnonzero(stray)
+    if not len(index):
+        return ratio
+    start, stop = sightings.start[index], sightings.start[index + 1]
+    middle = (start + stop) // 2
+    off_px = np.linalg.norm(points.residual_px, axis=1)
+
+    def furthest(first: NDArray[np.integer], last: NDArray[np.integer]) -> NDArray[np.intp]:
+        spans = zip(first, last, strict=True)
+        return np.array([a + np.argmax(off_px[a:b]) for a, b in spans], np.intp)
+
+    looks = Looks(middle, (furthest(start, middle + 1), furthest(middle, stop)))
+    low, high = (bound[index] for bound in depth_bounds)
+    worse, across = mismatch_ratio(gray, sightings, cameras, looks, (low, high))
+    along = np.clip(np.log(np.maximum(across, 1e-6) / _ALONG), _LEAST_ALONG, _MOST_ALONG)
+    ratio[index] = np.clip(_SLOPE * (worse - _EVEN), -_MOST, _MOST) + along
+    return ratio
 
 
 def soft_gray(rgb: U8) -> U8:
@@ -67,8 +113,10 @@ def mismatch_ratio(
 
     def mismatch(places: list[F64]) -> F64:
         ends = zip(looks.ends, places, strict=True)
-        one, other = (_mismatch(gray, frame[end], at, first) for end, at in ends)
-        return (one + other) / 2
+        each = np.stack([_mismatch(gray, frame[end], at, first) for end, at in ends])
+        seen = np.isfinite(each)
+        total = np.where(seen, each, 0).sum(axis=0)
+        return np.where(seen.any(axis=0), total / np.maximum(seen.sum(axis=0), 1), np.inf)
 
     own, best = mismatch(found)[:, 0], mismatch(static)
     likeliest = best.argmin(axis=1)
@@ -122,7 +170,7 @@ def _project(K: F64, points: F64) -> F64:
 def _mismatch(gray: U8, frame: NDArray[np.integer], xy_px: F64, patch: F32) -> F64:
     """Variance of the difference from patches [n, S] at places [n, D, 2], [n, D].
 
-    A difference in brightness does not count; out of the image nothing matches.
+    A difference in brightness does not count; infinite out of the image.
     """
     height, width = gray.shape[1:]
     places = xy_px.reshape(-1, 2)
@@ -162,8 +210,8 @@ def _across_share(patch: F32, steps: F64) -> F64:
     """
     side = 2 * _REACH + 1
     square = patch.reshape(-1, side, side).astype(np.float64)
-    slopes = [np.gradient(square, axis=axis).reshape(len(patch), -1) for axis in (2, 1)]
-    g = np.stack(slopes, axis=-1)
+    slopes = [np.asarray(np.gradient(square, axis=axis), np.float64) for axis in (2, 1)]
+    g = np.stack(slopes, axis=-1).reshape(len(patch), -1, 2)
     tensor = np.einsum("nsi,nsj->nij", g, g) + 1e-9 * np.eye(2)
     changed = np.einsum("nei,nij,nej->n", steps, tensor, steps)
     most = np.linalg.eigvalsh(tensor)[:, 1] * np.einsum("nei,nei->n", steps, steps)

@@ -4,7 +4,9 @@ A track's evidence is a ratio of likelihoods; the prior goes by what made an obj
 The tracks of an object share an unknown fraction that moves: nearly all of a mover (its mask
 reaches a little onto what is behind it), hardly any of a static thing (tracks slide along edges,
 and hang on to where two outlines cross). Which of the two distributions the fraction comes from
-decides about the object, and the fraction then serves as the prior of each of its tracks.
+decides about the object, and the fraction then serves as the prior of each of its tracks. A static
+thing may also mislead its tracks together, as slats do over what is seen between them: then they
+stray as a mover's do, but not across what the images show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,6 +43,7 @@ class RigidityOptions:
     # Of those off all masks .2 to 3 % do (nine clips); on the outlines of objects more. At .05 the
     # probabilities are calibrated: of tracks above .95, 97 % lie on movers in generated scenes.
     misled: float = 0.05
+    misleading: float = 0.05  # static objects that mislead most of their tracks: 4 of 110
     static_fraction: tuple[float, float] = (0.5, 10.0)  # Beta: of a static object's tracks, moving
     moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
     num_independent: float = 20.0  # an object's tracks err together: they count as at most so many
@@ -71,23 +74,35 @@ def moving_objects(
     """Ids of the objects that are not likelier to stand still."""
     priors = options.priors(masks.objects)
     owner = owners(tracks, masks.object_id)
-    found = posterior(rigidity.log_ratio, owner, priors, options).objects
+    found = posterior(rigidity.log_ratio, rigidity, owner, priors, options).objects
     return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= 0.5)
 
 
 def posterior(
-    ratio: F64, owner: U16, priors: Mapping[int, float], options: RigidityOptions
+    ratio: F64,
+    rigidity: Rigidity,
+    owner: U16,
+    priors: Mapping[int, float],
+    options: RigidityOptions,
 ) -> Posterior:
-    """Log likelihood ratios [N] of tracks (NaN: not known) against the priors of their objects.
+    """What tracks say, against the priors of their objects.
 
     Args:
+        ratio: log likelihood ratios [N] of motion (NaN: not known), as `rigidity` has them or with
+            more that is known.
+        rigidity: what tracks and images say.
         owner: object [N] that each track lies on, 0 for what no mask holds.
         priors: P(moves) of each object that tracks may lie on.
     """
     track_moves, found = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
     for label, prior in priors.items():
         own = np.isfinite(ratio) & (owner == label)
-        moves, track_moves[own] = _object(with_misled(ratio[own], options.misled), prior, options)
+        geometry = with_misled(ratio[own], options.misled)
+        image = rigidity.image_ratio[own]
+        moving = geometry + np.nan_to_num(image)
+        asked = bool(np.isfinite(image).any())  # else nothing tells misled tracks from moving ones
+        stray = with_misled(rigidity.log_ratio[own], options.misled) if asked else None
+        moves, track_moves[own] = _object(moving, stray, prior, options)
         share = float(track_moves[own].mean()) if own.any() else NAN
         found[label] = ObjectRigidity(moves, share, int(own.sum()))
     return Posterior(track_moves, found)
@@ -98,19 +113,37 @@ def with_misled(ratio: F64, misled: float) -> F64:
     return ratio - np.logaddexp(np.log1p(-misled), np.log(misled) + ratio)
 
 
-def _object(ratio: F64, prior: float, options: RigidityOptions) -> tuple[float, F64]:
-    """(P(the object moves), P(moves) of each of its tracks), of ratios that know of the misled."""
-    if not len(ratio):
+def _object(
+    moving: F64, stray: F64 | None, prior: float, options: RigidityOptions
+) -> tuple[float, F64]:
+    """(P(the object moves), P(moves) of each of its tracks).
+
+    Args:
+        moving: log likelihood ratios of tracks that move, by all evidence, over those that do not.
+        stray: the same of tracks that are misled; None: they are not asked for.
+    """
+    if not len(moving):
         return prior, np.zeros(0)
-    log_odds = np.stack([_log_beta(*options.static_fraction), _log_beta(*options.moving_fraction)])
-    log_odds += np.log([[1 - prior], [prior]])
-    track = np.logaddexp(np.log1p(-_FRACTION)[:, None], np.log(_FRACTION)[:, None] + ratio)
-    weight = min(1.0, options.num_independent / len(ratio))
-    joint = log_odds + weight * track.sum(axis=1)
-    joint = np.exp(joint - joint.max())
-    joint /= joint.sum()
-    each = np.exp(np.log(_FRACTION)[:, None] + ratio - track)
-    return float(joint[1].sum()), joint.sum(axis=0) @ each
+    static, moves = _log_beta(*options.static_fraction), _log_beta(*options.moving_fraction)
+    own_way = _mixed(moving)
+    weight = min(1.0, options.num_independent / len(moving))
+    joint = [  # static, moving, misleading
+        np.log1p(-prior) + static + weight * own_way.sum(axis=1),
+        np.log(prior) + moves + weight * own_way.sum(axis=1),
+    ]
+    if stray is not None:
+        joint[0] = joint[0] + np.log1p(-options.misleading)
+        misleading = np.log((1 - prior) * options.misleading)
+        joint.append(misleading + moves + weight * _mixed(stray).sum(axis=1))
+    chance = np.exp(np.stack(joint) - np.max(joint))
+    chance /= chance.sum()
+    each = np.exp(np.log(_FRACTION)[:, None] + moving - own_way)
+    return float(chance[1].sum()), (chance[0] + chance[1]) @ each
+
+
+def _mixed(ratio: F64) -> F64:
+    """Log likelihoods [F, n] of tracks of which a fraction goes its own way."""
+    return np.logaddexp(np.log1p(-_FRACTION)[:, None], np.log(_FRACTION)[:, None] + ratio)
 
 
 def _log_beta(a: float, b: float) -> F64:

@@ -95,7 +95,7 @@ def _posterior(
     owner, groups = with_groups(tracks, owner, rigidity.log_ratio, side_px, taken)
     priors = options.rigidity.priors(scene.objects)
     priors |= dict.fromkeys(groups, options.rigidity.unmasked)
-    moves = posterior(rigidity.log_ratio, owner, priors, options.rigidity)
+    moves = posterior(rigidity.log_ratio, rigidity, owner, priors, options.rigidity)
     still = [label for label in groups if moves.objects[label].moves < _EVEN]
     moves.track_moves[np.isin(owner, still)] = 0.0  # by chance some stray side by side
     return moves

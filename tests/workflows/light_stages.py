@@ -105,7 +105,11 @@ def made(kind: type, rgb: Any) -> Any:
         MovableMasks: lambda: MovableMasks(object_id=object_id, objects=()),
         ObjectMasks: lambda: ObjectMasks(object_id=object_id, objects=()),
         Rigidity: lambda: Rigidity(
-            log_ratio=np.zeros(0), unexplained=np.zeros(0), white_px=np.nan, slow_px=np.zeros(0)
+            log_ratio=np.zeros(0),
+            image_ratio=np.zeros(0),
+            unexplained=np.zeros(0),
+            white_px=np.nan,
+            slow_px=np.zeros(0),
         ),
         Reconstruction: lambda: Reconstruction.without_trajectory(
             CAMERA, num_frames, quality=quality, reasons=()

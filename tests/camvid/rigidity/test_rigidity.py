@@ -93,7 +93,7 @@ def turning() -> F64:
 def rate(world: World, cameras: Cameras) -> Posterior:
     options = RigidityOptions()
     found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, options)
-    return posterior(found.log_ratio, world.owner, options.priors(OBJECTS), options)
+    return posterior(found.log_ratio, found, world.owner, options.priors(OBJECTS), options)
 
 
 def K_of_all() -> F64:
