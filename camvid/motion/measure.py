@@ -87,6 +87,7 @@ def measure_motion(
     evidence = TrackEvidence(
         pairs=pair_series(world, tracks, pairs, seconds, gap_s),
         moves=moves,
+        strays=rigidity.log_ratio > 0,
         unexplained=rigidity.unexplained * gap_s,
         area_shares=area_shares(masks, tracks, pairs, known),
         pair_s=np.diff(seconds[pairs], axis=1)[:, 0],

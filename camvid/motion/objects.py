@@ -8,6 +8,7 @@ import numpy as np
 from camvid.artifacts import (
     F64,
     NAN,
+    Bool,
     MaskedObject,
     ObjectMasks,
     ObjectMotion,
@@ -55,6 +56,7 @@ class TrackEvidence:
 
     pairs: PairSeries
     moves: Posterior  # of tracks, and of the objects that they lie on
+    strays: Bool  # [N] no static point explains it
     unexplained: F64  # [N] motion per pair gap that no depth explains
     area_shares: F64  # [Q, N] of its object that each track speaks for
     pair_s: F64  # [Q] time from the first frame of each pair to its second
@@ -119,15 +121,17 @@ def measure_object(
     """Means over those tracks of the object that do as it does: move, or stand still.
 
     Each track counts for the part of the object that it is nearest to; one that stands still is
-    held to its likeliest depth: wrong depth is no motion. `areas` [T] is the object's share of
-    each frame.
+    held to its likeliest depth: wrong depth is no motion, nor is a track that was misled. `areas`
+    [T] is the object's share of each frame.
     """
     pairs, moving = evidence.pairs, evidence.moves.objects[masked.object_id].moves > _EVEN
     track_moves = evidence.moves.track_moves
     own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
     moves = track_moves[own] > _EVEN
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
-    counted = np.isfinite(length) & (moves == moving)
+    # A stray track of a static thing was misled: it says nothing of the thing.
+    asked = moves if moving else ~moves & ~evidence.strays[own]
+    counted = np.isfinite(length) & asked
     shares = evidence.area_shares[:, own]
 
     def mean(values: F64) -> F64:
@@ -144,7 +148,7 @@ def measure_object(
         object_id=masked.object_id,
         label=masked.label,
         motion_strength=trimmed_mean(series, options.trim_pairs),
-        lower_bound=trimmed_mean(evidence.unexplained[own[moves == moving]], options.trim_tracks),
+        lower_bound=trimmed_mean(evidence.unexplained[own[asked]], options.trim_tracks),
         low=trimmed_mean(mean(low), options.trim_pairs),
         high=trimmed_mean(mean(high), options.trim_pairs),
         num_tracks=int(np.isfinite(length).any(axis=0).sum()),
