@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camvid.artifacts import PointTracks, Rigidity
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
 from camvid.models.options import CheckpointOptions
@@ -92,7 +93,18 @@ def test_the_page_adds_a_backend_that_keeps_the_contract(told: dict[str, str]) -
     config = load_settings(CurateConfig(), told["config"]).align_depth
     stage = config.build()
     frames, masks, reconstruction = posed_frames(3, 24, 32)
-    maps = stage(frames, masks, reconstruction)
+    num_frames = len(frames.rgb)
+    tracks = PointTracks(
+        xy_px=np.zeros((num_frames, 0, 2), np.float32),
+        visible=np.zeros((num_frames, 0), bool),
+        object_id=np.zeros(0, np.uint16),
+        query_frame=np.zeros(0, np.int32),
+    )
+    nothing = np.zeros(0)
+    rigidity = Rigidity(
+        log_ratio=nothing, image_ratio=nothing, unexplained=nothing, white_px=0.1, slow_px=nothing
+    )
+    maps = stage(frames, masks, reconstruction, tracks, rigidity)
     assert (maps.depth[maps.valid] == np.float32(4.0)).all()
     assert maps.valid[0].all()
     estimator: Any = stage._estimator
