@@ -180,7 +180,7 @@ def test_features_of_keyframes_bridge_a_blurred_stretch():
     assert result.quality.solver == "tracks+sift"
     assert result.registered[:15].all()
     assert result.registered[18:].all()
-    assert trajectory_error_m(result, centers) < 0.005
+    assert trajectory_error_m(result, centers) < 0.012  # of a path of 3.3 m
 
 
 def covered(rgb: np.ndarray, share: float) -> np.ndarray:
