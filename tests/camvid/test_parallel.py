@@ -17,6 +17,7 @@ from camvid.parallel import map_threads, num_threads, one_thread_per_call
 from camvid.stage import ClipRow, Resources, run_stage
 from camvid.store import ClipStore
 from camvid.weights import Weight
+from workflows.stage_worker import Setup, Worker
 
 
 def counts() -> set[int]:
@@ -98,20 +99,20 @@ def spied(store: ClipStore, clip: Clip, where: str) -> int:
         if where == "in process":
             row = run_stage(Spy(SpyConfig()), store, row)
         else:
-            row = on_ray(store, row)
+            row = in_worker(store, row)
     assert row.status == "ok", row.error
     return store.load(clip.clip_id, PointTracks).xy_px.shape[1]
 
 
-def on_ray(store: ClipStore, row: ClipRow) -> ClipRow:
-    """In the actor's own class: what a worker runs."""
-    pytest.importorskip("ray")
-    from workflows.on_ray import StageGroup, pack, unpack
+def in_worker(store: ClipStore, row: ClipRow) -> ClipRow:
+    """In the class that the process of the stages runs, on Ray too."""
+    worker = Worker(Setup(split=None, stages=(SpyConfig(),), root=store.root))
+    *_, done = worker.run(row)
+    assert isinstance(done, ClipRow)
+    return done
 
-    return unpack(StageGroup((SpyConfig(),), store.root)(pack(row)))
 
-
-@pytest.mark.parametrize("where", ["in process", "on Ray"])
+@pytest.mark.parametrize("where", ["in process", "in a worker"])
 def test_a_stage_runs_without_threads_of_libraries(where: str, clip: Clip, tmp_path: Path) -> None:
     assert spied(ClipStore(str(tmp_path)), clip, where) == 1
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,16 @@ from workflows.stage_worker import Setup
 
 LIMITS = LimitsConfig(stage_s=60.0, memory_gb=1.0)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_usual() -> Iterator[None]:
+    """Whoever runs the tests in the background may have had them ignored."""
+    usual = {n: signal.SIG_DFL for n in SIGNALS} | {signal.SIGINT: signal.default_int_handler}
+    before = {n: signal.signal(n, handler) for n, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
