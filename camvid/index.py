@@ -19,7 +19,6 @@ from camvid.record import ClipRecord, measures_of
 from camvid.schema import check_version
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.verdict import Policy, decide
 
 INDEX = "index.parquet"
 _ROW_GROUP = 65_536  # rows: one record is read without the others
@@ -50,13 +49,6 @@ def verdict_record(row: ClipRow, clip: Clip, verdict: Verdict) -> ClipRecord:
         measures=measures_of(verdict),
         seconds=_seconds(row),
     )
-
-
-def decide_again(record: ClipRecord, policy: Policy) -> Verdict | None:
-    """A new verdict from the index alone; None for clips that never came to one."""
-    if not record.has_verdict:
-        return None
-    return decide(record.measures, policy, record.camera_reasons, record.motion_reasons)
 
 
 def write_index(store: ClipStore, records: Iterable[ClipRecord]) -> ClipTable:

@@ -67,11 +67,6 @@ class Solution(NamedTuple):
     border_share: float  # of the image's rim that the cameras explain
 
 
-def off_masks(tracks: PointTracks) -> PointTracks:
-    """The tracks that lie on no object."""
-    return tracks_of(tracks, tracks.object_id == 0)
-
-
 def num_alive(tracks: PointTracks) -> float:
     """Tracks seen in the median frame."""
     return float(np.median(tracks.visible.sum(axis=1)))

@@ -180,7 +180,9 @@ def test_features_of_keyframes_bridge_a_blurred_stretch():
     assert result.quality.solver == "tracks+sift"
     assert result.registered[:15].all()
     assert result.registered[18:].all()
-    assert trajectory_error_m(result, centers) < 0.012  # of a path of 3.3 m
+    # Of a path of 3.3 m: .0094, since tracks count as seen in frames that no anchor confirms;
+    # .0015 with min_confirmed_share=0, by which other blurred clips lose their tracks.
+    assert trajectory_error_m(result, centers) < 0.012
 
 
 def covered(rgb: np.ndarray, share: float) -> np.ndarray:
