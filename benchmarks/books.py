@@ -1,6 +1,6 @@
 """Time and peak memory of the commands that read a run's books, at any number of clips.
 
-    python -m benchmarks.books --rows 100000 1000000 --out /tmp/books
+    python -m benchmarks.books --rows 100000 1000000 --out runs/books
 
 The books are made up, as `camvid curate` writes them; of artifacts and videos there are names alone
 (up to 100,000 clips all 16 files of each, beyond that one). Each command is a process of its own,
