@@ -26,7 +26,7 @@ class Verify:
     """Clip, Frames, MovableMasks, PointTracks, Rigidity -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,

@@ -46,7 +46,9 @@ class RigidityOptions:
     misleading: float = 0.05  # static objects that mislead most of their tracks: 4 of 110
     static_fraction: tuple[float, float] = (0.5, 10.0)  # Beta: of a static object's tracks, moving
     moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
-    num_independent: float = 20.0  # an object's tracks err together: they count as at most so many
+    # An object's tracks err together: n of them count as n / (1 + (n - 1) correlation). Over 196
+    # objects of 60 scenes the log loss falls from 39 with 20 of them independent to 31.
+    correlation: float = 0.2
 
     def priors(self, objects: Sequence[MaskedObject]) -> dict[int, float]:
         """P(moves) of objects by id; 0 is what no mask holds."""
@@ -126,7 +128,7 @@ def _object(
         return prior, np.zeros(0)
     static, moves = _log_beta(*options.static_fraction), _log_beta(*options.moving_fraction)
     own_way = _mixed(moving)
-    weight = min(1.0, options.num_independent / len(moving))
+    weight = 1 / (1 + (len(moving) - 1) * options.correlation)
     joint = [  # static, moving, misleading
         np.log1p(-prior) + static + weight * own_way.sum(axis=1),
         np.log(prior) + moves + weight * own_way.sum(axis=1),
