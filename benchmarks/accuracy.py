@@ -178,6 +178,7 @@ def _goals(
     yield "rotation-only, worst RMSE", run.worst_pan_rotation_deg, 0.1, True, " deg"
     yield "motion strength, rank corr.", run.motion_rank_correlation, 0.95, False, ""
     yield "motion strength, median err.", 100 * run.motion_median_error, 15, True, " %"
+    yield "truths in 90 % intervals", 100 * run.interval_coverage, 85, False, " %"
     yield "still against moving, AUC", run.still_moving_auc, 0.995, False, ""
     yield "mask IoU", run.mask_iou, 0.75, False, ""
     yield "depth AbsRel, static", run.depth_abs_rel_static, 0.03, True, ""

@@ -78,6 +78,7 @@ class ClipScores:
     motion_strength: float = NAN
     true_motion_strength: float = NAN
     motion_error: float = NAN  # relative, where something truly moves
+    interval_holds: float = NAN  # 1 or 0: the true strength lies in the 90 % interval, there
     objects: tuple[ObjectScores, ...] = ()
 
     @property
@@ -137,13 +138,18 @@ def _with_scene(scores: ClipScores, scene: SceneTruth, found: ClipResults) -> Cl
     movers = np.isin(object_id, scene.moving_ids)
     strengths = true_motion_strength(scene, found.motion.pair_gap_s)
     strength = float(np.nanmax([0.0, *strengths.values()]))
-    error = abs(found.motion.motion_strength / strength - 1) if strength > 0 else NAN
+    error, holds = NAN, NAN
+    if strength > 0:
+        error = abs(found.motion.motion_strength / strength - 1)
+        low, high = found.motion.interval_low, found.motion.interval_high
+        holds = float(low <= strength <= high) if low == low else NAN
     return replace(
         scores,
         depth=depth_scores(found.depth, true_depth, movers),
         masks=mask_scores(found.masks, found.moving_ids, movers),
         true_motion_strength=strength,
         motion_error=error,
+        interval_holds=holds,
         objects=object_scores(found.masks, found.motion, scene, object_id, strengths),
     )
 

@@ -43,6 +43,7 @@ class Summary:
     depth_delta_static: float = NAN
     depth_abs_rel_movers: float = NAN
     depth_delta_movers: float = NAN
+    depth_ause: float = NAN
     mask_iou: float = NAN
     mask_precision: float = NAN
     mask_recall: float = NAN
@@ -52,6 +53,7 @@ class Summary:
     f_all: float = NAN
     joints_pck: float = NAN
     motion_median_error: float = NAN
+    interval_coverage: float = NAN  # share of true motion strengths in their 90 % interval
     motion_rank_correlation: float = NAN  # Spearman, over the clips where something moves
     still_moving_auc: float = NAN  # of motion strength
     object_auc: float = NAN  # the same over found objects that lie on still and moving ones
@@ -115,6 +117,7 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         depth_delta_static=_mean([c.depth.delta_static for c in clips]),
         depth_abs_rel_movers=_mean([c.depth.abs_rel_movers for c in clips]),
         depth_delta_movers=_mean([c.depth.delta_movers for c in clips]),
+        depth_ause=_mean([c.depth.ause for c in clips]),
         mask_iou=_mean([c.masks.iou for c in clips]),
         mask_precision=_mean([c.masks.precision for c in clips]),
         mask_recall=_mean([c.masks.recall for c in clips]),
@@ -124,6 +127,7 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         f_all=_mean([c.regions.f_all for c in clips]),
         joints_pck=_mean([c.joints.pck for c in clips]),
         motion_median_error=_median([c.motion_error for c in known]),
+        interval_coverage=_mean([c.interval_holds for c in known]),
         motion_rank_correlation=rank_correlation(strength[true > 0], true[true > 0]),
         still_moving_auc=area_under_curve(
             strength[sure & (true == 0)], strength[sure & (true > 0)]

@@ -8,7 +8,7 @@ import pytest
 
 from camvid.artifacts import Clip, DepthMaps, ObjectMasks
 from camvid.errors import ConfigError
-from camvid.evaluation.maps import depth_scores, mask_scores
+from camvid.evaluation.maps import ause, depth_scores, mask_scores
 from camvid.evaluation.summary import area_under_curve, rank_correlation
 from camvid.evaluation.truth import find_truths, match_truth, read_truth, world_from_cam_of_tum
 
@@ -57,6 +57,17 @@ def test_depth_errors_are_sorted_by_confidence() -> None:
     assert lowest.abs_rel_movers == pytest.approx(0.2)
     assert highest.abs_rel == pytest.approx(0)
     assert np.isnan(scores.by_confidence[1].abs_rel)
+
+
+def test_confidence_is_judged_by_how_it_sorts_errors() -> None:
+    error = np.random.default_rng(0).exponential(size=4000).astype(np.float32)
+    order = error.argsort().argsort()
+    sorting = (255 - order * 255 // len(order)).astype(np.uint8)
+    assert ause(sorting, error) == pytest.approx(0, abs=0.01)
+    by_chance = ause(np.full(len(error), 255, np.uint8), error)
+    assert by_chance == pytest.approx(np.pi**2 / 6 - 1, abs=0.03)  # errors are exponential
+    assert ause(255 - sorting, error) > by_chance
+    assert np.isnan(ause(sorting, np.zeros_like(error)))
 
 
 def test_masks_count_what_was_judged_to_move(clip: Clip) -> None:

@@ -50,8 +50,15 @@ RIGHT = ClipScores(
     motion_strength=0.02,
     true_motion_strength=0.018,
     motion_error=1 / 9,
+    interval_holds=1.0,
 )
-WRONG_PATH = replace(RIGHT, name="wrong", ingredients=("orbit",), trajectory=path_error(9.0))
+WRONG_PATH = replace(
+    RIGHT,
+    name="wrong",
+    ingredients=("orbit",),
+    trajectory=path_error(9.0),
+    interval_holds=0.0,
+)
 PAN = replace(
     RIGHT,
     name="pan",
@@ -63,6 +70,7 @@ PAN = replace(
     trajectory=turn_error(0.03),
     motion_strength=0.001,
     true_motion_strength=0.0,
+    interval_holds=np.nan,
 )
 
 
@@ -76,6 +84,7 @@ def test_a_run_is_summed_up_as_a_whole_and_by_ingredient() -> None:
     assert scores.overall.within_1_percent == 0.5
     assert scores.overall.pan_rotation_deg == scores.overall.worst_pan_rotation_deg == 0.03
     assert scores.overall.still_moving_auc == 1.0
+    assert scores.overall.interval_coverage == 0.5
     assert scores.by_ingredient["noise"].num_wrong_paths == 0
     assert scores.by_ingredient["noise"].num_clips == 2
 
