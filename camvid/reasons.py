@@ -186,10 +186,16 @@ class Why(StrEnum):
         remedy=_PINHOLE,
         about=About.LENS,
     )
-
     MAX_CENTER_WANDER_FOCAL_ERROR = _at_most(
         "center_wander_focal_error",
         "relative uncertainty of the focal length for such an image",
+        "%",
+        remedy=_PINHOLE,
+        about=About.LENS,
+    )
+    MAX_CENTER_SHIFT = _at_most(
+        "center_shift",
+        "distance of the lens's axis from the image's middle",
         "%",
         remedy=_PINHOLE,
         about=About.LENS,

@@ -68,7 +68,7 @@ class Split:
     """Video -> clips, one after another."""
 
     name: ClassVar[str] = "split"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, config: SplitConfig) -> None:
         self.config = config

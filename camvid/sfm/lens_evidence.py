@@ -2,10 +2,11 @@
 
 Cameras of a wrong model fit well. A lens that distorts, taken for one that does not, costs a
 quarter of a pixel and shifts the focal length by a sixth, since poses, points and focal length make
-up for most of it. Digital stabilisation moves the image under its principal point, and a rotation
-explains that but for what grows towards the corners. So the accepted adjustment is linearised once
-more with these terms in it: radial distortion, x_d = x (1 + k1 r^2) as in COLMAP's SIMPLE_RADIAL,
-and an offset of the principal point for every frame. Points are eliminated by their Schur
+up for most of it. Digital stabilisation moves the image under its principal point, a crop has put
+it beside the middle for good, and a rotation explains either but for what grows towards the
+corners. So the accepted adjustment is linearised once more with these terms in it: radial
+distortion, x_d = x (1 + k1 r^2) as in COLMAP's SIMPLE_RADIAL, and an offset of the principal point,
+one for every frame or the same for all. Points are eliminated by their Schur
 complement (Triggs et al., Bundle adjustment: a modern synthesis, 2000, section 6). One step of
 Gauss and Newton tells what each term is worth, and how sure that is.
 """
@@ -51,6 +52,7 @@ class LensEvidence(NamedTuple):
     corner_shift: Estimate  # by distortion, of the image's corner, over its radius
     wander_fraction: float  # of the squared error that offsets of the principal point explain
     wander_focal_deviation: float  # that they give the focal length, relative
+    center_shift: tuple[Estimate, Estimate]  # x and y, of the longer side, if it never wanders
 
 
 class _Linearised(NamedTuple):
@@ -87,7 +89,7 @@ class _Reduced(NamedTuple):
 
 class _Step(NamedTuple):
     change: F64  # [C] of the parameters; 0 of those held
-    of_lens: F64  # [C, 2] the columns of focal length and k1 of the inverse normal matrix
+    of_lens: F64  # [C, 2] of the inverse normal matrix: the first two parameters of the lens
     explained: float  # of the squares that were left
 
 
@@ -99,7 +101,8 @@ def find_lens_evidence(
 ) -> LensEvidence:
     """Holds accepted cameras against the same with a lens that distorts, or is not centred."""
     if not len(structure.error_px):
-        return LensEvidence(np.inf, Estimate(0.0, np.inf), Estimate(0.0, np.inf), 0.0, 0.0)
+        nothing = Estimate(0.0, np.inf)
+        return LensEvidence(np.inf, nothing, nothing, 0.0, 0.0, (nothing, nothing))
     size_px = width_px, height_px
     seen = thinned(structure.observations, *size_px, _MAX_OBSERVATIONS)
     problem = _linearise(cameras, seen, structure.xyz_world, size_px)
@@ -119,6 +122,7 @@ def find_lens_evidence(
         Estimate(float(corner * k1), corner * k1_deviation),
         wander_fraction=(wandered.explained - before.explained) / left,
         wander_focal_deviation=deviation_by_wander(offsets, problem.frames, max(size_px)),
+        center_shift=_center_shift(problem, reduced, max(size_px)),
     )
 
 
@@ -218,8 +222,37 @@ def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) 
     )
 
 
+def _center_shift(
+    problem: _Linearised, reduced: _Reduced, long_side_px: int
+) -> tuple[Estimate, Estimate]:
+    """The offset (x, y) of the principal point that suits all frames, over the longer side."""
+    at = problem.focal_at + 1  # of the two new parameters; k1 is held
+    same = np.zeros((len(reduced.gradient), at + 2))
+    same[:at, :at] = np.eye(at)
+    same[at + 1 :: 2, at] = same[at + 2 :: 2, at + 1] = 1
+    believed = problem.variance_px2 / (_WANDER_SPREAD * long_side_px) ** 2
+    shared = _Reduced(
+        same.T @ reduced.normal @ same,
+        np.append(reduced.priors[:at], [believed, believed]),
+        same.T @ reduced.gradient,
+        reduced.squares_px2,
+        reduced.point_by_camera @ same,
+        reduced.point_change,
+    )
+    by_camera = sparse.csr_array(problem.by_camera @ sparse.csr_array(same))
+    problem = problem._replace(by_camera=by_camera, focal_at=at)
+    step = _step(problem, shared, np.ones(at + 2, bool))
+    x, y = (
+        Estimate(float(shift_px) / long_side_px, deviation_px / long_side_px)
+        for shift_px, deviation_px in zip(
+            step.change[at:], _deviations(problem, shared, step), strict=True
+        )
+    )
+    return x, y
+
+
 def _deviations(problem: _Linearised, reduced: _Reduced, step: _Step) -> tuple[float, float]:
-    """Of log focal length and k1: as the covariance has them or, if more, as cells disagree.
+    """Of the first two parameters of the lens: by the covariance or, if more, as cells disagree.
 
     At the minimum the tracks of each cell pull at a parameter, and the pulls cancel. Where the
     errors of cells have nothing in common, their pulls are what its error is made of.
@@ -228,7 +261,7 @@ def _deviations(problem: _Linearised, reduced: _Reduced, step: _Step) -> tuple[f
     left = problem.residual_px + problem.by_camera @ step.change + problem.by_point @ moved
     pull = ((problem.by_camera @ step.of_lens) * left[:, None]).reshape(-1, 4)
     by_cell = np.stack([np.bincount(problem.cell, column) for column in pull.T])
-    focal, k1 = by_cell[:2] + by_cell[2:]  # along x and y
+    first, second = by_cell[:2] + by_cell[2:]  # along x and y
     formal = problem.variance_px2 * step.of_lens[problem.focal_at : problem.focal_at + 2]
-    focal_variance = max(float(formal[0, 0]), float(focal @ focal))
-    return focal_variance**0.5, max(float(formal[1, 1]), float(k1 @ k1)) ** 0.5
+    variance = max(float(formal[0, 0]), float(first @ first))
+    return variance**0.5, max(float(formal[1, 1]), float(second @ second)) ** 0.5

@@ -30,6 +30,7 @@ from camvid.video.deinterlace import Placed, deinterlace
 from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
 from camvid.video.names import is_remote, local_path, writable
+from camvid.video.repeats import Repeats, sample_of, sample_of_rgb
 from camvid.video.timing import FrameClock, Pacer, Timeline, frame_duration
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class _Shown(NamedTuple):
     stretch: int
     num_lost: int
     rgb: LazyRgb
+    sample: U8  # of the image, to know it again by
     processing: tuple[str, ...] = ()
 
 
@@ -80,7 +82,7 @@ def read_frames(
     Damaged parts are left out with a warning; VideoError if nothing can be decoded. Where that
     leaves a hole, where the container's clock jumps or restarts, and where the size changes, a new
     `stretch` begins; times rise all the same. HDR is mapped to SDR, interlaced frames are made
-    whole, and each frame says so.
+    whole, frames that repeat the one before are left out, and a frame says so.
     `max_fps` leaves out frames that follow too closely, evenly, and never doubles one; indices
     count all. With `start_s` above 0 a file is entered at the key frame before it and indices
     count from there. `max_side_px` scales down quickly: for looking, not for keeping.
@@ -90,7 +92,7 @@ def read_frames(
     with local_copy(uri) as local:
         if is_image_source(local):
             series = image_series(local, image_fps, name)
-            shown = _placed(_read_images(series, name, max_side_px), 1 / series.fps)
+            shown = _read_images(series, name, max_side_px)
             frames = _paced(shown, max_fps, 1 / series.fps)
         else:
             frames = _read_file(local, name, start_s, max_side_px, max_fps)
@@ -104,17 +106,19 @@ def read_frames(
 
 
 def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[SourceFrame]:
-    """The frames that the working rate keeps, converted to RGB."""
-    pacer = Pacer(max_fps, frame_s)
-    num_lost, stretch = 0, -1
+    """The frames that the working rate keeps, each image once, converted to RGB."""
+    pacer, repeats = Pacer(max_fps, frame_s), Repeats()
+    num_lost, stretch, notes = 0, -1, ()
     for index, frame in enumerate(shown):
         if frame.stretch != stretch:  # what the hole swallowed belongs to neither side
-            num_lost, stretch = 0, frame.stretch
+            num_lost, stretch, repeats = 0, frame.stretch, Repeats()
         else:
             num_lost += frame.num_lost
-        if pacer.takes(frame.timestamp_s, stretch):
+        if repeats.again(frame.sample):
+            notes = ("repeated frames left out",)
+        elif pacer.takes(frame.timestamp_s, stretch):
             lost, num_lost = num_lost, 0
-            at, done = frame.timestamp_s, frame.processing
+            at, done = frame.timestamp_s, frame.processing + notes
             yield SourceFrame(index, at, frame.rgb(), stretch, lost, done)
 
 
@@ -321,19 +325,13 @@ def _place(
 # --- folders of images ---
 
 
-def _read_images(
-    series: ImageSeries, uri: str, max_side_px: int | None
-) -> Iterator[tuple[float, LazyRgb]]:
+def _read_images(series: ImageSeries, uri: str, max_side_px: int | None) -> Iterator[_Shown]:
+    timeline = Timeline(1 / series.fps)
     for time_s, rgb in read_images(series, uri):
-        yield time_s, partial(_scaled, rgb, max_side_px)
-
-
-def _placed(frames: Iterable[tuple[float, LazyRgb]], frame_s: float) -> Iterator[_Shown]:
-    timeline = Timeline(frame_s)
-    for time_s, rgb in frames:
         on_clock_s = timeline.place(time_s, (0, 0))
         if on_clock_s is not None:
-            yield _Shown(on_clock_s, timeline.stretch, 0, rgb)
+            scaled = partial(_scaled, rgb, max_side_px)
+            yield _Shown(on_clock_s, timeline.stretch, 0, scaled, sample_of_rgb(rgb))
 
 
 # --- how a frame is displayed ---
@@ -349,7 +347,8 @@ def _shown(placed: Iterable[Placed], aspect: float, max_side_px: int | None) -> 
         if frame.frame.color_trc in HDR_NAMES:
             processing += (f"tone-mapped from {HDR_NAMES[frame.frame.color_trc]}",)
         convert = partial(_displayed, rgb, frame.frame, frame.turn, aspect, max_side_px)
-        yield _Shown(frame.timestamp_s, frame.stretch, frame.num_lost, convert, processing)
+        at, sample = frame.timestamp_s, sample_of(frame.frame)
+        yield _Shown(at, frame.stretch, frame.num_lost, convert, sample, processing)
 
 
 def _displayed(

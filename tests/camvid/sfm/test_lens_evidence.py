@@ -119,10 +119,25 @@ def test_an_image_that_was_stabilised_wanders_over_its_principal_point(clip):
     assert abs(found_px / focal_px - 1) < 3 * stabilised.wander_focal_deviation
 
 
+def test_a_crop_that_is_off_the_middle_is_told(clip):
+    focal_px, tracks = clip
+    _, whole = evidence_of(tracks)
+    for shift in whole.center_shift:
+        assert shift.least(SURE) < 0.005
+        assert abs(shift.value) < 4 * shift.deviation
+    _, cropped = evidence_of(with_places(tracks, tracks.xy_px - [80, 45]))
+    x, y = cropped.center_shift
+    assert np.hypot(x.least(SURE), y.least(SURE)) > LIMITS.max_center_shift
+    assert (x.value, y.value) == pytest.approx((-80 / 640, -45 / 640), abs=0.06)
+
+
 def test_an_accepted_focal_length_counts_what_the_lens_may_have_done_to_it():
-    lens = LensEvidence(0.001, Estimate(-0.05, 0.01), Estimate(-0.02, 0.01), 0.1, 0.04)
+    centred = Estimate(0.0, 0.01), Estimate(0.0, 0.01)
+    lens = LensEvidence(0.001, Estimate(-0.05, 0.01), Estimate(-0.02, 0.01), 0.1, 0.04, centred)
     counted = with_lens_uncertainty(ReconstructionQuality(focal_uncertainty=0.001), lens)
     assert counted.focal_uncertainty == pytest.approx(np.hypot(0.03, 0.04), rel=0.01)
-    pinhole = LensEvidence(0.001, Estimate(-0.015, 0.01), Estimate(-0.01, 0.01), 0.0, 0.0)
+    pinhole = lens._replace(
+        focal_shift=Estimate(-0.015, 0.01), wander_fraction=0.0, wander_focal_deviation=0.0
+    )
     counted = with_lens_uncertainty(ReconstructionQuality(focal_uncertainty=0.001), pinhole)
     assert counted.focal_uncertainty == pytest.approx(0.001)

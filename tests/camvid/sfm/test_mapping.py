@@ -32,7 +32,7 @@ from camvid.sfm.starts import StartOptions, best_start
 
 KEYFRAMES = KeyframeOptions(min_keyframes=8)
 SURE_NONE = Estimate(0.0, 0.01)
-PINHOLE = LensEvidence(0.001, SURE_NONE, SURE_NONE, 0.0, 0.0)
+PINHOLE = LensEvidence(0.001, SURE_NONE, SURE_NONE, 0.0, 0.0, (SURE_NONE, SURE_NONE))
 GOOD = Evidence(border_share=1.0, off_flat_image=0.8, lens=PINHOLE)
 
 
@@ -124,6 +124,7 @@ def test_untrusted_cameras_are_refused_by_the_name_of_the_limit(walk):
         "max_distortion_focal_error": blamed(focal_shift=Estimate(0.2, 0.02)),
         "max_center_wander_fraction": blamed(wander_fraction=0.6),
         "max_center_wander_focal_error": blamed(wander_focal_deviation=0.2),
+        "max_center_shift": blamed(center_shift=(Estimate(0.06, 0.01), Estimate(-0.06, 0.01))),
     }.items():
         _, reasons = judge(walk, cameras, structure, none_held_out, spoilt)
         assert name in {r.name for r in reasons}
