@@ -11,9 +11,9 @@ from av.video.frame import VideoFrame
 
 from camvid.artifacts import U8
 
-# Of the median change of the frames before, in the mean over the image. Five clips, doubled in three
-# patterns and coded in four ways (H.264 at CRF 18 to 40, MPEG-4): of 2,160 repeats 98 % come below,
-# the others mostly where a key frame pulses; of 2,280 other frames none, the least at 0.17.
+# Of the median change of the frames before, in the mean over the image. Five clips, repeated in
+# three patterns and coded in four ways (H.264 at CRF 18 to 40, MPEG-4): of 2,160 repeats 98 % come
+# below, the others mostly where a key frame pulses; of 2,280 other frames none, the least at 0.17.
 _MAX_CHANGE = 0.15
 _MIN_USUAL_CHANGE = 1.0  # grey level: where less changes, nothing is told from noise
 _MAX_REPEATS = 3  # in a row: 15 frames a second shown at 60; more is a pause of the camera

@@ -120,7 +120,7 @@ def test_an_image_that_was_stabilised_wanders_over_its_principal_point(clip):
 
 
 def test_a_crop_that_is_off_the_middle_is_told(clip):
-    focal_px, tracks = clip
+    _, tracks = clip
     _, whole = evidence_of(tracks)
     for shift in whole.center_shift:
         assert shift.least(SURE) < 0.005
