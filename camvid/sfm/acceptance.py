@@ -1,5 +1,6 @@
 """Are these cameras to be trusted? "All registered" and "low error" prove nothing on their own."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -147,9 +148,7 @@ def failed_tests(
         Why.MAX_DISTORTION_FOCAL_ERROR: lens.focal_shift.least(_SURE_DEVIATIONS),
         Why.MAX_CENTER_WANDER_FRACTION: lens.wander_fraction,
         Why.MAX_CENTER_WANDER_FOCAL_ERROR: lens.wander_focal_deviation,
-        Why.MAX_CENTER_SHIFT: float(
-            np.hypot(*(shift.least(_SURE_DEVIATIONS) for shift in lens.center_shift))
-        ),
+        Why.MAX_CENTER_SHIFT: math.hypot(*(s.least(_SURE_DEVIATIONS) for s in lens.center_shift)),
     }
     return missed_limits(measured, options)
 

@@ -5,6 +5,7 @@ the frame rate for more than it is.
 """
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -51,7 +52,7 @@ class Repeats:
 
 def sample_of(frame: VideoFrame) -> U8:
     """The first plane of a decoded frame, thinned: brightness, or colours side by side."""
-    plane = frame.planes[0]
+    plane: Any = frame.planes[0]  # a buffer
     deep = frame.format.components[0].bits > 8
     rows = np.frombuffer(plane, np.uint16 if deep else np.uint8).reshape(plane.height, -1)
     thinned = rows[::_ROWS, : plane.width : _COLUMNS]
