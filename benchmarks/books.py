@@ -26,10 +26,10 @@ from camvid.finished import SCHEMA as FINISHED
 from camvid.finished import finished_parts, graph_keys
 from camvid.index import write_index
 from camvid.ledger import SCHEMA as LEDGER
+from camvid.manifest import ShardInfo, write_manifest
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.reasons import Why
-from camvid.shards import ShardInfo, write_manifest
 from camvid.store import FILE_NAMES, ClipStore
 from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use
@@ -120,7 +120,7 @@ def make_finished(store: ClipStore, config: CurateConfig, index: pa.Table) -> No
                 )
             )
     stage = config.write_shards.build()
-    write_manifest(store, shards, stage.content_of(kept, weight_lines(weights)))
+    write_manifest(store, shards, {0: stage.content_of(kept, weight_lines(weights))})
 
 
 def make_files(store: ClipStore, index: pa.Table) -> None:

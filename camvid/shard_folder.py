@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 
 from camvid.errors import StoreError
+from camvid.manifest import MANIFEST_NAMES
 from camvid.parquet import table_from_bytes
 from camvid.store import ClipStore
 
-MANIFEST = "shards/manifest.json"
 # Names our shards while they change and no manifest stands; a run that was killed meanwhile
 # finds there what it had written.
-WRITING = "shards/writing.json"
+WRITING = "shards/_writing.json"
 
 
 class ShardFolder:
@@ -20,14 +20,16 @@ class ShardFolder:
 
     def __init__(self, store: ClipStore, index: str = "index.parquet") -> None:
         self._store = store
-        self._ours = {*_in_json(store, MANIFEST), *_in_json(store, WRITING)}
+        books = (*(f"shards/{name}" for name in MANIFEST_NAMES), WRITING, "shards/writing.json")
+        self._ours = {name for book in books for name in _in_json(store, book)}
         if not self._ours:  # a damaged manifest: the index names the shards too
             self._ours.update(_in_index(store, index))
 
     def begin(self) -> None:
         """From here on shards change: nothing vouches for them, but they stay named."""
         self._book()
-        self._store.remove(MANIFEST)
+        for name in MANIFEST_NAMES:
+            self._store.remove(f"shards/{name}")
 
     def put(self, local_path: str, name: str, sha256: str) -> None:
         """Moves a finished file in; StoreError where that would replace one that is not ours."""

@@ -50,7 +50,7 @@ class AlignDepth:
     """
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     reads: ClassVar[tuple[type, ...]] = (
         Frames,
         ObjectMasks,

@@ -12,20 +12,14 @@ import camvid
 from camvid.arrow import pc
 from camvid.errors import DamagedArtifact, StoreError
 from camvid.finished import content_key
+from camvid.manifest import Location, ShardInfo, read_manifest, shards_of, write_manifest
 from camvid.outcome import INDICATOR, Kind
-from camvid.plain import from_plain, to_plain
+from camvid.plain import to_plain
 from camvid.schema import SCHEMA_VERSION
 from camvid.shard_columns import shard_row
 from camvid.shard_folder import ShardFolder
 from camvid.shard_row import load_parts
-from camvid.shards import (
-    Location,
-    ShardInfo,
-    ShardOptions,
-    ShardWriter,
-    read_manifest,
-    write_manifest,
-)
+from camvid.shards import ShardOptions, ShardWriter
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 
@@ -86,7 +80,7 @@ class WriteShards:
             if self.damaged:
                 left_out = pc.is_in(clips["clip_id"], pa.array(list(self.damaged)))
                 written = clips.filter(pc.invert(left_out))
-            write_manifest(store, shards, self.content_of(written, weights))
+            write_manifest(store, shards, {0: self.content_of(written, weights)})
         folder.finish(shard.name for shard in shards)
         return shards
 
@@ -100,7 +94,7 @@ class WriteShards:
     ) -> list[ShardInfo]:
         shards: list[ShardInfo] = []
         for kind in INDICATOR:
-            writer = ShardWriter(store, kind, self.config, folder)
+            writer = ShardWriter(store, kind, self.config, folder.put)
             ids = clips.filter(pc.equal(clips["kind"], kind))["clip_id"]
             for clip_id in sorted(ids.to_pylist()):
                 try:
@@ -128,8 +122,8 @@ def _unchanged(store: ClipStore, content: str) -> list[ShardInfo] | None:
         manifest = read_manifest(store)
     except StoreError:
         return None  # there is none, or it is damaged: the shards are written again
-    if manifest.get("content") != content:
+    if manifest.get("buckets") != {"0": content}:
         return None
-    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
+    shards = shards_of(manifest)
     whole = all(store.size_bytes(f"shards/{shard.name}") == shard.size_bytes for shard in shards)
     return shards if whole else None

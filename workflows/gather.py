@@ -15,9 +15,9 @@ from camvid.columns import to_row
 from camvid.errors import DamagedArtifact
 from camvid.finished import GATHERED, SCHEMA, damaged_row
 from camvid.index import stopped_record, write_index
+from camvid.manifest import ShardInfo
 from camvid.memory import release_memory
 from camvid.outcome import INDICATOR
-from camvid.shards import ShardInfo
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
