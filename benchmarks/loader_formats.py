@@ -115,7 +115,7 @@ def to_batch(rows: Sequence[Row]) -> Batch:
 
 def write_ours(rows: Sequence[Row], folder: Path) -> None:
     store = ClipStore(str(folder))
-    writer = ShardWriter(store, "4d", ShardOptions(), ShardFolder(store).put)
+    writer = ShardWriter(store, "4d", ShardOptions(), ShardFolder(store, ()).put)
     for row in rows:
         images = [{"bytes": jpeg} for jpeg in row["frames"]]
         writer.add(row | {"frames": images, FRAME_CRC32: checksums(row["frames"])})

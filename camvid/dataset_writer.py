@@ -25,7 +25,7 @@ from camvid.errors import ClipError
 from camvid.manifest import ShardInfo, write_manifest
 from camvid.outcome import INDICATOR
 from camvid.shard_columns import shard_row
-from camvid.shard_folder import ShardFolder
+from camvid.shard_folder import ShardFolder, our_shards
 from camvid.shards import ShardOptions, ShardWriter
 from camvid.store import ClipStore
 
@@ -50,7 +50,7 @@ class DatasetWriter(AbstractContextManager["DatasetWriter"]):
 
     def __init__(self, root: str, options: ShardOptions = _DEFAULT_SIZES) -> None:
         store = ClipStore(root)
-        self._store, self._folder = store, ShardFolder(store)
+        self._store, self._folder = store, ShardFolder(store, our_shards(store))
         self._writers = {
             kind: ShardWriter(store, kind, options, self._folder.put) for kind in INDICATOR
         }

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
@@ -131,16 +132,25 @@ def _find_shards(uri: str) -> ShardIndex:
             version = str(manifest["schema_version"]).encode()
             check_version({b"camvid.schema_version": version}, path)
             lines: list[Mapping[str, Any]] = manifest["shards"]
-            return ShardIndex(uri, [_from_manifest(filesystem, folder, line) for line in lines])
+            sizes = _sizes_in(filesystem, folder)
+            return ShardIndex(uri, [_from_manifest(sizes, folder, line) for line in lines])
     patterns = [base] if base.endswith(".parquet") else [f"{base}/shards/*", f"{base}/*"]
     found = [path for pattern in patterns for path in filesystem.glob(pattern)]
     paths = sorted(str(path) for path in found if str(path).endswith(".parquet"))
     return ShardIndex(uri, [_from_file(filesystem, path) for path in paths])
 
 
-def _from_manifest(filesystem: Any, folder: str, line: Mapping[str, Any]) -> Shard:
+def _sizes_in(filesystem: Any, folder: str) -> dict[str, int]:
+    """Of the files in a folder, by one listing."""
+    found = filesystem.ls(folder, detail=True)
+    return {PurePosixPath(info["name"]).name: int(info["size"] or 0) for info in found}
+
+
+def _from_manifest(sizes: Mapping[str, int], folder: str, line: Mapping[str, Any]) -> Shard:
     path = f"{folder}/{line['name']}"
-    size = int(filesystem.size(path))  # a missing shard is found now, not days into training
+    if line["name"] not in sizes:  # which is found now, not days into training
+        raise FileNotFoundError(path)
+    size = sizes[line["name"]]
     if size != line["size_bytes"]:
         raise StoreError(
             f"{path} must have {line['size_bytes']} bytes by its manifest, got {size}:"

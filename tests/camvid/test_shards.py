@@ -38,8 +38,8 @@ from camvid.shard_row import (
 from camvid.shards import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
-from stages.write_shards import WriteShardsConfig
 from tests.factories import make_clip
+from tests.shard_runs import write_shards
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def write(store: ClipStore, kinds: str = "44334", **sizes: int) -> dict[str, Any
         f"{i:016x}": (ClipRow(clip_id=f"{i:016x}", video_uri="a.mp4"), names[kind])
         for i, kind in enumerate(kinds)
     }
-    return WriteShardsConfig(**sizes).build()(store, rows, ["net 309c Apache-2.0"])
+    return write_shards(store, rows, ["net 309c Apache-2.0"], **sizes)
 
 
 def rows_of(store: ClipStore, name: str) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ def test_shards_open_everywhere(store: ClipStore) -> None:
     values = {"version": 3, "artifact": "Clip", "fingerprint": "f" * 64, "status": "ok"}
     record = StageRecord(clip_id="0" * 16, stage="split", **values)
     row = ClipRow(clip_id="0" * 16, video_uri="a.mp4").after(record)
-    WriteShardsConfig().build()(store, {row.clip_id: (row, "4d")}, ["net 309c Apache-2.0"])
+    write_shards(store, {row.clip_id: (row, "4d")})
     path = store.full_path("shards/4d-00000.parquet")
     stages = [{"stage": "split", "version": 3, "fingerprint": "f" * 16}]
     assert pq.ParquetFile(path).read(use_threads=False)["provenance"][0]["stages"].as_py() == stages
