@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -42,7 +42,7 @@ from workflows.resume import plan_resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
-from workflows.shard_writing import BucketTask, EarlyShards, ShardWriting, run_here
+from workflows.shard_writing import Background, EarlyShards, Here, ShardWriting
 from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,6 @@ class Executor(Protocol):
         root: str,
         attempts: Attempts = ...,
     ) -> Iterable[ClipRow]: ...
-
-
-@runtime_checkable
-class Background(Protocol):
-    """An executor whose machines write shards beside, while its rows are being asked for."""
-
-    def submit(self, task: BucketTask) -> None: ...
 
 
 def curate(
@@ -148,8 +141,8 @@ def curate(
         for row in resume.rows():
             state.count(row)
             on_row(row)
-        submit = execute.submit if isinstance(execute, Background) else run_here
-        early = EarlyShards(writing, resume.finished, map(source_name, todo), submit)
+        background = execute if isinstance(execute, Background) else Here()
+        early = EarlyShards(writing, resume.finished, map(source_name, todo), background)
         made = run(todo, first, early)
         state.check()
         early.join()

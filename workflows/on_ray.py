@@ -81,7 +81,7 @@ class RayExecutor:
                     finished()
                     missing.pop(row.video_uri, None)
                     yield row
-            self._wait()
+            self.wait()
         yield from (lost_video(video) for video in missing.values())
 
     def submit(self, task: BucketTask) -> None:
@@ -91,7 +91,7 @@ class RayExecutor:
         else:
             task()
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
         """For what was submitted; what failed is written, or fails, at the end of the run."""
         for submitted in self._submitted:
             try:

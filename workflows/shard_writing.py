@@ -1,9 +1,9 @@
 """Writes the shards of a run: each bucket once its videos are through, the rest at the end."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -37,12 +37,25 @@ class BucketTask:
         return write_shards.damaged
 
 
-Submit = Callable[[BucketTask], None]
+@runtime_checkable
+class Background(Protocol):
+    """Runs tasks beside the stages; an executor with machines of its own is one."""
+
+    def submit(self, task: BucketTask) -> None: ...
+
+    def wait(self) -> None:
+        """Until all that was submitted has ended, well or not."""
+        ...
 
 
-def run_here(task: BucketTask) -> None:
-    """The plainest `Submit`."""
-    task()
+class Here:
+    """Runs each task at once: the plainest `Background`."""
+
+    def submit(self, task: BucketTask) -> None:
+        task()
+
+    def wait(self) -> None:
+        return
 
 
 class ShardWriting:
@@ -82,13 +95,17 @@ class EarlyShards:
         writing: the run's buckets.
         finished: clips (CLIPS) that need not be looked at again.
         videos: names of the others' videos.
-        submit: runs a task, at once or in the background.
+        background: runs the tasks.
     """
 
     def __init__(
-        self, writing: ShardWriting, finished: pa.Table, videos: Iterable[str], submit: Submit
+        self,
+        writing: ShardWriting,
+        finished: pa.Table,
+        videos: Iterable[str],
+        background: Background,
     ) -> None:
-        self._writing, self._submit = writing, submit
+        self._writing, self._background = writing, background
         self._num_buckets = writing.shards.num_buckets
         self._finished = finished.select(CLIPS)
         self._bucket_of_finished = buckets_of(self._finished["source_uri"], self._num_buckets)
@@ -110,7 +127,8 @@ class EarlyShards:
                 self._write(number)
 
     def join(self) -> None:
-        """Takes note of what was written; the tasks must have ended."""
+        """Waits for the tasks and takes note of what they wrote."""
+        self._background.wait()
         for number in self._submitted:
             self._writing.shards.written(number)
         self._submitted.clear()
@@ -128,7 +146,7 @@ class EarlyShards:
         clips = kept(pa.concat_tables([before, *self._rows.pop(number)]))
         bucket = self._writing.shards.unless_written(number, clips)
         if bucket:
-            self._submit(self._writing.task(bucket))
+            self._background.submit(self._writing.task(bucket))
             self._submitted.append(number)
 
 

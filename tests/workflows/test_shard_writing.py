@@ -58,6 +58,10 @@ class Shuffled:
         else:
             task()
 
+    def wait(self) -> None:
+        while self.tasks:
+            self.tasks.pop()()
+
     def __call__(
         self, videos: Sequence[str], *given: Any, attempts: Attempts = ANY_RUN
     ) -> Iterator[ClipRow]:
@@ -69,8 +73,6 @@ class Shuffled:
             if number == self.stop_after:
                 raise KeyboardInterrupt
             yield row
-        for task in reversed(self.tasks):
-            task()
 
 
 def test_buckets_are_few_even_and_stay() -> None:
