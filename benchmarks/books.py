@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,18 @@ from camvid.finished import SCHEMA as FINISHED
 from camvid.finished import finished_parts, graph_keys
 from camvid.index import write_index
 from camvid.ledger import SCHEMA as LEDGER
+from camvid.manifest import Described, ShardInfo, write_description
+from camvid.outcome import INDICATOR
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.reasons import Why
-from camvid.shards import ShardInfo, write_manifest
+from camvid.shard_buckets import Bucket, shard_name
 from camvid.store import FILE_NAMES, ClipStore
 from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use
 from workflows.provenance import weight_lines
 from workflows.run_toml import write_run_toml
+from workflows.shard_writing import ShardWriting, kept
 
 COMMANDS: dict[str, list[str]] = {
     "status": ["status"],
@@ -47,7 +50,6 @@ COMMANDS: dict[str, list[str]] = {
 SHARES = {"4d": 0.5, "3d": 0.15, "video": 0.25, "none": 0.1}
 LEDGER_PART = 100_000  # lines of a part that was merged
 MAX_WITH_ALL_FILES = 100_000  # clips
-SHARD_ROWS = 4000
 _RUN = """
 import re, resource, sys
 from pathlib import Path
@@ -66,9 +68,10 @@ def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
     """A finished run's books of so many clips, two clips a video."""
     store = ClipStore(root)
     config = CurateConfig()
-    provenance = {"camvid": "0", "weights": [], "videos": ["made up"]}
-    write_run_toml(store, config, provenance)
     index = index_table(rows, f"{root}-videos")
+    videos = index["source_uri"].unique().to_pylist()
+    provenance = {"camvid": "0", "weights": [], "videos": videos}
+    write_run_toml(store, config, provenance)
     write_index(store, ClipTable(index))
     make_finished(store, config, index)
     make_files(store, index)
@@ -100,27 +103,30 @@ def make_finished(store: ClipStore, config: CurateConfig, index: pa.Table) -> No
     for name, column in known.items():
         listed = listed.append_column(name, pa.array(column) if name != "content" else column)
     finished_parts(store).append(listed.cast(FINISHED))
-    kept = listed.filter(pc.not_equal(listed["kind"], "none"))
-    shards: list[ShardInfo] = []
-    for kind in ("4d", "3d", "video"):
-        ids = sorted(kept.filter(pc.equal(kept["kind"], kind))["clip_id"].to_pylist())
-        for n, start in enumerate(range(0, len(ids), SHARD_ROWS)):
-            some = tuple(ids[start : start + SHARD_ROWS])
-            name = f"{kind}-{n:05d}.parquet"
-            store.write_bytes(f"shards/{name}", b"")
-            shards.append(
-                ShardInfo(
-                    name=name,
-                    kind=kind,
-                    num_rows=len(some),
-                    size_bytes=0,
-                    sha256="",
-                    clip_ids=some,
-                    row_group_sizes=(len(some),),
-                )
-            )
-    stage = config.write_shards.build()
-    write_manifest(store, shards, stage.content_of(kept, weight_lines(weights)))
+    provenance = {"weights": weight_lines(weights), "videos": index["source_uri"].to_pylist()}
+    shards = ShardWriting(store, config.write_shards, provenance).shards
+    for bucket in shards.outdated(kept(listed)):
+        described = Described(bucket.content, tuple(_shards_of(store, bucket)))
+        write_description(store, bucket.number, described)
+        shards.written(bucket.number)
+    shards.finish()
+
+
+def _shards_of(store: ClipStore, bucket: Bucket) -> Iterator[ShardInfo]:
+    """One of each kind, without content."""
+    for kind in INDICATOR:
+        ids = bucket.clips.filter(pc.equal(bucket.clips["kind"], kind))["clip_id"].to_pylist()
+        name = shard_name(kind, bucket.number, 0)
+        store.write_bytes(f"shards/{name}", b"")
+        yield ShardInfo(
+            name=name,
+            kind=kind,
+            num_rows=len(ids),
+            size_bytes=0,
+            sha256="",
+            clip_ids=tuple(ids),
+            row_group_sizes=(len(ids),),
+        )
 
 
 def make_files(store: ClipStore, index: pa.Table) -> None:

@@ -17,9 +17,11 @@ from camvid.genxd.data_loader import Batch, ClipLoader, collate
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import make_sample
+from camvid.manifest import write_manifest
 from camvid.shard_columns import FRAME_CRC32
+from camvid.shard_folder import ShardFolder
 from camvid.shard_row import checksums
-from camvid.shards import ShardOptions, ShardWriter, write_manifest
+from camvid.shards import ShardOptions, ShardWriter
 from camvid.store import ClipStore
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 72, 360, 640  # of a clip: 3 s, about 6 MB
@@ -113,11 +115,12 @@ def to_batch(rows: Sequence[Row]) -> Batch:
 
 def write_ours(rows: Sequence[Row], folder: Path) -> None:
     store = ClipStore(str(folder))
-    writer = ShardWriter(store, "4d", ShardOptions())
+    writer = ShardWriter(store, "4d", ShardOptions(), ShardFolder(store, ()).put)
     for row in rows:
-        writer.add(row | {FRAME_CRC32: checksums(row["frames"])})
+        images = [{"bytes": jpeg} for jpeg in row["frames"]]
+        writer.add(row | {"frames": images, FRAME_CRC32: checksums(row["frames"])})
     writer.close()
-    write_manifest(store, writer.shards, "")
+    write_manifest(store, writer.shards)
 
 
 def read_ours(folder: Path, workers: int) -> Iterable[Batch]:

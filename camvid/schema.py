@@ -13,7 +13,8 @@ from camvid.shard_columns import ONLY_IN_SHARDS, SHARD_COLUMNS
 # 1.3: a camera that travels may zoom as well
 # 1.4: provenance says what decoding did to the frames, and how many it lost
 # 1.5: reasons; the origin of each object; what was not measured is null, not NaN
-SCHEMA_VERSION = "1.5"
+# 2.0: frames and masks are structs of bytes and path; depth is coded by its logarithm
+SCHEMA_VERSION = "2.0"
 
 CONVENTIONS = {
     "pixels": "the centre of the top-left pixel is (0.5, 0.5)",
@@ -25,11 +26,7 @@ CONVENTIONS = {
 
 
 def _huggingface_features() -> dict[str, Any]:
-    """So that the Hugging Face viewer shows the frames as images.
-
-    `datasets.load_dataset("parquet", ...)` gives them as bytes, and as images where it is handed
-    these: `features=Features.from_dict(...)`.
-    """
+    """So that `datasets.load_dataset` and Hugging Face's viewer have frames and masks as images."""
     images = {known.name for known in ONLY_IN_SHARDS if known.image}
     image = {"feature": {"_type": "Image"}, "_type": "List"}
     return {c.name: image if c.name in images else _feature(c.arrow) for c in SHARD_COLUMNS}

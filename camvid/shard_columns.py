@@ -3,6 +3,7 @@
 The scalar ones are those of `camvid.record` that are marked so; the others stand here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 import camvid
+from camvid.codecs import DEPTH_STEP
 from camvid.columns import Column, columns_of, values_of
 from camvid.outcome import INDICATOR
 from camvid.plain import to_plain
@@ -36,6 +38,10 @@ def _struct(columns: tuple[Column, ...]) -> pa.DataType:
 def _narrow(kind: pa.DataType) -> pa.DataType:
     """Shards hold counts in 32 bits, where the index has 64."""
     return pa.int32() if kind == pa.int64() else kind
+
+
+def _images(encoded: Sequence[bytes]) -> list[dict[str, bytes]]:
+    return [{"bytes": image} for image in encoded]
 
 
 def _camera_matrix(parts: ClipParts) -> dict[str, float] | None:
@@ -82,6 +88,10 @@ def _tracks(parts: ClipParts) -> dict[str, Any]:
 
 
 TEXT, F64, I32 = pa.string(), pa.float64(), pa.int32()
+# As `datasets` has its Image, whatever the encoding; `path` is null, but without it no reader of
+# theirs takes the column for images.
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", TEXT)])
+_BYTES_OF_IMAGES = "list.element.bytes"
 _STAGE = pa.struct([("stage", TEXT), ("version", I32), ("fingerprint", TEXT)])
 _PROVENANCE = pa.struct(
     [
@@ -138,12 +148,12 @@ ONLY_IN_SHARDS = (
     ),
     ShardColumn(
         "frames",
-        pa.list_(pa.binary()),
-        "JPEG of each frame",
-        lambda p: p.jpegs,
+        pa.list_(_IMAGE),
+        "JPEG of each frame; `bytes` has it, `path` is null",
+        lambda p: _images(p.jpegs),
         per_frame="each",
         image=True,
-        blobs=("list.element",),
+        blobs=(_BYTES_OF_IMAGES,),
     ),
     ShardColumn(
         FRAME_CRC32,
@@ -216,7 +226,7 @@ ONLY_IN_SHARDS = (
         "the measures by which cameras and depth are judged, and the pose solver",
         _quality,
     ),
-    ShardColumn("caption", TEXT, "a description; camvid writes none", lambda p: None),
+    ShardColumn("caption", TEXT, "a description, where there is one", lambda p: p.caption),
     ShardColumn(
         "provenance",
         _PROVENANCE,
@@ -227,28 +237,29 @@ ONLY_IN_SHARDS = (
     ),
     ShardColumn(
         "masks",
-        pa.list_(pa.binary()),
-        "PNG of object ids of each frame, 0 = background",
-        lambda p: p.mask_pngs,
+        pa.list_(_IMAGE),
+        "PNG of object ids of each frame, 0 = background; as frames",
+        lambda p: _images(p.mask_pngs),
         per_frame="each",
         evidence=True,
         image=True,
-        blobs=("list.element",),
+        blobs=(_BYTES_OF_IMAGES,),
     ),
     ShardColumn(
         "depth",
         pa.list_(pa.binary()),
-        "z in the camera frame; PNG code c is inverse depth"
-        " c / 65535 * depth_max_inverse[frame], code 0 is invalid; null where there is none",
+        "z in the camera frame as 16-bit PNG: code c above 0 is depth_farthest[frame] *"
+        f" exp({DEPTH_STEP} * (1 - c)), within {DEPTH_STEP / 2:.2%}; code 0 is not known; null"
+        " where the clip has no depth",
         lambda p: p.depth[0] if p.depth else None,
         per_frame="each or none",
         evidence=True,
         blobs=("list.element",),
     ),
     ShardColumn(
-        "depth_max_inverse",
+        "depth_farthest",
         pa.list_(F64),
-        "inverse depth of code 65535, of each frame",
+        "z of code 1, of each frame",
         lambda p: p.depth[1] if p.depth else None,
         per_frame="each or none",
         evidence=True,
@@ -260,7 +271,7 @@ ONLY_IN_SHARDS = (
         " of the same leading shape, object_id and query_frame one per track",
         _tracks,
         evidence=True,
-        blobs=("xy_px", "visible"),
+        blobs=("xy_px",),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Which files in `shards/` may be replaced: those that an earlier manifest names, no others."""
+"""Which files in `shards/` may be replaced: those that a list of ours names, no others."""
 
 import hashlib
 import json
@@ -6,28 +6,30 @@ import os
 from collections.abc import Iterable
 
 from camvid.errors import StoreError
+from camvid.manifest import MANIFEST_NAMES, described_buckets, description_name
 from camvid.parquet import table_from_bytes
 from camvid.store import ClipStore
 
-MANIFEST = "shards/manifest.json"
 # Names our shards while they change and no manifest stands; a run that was killed meanwhile
 # finds there what it had written.
-WRITING = "shards/writing.json"
+WRITING = "shards/_writing.json"
+_WRITING_BEFORE = "shards/writing.json"  # its name up to schema 1.5
+_LISTS = (*(f"shards/{name}" for name in MANIFEST_NAMES), WRITING, _WRITING_BEFORE)
 
 
 class ShardFolder:
-    """Puts shards in place and takes those of earlier runs away."""
+    """Puts shards in place and takes earlier ones away."""
 
-    def __init__(self, store: ClipStore, index: str = "index.parquet") -> None:
-        self._store = store
-        self._ours = {*_in_json(store, MANIFEST), *_in_json(store, WRITING)}
-        if not self._ours:  # a damaged manifest: the index names the shards too
-            self._ours.update(_in_index(store, index))
+    def __init__(self, store: ClipStore, ours: Iterable[str], book: str = WRITING) -> None:
+        """`ours` may be replaced, and what the file `book` names: there goes what is put in."""
+        self._store, self._book_name = store, book
+        self._ours = {*ours, *_in_json(store, book)}
 
     def begin(self) -> None:
         """From here on shards change: nothing vouches for them, but they stay named."""
         self._book()
-        self._store.remove(MANIFEST)
+        for name in MANIFEST_NAMES:
+            self._store.remove(f"shards/{name}")
 
     def put(self, local_path: str, name: str, sha256: str) -> None:
         """Moves a finished file in; StoreError where that would replace one that is not ours."""
@@ -42,19 +44,32 @@ class ShardFolder:
         self._book()
         self._store.move_in(local_path, path)
 
-    def finish(self, keep: Iterable[str]) -> None:
-        """Removes our shards but for those to `keep`, once a manifest names these."""
+    def remove_others(self, keep: Iterable[str]) -> None:
+        """Removes our shards but for those to `keep`, once these are named elsewhere."""
         for name in sorted(self._ours - set(keep)):
             self._store.remove(f"shards/{name}")
-        self._store.remove(WRITING)
+
+    def finish(self, keep: Iterable[str]) -> None:
+        """The same as the last thing, when a manifest stands."""
+        self.remove_others(keep)
+        for name in (WRITING, _WRITING_BEFORE):
+            self._store.remove(name)
 
     def _book(self) -> None:
         text = json.dumps({"shards": [{"name": name} for name in sorted(self._ours)]}, indent=1)
-        self._store.write_bytes(WRITING, text.encode())
+        self._store.write_bytes(self._book_name, text.encode())
 
     def _sha256(self, path: str) -> str:
         with self._store.open_local(path) as local, open(local, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def our_shards(store: ClipStore, index: str = "index.parquet") -> set[str]:
+    """Names of the shards that this and earlier commands wrote, where they may still lie."""
+    buckets = map(description_name, described_buckets(store))
+    ours = {name for path in (*_LISTS, *buckets) for name in _in_json(store, path)}
+    # Where a manifest is damaged, the index names the shards, too.
+    return ours or set(_in_index(store, index))
 
 
 def _in_json(store: ClipStore, name: str) -> set[str]:

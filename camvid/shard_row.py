@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from camvid.artifacts import (
+    F32,
     F64,
     Bool,
     Clip,
@@ -20,7 +21,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.codecs import stored_depth, stored_masks
+from camvid.codecs import decode_depth, decode_inverse_depth, stored_depth, stored_masks
 from camvid.geometry import camera_centers, transform_points
 from camvid.outcome import Kind
 from camvid.stage import ClipRow
@@ -41,11 +42,12 @@ class ClipParts:
     jpegs: list[bytes]  # [T]
     mask_pngs: list[bytes]  # [T]
     objects: tuple[MaskedObject, ...]
-    depth: tuple[list[bytes], F64] | None  # PNGs [T], and the inverse depth [T] of code 65535
+    depth: tuple[list[bytes], F64] | None  # PNGs [T], and the depth [T] of code 1
     reconstruction: Reconstruction
     tracks: PointTracks
     motion: MotionReport
     verdict: Verdict
+    caption: str | None = None
 
 
 def load_parts(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> ClipParts:
@@ -98,6 +100,20 @@ def cameras_from_row(row: Mapping[str, Any]) -> tuple[F64, Bool]:
         if flat is not None:
             cam_from_world[index] = np.reshape(flat, (3, 4))
     return cam_from_world, np.asarray(np.isfinite(cam_from_world).all(axis=(1, 2)))
+
+
+def image_bytes(images: Iterable[Any]) -> list[bytes]:
+    """The encoded images of a row's `frames` or `masks`; up to schema 1.5 they are bytes alone."""
+    return [image["bytes"] if isinstance(image, Mapping) else image for image in images]
+
+
+def depth_from_row(row: Mapping[str, Any]) -> tuple[F32, Bool] | None:
+    """Depth [T, H, W] (0 where not valid) and valid of a shard row; None where it has none."""
+    if not row["depth"]:
+        return None
+    if "depth_farthest" in row:
+        return decode_depth(row["depth"], np.array(row["depth_farthest"]))
+    return decode_inverse_depth(row["depth"], np.array(row["depth_max_inverse"]))  # up to 1.5
 
 
 def scene_scale(reconstruction: Reconstruction) -> float | None:

@@ -1,8 +1,7 @@
 """Shards: Parquet files of clips. Written whole or not at all, named in a manifest with sha256."""
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,61 +10,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from camvid.errors import ConfigError, StoreError
-from camvid.outcome import INDICATOR, Kind
-from camvid.plain import from_plain, to_plain
-from camvid.schema import SCHEMA_VERSION, check_version, length_faults, shard_schema
+from camvid.errors import StoreError
+from camvid.manifest import ShardInfo, read_manifest, shards_of
+from camvid.outcome import Kind
+from camvid.schema import check_version, length_faults, shard_schema
 from camvid.settings import setting
 from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
-from camvid.shard_folder import MANIFEST, ShardFolder
-from camvid.shard_row import checksums
+from camvid.shard_row import checksums, image_bytes
 from camvid.store import ClipStore
+
+Put = Callable[[str, str, str], None]  # of a finished file: its path, the shard's name, its sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardOptions:
-    """Sizes: row groups small enough to shuffle by, shards large enough to list."""
+    """Sizes: row groups small enough to shuffle by, shards large enough to list.
+
+    A clip that is larger than a row group or a shard may be has one of its own.
+    """
 
     max_row_group_clips: int = 8
     max_row_group_bytes: int = setting(
         8_000_000, "bytes", "Largest row group; training shuffles these."
     )
     max_shard_bytes: int = setting(500_000_000, "bytes", "Largest shard, a Parquet file.")
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a clip lies: the shard's file name, the row group in it, the row in that."""
-
-    shard: str
-    row_group: int
-    row: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardInfo:
-    """A shard's line in the manifest."""
-
-    name: str
-    kind: Kind
-    num_rows: int
-    size_bytes: int
-    sha256: str
-    clip_ids: tuple[str, ...]
-    row_group_sizes: tuple[int, ...]  # rows of each row group, in order
-
-    @property
-    def number(self) -> int:
-        """Its number among the shards of its kind, as its name has it."""
-        return int(self.name.removesuffix(".parquet").rpartition("-")[2])
-
-    def locations(self) -> dict[str, Location]:
-        """Where each clip of the shard lies."""
-        places = [(g, r) for g, size in enumerate(self.row_group_sizes) for r in range(size)]
-        return {
-            clip_id: Location(self.name, group, row)
-            for clip_id, (group, row) in zip(self.clip_ids, places, strict=True)
-        }
 
 
 class ShardWriter:
@@ -76,14 +44,15 @@ class ShardWriter:
         store: ClipStore,
         kind: Kind,
         options: ShardOptions,
-        folder: ShardFolder | None = None,
-        first: int = 0,  # number of the first one
+        put: Put,
+        name_of: Callable[[int], str] | None = None,
     ) -> None:
-        self._store, self._options, self._first = store, options, first
+        """`put` moves a finished file in; `name_of` names the shards, from number 0 on."""
+        self._store, self._options, self._put = store, options, put
         self._kind: Kind = kind
-        self._folder = folder or ShardFolder(store)
+        self._name_of = name_of or (lambda number: f"{kind}-{number:05d}.parquet")
         self._schema = shard_schema()
-        self._group: list[dict[str, Any]] = []
+        self._group: list[pa.Table] = []
         self._group_bytes = self._shard_bytes = 0
         self._group_sizes: list[int] = []
         self._clip_ids: list[str] = []
@@ -91,15 +60,18 @@ class ShardWriter:
         self.shards: list[ShardInfo] = []
 
     def add(self, row: dict[str, Any]) -> None:
-        size = sum(len(jpeg) for jpeg in row["frames"])
+        """Takes a row as `shard_row` gives it."""
+        clip = pa.Table.from_pylist([row], schema=self._schema)
+        size = clip.nbytes  # all its columns; blobs, which do not compress, are nearly all of it
         full = self._group_bytes + size > self._options.max_row_group_bytes
         if self._group and (full or len(self._group) >= self._options.max_row_group_clips):
             self._end_group()
         if self._shard_bytes + size > self._options.max_shard_bytes:
             self._end_shard()
-        self._group.append(row)
+        self._group.append(clip)
         self._group_bytes += size
         self._shard_bytes += size
+        self._clip_ids.append(row["clip_id"])
 
     def close(self) -> None:
         """Finishes the last shard."""
@@ -109,10 +81,9 @@ class ShardWriter:
         if not self._group:
             return
         if self._file is None:
-            path = self._store.part_path(f"shards/{self._name()}")
+            path = self._store.part_path(f"shards/{self._name_of(len(self.shards))}")
             self._file = (path, _open_writer(path, self._schema))
-        self._file[1].write_table(pa.Table.from_pylist(self._group, schema=self._schema))
-        self._clip_ids += [row["clip_id"] for row in self._group]
+        self._file[1].write_table(pa.concat_tables(self._group).combine_chunks())
         self._group_sizes.append(len(self._group))
         self._group, self._group_bytes = [], 0
 
@@ -125,8 +96,8 @@ class ShardWriter:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-        name = self._name()
-        self._folder.put(path, name, digest)
+        name = self._name_of(len(self.shards))
+        self._put(path, name, digest)
         self.shards.append(
             ShardInfo(
                 name=name,
@@ -140,9 +111,6 @@ class ShardWriter:
         )
         self._file, self._clip_ids, self._group_sizes = None, [], []
         self._shard_bytes = 0
-
-    def _name(self) -> str:
-        return f"{self._kind}-{self._first + len(self.shards):05d}.parquet"
 
 
 def _open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
@@ -164,40 +132,11 @@ def _leaf_paths(schema: pa.Schema) -> list[str]:
     return [parquet.column(i).path for i in range(len(parquet.names))]
 
 
-def write_manifest(store: ClipStore, shards: Sequence[ShardInfo], content: str) -> None:
-    """Writes the manifest; `content` identifies what the shards were made from."""
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "content": content,
-        "num_clips": sum(s.num_rows for s in shards),
-        "counts": {kind: sum(s.num_rows for s in shards if s.kind == kind) for kind in INDICATOR},
-        "shards": to_plain(list(shards)),
-    }
-    store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
-
-
-def read_manifest(store: ClipStore) -> dict[str, Any]:
-    """The manifest; StoreError where there is none, or none that can be read."""
-    if not store.exists(MANIFEST):
-        raise StoreError(f"{store.root} must hold {MANIFEST}, but does not: run `camvid curate`")
-    try:
-        manifest: dict[str, Any] = json.loads(store.read_bytes(MANIFEST))
-        from_plain(tuple[ShardInfo, ...], manifest["shards"], "shards")
-        from_plain(int, manifest["num_clips"], "num_clips")
-    except (ValueError, TypeError, LookupError, ConfigError) as error:
-        raise StoreError(
-            f"{store.root}/{MANIFEST} must list the shards as `camvid curate` writes it, but is"
-            f" damaged ({error}); run that again"
-        ) from error
-    return manifest
-
-
 def verify_shards(
     store: ClipStore, progress: Callable[[str], None] = lambda name: None
 ) -> list[str]:
     """Checks every shard against the manifest and itself; returns one line per fault."""
-    manifest = read_manifest(store)
-    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
+    shards = shards_of(read_manifest(store))
     listed = {shard.name for shard in shards}
     present = store.list_names("shards", ".parquet")
     faults = [f"shards/{name}: not in the manifest" for name in present if name not in listed]
@@ -241,9 +180,10 @@ def _row_faults(row: dict[str, Any]) -> Iterable[str]:
     yield from length_faults(row)
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"
-    if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(row["frames"]):  # new in 1.2
+    jpegs = image_bytes(row["frames"])
+    if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(jpegs):  # new in 1.2
         yield f"{FRAME_CRC32} must be the CRC-32 of each frame, but is not"
-    for index, jpeg in enumerate(row["frames"]):
+    for index, jpeg in enumerate(jpegs):
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         if image is None or image.shape[:2] != (row["height_px"], row["width_px"]):
             yield f"frame {index} must be a JPEG of {row['width_px']}x{row['height_px']}"

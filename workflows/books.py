@@ -22,8 +22,14 @@ class Books:
     The ledger is written first: what the finished list has, is in the ledger.
     """
 
-    def __init__(self, store: ClipStore, graph: Mapping[str, str]) -> None:
-        self._store, self._graph = store, graph
+    def __init__(
+        self,
+        store: ClipStore,
+        graph: Mapping[str, str],
+        on_listed: Callable[[pa.Table], None] = lambda rows: None,
+    ) -> None:
+        """`on_listed` is given the rows of `camvid.finished` as they are listed."""
+        self._store, self._graph, self._on_listed = store, graph, on_listed
         self._ledger = LedgerWriter(store)
         self._finished = finished_parts(store)
         self._pending: list[ClipRow] = []
@@ -65,6 +71,7 @@ class Books:
             table = pa.Table.from_pylist(rows, schema=SCHEMA)
             self._finished.append(table)
             self._written.append(table.select(GATHERED))
+            self._on_listed(table)
 
     def _described(self, row: ClipRow, video: VideoRecord | None) -> dict[str, object]:
         known = video if _is_cut(video, row) else None

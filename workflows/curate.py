@@ -42,6 +42,7 @@ from workflows.resume import plan_resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
+from workflows.shard_writing import Background, EarlyShards, Here, ShardWriting
 from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
@@ -114,16 +115,21 @@ def curate(
     def executed(some: Sequence[str]) -> Iterable[ClipRow]:
         return execute(some, config.split, config.clip_stages(), out, attempts) if some else ()
 
-    todo = in_order(store, resume.todo)
-    first = executed(todo)
     provenance = make_provenance(weight_lines(weights), videos)
+    writing = ShardWriting(store, config.write_shards, provenance)
+    todo = in_order(store, writing.by_bucket(resume.todo))
+    first = executed(todo)
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
     passed = resume.passed()
     breaker = Breaker(config.breaker, came=Counter(passed), passed=passed)
     with state, remembered(store) as remember:
 
-        def run(some: Sequence[str], rows: Iterable[ClipRow]) -> pa.Table:
-            with Books(store, graph) as book:
+        def run(
+            some: Sequence[str],
+            rows: Iterable[ClipRow],
+            on_listed: Callable[[pa.Table], None] = lambda rows: None,
+        ) -> pa.Table:
+            with Books(store, graph, on_listed) as book:
                 for row in _with_second_pass(some, rows, executed):
                     remember(row)
                     book(row)
@@ -135,10 +141,13 @@ def curate(
         for row in resume.rows():
             state.count(row)
             on_row(row)
-        made = run(todo, first)
+        background = execute if isinstance(execute, Background) else Here()
+        early = EarlyShards(writing, resume.finished, map(source_name, todo), background)
+        made = run(todo, first, early)
         state.check()
+        early.join()
         clips = pa.concat_tables([resume.finished, made])
-        gathered = gather(store, config.write_shards, clips, provenance)
+        gathered = gather(store, writing, clips, provenance)
         again = _listed_but_damaged(gathered.damaged, resume.finished)
         if len(again):
             gone = pc.is_in(resume.finished["source_uri"], again)
@@ -146,7 +155,7 @@ def curate(
             names = set(again.to_pylist())
             some = [video for video in videos if source_name(video) in names]
             clips = pa.concat_tables([finished, made, run(some, executed(some))])
-            gathered = gather(store, config.write_shards, clips, provenance)
+            gathered = gather(store, writing, clips, provenance)
         list_rows(store, [gathered.damaged])
         return gathered.index
 

@@ -15,14 +15,12 @@ from camvid.columns import to_row
 from camvid.errors import DamagedArtifact
 from camvid.finished import GATHERED, SCHEMA, damaged_row
 from camvid.index import stopped_record, write_index
+from camvid.manifest import ShardInfo
 from camvid.memory import release_memory
-from camvid.outcome import INDICATOR
-from camvid.shards import ShardInfo
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from stages.write_shards import WriteShardsConfig
 from workflows.reporting import write_card
-from workflows.rows import StoredRows
+from workflows.shard_writing import ShardWriting
 
 log = logging.getLogger(__name__)
 _PLACE = ("shard", "row_group", "row")
@@ -38,17 +36,13 @@ class Gathered:
 
 
 def gather(
-    store: ClipStore, sizes: WriteShardsConfig, clips: pa.Table, provenance: Mapping[str, Any]
+    store: ClipStore, writing: ShardWriting, clips: pa.Table, provenance: Mapping[str, Any]
 ) -> Gathered:
     """Writes shards, index and dataset card; `clips` are rows of `camvid.finished` (GATHERED)."""
     clips = _once_per_clip(clips.select(GATHERED))
-    kept = clips.select(["clip_id", "source_uri", "kind", "content"])
-    kept = kept.filter(pc.is_in(kept["kind"], pa.array(list(INDICATOR))))
-    write_shards = sizes.build()
-    load_row = StoredRows(store, kept)
-    shards = write_shards.write(store, kept, load_row, provenance["weights"])
+    damaged = _damaged(writing.write_outdated(clips), clips)
+    shards = writing.shards.finish()
     release_memory()
-    damaged = _damaged(write_shards.damaged, load_row)
     if damaged.num_rows:
         left_out = pc.is_in(clips["clip_id"], damaged["clip_id"].combine_chunks())
         clips = clips.filter(pc.invert(left_out))
@@ -58,13 +52,13 @@ def gather(
     return Gathered(index, damaged)
 
 
-def _damaged(errors: Mapping[str, DamagedArtifact], stored: StoredRows) -> pa.Table:
+def _damaged(errors: Mapping[str, DamagedArtifact], clips: pa.Table) -> pa.Table:
     """The clips as failed rows."""
+    wanted = clips.filter(pc.is_in(clips["clip_id"], pa.array(list(errors), pa.string())))
+    columns = (wanted[name].to_pylist() for name in ("clip_id", "source_uri"))
     rows = [
-        to_row(
-            stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=stored.uris[i]), error), None)
-        )
-        for i, error in errors.items()
+        to_row(stopped_record(damaged_row(ClipRow(clip_id=i, video_uri=uri), errors[i]), None))
+        for i, uri in zip(*columns, strict=True)
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
     return pa.Table.from_pylist([row | unknown for row in rows], schema=SCHEMA)

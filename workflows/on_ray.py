@@ -9,10 +9,11 @@ What takes a whole node down is bounded by the attempts that the store holds.
 
 import itertools
 import json
+import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -30,9 +31,11 @@ from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.ray_cluster import ray_cluster
 from workflows.ray_plan import Plan, Pool, make_plan
 from workflows.ray_stall import stall_watch, start_in_flight
+from workflows.shard_writing import BucketTask
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
 
+log = logging.getLogger(__name__)
 RayRow = dict[str, Any]
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
 
@@ -49,6 +52,7 @@ class RayExecutor:
     address: str = ""
     workers: int = 0
     limits: LimitsConfig = DEFAULT_LIMITS
+    _submitted: list[Any] = field(default_factory=list[Any], init=False, compare=False)
 
     def __call__(
         self,
@@ -77,7 +81,30 @@ class RayExecutor:
                     finished()
                     missing.pop(row.video_uri, None)
                     yield row
+            self.wait()
         yield from (lost_video(video) for video in missing.values())
+
+    def submit(self, task: BucketTask) -> None:
+        """Has shards written on any node, beside the graph; at once where the cluster is gone."""
+        if ray.is_initialized():
+            self._submitted.append(_run_task.remote(task))
+        else:
+            task()
+
+    def wait(self) -> None:
+        """For what was submitted; what failed is written, or fails, at the end of the run."""
+        for submitted in self._submitted:
+            try:
+                ray.get(submitted)
+            except RayError as error:
+                log.warning("shards will be written later: %s", str(error).splitlines()[-1])
+        self._submitted.clear()
+
+
+# It waits for files most of the time, and must not wait for a CPU that a pool holds.
+@ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
+def _run_task(task: BucketTask) -> None:
+    task()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from workflows.gather import gather
 from workflows.reporting import ReportConfig, write_report
 from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml, write_section
+from workflows.shard_writing import ShardWriting
 
 _EXAMPLES = 10
 _CHUNK = 65_536  # rows of which all numbers are in memory
@@ -121,7 +122,7 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     rows = (run_stage(stage, store, row) for row in rows_of_run(store, index, "filter"))
     clips = _listed(store, rows, policy)
     sizes = run.section("write_shards", WriteShardsConfig())
-    gathered = gather(store, sizes, clips, run.provenance)
+    gathered = gather(store, ShardWriting(store, sizes, run.provenance), clips, run.provenance)
     list_rows(store, [clips, gathered.damaged])
     write_section(store, run, "filter", policy)
     write_report(store, run.section("report", ReportConfig()), gathered.index)

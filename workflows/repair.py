@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from camvid.errors import StoreError
 from camvid.index import read_index
-from camvid.plain import from_plain
+from camvid.manifest import ShardInfo, read_manifest, shards_of
 from camvid.shard_columns import shard_row
-from camvid.shard_folder import ShardFolder
 from camvid.shard_row import load_parts
-from camvid.shards import ShardInfo, ShardWriter, faults_of, read_manifest
+from camvid.shards import ShardWriter, faults_of
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
 from workflows.rows import StoredRows
@@ -23,8 +23,7 @@ def repair_shards(
 
     A shard is replaced only by the very bytes that the manifest vouches for.
     """
-    manifest = read_manifest(store)
-    shards = [from_plain(ShardInfo, shard) for shard in manifest["shards"]]
+    shards = shards_of(read_manifest(store))
     repaired: list[str] = []
     unrepaired: list[str] = []
     for shard in shards:
@@ -42,28 +41,22 @@ def repair_shards(
 def _write_again(store: ClipStore, shard: ShardInfo, run: RunToml) -> None:
     index = read_index(store, columns=["clip_id", "source_uri"]).table
     rows = StoredRows(store, index)
-    folder = _Exact(store, shard)
     options = run.section("write_shards", WriteShardsConfig())
-    writer = ShardWriter(store, shard.kind, options, folder, first=shard.number)
+    put = partial(_put_exact, store, shard)
+    writer = ShardWriter(store, shard.kind, options, put, lambda number: shard.name)
     for clip_id in shard.clip_ids:
         parts = load_parts(store, rows(clip_id), shard.kind, run.provenance["weights"])
         writer.add(shard_row(parts))
     writer.close()
 
 
-class _Exact(ShardFolder):
-    """Takes one shard, and only as it was."""
-
-    def __init__(self, store: ClipStore, shard: ShardInfo) -> None:
-        super().__init__(store)
-        self._shard, self._run = shard, store
-
-    def put(self, local_path: str, name: str, sha256: str) -> None:
-        if (name, sha256) != (self._shard.name, self._shard.sha256):
-            os.unlink(local_path)
-            raise StoreError(
-                "the run's artifacts must give the bytes that the manifest names, but its settings,"
-                " its artifacts or the version of camvid or pyarrow are others by now; remove"
-                " shards/manifest.json and run `camvid curate` again for new shards"
-            )
-        self._run.move_in(local_path, f"shards/{name}")
+def _put_exact(store: ClipStore, shard: ShardInfo, local_path: str, name: str, sha256: str) -> None:
+    """Takes the shard only as it was."""
+    if sha256 != shard.sha256:
+        os.unlink(local_path)
+        raise StoreError(
+            "the run's artifacts must give the bytes that the manifest names, but its settings,"
+            " its artifacts or the version of camvid or pyarrow are others by now; remove"
+            f" shards/{name} and run `camvid curate` again for new shards"
+        )
+    store.move_in(local_path, f"shards/{name}")

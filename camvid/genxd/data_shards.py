@@ -1,6 +1,7 @@
 """Shards as one long list of clips, any of which can be read without the rest."""
 
 import hashlib
+import itertools
 import json
 import os
 from bisect import bisect_right
@@ -8,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
@@ -18,6 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
+from camvid.manifest import MANIFEST_NAMES
 from camvid.outcome import Kind
 from camvid.plain import from_plain
 from camvid.schema import check_version
@@ -122,22 +125,32 @@ def find_shards(uri: str) -> ShardIndex:
 
 def _find_shards(uri: str) -> ShardIndex:
     filesystem, base = open_filesystem(uri)
-    for folder in (f"{base}/shards", base):
-        if filesystem.exists(f"{folder}/manifest.json"):
-            manifest = json.loads(filesystem.cat_file(f"{folder}/manifest.json"))
+    for folder, name in itertools.product((f"{base}/shards", base), MANIFEST_NAMES):
+        path = f"{folder}/{name}"
+        if filesystem.exists(path):
+            manifest = json.loads(filesystem.cat_file(path))
             version = str(manifest["schema_version"]).encode()
-            check_version({b"camvid.schema_version": version}, f"{folder}/manifest.json")
+            check_version({b"camvid.schema_version": version}, path)
             lines: list[Mapping[str, Any]] = manifest["shards"]
-            return ShardIndex(uri, [_from_manifest(filesystem, folder, line) for line in lines])
+            sizes = _sizes_in(filesystem, folder)
+            return ShardIndex(uri, [_from_manifest(sizes, folder, line) for line in lines])
     patterns = [base] if base.endswith(".parquet") else [f"{base}/shards/*", f"{base}/*"]
     found = [path for pattern in patterns for path in filesystem.glob(pattern)]
     paths = sorted(str(path) for path in found if str(path).endswith(".parquet"))
     return ShardIndex(uri, [_from_file(filesystem, path) for path in paths])
 
 
-def _from_manifest(filesystem: Any, folder: str, line: Mapping[str, Any]) -> Shard:
+def _sizes_in(filesystem: Any, folder: str) -> dict[str, int]:
+    """Of the files in a folder, by one listing."""
+    found = filesystem.ls(folder, detail=True)
+    return {PurePosixPath(info["name"]).name: int(info["size"] or 0) for info in found}
+
+
+def _from_manifest(sizes: Mapping[str, int], folder: str, line: Mapping[str, Any]) -> Shard:
     path = f"{folder}/{line['name']}"
-    size = int(filesystem.size(path))  # a missing shard is found now, not days into training
+    if line["name"] not in sizes:  # which is found now, not days into training
+        raise FileNotFoundError(path)
+    size = sizes[line["name"]]
     if size != line["size_bytes"]:
         raise StoreError(
             f"{path} must have {line['size_bytes']} bytes by its manifest, got {size}:"
@@ -194,7 +207,7 @@ class RowReader:
             latents = self._row_group(self._latents[place.path], group, (LATENTS,))
             return row | {LATENTS: latents[LATENTS][at].values}
         frames = self._row_group(place.path, group, (FRAMES,), check_pages=FRAME_CRC32 not in row)
-        return row | {FRAMES: frames[FRAMES][at].values}
+        return row | {FRAMES: encoded_images(frames[FRAMES][at])}
 
     def _row_group(
         self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
@@ -205,9 +218,9 @@ class RowReader:
             return self._tables[key]
         try:
             # On the calling thread: Arrow's thread pools do not survive a fork.
-            table = self._file(path, check_pages).read_row_group(
-                group, columns=list(columns), use_threads=False
-            )
+            file = self._file(path, check_pages)
+            names = [frames_column(file) if name == FRAMES else name for name in columns]
+            table = file.read_row_group(group, columns=names, use_threads=False)
         except OSError:
             self._forget(self._pid)  # a lost connection is not kept
             raise
@@ -259,6 +272,20 @@ def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.Pa
         file = pq.ParquetFile(filesystem.open(path, "rb"), **options)
     check_version(file.schema_arrow.metadata, path)
     return file
+
+
+def frames_column(file: pq.ParquetFile) -> str:
+    """What of a shard to read for `encoded_images`: the frames' bytes without their paths."""
+    nested = pa.types.is_struct(file.schema_arrow.field(FRAMES).type.value_type)
+    return f"{FRAMES}.list.element.bytes" if nested else FRAMES  # up to schema 1.5
+
+
+def encoded_images(images: Any) -> Any:
+    """A list of encoded images (Arrow's scalar) as an array of bytes; None for a null."""
+    values: Any = images.values
+    if values is None or not pa.types.is_struct(values.type):
+        return values
+    return values.field("bytes")
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

@@ -26,14 +26,23 @@ from camvid.genxd.data_choices import choose_framing
 from camvid.genxd.data_latents import LatentsKey, is_cached, shard_sha256
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_sample import read_images
-from camvid.genxd.data_shards import LATENTS, Shard, ShardIndex, open_filesystem, open_shard
+from camvid.genxd.data_shards import (
+    FRAMES,
+    LATENTS,
+    Shard,
+    ShardIndex,
+    encoded_images,
+    frames_column,
+    open_filesystem,
+    open_shard,
+)
 from camvid.parallel import map_threads
 from camvid.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 
 FRAMES_AT_ONCE = 16  # decoded and encoded together; bounds the memory
-_COLUMNS = ("clip_id", "height_px", "width_px", "frames")
+_COLUMNS = ("clip_id", "height_px", "width_px")
 OnClip = Callable[[str], None]  # called with the id of each clip that is done
 
 
@@ -100,15 +109,16 @@ class _Encoder:
     ) -> list[list[bytes | None]]:
         """For each clip the latents of its frames; nothing where the row group is damaged."""
         try:
-            table = source.read_row_group(group, columns=list(_COLUMNS), use_threads=False)
+            columns = [*_COLUMNS, frames_column(source)]
+            table = source.read_row_group(group, columns=columns, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             log.warning("row group %d of %s has no latents: %s", group, path, error)
             return []
         return [self._of_clip(table.slice(number, 1), path) for number in range(len(table))]
 
     def _of_clip(self, row: pa.Table, path: str) -> list[bytes | None]:
-        clip_id, height, width = (row[name][0].as_py() for name in _COLUMNS[:3])
-        frames = row["frames"][0].values
+        clip_id, height, width = (row[name][0].as_py() for name in _COLUMNS)
+        frames = encoded_images(row[FRAMES][0])
         latents: list[bytes | None] = []
         for start in range(0, len(frames or ()), FRAMES_AT_ONCE):
             latents += self._of_frames(frames[start : start + FRAMES_AT_ONCE], (height, width))

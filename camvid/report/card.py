@@ -100,7 +100,7 @@ def _loading(kept: Sequence[Outcome]) -> str:
     return (
         "```python\nfrom datasets import load_dataset\n\n"
         f'clips = load_dataset("path/to/this/folder", "{kept[0]}", split="train", streaming=True)\n'
-        "clip = next(iter(clips))  # frames are JPEG bytes\n```\n\n"
+        "clip = next(iter(clips))  # its frames are PIL images\n```\n\n"
         "pandas, DuckDB and Ray Data open the shards as any Parquet files."
     )
 

@@ -21,18 +21,25 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.codecs import decode_ids, decode_inverse_depth, decode_jpegs
+from camvid.codecs import decode_ids, decode_jpegs
 from camvid.errors import StoreError
+from camvid.manifest import MANIFEST, read_manifest, shards_of
 from camvid.parquet import table_from_bytes
 from camvid.report.encode import encode_jpeg
 from camvid.schema import check_version, shard_schema
 from camvid.shard_columns import EVIDENCE_COLUMNS
-from camvid.shard_row import cameras_from_row, checksums, scene_scale
-from camvid.shards import MANIFEST, read_manifest, verify_shards
+from camvid.shard_row import (
+    cameras_from_row,
+    checksums,
+    depth_from_row,
+    image_bytes,
+    scene_scale,
+)
+from camvid.shards import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
-from stages.write_shards import WriteShardsConfig
 from tests.factories import make_clip
+from tests.shard_runs import write_shards
 
 
 @pytest.fixture
@@ -63,7 +70,7 @@ def write(store: ClipStore, kinds: str = "44334", **sizes: int) -> dict[str, Any
         f"{i:016x}": (ClipRow(clip_id=f"{i:016x}", video_uri="a.mp4"), names[kind])
         for i, kind in enumerate(kinds)
     }
-    return WriteShardsConfig(**sizes).build()(store, rows, ["net 309c Apache-2.0"])
+    return write_shards(store, rows, ["net 309c Apache-2.0"], **sizes)
 
 
 def rows_of(store: ClipStore, name: str) -> list[dict[str, Any]]:
@@ -81,17 +88,18 @@ def test_what_goes_in_comes_out(
     write(store)
     row = rows_of(store, "4d-00000.parquet")[0]
     assert (row["kind"], row["indicator"], row["num_frames"]) == ("4d", 2, 6)
-    assert row["frames"] == store.load_jpegs("0" * 16)
-    assert row["frame_crc32"] == checksums(row["frames"])
-    assert decode_jpegs(row["frames"]).shape == (6, 24, 32, 3)
+    jpegs = image_bytes(row["frames"])
+    assert jpegs == store.load_jpegs("0" * 16)
+    assert row["frame_crc32"] == checksums(jpegs)
+    assert decode_jpegs(jpegs).shape == (6, 24, 32, 3)
     cam_from_world, registered = cameras_from_row(row)
     np.testing.assert_array_equal(registered, reconstruction.registered)
     np.testing.assert_array_equal(cam_from_world, reconstruction.cam_from_world)
     assert row["K"] == {"fx": 30.0, "fy": 30.0, "cx": 16.0, "cy": 12.0}
     np.testing.assert_array_equal(np.float32(row["points_world"]), reconstruction.points_world)
-    np.testing.assert_array_equal(decode_ids(row["masks"]), masks.object_id)
+    np.testing.assert_array_equal(decode_ids(image_bytes(row["masks"])), masks.object_id)
     stored = store.load("0" * 16, DepthMaps)
-    z, valid = decode_inverse_depth(row["depth"], np.array(row["depth_max_inverse"]))
+    z, valid = depth_from_row(row) or (None, None)
     np.testing.assert_array_equal(z, stored.depth)
     np.testing.assert_array_equal(valid, depth.valid)
     shape = (6, row["tracks"]["num_tracks"], 2)
@@ -126,7 +134,7 @@ def test_the_schema_is_pinned() -> None:
         "indicator": "int8",
         "num_frames": "int32",
         "timestamps_s": "list<item: double>",
-        "frames": "list<item: binary>",
+        "frames": "list<item: struct<bytes: binary, path: string>>",
         "K": "struct<fx: double, fy: double, cx: double, cy: double>",
         "points_world": "list<item: fixed_size_list<item: float>[3]>",
         "motion_strength": "double",
@@ -134,7 +142,7 @@ def test_the_schema_is_pinned() -> None:
     }
     assert {name: str(shard_schema().field(name).type) for name in pinned} == pinned
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.5"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"2.0"
 
 
 def test_shards_open_everywhere(store: ClipStore) -> None:
@@ -142,13 +150,13 @@ def test_shards_open_everywhere(store: ClipStore) -> None:
     values = {"version": 3, "artifact": "Clip", "fingerprint": "f" * 64, "status": "ok"}
     record = StageRecord(clip_id="0" * 16, stage="split", **values)
     row = ClipRow(clip_id="0" * 16, video_uri="a.mp4").after(record)
-    WriteShardsConfig().build()(store, {row.clip_id: (row, "4d")}, ["net 309c Apache-2.0"])
+    write_shards(store, {row.clip_id: (row, "4d")})
     path = store.full_path("shards/4d-00000.parquet")
     stages = [{"stage": "split", "version": 3, "fingerprint": "f" * 16}]
     assert pq.ParquetFile(path).read(use_threads=False)["provenance"][0]["stages"].as_py() == stages
     frame = pd.read_parquet(path, engine="pyarrow", use_threads=False)
     assert list(frame["provenance"][0]["stages"]) == stages
-    assert list(frame["frames"][0]) == store.load_jpegs(row.clip_id)
+    assert [image["bytes"] for image in frame["frames"][0]] == store.load_jpegs(row.clip_id)
     schema = pq.read_schema(path)
     kinds = {type(kind) for column in schema for kind in with_parts(column.type)}
     assert pa.MapType not in kinds
@@ -165,18 +173,21 @@ def with_parts(kind: pa.DataType) -> Iterator[pa.DataType]:
 
 
 def test_newer_and_foreign_files_are_refused() -> None:
-    with pytest.raises(StoreError, match=r"x has schema version 2\.0, this camvid reads up to 1"):
-        check_version({b"camvid.schema_version": b"2.0"}, "x")
+    with pytest.raises(StoreError, match=r"x has schema version 3\.0, this camvid reads up to 2"):
+        check_version({b"camvid.schema_version": b"3.0"}, "x")
     with pytest.raises(StoreError, match="must be a camvid shard"):
         check_version(None, "x")
-    check_version({b"camvid.schema_version": b"1.7"}, "x")
+    check_version({b"camvid.schema_version": b"2.7"}, "x")
 
 
 def test_sizes_make_groups_and_shards_and_places_hold(store: ClipStore) -> None:
-    size = sum(map(len, store.load_jpegs("0" * 16)))
-    places = write(store, "44444", max_row_group_clips=2, max_shard_bytes=4 * size - 1)
-    names = [shard["name"] for shard in read_manifest(store)["shards"]]
-    assert names == ["4d-00000.parquet", "4d-00001.parquet"]
+    write(store, "44444")
+    whole = pq.ParquetFile(store.full_path("shards/4d-00000.parquet"))
+    clip_bytes = whole.read(use_threads=False).nbytes // 5
+    assert clip_bytes > 1.5 * sum(map(len, store.load_jpegs("0" * 16))), "the evidence counts, too"
+    places = write(store, "44444", max_row_group_clips=2, max_shard_bytes=4 * clip_bytes + 99)
+    shards = shards_of(read_manifest(store))
+    assert [shard.row_group_sizes for shard in shards] == [(2, 2), (1,)]
     for clip_id, place in places.items():
         file = pq.ParquetFile(store.full_path(f"shards/{place.shard}"))
         group = file.read_row_group(place.row_group, columns=["clip_id"], use_threads=False)
@@ -240,14 +251,14 @@ def rewrite(store: ClipStore, change: Callable[[dict[str, Any]], None]) -> list[
     [
         ("timestamps_s", [0.0], "timestamps_s must have 6 entries, got 1"),
         ("registered", [False] * 6, "kind 4d needs registered cameras, got none"),
-        ("frames", [b"no jpeg"] * 6, "frame 0 must be a JPEG of 32x24"),
+        ("frames", [{"bytes": b"no jpeg"}] * 6, "frame 0 must be a JPEG of 32x24"),
         ("frame_crc32", [0] * 6, "frame_crc32 must be the CRC-32 of each frame, but is not"),
         ("cam_from_world", [[0.0] * 12], "cam_from_world must have 0 or 6 entries, got 1"),
     ],
 )
 def test_a_wrong_row_is_found(store: ClipStore, column: str, value: Any, message: str) -> None:
     write(store)
-    crcs = {"frame_crc32": checksums(value)} if column == "frames" else {}
+    crcs = {"frame_crc32": checksums(image_bytes(value))} if column == "frames" else {}
     faults = rewrite(store, lambda row: row.update({column: value} | crcs))
     assert faults == [f"shards/4d-00000.parquet: clip {'0' * 16}: {message}"]
 
@@ -260,7 +271,7 @@ def test_missing_and_unlisted_files_are_found(store: ClipStore) -> None:
         "shards/4d-00009.parquet: not in the manifest",
         "shards/4d-00000.parquet: missing",
     ]
-    with pytest.raises(StoreError, match=r"must hold shards/manifest.json"):
+    with pytest.raises(StoreError, match=r"must hold shards/_manifest.json"):
         verify_shards(ClipStore(str(path.parent)))
 
 

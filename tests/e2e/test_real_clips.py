@@ -212,7 +212,7 @@ def test_rotation_metadata_and_uneven_times_are_honoured(run: Run) -> None:
 def test_nothing_is_lost_and_the_shards_are_whole(run: Run) -> None:
     assert all(row.status in ("ok", "rejected", "failed") for row in run.rows)
     assert verify_shards(run.store) == []
-    manifest = json.loads(run.store.read_bytes("shards/manifest.json"))
+    manifest = json.loads(run.store.read_bytes("shards/_manifest.json"))
     assert manifest["num_clips"] == sum(row.kind in ("4d", "3d", "video") for row in run.rows)
     unexpected = [r for r in run.rows if r.status == "failed" and r.stopped_at != "split"]
     assert not unexpected

@@ -40,8 +40,8 @@ def change_row(store: ClipStore, name: str, row: int, **values: Any) -> None:
     """Rewrites a shard with other values in one row; its manifest goes, as it speaks of the old."""
     rows = table_from_bytes(store.read_bytes(f"shards/{name}")).to_pylist()
     if frames := values.get(FRAMES):
-        values[FRAME_CRC32] = checksums(jpeg or b"" for jpeg in frames)
+        values[FRAME_CRC32] = checksums(image["bytes"] if image else b"" for image in frames)
     rows[row] |= values
     table = pa.Table.from_pylist(rows, schema=shard_schema())
     pq.write_table(table, store.full_path(f"shards/{name}"), row_group_size=2)
-    store.remove("shards/manifest.json")
+    store.remove("shards/_manifest.json")

@@ -10,8 +10,8 @@ from camvid.artifacts import Reconstruction, ReconstructionQuality, Verdict
 from camvid.outcome import Kind
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from stages.write_shards import WriteShardsConfig
 from tests.factories import SIZE, make_clip
+from tests.shard_runs import write_shards
 
 KINDS: dict[str, Kind] = {"4": "4d", "3": "3d", "v": "video"}
 
@@ -45,5 +45,5 @@ def write_run(folder: Path, kinds: str, artifacts: tuple[object, ...], **sizes: 
         kind = KINDS[letter]
         store.save(name, Verdict(kind=kind, reasons=()))
         rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
-    WriteShardsConfig(**({"max_row_group_clips": 2} | sizes)).build()(store, rows, [])
+    write_shards(store, rows, **({"max_row_group_clips": 2} | sizes))
     return store

@@ -58,7 +58,7 @@ def test_the_index_is_the_same_from_manifest_files_and_one_shard(store: ClipStor
     wanted = {"4d": [0, 1, 4, 7], "3d": [2, 3], "video": [5, 6]}
     assert ids == {kind: [clip_id(i) for i in numbers] for kind, numbers in wanted.items()}
     assert [len(g) for g in by_manifest.row_groups()["4d"]] == [2, 2]
-    store.remove("shards/manifest.json")
+    store.remove("shards/_manifest.json")
     by_files = find_shards(store.root)
     assert {s.path: s for s in by_files.shards} == {s.path: s for s in by_manifest.shards}
     one = find_shards(f"{store.root}/shards/3d-00000.parquet")
@@ -85,11 +85,11 @@ def test_what_is_no_shard_is_refused(tmp_path: Path, store: ClipStore) -> None:
     with pytest.raises(ConfigError, match="must be a path or an fsspec URI, got 'nosuch://x'"):
         find_shards("nosuch://x")
     path = Path(store.full_path("shards/4d-00000.parquet"))
-    manifest = Path(store.full_path("shards/manifest.json"))
-    manifest.write_text(manifest.read_text().replace(f'"{SCHEMA_VERSION}"', '"2.0"'))
-    with pytest.raises(StoreError, match=r"has schema version 2\.0, this camvid reads up to 1"):
+    manifest = Path(store.full_path("shards/_manifest.json"))
+    manifest.write_text(manifest.read_text().replace(f'"{SCHEMA_VERSION}"', '"3.0"'))
+    with pytest.raises(StoreError, match=r"has schema version 3\.0, this camvid reads up to 2"):
         find_shards(store.root)
-    manifest.write_text(manifest.read_text().replace('"2.0"', f'"{SCHEMA_VERSION}"'))
+    manifest.write_text(manifest.read_text().replace('"3.0"', f'"{SCHEMA_VERSION}"'))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StoreError, match=r"4d-00000.parquet must have \d+ bytes by its manifest"):
         find_shards(store.root)
@@ -111,7 +111,8 @@ def test_evidence_is_not_read(store: ClipStore, monkeypatch: pytest.MonkeyPatch)
     for row in (*range(len(data)), *range(len(data))):
         data[row]
     assert not set(EVIDENCE_COLUMNS) & set(TRAINING_COLUMNS)
-    assert asked == [list(TRAINING_COLUMNS), [FRAMES]] * 4  # each row group once: they are kept
+    frames = [f"{FRAMES}.list.element.bytes"]
+    assert asked == [list(TRAINING_COLUMNS), frames] * 4  # each row group once: they are kept
 
 
 def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:

@@ -30,8 +30,8 @@ def store(
 @pytest.mark.parametrize(
     ("values", "cause"),
     [
-        ({"frames": [b"no jpeg"] * 6}, "a frame must be a JPEG of 32x24, got none"),
-        ({"frames": [b""] * 6}, "a frame must be a JPEG of 32x24, got none"),
+        ({"frames": [{"bytes": b"no jpeg"}] * 6}, "a frame must be a JPEG of 32x24, got none"),
+        ({"frames": [{"bytes": b""}] * 6}, "a frame must be a JPEG of 32x24, got none"),
         ({"frames": [None] * 6}, "a frame must be a JPEG of 32x24, got none"),
         ({"frames": None}, "the row must have frames"),
         ({FRAME_CRC32: None}, "the row must have frame_crc32"),
@@ -96,7 +96,7 @@ def test_a_flipped_bit_is_found_by_pages_where_frames_have_no_checksums(
     if damaged == "frames":
         table = pq.ParquetFile(path).read(use_threads=False).drop_columns([FRAME_CRC32])
         pq.write_table(table, path, row_group_size=2, write_page_checksum=True, compression="none")
-        store.remove("shards/manifest.json")
+        store.remove("shards/_manifest.json")
         flip_bit(store, in_image(store, clip_id(4), 3))
     else:
         group = pq.ParquetFile(path).metadata.row_group(1)

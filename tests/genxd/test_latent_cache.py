@@ -147,7 +147,7 @@ def test_a_rewritten_shard_is_encoded_again(
     store: ClipStore, codec: PatchCodec, with_manifest: bool
 ) -> None:
     if not with_manifest:
-        store.remove("shards/manifest.json")
+        store.remove("shards/_manifest.json")
     old = sample_of(cached(store, codec), clip_id(0)).latents
     assert old is not None
     name = "shards/4d-00000.parquet"
@@ -158,7 +158,7 @@ def test_a_rewritten_shard_is_encoded_again(
         pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name), row_group_size=2
     )
     if with_manifest:
-        store.remove("shards/manifest.json")
+        store.remove("shards/_manifest.json")
     index = find_shards(store.root)
     with pytest.raises(StoreError, match=r"1 are not, first .*4d-00000"):
         open_latents(index, LatentsKey.of(OPTIONS, codec.identity()))
@@ -175,11 +175,11 @@ def test_frames_that_cannot_be_decoded_are_skipped_as_ever(
 ) -> None:
     name = "shards/3d-00000.parquet"
     rows = table_from_bytes(store.read_bytes(name)).to_pylist()
-    rows[0]["frames"] = [b"no image"] * 6
+    rows[0]["frames"] = [{"bytes": b"no image"}] * 6
     pq.write_table(
         pa.Table.from_pylist(rows, schema=shard_schema()), store.full_path(name), row_group_size=2
     )
-    store.remove("shards/manifest.json")
+    store.remove("shards/_manifest.json")
     expected, ours = batches(ClipDataset(store.root, OPTIONS)), batches(cached(store, codec))
     assert [b.clip_ids for b in ours] == [b.clip_ids for b in expected]
     skipped = {clip for batch in ours for clip in batch.skipped}

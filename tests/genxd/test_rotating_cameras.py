@@ -22,9 +22,9 @@ from camvid.parquet import table_from_bytes
 from camvid.shards import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from stages.write_shards import WriteShardsConfig
 from tests.factories import make_clip
 from tests.genxd.runs import clip_id, smooth_jpeg
+from tests.shard_runs import write_shards
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def store(
         for artifact in (make_clip(name), rotating, masks, none, tracks, motion, verdict):
             store.save(name, artifact)
         rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
-    WriteShardsConfig().build()(store, rows, [])
+    write_shards(store, rows)
     return store
 
 

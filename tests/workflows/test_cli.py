@@ -72,7 +72,7 @@ def test_help_names_every_command() -> None:
         (["curate", ".", "--out", "r", "--profile", "big"], 2, "--profile must be one of"),
         (["status", "nowhere"], 4, "must be a run of `camvid curate`"),
         (["inspect", "nowhere", "abc"], 4, "must hold index.parquet"),
-        (["shards", "verify", "nowhere"], 4, "must hold shards/manifest.json"),
+        (["shards", "verify", "nowhere"], 4, "must hold shards/_manifest.json"),
         (["refilter", "nowhere", "--set", "split.x=1"], 2, "refilter takes --set filter."),
     ],
 )

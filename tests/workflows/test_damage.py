@@ -18,8 +18,9 @@ from camvid.artifacts import (
 )
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
+from camvid.manifest import MANIFEST
 from camvid.pipeline import CLIP_STAGES
-from camvid.shards import MANIFEST, verify_shards
+from camvid.shards import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.plain_videos import write_moving_square

@@ -19,6 +19,7 @@ from camvid.record import ClipRecord
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.cut import CutOptions
+from stages.write_shards import WriteShards, WriteShardsConfig
 from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write_videos
 from tests.workflows.light_stages import FAULTS, HarmfulSplitConfig, plan_fault
 from tests.workflows.plain_videos import write_moving_square
@@ -157,6 +158,18 @@ def command() -> None:
     except Stopped as stopped:
         print_stopped(stopped)
         sys.exit(stopped.exit_code)
+
+
+def test_shards_are_written_on_the_cluster(
+    videos: list[str], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LightCurate(write_shards=WriteShardsConfig(videos_per_bucket=1))
+    curate(videos, str(tmp_path / "here"), config, in_process.run)
+    monkeypatch.setattr(WriteShards, "__call__", None)  # of this process alone
+    curate(videos, str(tmp_path / "there"), config, RayExecutor(workers=2))
+    there = shard_hashes(ClipStore(str(tmp_path / "there")))
+    assert len(there) > 1
+    assert there == shard_hashes(ClipStore(str(tmp_path / "here")))
 
 
 def test_a_standstill_is_said(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:

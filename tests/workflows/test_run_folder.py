@@ -108,7 +108,7 @@ def test_files_that_no_list_of_ours_names_are_kept(store: ClipStore, tmp_path: P
     curate([video], store.root, replace(CurateConfig(), filter=strict), in_process.run)
     assert store.list_names("shards") == [
         "4d-00000.parquet",
-        "manifest.json",
+        "_manifest.json",
         "video-00001.parquet",
     ], "ours is gone, theirs are not"
     card = store.read_bytes("README.md")
@@ -140,7 +140,7 @@ def test_shards_of_a_run_killed_while_writing_them_are_replaced(tmp_path: Path) 
     store.write_bytes("shards/writing.json", b'{"shards": [{"name": "video-00000.parquet"}]}')
     store.write_bytes("shards/video-00000.parquet", b"of before")
     curate([video], store.root, CurateConfig(), in_process.run)
-    assert store.list_names("shards") == ["manifest.json", "video-00000.parquet"]
+    assert store.list_names("shards") == ["_manifest.json", "video-00000.parquet"]
 
 
 # ---- how far it is ---------------------------------------------------------------------------

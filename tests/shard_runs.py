@@ -1,0 +1,37 @@
+"""Shards of a store's artifacts, without a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from camvid.finished import content_key
+from camvid.manifest import Location
+from camvid.outcome import Kind
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from stages.write_shards import WriteShardsConfig
+from workflows.shard_writing import ShardWriting, kept
+
+
+def write_shards(
+    store: ClipStore,
+    rows: Mapping[str, tuple[ClipRow, Kind]],
+    weights: Sequence[str] = (),
+    **sizes: Any,
+) -> dict[str, Location]:
+    """Writes the clips of `rows` (clip id -> row and kind); gives where each lies."""
+    config = WriteShardsConfig(**sizes)
+    columns = {
+        "clip_id": list(rows),
+        "source_uri": [row.video_uri for row, _ in rows.values()],
+        "kind": [kind for _, kind in rows.values()],
+        "content": [content_key(row.fingerprints) for row, _ in rows.values()],
+    }
+    clips = pa.table({name: pa.array(c, pa.string()) for name, c in columns.items()})
+    provenance = {"weights": list(weights), "videos": columns["source_uri"]}
+    shards = ShardWriting(store, config, provenance).shards
+    for bucket in shards.outdated(kept(clips)):
+        config.build()(store, bucket, lambda clip_id: rows[clip_id][0], list(weights))
+        shards.written(bucket.number)
+    return {clip_id: place for s in shards.finish() for clip_id, place in s.locations().items()}

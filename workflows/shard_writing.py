@@ -1,0 +1,159 @@
+"""Writes the shards of a run: each bucket once its videos are through, the rest at the end."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+
+from camvid.arrow import pc
+from camvid.errors import DamagedArtifact
+from camvid.memory import release_memory
+from camvid.outcome import INDICATOR
+from camvid.shard_buckets import CLIPS, Bucket, RunShards, bucket_of, buckets_of, count_buckets
+from camvid.store import ClipStore
+from camvid.video.names import source_name
+from stages.write_shards import WriteShardsConfig
+from workflows.rows import StoredRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketTask:
+    """A bucket and what it takes to write it, on whichever machine."""
+
+    root: str
+    bucket: Bucket
+    config: WriteShardsConfig
+    weights: list[str]
+
+    def __call__(self) -> dict[str, DamagedArtifact]:
+        """Writes it; gives the clips that were left out."""
+        store = ClipStore(self.root)
+        write_shards = self.config.build()
+        write_shards(store, self.bucket, StoredRows(store, self.bucket.clips), self.weights)
+        release_memory()
+        return write_shards.damaged
+
+
+@runtime_checkable
+class Background(Protocol):
+    """Runs tasks beside the stages; an executor with machines of its own is one."""
+
+    def submit(self, task: BucketTask) -> None: ...
+
+    def wait(self) -> None:
+        """Until all that was submitted has ended, well or not."""
+        ...
+
+
+class Here:
+    """Runs each task at once: the plainest `Background`."""
+
+    def submit(self, task: BucketTask) -> None:
+        task()
+
+    def wait(self) -> None:
+        return
+
+
+class ShardWriting:
+    """The buckets of a run, and the tasks that write them."""
+
+    def __init__(
+        self, store: ClipStore, config: WriteShardsConfig, provenance: Mapping[str, Any]
+    ) -> None:
+        self._weights: list[str] = provenance["weights"]
+        self._store, self._config = store, config
+        num_buckets = count_buckets(len(set(provenance["videos"])), config.videos_per_bucket)
+        self.shards = RunShards(store, num_buckets, config.build().settings(self._weights))
+
+    def by_bucket(self, videos: Sequence[str]) -> list[str]:
+        """In the order in which buckets fill soonest."""
+        return sorted(videos, key=lambda v: bucket_of(source_name(v), self.shards.num_buckets))
+
+    def task(self, bucket: Bucket) -> BucketTask:
+        """What writes the bucket."""
+        return BucketTask(
+            root=self._store.root, bucket=bucket, config=self._config, weights=self._weights
+        )
+
+    def write_outdated(self, clips: pa.Table) -> dict[str, DamagedArtifact]:
+        """Brings all shards up to date with these clips; gives those that had to be left out."""
+        damaged: dict[str, DamagedArtifact] = {}
+        for bucket in self.shards.outdated(kept(clips)):
+            damaged |= self.task(bucket)()
+            self.shards.written(bucket.number)
+        return damaged
+
+
+class EarlyShards:
+    """Has each bucket written as soon as all its videos are through, while the run goes on.
+
+    Args:
+        writing: the run's buckets.
+        finished: clips (CLIPS) that need not be looked at again.
+        videos: names of the others' videos.
+        background: runs the tasks.
+    """
+
+    def __init__(
+        self,
+        writing: ShardWriting,
+        finished: pa.Table,
+        videos: Iterable[str],
+        background: Background,
+    ) -> None:
+        self._writing, self._background = writing, background
+        self._num_buckets = writing.shards.num_buckets
+        self._finished = finished.select(CLIPS)
+        self._bucket_of_finished = buckets_of(self._finished["source_uri"], self._num_buckets)
+        self._open: defaultdict[int, set[str]] = defaultdict(set)  # videos that are not through
+        for video in videos:
+            self._open[bucket_of(video, self._num_buckets)].add(video)
+        self._rows: defaultdict[int, list[pa.Table]] = defaultdict(list)
+        self._num_rows: defaultdict[str, int] = defaultdict(int)  # of videos that are not through
+        self._submitted: list[int] = []
+
+    def __call__(self, rows: pa.Table) -> None:
+        """Takes rows of `camvid.finished`, as they are listed."""
+        at = buckets_of(rows["source_uri"], self._num_buckets)
+        for number in np.unique(at).tolist():
+            some = rows.filter(pa.array(at == number))
+            self._rows[number].append(some.select(CLIPS))
+            self._count(number, some)
+            if not self._open[number]:
+                self._write(number)
+
+    def join(self) -> None:
+        """Waits for the tasks and takes note of what they wrote."""
+        self._background.wait()
+        for number in self._submitted:
+            self._writing.shards.written(number)
+        self._submitted.clear()
+
+    def _count(self, number: int, rows: pa.Table) -> None:
+        columns = (rows[name].to_pylist() for name in ("source_uri", "rows_of_video"))
+        for video, wanted in zip(*columns, strict=True):
+            self._num_rows[video] += 1
+            if self._num_rows[video] == wanted:
+                self._open[number].discard(video)
+                del self._num_rows[video]
+
+    def _write(self, number: int) -> None:
+        before = self._finished.filter(pa.array(self._bucket_of_finished == number))
+        clips = kept(pa.concat_tables([before, *self._rows.pop(number)]))
+        bucket = self._writing.shards.unless_written(number, clips)
+        if bucket:
+            self._background.submit(self._writing.task(bucket))
+            self._submitted.append(number)
+
+
+def kept(clips: pa.Table) -> pa.Table:
+    """The clips that go into shards; of equal ids the one whose video's name comes first."""
+    clips = clips.select(CLIPS)
+    clips = clips.filter(pc.is_in(clips["kind"], pa.array(list(INDICATOR))))
+    clips = clips.sort_by([("clip_id", "ascending"), ("source_uri", "ascending")])
+    ids = clips["clip_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    return clips.take(pa.array(np.unique(ids, return_index=True)[1]))
