@@ -21,6 +21,9 @@ from camvid.shard_folder import MANIFEST, ShardFolder
 from camvid.shard_row import checksums
 from camvid.store import ClipStore
 
+# Columns of every version without which a row cannot be checked.
+_NEEDED = {"clip_id", "kind", "num_frames", "height_px", "width_px", "registered", "frames"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardOptions:
@@ -226,6 +229,9 @@ def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
 
 
 def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:
+    missing = sorted(_NEEDED - set(parquet.schema_arrow.names))
+    if missing:
+        return [f"{name}: must have the columns {', '.join(missing)}, but does not"]
     faults: list[str] = []
     seen: list[str] = []
     for group in range(parquet.num_row_groups):
@@ -238,6 +244,10 @@ def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) 
 
 
 def _row_faults(row: dict[str, Any]) -> Iterable[str]:
+    empty = [column for column in sorted(_NEEDED) if row[column] is None]
+    if empty:
+        yield f"{', '.join(empty)} must have a value, but are null"
+        return
     yield from length_faults(row)
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"
