@@ -94,7 +94,7 @@ class StageRecord:
     stored: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by artifact type
     reused: bool = False
     attempts: int = 0  # that did not come back (`camvid.attempts`)
-    run: str = ""  # of the last of these: which run made it
+    run: str = ""  # which run made it
 
 
 class ClipStore:
