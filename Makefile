@@ -43,7 +43,7 @@ demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo
 
 bench: $(DONE)
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.performance --write docs/PERFORMANCE.md
 
 evaluate: $(DONE)
 	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md --readme README.md
