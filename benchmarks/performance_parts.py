@@ -88,8 +88,8 @@ class Bench:
         self._scratch += 1
         videos = self.videos[:num_videos]
         took = timed_run(job, videos, self.folder / f"run-{self._scratch}")
-        if took.clips != len(videos):
-            raise SystemExit(f"{len(videos)} videos of one clip each gave {took.clips} clips")
+        if len(took.row_s) != len(videos):
+            raise SystemExit(f"{len(videos)} videos of one clip each gave {len(took.row_s)} rows")
         return took.seconds
 
     def _scene(self, seed: int) -> SceneTruth:

@@ -225,7 +225,7 @@ def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
             check_version(parquet.schema_arrow.metadata, name)
             return _verify_rows(name, parquet, shard.clip_ids)
         except (pa.ArrowException, OSError, StoreError) as error:
-            return [f"{name}: {error}"]
+            return [f"{name}: {' '.join(str(error).split())}"]
 
 
 def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:
@@ -243,7 +243,14 @@ def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) 
     return faults
 
 
-def _row_faults(row: dict[str, Any]) -> Iterable[str]:
+def _row_faults(row: dict[str, Any]) -> list[str]:
+    try:
+        return list(_faults_within(row))
+    except (TypeError, ValueError, cv2.error) as error:
+        return [f"columns must be of the schema's types ({' '.join(str(error).split())})"]
+
+
+def _faults_within(row: dict[str, Any]) -> Iterable[str]:
     empty = [column for column in sorted(_NEEDED) if row[column] is None]
     if empty:
         yield f"{', '.join(empty)} must have a value, but are null"

@@ -35,8 +35,8 @@ class Outcome:
     seconds: float
 
 
-def run_batch(prepare: str, num_inputs: int, folder: Path) -> list[Outcome]:
-    """The outcomes of seeds 0, 1, ...; AssertionError where the process does not come back.
+def run_batch(prepare: str, seeds: range, folder: Path) -> list[Outcome]:
+    """The outcomes of the inputs; AssertionError where the process does not come back.
 
     Args:
         prepare: `module:function`, which makes an `Attempt` in a folder of its own.
@@ -44,7 +44,7 @@ def run_batch(prepare: str, num_inputs: int, folder: Path) -> list[Outcome]:
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import child; child()"],
-        input=json.dumps([prepare, num_inputs, str(folder)]),
+        input=json.dumps([prepare, seeds.start, seeds.stop, str(folder)]),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
@@ -52,8 +52,9 @@ def run_batch(prepare: str, num_inputs: int, folder: Path) -> list[Outcome]:
     )
     outcomes = [Outcome(**json.loads(line)) for line in done.stdout.splitlines()]
     told = done.stderr[-2000:]
-    assert done.returncode == 0, f"seed {len(outcomes)}: exit {done.returncode}\n{told}"
-    assert len(outcomes) == num_inputs
+    last = seeds.start + len(outcomes)
+    assert done.returncode == 0, f"seed {last}: exit {done.returncode}\n{told}"
+    assert len(outcomes) == len(seeds)
     return outcomes
 
 
@@ -67,15 +68,15 @@ def assert_one_line_each(outcomes: list[Outcome]) -> None:
 
 def child() -> None:
     """Answers on what was stdout, a line an input; what else is printed goes elsewhere."""
-    prepare, num_inputs, folder = json.loads(sys.stdin.read())
+    prepare, start, stop, folder = json.loads(sys.stdin.read())
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     os.chdir(folder)
     module, _, function = prepare.partition(":")
     attempt = getattr(importlib.import_module(module), function)()
-    _outcome(attempt, 0)  # models are loaded
+    _outcome(attempt, start)  # models are loaded
     _limit_memory()
-    for seed in range(num_inputs):
+    for seed in range(start, stop):
         signal.alarm(MAX_INPUT_S)  # a signal nobody handles ends native code, too
         print(json.dumps(_outcome(attempt, seed)), file=answers, flush=True)
     signal.alarm(0)
