@@ -224,7 +224,7 @@ def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
             parquet = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             check_version(parquet.schema_arrow.metadata, name)
             return _verify_rows(name, parquet, shard.clip_ids)
-        except (pa.ArrowException, OSError, StoreError) as error:
+        except (pa.ArrowException, OSError, StoreError, ValueError, LookupError) as error:
             return [f"{name}: {' '.join(str(error).split())}"]
 
 

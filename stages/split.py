@@ -284,6 +284,13 @@ def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
     if not store.exists(name):
         return None
     try:
-        return from_plain(VideoRecord, json.loads(store.read_bytes(name)))
+        record = from_plain(VideoRecord, json.loads(store.read_bytes(name)))
     except (ValueError, TypeError, ConfigError):
         return None  # an older layout or damage: the video is split again
+    return record if all(map(_is_complete, record.rows)) else None
+
+
+def _is_complete(row: ClipRow) -> bool:
+    """Whether the row says what later stages ask of it."""
+    frames = {kind.__name__ for kind in (Clip, Frames)}
+    return bool(row.records) and (row.status != "ok" or frames <= row.fingerprints.keys())

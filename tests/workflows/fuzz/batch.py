@@ -95,7 +95,7 @@ def _outcome(attempt: Attempt, seed: int) -> dict[str, object]:
     try:
         line = attempt(seed)
     except CamvidError as error:
-        line = str(error)
+        line = " ".join(str(error).split())  # as the command prints it
     except BaseException:  # noqa: BLE001  (SystemExit and all else are what is looked for)
         trace = traceback.format_exc()
     return {
