@@ -4,8 +4,8 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks
 
-.PHONY: setup fmt docs check test demo bench evaluate evaluate-real evaluate-semi-real train-demo \
-	bench-train clean
+.PHONY: setup fmt docs check test demo bench scaling kill-run evaluate evaluate-real \
+	evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
 
@@ -43,7 +43,15 @@ demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo
 
 bench: $(DONE)
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.performance --write docs/PERFORMANCE.md
+
+scaling: $(DONE)
+	$(BIN)/python -m benchmarks.scaling --write docs/SCALING.md
+
+# Videos are cut from those in DATA, which are no part of the project.
+kill-run: DATA ?= ../shared/clips
+kill-run: $(DONE)
+	$(BIN)/python -m benchmarks.kill_run $(DATA) --out runs/kill_run
 
 evaluate: $(DONE)
 	$(BIN)/python benchmarks/accuracy.py --write docs/ACCURACY.md --readme README.md

@@ -11,7 +11,8 @@ from camvid.store import StageRecord
 
 MAX_ATTEMPTS = 3
 UNFINISHED = "unfinished"  # the cause of a failure, until someone has seen how the attempt ended
-CRASHED = "crashed"
+CRASHED, TIMEOUT, MEMORY = "crashed", "timeout", "memory"
+_LOST = frozenset({UNFINISHED, CRASHED, TIMEOUT, MEMORY})  # causes of attempts not come back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Attempts:
 
     def count(self, record: StageRecord | None, identity: str) -> int:
         """Attempts so far at the work with this fingerprint, of which `record` is what is left."""
-        if record is None or record.fingerprint != identity:
+        if record is None or record.fingerprint != identity or record.status != "failed":
             return 0
         if self.retry_failed and record.run != self.run:
             return 0
@@ -51,6 +52,11 @@ class Attempts:
 
 
 ANY_RUN = Attempts()  # all of them count
+
+
+def number_of(record: StageRecord) -> int:
+    """Which attempt the record tells of, from 1."""
+    return record.attempts + (record.cause not in _LOST)
 
 
 def is_given_up(record: StageRecord) -> bool:

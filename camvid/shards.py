@@ -20,6 +20,8 @@ from camvid.shard_row import checksums, image_bytes
 from camvid.store import ClipStore
 
 Put = Callable[[str, str, str], None]  # of a finished file: its path, the shard's name, its sha256
+# Columns of every version without which a row cannot be checked.
+_NEEDED = {"clip_id", "kind", "num_frames", "height_px", "width_px", "registered", "frames"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +162,14 @@ def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
             parquet = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             check_version(parquet.schema_arrow.metadata, name)
             return _verify_rows(name, parquet, shard.clip_ids)
-        except (pa.ArrowException, OSError, StoreError) as error:
-            return [f"{name}: {error}"]
+        except (pa.ArrowException, OSError, StoreError, ValueError, LookupError) as error:
+            return [f"{name}: {' '.join(str(error).split())}"]
 
 
 def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:
+    missing = sorted(_NEEDED - set(parquet.schema_arrow.names))
+    if missing:
+        return [f"{name}: must have the columns {', '.join(missing)}, but does not"]
     faults: list[str] = []
     seen: list[str] = []
     for group in range(parquet.num_row_groups):
@@ -176,7 +181,18 @@ def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) 
     return faults
 
 
-def _row_faults(row: dict[str, Any]) -> Iterable[str]:
+def _row_faults(row: dict[str, Any]) -> list[str]:
+    try:
+        return list(_faults_within(row))
+    except (TypeError, ValueError, cv2.error) as error:
+        return [f"columns must be of the schema's types ({' '.join(str(error).split())})"]
+
+
+def _faults_within(row: dict[str, Any]) -> Iterable[str]:
+    empty = [column for column in sorted(_NEEDED) if row[column] is None]
+    if empty:
+        yield f"{', '.join(empty)} must have a value, but are null"
+        return
     yield from length_faults(row)
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"

@@ -169,6 +169,8 @@ def run_stage(
         fingerprint=identity,
         status="failed",
         host=socket.gethostname(),
+        attempts=number,
+        run=attempts.run,
     )
     store.save_record(attempts.begin(blank, number + 1))
     try:

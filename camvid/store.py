@@ -55,6 +55,7 @@ FILE_NAMES: dict[type, str] = {
     MotionReport: "motion_report.json",
     Verdict: "verdict.json",
 }
+_ARTIFACTS = frozenset(kind.__name__ for kind in FILE_NAMES)
 _ARTIFACT_NAMES = frozenset(FILE_NAMES.values())
 _LISTING_THREADS = 16  # an object store answers a request in 20 to 100 ms, many at a time
 
@@ -94,7 +95,7 @@ class StageRecord:
     stored: dict[str, Stored] = field(default_factory=dict[str, Stored])  # by artifact type
     reused: bool = False
     attempts: int = 0  # that did not come back (`camvid.attempts`)
-    run: str = ""  # of the last of these: which run made it
+    run: str = ""  # which run made it
 
 
 class ClipStore:
@@ -340,9 +341,11 @@ class ClipStore:
         if data is None:
             return None
         try:
-            return from_plain(StageRecord, json.loads(data))
+            record = from_plain(StageRecord, json.loads(data))
         except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
+        said = (record.clip_id, record.stage, record.artifact in _ARTIFACTS)
+        return record if said == (clip_id, stage, True) else None
 
     def record_name(self, clip_id: str, stage: str) -> str:
         return f"{self.clip_folder(clip_id)}/{stage}.record.json"

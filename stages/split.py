@@ -6,6 +6,7 @@ The one stage that fans out: `run_split` is its barrier, as `run_stage` is the o
 import hashlib
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from camvid.attempts import (
     is_given_up,
 )
 from camvid.errors import ConfigError, DamagedArtifact
-from camvid.memory import release_memory
+from camvid.memory import peak_gpu_bytes, peak_rss_bytes, release_memory
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.shots.options import TransNetV2Options
@@ -131,7 +132,7 @@ def run_split(
     rows: list[ClipRow] = []
     try:
         for row in _split(split, store, uri, identity):
-            rows.append(row)
+            rows.append(row := _measured(row, number, attempts.run))
             yield row
     except BaseException:
         store.remove(_record_name(uri))  # the run ends, and not by this video's fault
@@ -155,6 +156,18 @@ def split_ended(
     row = _row_of(uri, record)
     save_video_record(store, replace(known, rows=(*cut, row)))
     return row if is_given_up(record) else None
+
+
+def _measured(row: ClipRow, attempts: int, run: str) -> ClipRow:
+    """The row with what it took: attempts that did not come back, memory; and where it ran."""
+    took = {
+        "attempts": attempts,
+        "run": run,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "peak_gpu_bytes": peak_gpu_bytes(),
+        "host": socket.gethostname(),
+    }
+    return replace(row, records=tuple(replace(record, **took) for record in row.records))
 
 
 def _attempt_at(known: VideoRecord | None) -> StageRecord | None:
@@ -271,6 +284,13 @@ def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
     if not store.exists(name):
         return None
     try:
-        return from_plain(VideoRecord, json.loads(store.read_bytes(name)))
+        record = from_plain(VideoRecord, json.loads(store.read_bytes(name)))
     except (ValueError, TypeError, ConfigError):
         return None  # an older layout or damage: the video is split again
+    return record if all(map(_is_complete, record.rows)) else None
+
+
+def _is_complete(row: ClipRow) -> bool:
+    """Whether the row says what later stages ask of it."""
+    frames = {kind.__name__ for kind in (Clip, Frames)}
+    return bool(row.records) and (row.status != "ok" or frames <= row.fingerprints.keys())

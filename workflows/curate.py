@@ -36,6 +36,7 @@ from workflows.breaker import Breaker, BreakerConfig
 from workflows.gather import gather
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.limits import LimitsConfig
+from workflows.observe import log_lines_of, log_row, of_run
 from workflows.provenance import make_provenance, weight_lines
 from workflows.reporting import ReportConfig
 from workflows.resume import plan_resume
@@ -122,7 +123,7 @@ def curate(
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
     passed = resume.passed()
     breaker = Breaker(config.breaker, came=Counter(passed), passed=passed)
-    with state, remembered(store) as remember:
+    with state, log_lines_of(state.run), remembered(store) as remember:
 
         def run(
             some: Sequence[str],
@@ -130,11 +131,13 @@ def curate(
             on_listed: Callable[[pa.Table], None] = lambda rows: None,
         ) -> pa.Table:
             with Books(store, graph, on_listed) as book:
-                for row in _with_second_pass(some, rows, executed):
+                for found in _with_second_pass(some, rows, executed):
+                    row = of_run(found, state.run)
                     remember(row)
                     book(row)
                     breaker.watch(row)
                     state.count(row)
+                    log_row(row)
                     on_row(row)
             return book.table()
 

@@ -2,16 +2,21 @@
 
 from camvid.errors import BackendUnavailable
 from workflows.curate import Executor
+from workflows.in_flight import InFlightNow
 from workflows.isolated import Isolated
 from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 
 
 def choose_executor(
-    ray: str | None, workers: int, limits: LimitsConfig = DEFAULT_LIMITS
+    ray: str | None,
+    workers: int,
+    limits: LimitsConfig = DEFAULT_LIMITS,
+    in_flight: InFlightNow | None = None,
 ) -> Executor:
     """One clip at a time, unless Ray is asked for by address or by more than one worker."""
+    watched = in_flight or InFlightNow()
     if ray is None and workers == 1:
-        return Isolated(limits=limits)
+        return Isolated(limits=limits, in_flight=watched)
     try:
         from workflows.on_ray import RayExecutor
     except ImportError as error:
@@ -20,4 +25,4 @@ def choose_executor(
         ) from error
     address = "" if ray in (None, "local") else ray
     asked = 0 if address and workers == 1 else workers
-    return RayExecutor(address=address or "", workers=asked, limits=limits)
+    return RayExecutor(address=address or "", workers=asked, limits=limits, in_flight=watched)

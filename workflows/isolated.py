@@ -1,12 +1,13 @@
 """Runs the stages one clip after another in one process of their own, started anew when it dies."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, StageConfig
 from stages.split import SplitConfig
+from workflows.in_flight import InFlightNow, stage_of
 from workflows.limits import LimitsConfig
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
@@ -17,6 +18,7 @@ class Isolated:
     """`workflows.in_process`, but a clip that crashes, hangs or eats all memory fails alone."""
 
     limits: LimitsConfig = LimitsConfig()
+    in_flight: InFlightNow = field(default_factory=InFlightNow)
 
     def __call__(
         self,
@@ -34,8 +36,16 @@ class Isolated:
             log_level=logging.getLogger().level,
         )
         process = StageProcess(setup, self.limits)
+        self.in_flight.ask = _told(process)
         process.start()
         return _rows(process, videos)
+
+
+def _told(process: StageProcess) -> Callable[[], dict[str, int]]:
+    """What gives the stage that the process is at."""
+    at: list[str] = [""]
+    process.on_begin = lambda what: at.__setitem__(0, what)
+    return lambda: {stage_of(at[0]): 1} if at[0] else {}
 
 
 def _rows(process: StageProcess, videos: Sequence[str]) -> Iterator[ClipRow]:

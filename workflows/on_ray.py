@@ -14,6 +14,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
@@ -27,10 +28,11 @@ from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, StageConfig
 from camvid.video.names import source_name
 from stages.split import SplitConfig, lost_video
+from workflows.in_flight import InFlightNow
 from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.ray_cluster import ray_cluster
 from workflows.ray_plan import Plan, Pool, make_plan
-from workflows.ray_stall import stall_watch, start_in_flight
+from workflows.ray_stall import count_in_flight, stall_watch, start_in_flight
 from workflows.shard_writing import BucketTask
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
@@ -52,6 +54,7 @@ class RayExecutor:
     address: str = ""
     workers: int = 0
     limits: LimitsConfig = DEFAULT_LIMITS
+    in_flight: InFlightNow = field(default_factory=InFlightNow)
     _submitted: list[Any] = field(default_factory=list[Any], init=False, compare=False)
 
     def __call__(
@@ -76,7 +79,8 @@ class RayExecutor:
             )
             in_flight = start_in_flight()
             worker = Worker(root=root, attempts=attempts, limits=self.limits, in_flight=in_flight)
-            with stall_watch(in_flight) as finished:
+            told = self.in_flight.told_by(partial(count_in_flight, in_flight))
+            with told, stall_watch(in_flight) as finished:
                 for row in _rows(_dataset(videos, split, plan, worker)):
                     finished()
                     missing.pop(row.video_uri, None)

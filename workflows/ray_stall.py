@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from workflows.in_flight import stage_of
 
 STALL_S = 600.0
 _SHOWN = 5
@@ -30,6 +33,10 @@ class InFlight:
             self._begun[worker] = (time.monotonic(), what)
         else:
             self._begun.pop(worker, None)
+
+    def by_stage(self) -> dict[str, int]:
+        """How many are at each stage."""
+        return Counter(stage_of(what) for _, what in self._begun.values())
 
     def render_text(self) -> str:
         """Those that have been at it longest."""
@@ -69,6 +76,14 @@ def stall_watch(
         over.set()
         finished.set()
         thread.join()
+
+
+def count_in_flight(in_flight: Any) -> dict[str, int]:
+    """Workers by stage; none where that is not known."""
+    try:
+        return ray.get(in_flight.by_stage.remote(), timeout=10)
+    except RayError:
+        return {}
 
 
 def _ask(in_flight: Any) -> str:

@@ -17,7 +17,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from camvid.attempts import CRASHED, MAX_ATTEMPTS
+from camvid.attempts import CRASHED, MAX_ATTEMPTS, MEMORY, TIMEOUT
 from camvid.errors import CamvidError, RunAborted
 from camvid.memory import machine_bytes, num_oom_kills, rss_bytes
 from camvid.stage import ClipRow, attempt_ended
@@ -159,6 +159,8 @@ class StageProcess:
                 except (EOFError, OSError):
                     raise self._death(at) from None
                 if isinstance(message, logging.LogRecord):
+                    if at:
+                        vars(message).update(clip=at.row.clip_id, stage=at.stage)
                     logging.getLogger(message.name).handle(message)
                     continue
                 if isinstance(message, Done):
@@ -173,11 +175,11 @@ class StageProcess:
                 deadline_s = time.monotonic() + limit_s
             elif time.monotonic() > deadline_s:
                 what = f"must end within {limit_s:g} s (limits.stage_s), but did not"
-                raise Lost("timeout", what, at)
+                raise Lost(TIMEOUT, what, at)
             elif (held_bytes := rss_bytes(process.pid)) > self._most_bytes:
                 most, held = self._most_bytes / 1e9, held_bytes / 1e9
                 what = f"must stay within {most:.3g} GB (limits.memory_gb), but held {held:.3g} GB"
-                raise Lost("memory", what, at)
+                raise Lost(MEMORY, what, at)
 
     def _death(self, at: At | None) -> Lost:
         """Why the process ended."""
@@ -187,7 +189,7 @@ class StageProcess:
         except subprocess.TimeoutExpired:
             return Lost(CRASHED, "must answer, but cut its connection", at)
         if status == -signal.SIGKILL and num_oom_kills() > self._oom_kills:
-            return Lost("memory", "must fit into the machine's memory, but did not", at)
+            return Lost(MEMORY, "must fit into the machine's memory, but did not", at)
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         return Lost(CRASHED, f"must come back, but ended its process ({how})", at)
 

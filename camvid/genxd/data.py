@@ -20,8 +20,12 @@ from camvid.outcome import Kind
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 64  # of clips from anywhere: when all of those fail, the data are gone
-DAMAGE = (ClipError, StoreError, OSError, pa.ArrowException, cv2.error, ValueError)
-"""What a bad row or shard raises; ValueError: its numbers do not make arrays."""
+DAMAGE = (
+    *(ClipError, StoreError, OSError, pa.ArrowException, cv2.error),
+    *(ValueError, TypeError),  # its numbers do not make arrays, or are none
+    KeyError,  # a column is missing
+)
+"""What a bad row or shard raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class ClipDataset:
 
     def _skip(self, place: Place, error: Exception) -> Skipped:
         cause = " ".join(str(error).split()) or type(error).__name__
+        cause = f"the row must have {error.args[0]}" if isinstance(error, KeyError) else cause
         skipped = Skipped(place.clip_id, place.path, cause)
         if skipped not in self.skipped:
             self.skipped.append(skipped)

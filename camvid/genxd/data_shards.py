@@ -207,7 +207,8 @@ class RowReader:
             latents = self._row_group(self._latents[place.path], group, (LATENTS,))
             return row | {LATENTS: latents[LATENTS][at].values}
         frames = self._row_group(place.path, group, (FRAMES,), check_pages=FRAME_CRC32 not in row)
-        return row | {FRAMES: encoded_images(frames[FRAMES][at])}
+        lists = frames.column_names and pa.types.is_list(frames.schema.field(FRAMES).type)
+        return row | {FRAMES: encoded_images(frames[FRAMES][at])} if lists else row
 
     def _row_group(
         self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True

@@ -16,6 +16,7 @@ from camvid.artifacts import F64, Bool
 # dark, which no tracker minds; damage and edits leave ten and more.
 HOLE_FRAMES = 4.5
 HOLE_S = 0.15
+_LONGEST_S = 60.0  # of any gap within a shot; damaged clocks show a frame for months
 _RECENT_GAPS = 9  # few, so that a changed rate is a hole for five frames at most
 _REORDER_LIMIT = 32  # no codec holds back more frames than this
 
@@ -150,7 +151,7 @@ def frame_duration(head: Sequence[PacketTimes], time_base: Fraction | None, stat
 
 def is_hole(gap_s: F64, usual_s: float) -> Bool:
     """Whether gaps between frames are too long to belong to one shot."""
-    return gap_s > max(HOLE_FRAMES * usual_s, HOLE_S)
+    return gap_s > min(max(HOLE_FRAMES * usual_s, HOLE_S), _LONGEST_S)
 
 
 class Pacer:

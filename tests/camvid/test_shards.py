@@ -1,5 +1,6 @@
 """Shards: the schema, the way there and back, damage, sizes, and readers that are not ours."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,8 +24,9 @@ from camvid.artifacts import (
 )
 from camvid.codecs import decode_ids, decode_jpegs
 from camvid.errors import StoreError
-from camvid.manifest import MANIFEST, read_manifest, shards_of
-from camvid.parquet import table_from_bytes
+from camvid.manifest import MANIFEST, ShardInfo, read_manifest, shards_of
+from camvid.parquet import table_from_bytes, table_to_bytes
+from camvid.plain import from_plain
 from camvid.report.encode import encode_jpeg
 from camvid.schema import check_version, shard_schema
 from camvid.shard_columns import EVIDENCE_COLUMNS
@@ -35,7 +37,7 @@ from camvid.shard_row import (
     image_bytes,
     scene_scale,
 )
-from camvid.shards import verify_shards
+from camvid.shards import faults_of, verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
 from tests.factories import make_clip
@@ -108,6 +110,28 @@ def test_what_goes_in_comes_out(
     assert row["objects"][0]["motion_strength"] == 0.02
     assert row["objects"][1]["motion_strength"] is None
     assert row["timestamps_s"] == clip.timestamps_s.tolist()
+
+
+@pytest.mark.parametrize("column", ["clip_id", "num_frames", "registered", "frames"])
+def test_a_shard_without_a_column_is_a_fault(store: ClipStore, column: str) -> None:
+    """Even one that the manifest vouches for."""
+    write(store, "3")
+    name = "shards/3d-00000.parquet"
+    whole = table_from_bytes(store.read_bytes(name))
+    at = whole.schema.get_field_index(column)
+    nulls = whole.set_column(at, whole.schema.field(at), pa.nulls(1, whole.schema.field(at).type))
+    (shard,) = (from_plain(ShardInfo, each) for each in read_manifest(store)["shards"])
+    said = {"drop": "must have the columns", "null": "must have a value"}
+    tables = {"drop": whole.drop_columns([column]), "null": nulls}
+    if column == "frames":
+        said["text"] = "columns must be of the schema's types"
+        texts = pa.array([["no bytes"] * 6])
+        tables["text"] = whole.set_column(at, column, texts)
+    for what, table in tables.items():
+        data = table_to_bytes(table)
+        store.write_bytes(name, data)
+        vouched = replace(shard, sha256=hashlib.sha256(data).hexdigest())
+        assert said[what] in faults_of(store, vouched)[0]
 
 
 def test_what_decoding_did_is_reported(store: ClipStore) -> None:

@@ -58,8 +58,13 @@ def test_records(store: ClipStore, clip: Clip) -> None:
     assert store.load_record(clip.clip_id, "segment") is None
     store.save_record(record)
     assert store.load_record(clip.clip_id, "segment") == record
-    store.write_bytes(f"{store.clip_folder(clip.clip_id)}/segment.record.json", b"{half")
+    name = store.record_name(clip.clip_id, "segment")
+    whole = store.read_bytes(name)
+    store.write_bytes(name, b"{half")
     assert store.load_record(clip.clip_id, "segment") is None
+    for said, changed in {"segment": "track", "ObjectMasks": "", clip.clip_id: "b"}.items():
+        store.write_bytes(name, whole.replace(f'"{said}"'.encode(), f'"{changed}"'.encode()))
+        assert store.load_record(clip.clip_id, "segment") is None, "it tells of something else"
     store.remove_record(clip.clip_id, "segment")
     store.remove_record(clip.clip_id, "segment")
 

@@ -8,10 +8,12 @@ import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
 from camvid.errors import StoreError
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.shard_columns import FRAME_CRC32
 from camvid.store import ClipStore
-from tests.genxd.datasets import KINDS, change_row, dataset, equal, row_of
+from tests.genxd.datasets import KINDS, SMALL, change_row, dataset, equal, row_of
 from tests.genxd.runs import clip_id, write_run
 
 
@@ -63,6 +65,18 @@ def test_a_bad_row_gives_way_and_is_named(
     assert len(data.skipped) == 1
     assert caplog.text.count(f"clip {clip_id(4)} of") == 1
     assert equal(dataset(store)[Pick(5, row)], sample)
+
+
+@pytest.mark.parametrize("column", ["clip_id", "scene_scale", "frames", "num_frames"])
+def test_a_shard_without_a_column_is_named(store: ClipStore, column: str) -> None:
+    path = store.full_path("shards/3d-00000.parquet")
+    table = pq.ParquetFile(path).read(use_threads=False).drop_columns([column])
+    index = dataset(store).index  # which the manifest tells
+    pq.write_table(table, path, row_group_size=2)
+    data = ClipDataset(index, DataOptions(**SMALL))
+    row = row_of(data, clip_id(3))
+    with pytest.raises(StoreError, match=f"clip {clip_id(3)} of .*: the row must have {column}"):
+        data.load(Pick(0, row))
 
 
 def test_a_flipped_bit_in_a_image_is_found(store: ClipStore) -> None:

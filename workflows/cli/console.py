@@ -4,12 +4,16 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from camvid.errors import CamvidError
 from camvid.video.addresses import without_secrets
+from workflows.cli.json_lines import JsonLines
+
+log = logging.getLogger(__name__)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's folder or URI.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -19,26 +23,48 @@ SetOption = Annotated[
 ]
 
 
-class _Formatter(logging.Formatter):
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
 
 
-def configure_logging(*, debug: bool) -> None:
+def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Log lines go to stderr; results go to stdout."""
+    json_lines = log_format is LogFormat.JSON
+    text = _Text("%(levelname)s %(name)s: %(message)s" if debug else "camvid: %(message)s")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        _Formatter("%(levelname)s %(name)s: %(message)s" if debug else "camvid: %(message)s")
-    )
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
-    if debug:
-        for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
-            logging.getLogger(chatty).setLevel(logging.INFO)
+    handler.setFormatter(JsonLines() if json_lines else text)
+    level = logging.DEBUG if debug else logging.INFO if json_lines else logging.WARNING
+    logging.basicConfig(level=level, handlers=[handler])
+    for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
+        logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
+    if not (debug or json_lines):  # people have a bar, and a list of failures at the end
+        logging.getLogger("workflows.observe").setLevel(logging.CRITICAL)
+
+
+def logs_json() -> bool:
+    """Whether log lines are for machines: then there is no bar beside them."""
+    return any(isinstance(h.formatter, JsonLines) for h in logging.getLogger().handlers)
 
 
 def print_error(error: CamvidError) -> None:
     """One line on stderr."""
-    print(f"camvid: error: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
+    say(logging.ERROR, f"error: {' '.join(str(error).split())}")
+
+
+def say(level: int, line: str) -> None:
+    """A line on stderr that no level hides."""
+    if logs_json():
+        log.log(level, "%s", line)
+    else:
+        print(f"camvid: {without_secrets(line)}", file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:

@@ -1,10 +1,18 @@
 """`camvid curate`: the whole job."""
 
-from typing import Annotated
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camvid.errors import BackendUnavailable
 from workflows.cli.console import SetOption
+
+if TYPE_CHECKING:
+    from camvid.stage import ClipRow
+    from workflows.in_flight import InFlightNow
+    from workflows.observe import OnRow
 
 
 def command(
@@ -43,6 +51,12 @@ def command(
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port", metavar="PORT", help="Answer Prometheus there while the run lasts."
+        ),
+    ] = None,
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
@@ -52,6 +66,7 @@ def command(
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.executors import choose_executor
+    from workflows.in_flight import InFlightNow
     from workflows.profiles import load_profile
     from workflows.run_toml import load_settings
 
@@ -59,8 +74,31 @@ def command(
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
     found = find_videos(videos, local_only=local_only)
-    with stoppable(), progress(len(found)) as on_row:
-        execute = choose_executor(ray, workers, resolved.limits)
+    in_flight = InFlightNow()
+    with stoppable(), _counted(metrics_port, in_flight) as count, progress(len(found)) as show:
+
+        def on_row(row: "ClipRow") -> None:
+            count(row)
+            show(row)
+
+        execute = choose_executor(ray, workers, resolved.limits, in_flight)
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
     raise typer.Exit(1 if failed else 0)
+
+
+@contextmanager
+def _counted(port: int | None, in_flight: "InFlightNow") -> "Generator[OnRow, None, None]":
+    """Gives what counts each row, for Prometheus to read at the port."""
+    if port is None:
+        yield lambda row: None
+        return
+    try:
+        from workflows.prometheus import Metrics, served
+    except ImportError as error:
+        raise BackendUnavailable(
+            "--metrics-port needs a package", fix="pip install 'camvid[metrics]'"
+        ) from error
+    metrics = Metrics(in_flight)
+    with served(metrics, port):
+        yield metrics.count

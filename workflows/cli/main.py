@@ -25,7 +25,7 @@ from workflows.cli import (
     status,
     train,
 )
-from workflows.cli.console import configure_logging, print_error
+from workflows.cli.console import LogFormat, configure_logging, print_error
 from workflows.cli.stopping import Stopped, print_stopped
 
 app = typer.Typer(
@@ -63,6 +63,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option(help="Show tracebacks and every log line.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Log lines for people or for machines.")
+    ] = LogFormat.TEXT,
     version: Annotated[
         bool,
         typer.Option(
@@ -70,7 +73,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    configure_logging(debug=debug)
+    configure_logging(debug=debug, log_format=log_format)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """One progress bar per run on a terminal; a log line now and then otherwise."""
 
+import logging
 import sys
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from camvid.stage import ClipRow
+from workflows.cli.console import logs_json, say
 
 LOG_EVERY_S = 30.0
 
@@ -19,7 +21,7 @@ class OnRow(Protocol):
 @contextmanager
 def progress(num_videos: int) -> Generator[OnRow, None, None]:
     """Gives a callback that takes each finished row."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not logs_json():
         with _bar(num_videos) as on_row:
             yield on_row
     else:
@@ -75,5 +77,5 @@ class _LogLines:
         self._counts.add(row)
         if time.monotonic() - self._last >= LOG_EVERY_S:
             self._last = time.monotonic()
-            done = f"{len(self._counts.videos)} of {self._counts.num_videos} videos"
-            print(f"camvid: {done}, {self._counts}", file=sys.stderr, flush=True)
+            done, all_videos = len(self._counts.videos), self._counts.num_videos
+            say(logging.INFO, f"{done} of {all_videos} videos, {self._counts}")

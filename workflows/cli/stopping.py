@@ -4,13 +4,15 @@ What is in flight is dropped, not finished: a stage may take many minutes, and b
 run is resumed. What is finished is in the run's books.
 """
 
+import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
+
+from workflows.cli.console import say
 
 GRACE_S = 30.0  # for what has to be written; after it the process ends in any case
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,4 +53,4 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def print_stopped(stopped: Stopped) -> None:
     """The one line on stderr."""
-    print(f"camvid: stopped by {stopped}; the same command goes on from there", file=sys.stderr)
+    say(logging.WARNING, f"stopped by {stopped}; the same command goes on from there")

@@ -133,6 +133,11 @@ def test_slow_video_and_a_changing_rate_are_not_cut_to_pieces() -> None:
     assert place_all(list(screen))[-1] <= 5
 
 
+def test_a_damaged_clock_makes_no_shot_of_months() -> None:
+    """A shot is cut into pieces of seconds: one of 100 days took its whole process."""
+    assert place_all(list(np.arange(8) * 1e6), 1e6) == list(range(8))
+
+
 def test_a_restart_goes_on_where_the_clock_stopped() -> None:
     timeline = Timeline(0.04)
     first = [timeline.place(t, (64, 48)) for t in (0.0, 0.04)]
