@@ -43,7 +43,7 @@ check: $(DONE)-torch
 	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
 
 test: $(DONE)-torch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
 
 demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo
