@@ -9,12 +9,17 @@ CODE := camvid stages workflows tests benchmarks
 
 setup: $(DONE)
 
-$(DONE): pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$@ -m pip install --quiet --upgrade pip
+
+# Compiling all that is installed takes longer than compiling what is imported.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
+
+$(DONE): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
 	$(BIN)/camvid models fetch u2netp || echo "no saliency network: motion evidence alone"
-	touch $(DONE)
+	touch $@
 
 fmt: $(DONE)
 	$(BIN)/ruff check --fix $(CODE)
@@ -25,10 +30,11 @@ docs: $(DONE)
 		> docs/COLUMNS.md
 
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
-$(DONE)-torch: $(DONE)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,models,train]'
+$(DONE)-torch: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[dev,models,train]'
+	$(BIN)/camvid models fetch u2netp || echo "no saliency network: motion evidence alone"
 	$(BIN)/camvid models fetch xfeat xfeat-lighterglue aliked-n16 aliked-lightglue || echo "no learned features: SIFT alone"
-	touch $@
+	touch $(DONE) $@
 
 check: $(DONE)-torch
 	$(BIN)/ruff check $(CODE)
@@ -37,7 +43,7 @@ check: $(DONE)-torch
 	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
 
 test: $(DONE)-torch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
 
 demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo

@@ -1,6 +1,6 @@
 """Fixtures that many tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,29 @@ from camvid.artifacts import (
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from tests.factories import CLIPS, SIZE, make_clip
+
+# Where the longest files lie: begun first, so that no core waits for one at the end.
+LONGEST = ("e2e", "workflows", "genxd", "models")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`--no-loadscope-reorder` keeps this order."""
+
+    def rank(item: pytest.Item) -> int:
+        folders = item.path.parts
+        return next((i for i, name in enumerate(LONGEST) if name in folders), len(LONGEST))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A local Ray, started once in each process of the tests: whoever asks for one joins it."""
+    pytest.importorskip("ray")
+    from workflows.ray_cluster import ray_cluster
+
+    with ray_cluster("local", workers=2, num_pools=10):
+        yield
 
 
 @pytest.fixture

@@ -80,8 +80,9 @@ def test_two_processes_train_as_one(shards: str, alone: Path, tmp_path: Path) ->
     assert train(shards, tmp_path / "fsdp2", goes_on, resume=True).step == 4
 
 
-def test_ray_trains_as_one_process(shards: str, alone: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+def test_ray_trains_as_one_process(
+    shards: str, alone: Path, tmp_path: Path, local_ray: None
+) -> None:
     from workflows.train_on_ray import train_on_ray
 
     def on_ray() -> Trained:

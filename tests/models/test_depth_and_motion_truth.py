@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class Truth(NamedTuple):
     strength: float  # of the object that moves most
 
 
+@cache
 def load(name: str, first: int) -> Truth:
     folder = CLIPS / name
     if not folder.exists():
@@ -173,6 +175,14 @@ def strength_of(
     return measured(clip_of(truth, fps), masks, truth.cameras, depth, tracked(truth, masks))
 
 
+@cache
+def measured_depth(name: str, grown_px: int) -> tuple[Truth, ObjectMasks, DepthMaps]:
+    """Of a clip of ../shared, with masks that reach so far beyond its objects."""
+    truth = load(name, 10)
+    masks = masks_of(truth.object_id, grown_px)
+    return truth, masks, estimated_depth(truth, masks)
+
+
 def rendered(name: str) -> Truth:
     """A scene of the demo, with the object that moves most known from its matrices."""
     spec = next(s for s in demo_scenes() if s.name == name)
@@ -183,14 +193,17 @@ def rendered(name: str) -> Truth:
     return Truth(Frames(rgb=scene.rgb), scene.object_id, scene.depth, cameras, strength)
 
 
-def every_second_frame(name: str) -> Truth:
-    """A scene of the demo at half its frame rate."""
+@cache
+def every_second_frame(name: str) -> tuple[Truth, ObjectMasks, DepthMaps]:
+    """A scene of the demo at half its frame rate, with its own masks."""
     spec = next(s for s in demo_scenes() if s.name == name)
     scene = render(replace(spec, num_frames=NUM_FRAMES, width_px=640, height_px=360))
     strength = max(true_motion_strength(scene, GAP / FPS).values(), default=0.0)
     ids, depth = scene.object_id[::2], scene.depth[::2]
     cameras = _cameras(scene.K, scene.cam_from_world[::2], depth, ids)
-    return Truth(Frames(rgb=scene.rgb[::2].copy()), ids, depth, cameras, strength)
+    truth = Truth(Frames(rgb=scene.rgb[::2].copy()), ids, depth, cameras, strength)
+    masks = masks_of(ids, 0)
+    return truth, masks, estimated_depth(truth, masks)
 
 
 def rims_of(object_id: U16, half_px: int) -> ObjectMasks:
@@ -222,17 +235,15 @@ def test_outlines_of_movers_move() -> None:
 @pytest.mark.parametrize("fps", [3.3, 5, 6])
 def test_movers_are_measured_at_low_frame_rates(fps: float) -> None:
     """Images 1/12 s apart, shown more slowly: the same steps, over a longer time."""
-    truth = every_second_frame("orbit_movers")
-    masks = masks_of(truth.object_id, 0)
-    report = strength_of(truth, masks, estimated_depth(truth, masks), fps)
+    truth, masks, depth = every_second_frame("orbit_movers")
+    report = strength_of(truth, masks, depth, fps)
     slowed = truth.strength * fps / 12
     assert report.motion_strength == pytest.approx(slowed, rel=0.2)
     assert report.interval_low <= slowed <= report.interval_high
 
 
 def test_depth_reaches_its_goals_beside_and_on_movers() -> None:
-    truth = load("syn_orbit_movers", 10)
-    found = estimated_depth(truth, masks_of(truth.object_id, 0))
+    truth, _, found = measured_depth("syn_orbit_movers", 0)
     error = np.abs(found.depth / truth.depth - 1)
     assert found.valid.all()
     assert error[truth.object_id == 0].mean() < 0.02
@@ -242,9 +253,7 @@ def test_depth_reaches_its_goals_beside_and_on_movers() -> None:
 
 @pytest.mark.parametrize("grown_px", [0, 6])
 def test_strength_of_movers(grown_px: int) -> None:
-    truth = load("syn_orbit_movers", 10)
-    masks = masks_of(truth.object_id, grown_px)
-    depth = estimated_depth(truth, masks)
+    truth, masks, depth = measured_depth("syn_orbit_movers", grown_px)
     report = strength_of(truth, masks, depth)
     assert report.motion_strength == pytest.approx(truth.strength, rel=0.15)
     assert report.confidence > 0.5
@@ -252,9 +261,7 @@ def test_strength_of_movers(grown_px: int) -> None:
 
 @pytest.mark.parametrize("grown_px", [0, 6])
 def test_still_objects_are_still(grown_px: int) -> None:
-    truth = load("syn_orbit_static_scene", 10)
-    masks = masks_of(truth.object_id, grown_px)
-    depth = estimated_depth(truth, masks)
+    truth, masks, depth = measured_depth("syn_orbit_static_scene", grown_px)
     report = strength_of(truth, masks, depth)
     assert truth.strength == pytest.approx(0, abs=1e-6)
     assert report.motion_strength < 0.0005

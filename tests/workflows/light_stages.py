@@ -32,6 +32,14 @@ from stages.split import Split, SplitConfig
 
 FAULTS = "CAMVID_TEST_FAULTS"  # names the folder that says which clip does what, how often
 CAMERA: CameraKind = "fixed"
+MEASURED = {
+    "motion_strength": 0.02,
+    "motion_interval_low": 0.01,
+    "motion_interval_high": 0.03,
+    "motion_background": 0.0,
+    "motion_confidence": 1.0,
+    "unmeasured_fraction": 0.0,
+}
 
 
 def exit_() -> None:
@@ -138,7 +146,12 @@ def made(kind: type, rgb: Any) -> Any:
             unmeasured_fraction=0.0,
         ),
         Verdict: lambda: Verdict(
-            kind="video", reasons=(), camera=CAMERA, camera_reasons=(), measured={}, limits={}
+            kind="video",
+            reasons=(),
+            camera=CAMERA,
+            camera_reasons=(),
+            measured=MEASURED,  # as of the report above
+            limits={},
         ),
     }[kind]()
 

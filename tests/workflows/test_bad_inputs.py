@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +12,18 @@ import pytest
 from camvid.artifacts import Clip, Frames, MotionReport
 from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.index import read_index
+from camvid.record import ClipRecord
 from camvid.report.funnel import funnel_from_index
 from camvid.scenes.movie import write_video
 from camvid.store import ClipStore
 from camvid.video.cut import CutClip, CutOptions
 from camvid.video.decode import read_frames
 from stages.split import Split, SplitConfig, load_video_record, run_split, save_video_record
+from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import write_bad_inputs, write_moving_square
 from tests.workflows.test_cli import camvid
 from workflows import in_process
-from workflows.curate import CurateConfig, Executor, curate
+from workflows.curate import CurateConfig, curate
 from workflows.refilter import refilter
 from workflows.reporting import write_report
 
@@ -34,22 +36,34 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WHERE = ("process", "ray")
 
 
-def executor(name: str) -> Executor:
-    if name == "process":
-        return in_process.run
-    pytest.importorskip("ray")
-    from workflows.on_ray import RayExecutor
+Curates = Callable[[list[str], str], list[ClipRecord]]
 
-    return RayExecutor(workers=1)
+
+@pytest.fixture
+def curate_in(request: pytest.FixtureRequest) -> Callable[[str], Curates]:
+    """`curate` in this process; or on Ray, where what carries the rows is asked, not the stages."""
+
+    def at(where: str) -> Curates:
+        config, execute = CurateConfig(), in_process.run
+        if where == "ray":
+            request.getfixturevalue("local_ray")
+            from workflows.on_ray import RayExecutor
+
+            config, execute = LightCurate(), RayExecutor(workers=1)
+        return lambda videos, root: curate(videos, root, config, execute)
+
+    return at
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_a_run_over_bad_inputs_ends_with_every_row(where: str, good: Path, tmp_path: Path) -> None:
+def test_a_run_over_bad_inputs_ends_with_every_row(
+    where: str, good: Path, tmp_path: Path, curate_in: Callable[[str], Curates]
+) -> None:
     wanted = {**write_bad_inputs(tmp_path), "good.mp4": "ok", "gone.mp4": "failed"}
     bad = [str(tmp_path / name) for name in wanted if name != "good.mp4"]
     nowhere = "nosuchscheme://bucket/x.mp4"
     store = ClipStore(str(tmp_path / "run"))
-    curate(sorted([*bad, str(good), nowhere]), store.root, CurateConfig(), executor(where))
+    curate_in(where)(sorted([*bad, str(good), nowhere]), store.root)
     rows = {Path(row.source_uri).name: row for row in read_index(store)}
     assert {name: row.status for name, row in rows.items()} == wanted | {"x.mp4": "failed"}
     assert rows["good.mp4"].kind == "video"
@@ -73,12 +87,14 @@ def test_the_command_ends_with_its_funnel_and_status_1(good: Path, tmp_path: Pat
     assert done.stdout.count("\nfailed: ") == 4
 
 
-def test_a_name_that_is_no_utf8(good: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_no_utf8(
+    good: Path, tmp_path: Path, curate_in: Callable[[str], Curates]
+) -> None:
     name = os.fsdecode(bytes(tmp_path) + b"/latin1-\xe9.mp4")
     Path(name).write_bytes(good.read_bytes())
     for where in WHERE:
         store = ClipStore(str(tmp_path / where))
-        index = curate([name], store.root, CurateConfig(), executor(where))
+        index = curate_in(where)([name], store.root)
         assert [(Path(row.source_uri).name, row.kind) for row in index] == [
             ("latin1-%E9.mp4", "video")
         ]
@@ -172,7 +188,7 @@ def test_a_clip_below_four_frames_a_second(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", WHERE)
 def test_copies_of_a_video_are_no_damage_to_each_other(
-    good: Path, tmp_path: Path, where: str
+    good: Path, tmp_path: Path, where: str, curate_in: Callable[[str], Curates]
 ) -> None:
     """They cut the same clips, which count once, in this run and when it is resumed."""
     copies = [str(tmp_path / f"{name}.mp4") for name in "ab"]
@@ -180,5 +196,5 @@ def test_copies_of_a_video_are_no_damage_to_each_other(
         Path(copy).write_bytes(good.read_bytes())
     store = ClipStore(str(tmp_path / "run"))
     for _ in range(2):
-        index = curate(copies, store.root, CurateConfig(), executor(where))
+        index = curate_in(where)(copies, store.root)
         assert [(row.status, row.kind) for row in index] == [("ok", "video")]

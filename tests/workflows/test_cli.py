@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_broken_video, write_video
 from camvid.scenes.render import render
+from workflows.cli.main import app
 
 COMMANDS = [
     "curate",
@@ -60,7 +62,7 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for name in COMMANDS:
         assert f" {name} " in done.stdout
-        assert camvid(name, "--help").returncode == 0
+        assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,11 @@ def test_mistakes_are_one_line_and_an_exit_code(
     assert done.stderr.startswith("camvid: error: ")
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert camvid("--debug", *arguments, cwd=tmp_path).stderr.count("Traceback") >= 1
+
+
+def test_debug_shows_where_a_mistake_was_found(tmp_path: Path) -> None:
+    done = camvid("--debug", "status", "nowhere", cwd=tmp_path)
+    assert done.stderr.count("Traceback") >= 1
 
 
 def test_status(run: Path) -> None:

@@ -192,9 +192,8 @@ def test_a_stage_can_be_replayed(run: ClipStore) -> None:
 
 
 def test_ray_gives_equal_rows_and_equal_artifacts(
-    run: ClipStore, videos: list[str], tmp_path: Path
+    run: ClipStore, videos: list[str], tmp_path: Path, local_ray: None
 ) -> None:
-    pytest.importorskip("ray")
     from workflows.on_ray import RayExecutor
 
     curate(videos, str(tmp_path), CurateConfig(), RayExecutor(workers=2))
@@ -207,15 +206,6 @@ def test_ray_gives_equal_rows_and_equal_artifacts(
             assert store.read_bytes(name) == run.read_bytes(name), kind.__name__
 
 
-def test_one_file_under_two_names_counts_once(videos: list[str], tmp_path: Path) -> None:
-    original = next(v for v in videos if v.endswith(HOSTILE))
-    copy = tmp_path / "copy.mp4"
-    copy.write_bytes(Path(original).read_bytes())
-    rows = curate([original, str(copy)], str(tmp_path / "run"), CurateConfig(), in_process.run)
-    clip_ids = [row.clip_id for row in rows]
-    assert len(clip_ids) == len(set(clip_ids)) == 1
-
-
 def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path: Path) -> None:
     config = load_settings(CurateConfig(), run.full_path("run.toml"))
     assert config == CurateConfig()
@@ -226,9 +216,8 @@ def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path
 
 
 def test_what_ends_a_run_on_ray_is_one_of_our_errors(
-    run: ClipStore, videos: list[str], tmp_path: Path
+    run: ClipStore, videos: list[str], tmp_path: Path, local_ray: None
 ) -> None:
-    pytest.importorskip("ray")
     from workflows.on_ray import RayExecutor
 
     blocked = tmp_path / "run"

@@ -92,8 +92,8 @@ def assert_as_before(store: ClipStore, whole: ClipStore) -> None:
         assert store.read_bytes(name) == whole.read_bytes(name), name
 
 
-def ray_executor() -> Executor:
-    pytest.importorskip("ray")
+def ray_executor(request: pytest.FixtureRequest) -> Executor:
+    request.getfixturevalue("local_ray")
     from workflows.on_ray import RayExecutor
 
     return RayExecutor(workers=1)
@@ -101,14 +101,14 @@ def ray_executor() -> Executor:
 
 @pytest.mark.parametrize("where", ["process", "ray"])
 def test_what_was_damaged_is_made_anew(
-    where: str, run: ClipStore, whole: ClipStore, video: str
+    where: str, run: ClipStore, whole: ClipStore, video: str, request: pytest.FixtureRequest
 ) -> None:
     harm(run, DepthMaps, cut_off)
     harm(run, MotionReport, emptied)
     harm(run, PointTracks, altered)  # of the right size: found when verify reads it
     run.remove(run.artifact_name(clip_of(run), ObjectMasks))
     rows: list[ClipRow] = []
-    execute = in_process.run if where == "process" else ray_executor()
+    execute = in_process.run if where == "process" else ray_executor(request)
     curate([video], run.root, CurateConfig(), execute, rows.append)
     assert [row.status for row in rows] == ["ok"], "the clip is one row, however often tried"
     made = {record.stage for record in rows[0].records if not record.reused}

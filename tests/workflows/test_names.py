@@ -12,6 +12,7 @@ from camvid.ledger import read_ledger
 from camvid.store import ClipStore
 from camvid.video.find import find_videos
 from tests.camvid.video.test_decode import moving, write_video
+from tests.workflows.light_run import LightCurate
 from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
 from workflows.reporting import write_report
@@ -47,24 +48,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def executor(kind: str) -> Executor:
+def executor(kind: str, request: pytest.FixtureRequest) -> tuple[CurateConfig, Executor]:
     if kind == "in_process":
-        return in_process.run
-    pytest.importorskip("ray")
+        return CurateConfig(), in_process.run
+    request.getfixturevalue("local_ray")
     from workflows.on_ray import RayExecutor
 
-    return RayExecutor(workers=1)
+    return LightCurate(), RayExecutor(workers=1)  # no clip comes to a stage
 
 
 @pytest.mark.parametrize("kind", ["in_process", "ray"])
-def test_every_name_is_one_row(folder: Path, tmp_path: Path, kind: str) -> None:
+def test_every_name_is_one_row(
+    folder: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    config, execute = executor(kind, request)
     root = str(tmp_path / "run")
     names = [*map(os.fsdecode, NAMES), "."]
     found = find_videos(names)
     assert len(found) == len(NAMES) + 2
     for _ in range(2):  # the second time what is known is used again
-        index = curate(found, root, CurateConfig(), executor(kind))
-        write_report(ClipStore(root), CurateConfig().report, index)
+        index = curate(found, root, config, execute)
+        write_report(ClipStore(root), config.report, index)
         rows = {row.source_uri: row for row in read_index(ClipStore(root))}
         assert sorted(rows) == found
     assert {name for name, row in rows.items() if row.status == "failed"} == {

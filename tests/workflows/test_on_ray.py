@@ -55,6 +55,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cluster(faults: Path) -> Iterator[Cluster]:
     """A node for the driver, which runs nothing, and two for the work."""
+    ray.shutdown()  # whichever the tests before this one shared
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(2):
         cluster.add_node(num_cpus=2)
