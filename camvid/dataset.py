@@ -47,6 +47,16 @@ class Shards:
             raise StoreError(f"{self.uri} must hold clip {clip_id!r} in its shards, but does not")
         return DatasetClip(self._reader, self._index.place(number))
 
+    def digest(self) -> str:
+        """Changes when clips come, go or move."""
+        return self._index.digest()
+
+    def order_by_source(self) -> dict[str, int]:
+        """A place for each clip id, such that clips of one source video are neighbours, by time."""
+        sources, starts_s = (self._index.column(name) for name in ("source_sha256", "start_s"))
+        keys = zip(sources, starts_s, self._numbers, strict=True)
+        return {clip_id: place for place, (_, _, clip_id) in enumerate(sorted(keys))}
+
     @cached_property
     def _numbers(self) -> dict[str, int]:
         ids = (clip_id for shard in self._index.shards for clip_id in shard.clip_ids)

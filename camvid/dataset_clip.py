@@ -112,7 +112,7 @@ class DatasetClip:
     def K(self) -> F64:
         """[T, 3, 3], intrinsics of each frame in its pixels; NaN where not known."""
         known = self.row["K"] or {}
-        fx, fy, cx, cy = (float(known.get(name) or np.nan) for name in ("fx", "fy", "cx", "cy"))
+        fx, fy, cx, cy = (known.get(name, np.nan) for name in ("fx", "fy", "cx", "cy"))
         first = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
         zoom = self.row.get("zoom") or [1.0] * self.num_frames
         return zoomed_K(first, np.array(zoom, np.float64))

@@ -90,13 +90,15 @@ class ShardIndex:
 
     def sources(self) -> list[str]:
         """sha256 of the source video of each row; reads one small column of each shard."""
+        return self.column("source_sha256")
+
+    def column(self, name: str) -> list[Any]:
+        """A column of every row, which should be a small one."""
         filesystem = open_filesystem(self.root)[0]
-        column: list[str] = []
+        column: list[Any] = []
         for shard in self.shards:
-            table = open_shard(filesystem, shard.path).read(
-                columns=["source_sha256"], use_threads=False
-            )
-            column += table["source_sha256"].to_pylist()
+            table = open_shard(filesystem, shard.path).read(columns=[name], use_threads=False)
+            column += table[name].to_pylist()
         return column
 
     def digest(self) -> str:

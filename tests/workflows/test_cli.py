@@ -22,6 +22,7 @@ COMMANDS = [
     "report",
     "refilter",
     "evaluate",
+    "export",
     "calibrate",
     "train",
     "sample",
