@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "realestate10k": "camvid.exports.realestate10k:RealEstate10K",
+        "colmap": "camvid.exports.colmap:Colmap",
+        "nerfstudio": "camvid.exports.nerfstudio:Nerfstudio",
+        "camvid30k": "camvid.exports.camvid30k:CamVid30K",
     }
 )
 
