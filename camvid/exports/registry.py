@@ -16,6 +16,9 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "realestate10k": "camvid.exports.realestate10k:RealEstate10K",
         "colmap": "camvid.exports.colmap:Colmap",
         "nerfstudio": "camvid.exports.nerfstudio:Nerfstudio",
+        "huggingface": "camvid.exports.huggingface:HuggingFace",
+        "webdataset": "camvid.exports.webdataset:WebDataset",
+        "rerun": "camvid.exports.rerun_recording:RerunRecording",
         "camvid30k": "camvid.exports.camvid30k:CamVid30K",
     }
 )
