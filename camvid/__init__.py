@@ -1,3 +1,39 @@
-"""camvid: raw videos in; clips with cameras, depth, masks and motion strength out."""
+"""camvid: raw videos in; clips with cameras, depth, masks and motion strength out.
+
+    import camvid
+
+    for clip in camvid.open_run("RUN").clips(kind="4d"):
+        print(clip.clip_id, clip.frames.shape, clip.cam_from_world.shape, clip.motion)
+
+Names are imported when they are first asked for: `import camvid` alone loads no package.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from camvid.curation import curate
+    from camvid.dataset import Run, Shards, open_run, open_shards
+    from camvid.dataset_clip import DatasetClip
 
 __version__ = "0.2.0"
+__all__ = ["DatasetClip", "Run", "Shards", "__version__", "curate", "open_run", "open_shards"]
+
+_HOME = {
+    "DatasetClip": "camvid.dataset_clip",
+    "Run": "camvid.dataset",
+    "Shards": "camvid.dataset",
+    "curate": "camvid.curation",
+    "open_run": "camvid.dataset",
+    "open_shards": "camvid.dataset",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -93,13 +93,15 @@ class ShardIndex:
 
     def sources(self) -> list[str]:
         """sha256 of the source video of each row; reads one small column of each shard."""
+        return self.column("source_sha256")
+
+    def column(self, name: str) -> list[Any]:
+        """A column of every row, which should be a small one."""
         filesystem = open_filesystem(self.root)[0]
-        column: list[str] = []
+        column: list[Any] = []
         for shard in self.shards:
-            table = open_shard(filesystem, shard.path).read(
-                columns=["source_sha256"], use_threads=False
-            )
-            column += table["source_sha256"].to_pylist()
+            table = open_shard(filesystem, shard.path).read(columns=[name], use_threads=False)
+            column += table[name].to_pylist()
         return column
 
     def digest(self) -> str:
@@ -198,8 +200,6 @@ class RowReader:
         Raises:
             StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
         """
-        if self._pid != os.getpid():
-            self._forget(os.getpid())  # open files and connections are the parent's
         group, at = place.row_group, place.row_in_group
         light = self._row_group(place.path, group, TRAINING_COLUMNS)
         row = {name: light[name][at].as_py() for name in light.column_names}
@@ -210,10 +210,26 @@ class RowReader:
         lists = frames.column_names and pa.types.is_list(frames.schema.field(FRAMES).type)
         return row | {FRAMES: encoded_images(frames[FRAMES][at])} if lists else row
 
+    def read_columns(self, place: Place, columns: Sequence[str]) -> dict[str, Any]:
+        """These columns of a row as Python values, less those that its version has not.
+
+        Raises:
+            StoreError: the shard, or this part of it, is damaged.
+        """
+        try:
+            table = self._row_group(place.path, place.row_group, columns)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"{place.path} must be readable: {error}; run `camvid shards verify`"
+            ) from error
+        return {name: table[name][place.row_in_group].as_py() for name in table.column_names}
+
     def _row_group(
         self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
     ) -> pa.Table:
-        key = (path, group, columns[0])
+        if self._pid != os.getpid():
+            self._forget(os.getpid())  # open files and connections are the parent's
+        key = (path, group, tuple(columns))
         if key in self._tables:
             self._tables.move_to_end(key)
             return self._tables[key]
@@ -247,7 +263,7 @@ class RowReader:
     def _forget(self, pid: int) -> None:
         self._pid = pid
         self._files: dict[tuple[str, bool], pq.ParquetFile] = {}
-        self._tables: OrderedDict[tuple[str, int, str], pa.Table] = OrderedDict()
+        self._tables: OrderedDict[tuple[str, int, tuple[str, ...]], pa.Table] = OrderedDict()
 
 
 def open_filesystem(uri: str) -> tuple[Any, str]:

@@ -4,7 +4,7 @@ import itertools
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -68,6 +68,10 @@ class _Shown(NamedTuple):
     processing: tuple[str, ...] = ()
 
 
+_Select = Callable[[Iterable[_Shown], float], Iterator[SourceFrame]]
+"""Which frames of a source are wanted, whose usual seconds between two are given."""
+
+
 def read_frames(
     uri: str,
     *,
@@ -75,6 +79,7 @@ def read_frames(
     max_fps: float = np.inf,
     max_side_px: int | None = None,
     image_fps: float = DEFAULT_FPS,
+    times_s: Collection[float] = (),
     name: str = "",
 ) -> Iterator[SourceFrame]:
     """The frames of a video, or of a folder of numbered images, in display order.
@@ -86,16 +91,21 @@ def read_frames(
     `max_fps` leaves out frames that follow too closely, evenly, and never doubles one; indices
     count all. With `start_s` above 0 a file is entered at the key frame before it and indices
     count from there. `max_side_px` scales down quickly: for looking, not for keeping.
+    `times_s` takes the frames at just these times, as an earlier reading gave them, and no others.
     `name` is what messages call the video, where `uri` is a temporary copy.
     """
     name = name or writable(uri)
+
+    def select(shown: Iterable[_Shown], frame_s: float) -> Iterator[SourceFrame]:
+        return _at(shown, times_s) if times_s else _paced(shown, max_fps, frame_s)
+
     with local_copy(uri) as local:
         if is_image_source(local):
             series = image_series(local, image_fps, name)
             shown = _read_images(series, name, max_side_px)
-            frames = _paced(shown, max_fps, 1 / series.fps)
+            frames = select(shown, 1 / series.fps)
         else:
-            frames = _read_file(local, name, start_s, max_side_px, max_fps)
+            frames = _read_file(local, name, start_s, max_side_px, select)
         first = next(frames, None)
         if first is None and start_s <= 0:
             raise unusable(name, "not one frame that can be decoded")
@@ -120,6 +130,16 @@ def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[
             lost, num_lost = num_lost, 0
             at, done = frame.timestamp_s, frame.processing + notes
             yield SourceFrame(index, at, frame.rgb(), stretch, lost, done)
+
+
+def _at(shown: Iterable[_Shown], times_s: Collection[float]) -> Iterator[SourceFrame]:
+    """The frames at these times; no other is converted to RGB, nor any read after the last."""
+    for index, frame in enumerate(shown):
+        if frame.timestamp_s in times_s:
+            at = frame.timestamp_s
+            yield SourceFrame(index, at, frame.rgb(), frame.stretch, 0, frame.processing)
+        if frame.timestamp_s >= max(times_s):
+            return
 
 
 @contextmanager
@@ -235,7 +255,7 @@ def start_of(container: InputContainer) -> float:
 
 
 def _read_file(
-    local: str, uri: str, start_s: float, max_side_px: int | None, max_fps: float
+    local: str, uri: str, start_s: float, max_side_px: int | None, select: _Select
 ) -> Iterator[SourceFrame]:
     container, stream = open_video(local, uri)
     with container:
@@ -250,7 +270,7 @@ def _read_file(
         placed = _place(packets, clock, frame_s, start_of(container), uri)
         placed = deinterlace(placed, codec.field_order)
         shown = _shown(placed, float(stream.sample_aspect_ratio or 1), max_side_px)
-        yield from _paced(shown, max_fps, frame_s)
+        yield from select(shown, frame_s)
 
 
 def _seek(container: InputContainer, start_s: float) -> bool:

@@ -24,6 +24,7 @@ COMMANDS = [
     "report",
     "refilter",
     "evaluate",
+    "export",
     "calibrate",
     "train",
     "sample",

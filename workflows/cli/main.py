@@ -13,6 +13,7 @@ from workflows.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     genxd,
     inspect,
     models,
@@ -44,6 +45,7 @@ app.command("report")(report.command)
 app.command("refilter")(refilter.command)
 app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)
+app.command("export")(export.command)
 app.command("train")(train.command)
 app.command("sample")(sample.command)
 app.add_typer(genxd.app, name="genxd")

@@ -1,0 +1,31 @@
+"""The frames of a view as a folder of images, and what may move in them as masks."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camvid.exports.view import View
+
+
+def write_images(view: View, folder: Path) -> list[str]:
+    """Writes the frames as JPEGs; returns their names."""
+    folder.mkdir(parents=True)
+    names = [f"{number:06d}.jpg" for number in range(view.num_frames)]
+    for name, jpeg in zip(names, view.jpegs(), strict=True):
+        (folder / name).write_bytes(jpeg)
+    return names
+
+
+def write_pngs(images: Iterable[NDArray[np.integer]], names: Sequence[str], folder: Path) -> None:
+    """Writes images [H, W] of 8 or 16 bits."""
+    folder.mkdir(parents=True)
+    for name, image in zip(names, images, strict=True):
+        (folder / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def static_masks(view: View) -> Iterable[NDArray[np.uint8]]:
+    """For each frame [H, W]: 0 on what may move and on overlays, 255 elsewhere."""
+    return (np.where(ids == 0, 255, 0).astype(np.uint8) for ids in view.masks())
