@@ -29,6 +29,7 @@ from camvid.artifacts import (
     ObjectMasks,
     Verdict,
 )
+from camvid.camerawork.moves import Description
 from camvid.parallel import map_threads
 from camvid.plain import from_plain, to_plain
 
@@ -36,7 +37,7 @@ A = TypeVar("A")
 X = TypeVar("X")
 PNG_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 INVERSE_DEPTH_MAX = 65535
-AS_JSON: tuple[type, ...] = (Clip, MotionReport, Verdict)
+AS_JSON: tuple[type, ...] = (Clip, MotionReport, Description, Verdict)
 
 
 def to_bytes(artifact: object) -> bytes:

@@ -216,7 +216,6 @@ ONLY_IN_SHARDS = (
         "the measures by which cameras and depth are judged, and the pose solver",
         _quality,
     ),
-    ShardColumn("caption", TEXT, "a description; camvid writes none", lambda p: None),
     ShardColumn(
         "provenance",
         _PROVENANCE,

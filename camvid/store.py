@@ -33,6 +33,7 @@ from camvid.artifacts import (
     Rigidity,
     Verdict,
 )
+from camvid.camerawork.moves import Description
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
 from camvid.outcome import Reason, Status
@@ -53,6 +54,7 @@ FILE_NAMES: dict[type, str] = {
     PointTracks: "point_tracks.npz",
     Rigidity: "rigidity.npz",
     MotionReport: "motion_report.json",
+    Description: "description.json",
     Verdict: "verdict.json",
 }
 _ARTIFACT_NAMES = frozenset(FILE_NAMES.values())
