@@ -14,6 +14,7 @@ from workflows.cli import (
     doctor,
     evaluate,
     genxd,
+    import_,
     inspect,
     models,
     refilter,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("curate")(curate.command)
 app.command("demo")(demo.command)
+app.command("import")(import_.command)
 app.command("status")(status.command)
 app.command("inspect")(inspect.command)
 app.command("report")(report.command)
