@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from camvid.imports.clips import posed_clips
-from camvid.imports.formats import read_source
+from camvid.imports.formats import FORMATS, read_source
 from camvid.imports.posed import Footage
 from camvid.video.cut import CutClip
 from camvid.video.names import local_path
@@ -33,4 +33,5 @@ class TakeClips(Split):
         config = self.config
         footage = Footage(folder=config.footage, fps=config.image_fps)
         posed = read_source(local_path(uri), config.format, footage)
-        yield from posed_clips(posed, config.cut, config.licence)
+        in_pieces = not FORMATS[config.format].are_views
+        yield from posed_clips(posed, config.cut, config.licence, in_pieces=in_pieces)

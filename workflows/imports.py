@@ -1,15 +1,16 @@
 """Imports: clips that come with cameras, through the same stages as videos."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from camvid.errors import ConfigError
 from camvid.imports.formats import FORMATS, find_sources
-from camvid.plain import did_you_mean
+from camvid.pipeline import CLIP_STAGES
 from camvid.stage import StageConfig
 from stages.split import SplitConfig
 from stages.take_cameras import TakeCamerasConfig
 from stages.take_clips import TakeClipsConfig
+from stages.take_views import TakeViewsConfig
+from stages.track import TrackConfig
 from workflows.curate import CurateConfig
 
 
@@ -18,17 +19,15 @@ class ImportConfig(CurateConfig):
     """A run whose cameras are given: neither shots nor cameras are looked for."""
 
     split: SplitConfig = TakeClipsConfig()
-    take_cameras: TakeCamerasConfig = TakeCamerasConfig()
+    are_views: bool = False  # without order, of a static scene
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
-        """Those of a run, with cameras taken in the place of solved ones."""
-        usual = CurateConfig.clip_stages(self)
-        return tuple(self.take_cameras if s is self.reconstruct else s for s in usual)
-
-    def of_sources(self, name: str, footage: str) -> "ImportConfig":
-        """The configuration for sources of a format."""
-        said: dict[str, Any] = {"format": name, "footage": footage}
-        return replace(self, split=replace(self.split, **said))
+        """Those of a run, where some are stood in for."""
+        chosen: dict[str, StageConfig] = {"reconstruct": TakeCamerasConfig()}
+        if self.are_views:
+            chosen["segment"] = TakeViewsConfig()
+        usual = dict(zip(CLIP_STAGES, CurateConfig.clip_stages(self), strict=True))
+        return tuple((usual | chosen).values())
 
 
 class ImportPlan(NamedTuple):
@@ -40,7 +39,8 @@ class ImportPlan(NamedTuple):
 
 def plan_import(source: str, name: str, footage: str) -> ImportPlan:
     """The sources in a file or folder; ConfigError where there are none of this format."""
-    if name not in FORMATS:
-        raise ConfigError(f"--from: `{name}` is no format{did_you_mean(name, FORMATS)}")
-    _, sources = find_sources(source, name)
-    return ImportPlan(sources, ImportConfig().of_sources(name, footage))
+    name, sources = find_sources(source, name)
+    config = ImportConfig(split=TakeClipsConfig(format=name, footage=footage))
+    if FORMATS[name].are_views:
+        config = replace(config, are_views=True, track=TrackConfig(backend="views"))
+    return ImportPlan(sources, config)

@@ -68,7 +68,8 @@ def _cameras(
 
 def _video(posed: PosedVideo, how: Rectified, licence: str) -> Video:
     """The source; its identity is that of the views and of their cameras."""
-    digest = hashlib.sha256(posed.source.read_bytes())
+    given = posed.source.read_bytes() if posed.source.is_file() else b""
+    digest = hashlib.sha256(given)
     for path in posed.footage:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

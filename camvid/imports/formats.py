@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from camvid.errors import ConfigError
-from camvid.imports import colmap, nerfstudio, npz, realestate10k
+from camvid.imports import colmap, nerfstudio, npz, realestate10k, stills
 from camvid.imports.posed import Footage, PosedVideo
+from camvid.plain import did_you_mean
 
 
 class Format(NamedTuple):
@@ -16,6 +17,7 @@ class Format(NamedTuple):
     find: Callable[[Path], Iterator[Path]]  # the files of cameras in a folder, or one of them
     read: Callable[[Path, Footage], PosedVideo]
     holds: str  # half a sentence
+    are_views: bool = False  # of a static scene, without order, whose cameras reading solves
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
@@ -25,6 +27,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "npz": Format(npz.find, npz.read, ".npz of cameras"),
         "realestate10k": Format(realestate10k.find, realestate10k.read, "pose texts"),
         "camvid30k": Format(colmap.find_each, colmap.read, "a COLMAP model a clip"),
+        "stills": Format(stills.find, stills.read, "photographs", are_views=True),
     }
 )
 """In the order in which a source is asked what it is: rarer files first."""
@@ -34,15 +37,18 @@ def find_sources(source: str, name: str = "") -> tuple[str, list[str]]:
     """(format, files of cameras) of a folder or file; without a name, the first format it fits.
 
     Raises:
-        ConfigError: there is nothing of the kind.
+        ConfigError: there is no such format, or nothing of the kind.
     """
+    if name and name not in FORMATS:
+        raise ConfigError(f"--from: `{name}` is no format{did_you_mean(name, FORMATS)}")
     root = Path(source)
     if not root.exists():
         raise ConfigError(f"{source} must be a file or folder with cameras, found nothing there")
-    for known in [name] if name else FORMATS:
+    given = [known for known in FORMATS if not FORMATS[known].are_views]
+    for known in [name] if name else given:
         if found := [str(path) for path in FORMATS[known].find(root)]:
             return known, found
-    wanted = FORMATS[name].holds if name else ", ".join(f.holds for f in FORMATS.values())
+    wanted = FORMATS[name].holds if name else ", ".join(FORMATS[known].holds for known in given)
     raise ConfigError(f"{source} must hold {wanted}, found none; name another, or another --from")
 
 

@@ -40,6 +40,7 @@ BACKENDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "captioner": {"labels": "camvid.models.captioners.labels:LabelCaptioner"},
         "point tracker": {
             "lucas_kanade": "camvid.models.trackers.lucas_kanade:LucasKanadeTracker",
+            "views": "camvid.models.trackers.views:ViewTracker",
             "cotracker": "camvid.models.trackers.cotracker:CoTracker",
             "tapir": "camvid.models.trackers.tapir:Tapir",
         },

@@ -8,6 +8,7 @@ import typer
 from camvid import __version__
 from camvid.errors import CamvidError
 from workflows.cli import (
+    audit,
     calibrate,
     curate,
     demo,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("curate")(curate.command)
 app.command("demo")(demo.command)
+app.command("audit")(audit.command)
 app.command("import")(import_.command)
 app.command("status")(status.command)
 app.command("inspect")(inspect.command)

@@ -15,7 +15,7 @@ from camvid.artifacts import (
 )
 from camvid.geometry import camera_centers
 from camvid.imports.cameras import GivenCameras
-from camvid.models.poses.track_sfm import TrackSfm, as_reconstruction, track_regions
+from camvid.models.poses.track_sfm import TrackSfm, as_reconstruction, solver_regions
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
@@ -56,7 +56,7 @@ class GivenPoses(TrackSfm):
         pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
         options = self._options
         size_px = frames.rgb.shape[2], frames.rgb.shape[1]
-        region = track_regions(masks, options.mask_margin_px)
+        region = solver_regions(masks, options.mask_margin_px)
         salient = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
         own = within_regions(tracks, owners(tracks, masks.object_id), region)
         static = informative_tracks(own, salient, size_px, options.background)
