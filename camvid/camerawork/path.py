@@ -17,6 +17,7 @@ All are in units of about the same effect on the image: travel over the scene's 
 in radians, the logarithm of the focal length.
 """
 _SMOOTH_S = 0.15  # standard deviation
+_MIN_WINDOW = 5  # frames: views further apart, and clips that are shorter, show no shake
 _SHAKE_S = 1.0  # over which a way is a cubic, though it be slowed or sped up; a shake is none
 
 
@@ -69,8 +70,7 @@ def _smoothed(path: F64, time_s: F64) -> F64:
 def _shake(path: F64, time_s: F64) -> float:
     """Median distance of travel and turns [n, 6] from a local cubic; corners are few frames."""
     window = int(_SHAKE_S / float(np.median(np.diff(time_s)))) | 1
-    window = max(min(window, (len(path) - 1) | 1), 5)
-    if len(path) < window:
+    if not _MIN_WINDOW <= window <= len(path):
         return 0.0
     smooth = np.asarray(savgol_filter(path, window, 3, axis=0), np.float64)
     return float(np.median(np.linalg.norm(path - smooth, axis=1)))
