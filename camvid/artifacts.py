@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from camvid.camerawork.moves import CameraMove
 from camvid.checked import Checked
 from camvid.geometry import zoomed_K
 from camvid.objects import MaskedObject
@@ -387,6 +388,8 @@ class Verdict:
     kind: Kind
     reasons: tuple[Reason, ...]
     camera: CameraKind = "unknown"
+    camera_moves: tuple[CameraMove, ...] = ()  # as the description has them
+    caption: str | None = None
     camera_reasons: tuple[Reason, ...] = ()  # why the solver did not trust a trajectory
     motion_reasons: tuple[Reason, ...] = ()  # why the motion strength is not to be relied on
     measured: dict[str, float] = field(default_factory=dict[str, float])

@@ -96,8 +96,7 @@ def _parts(clip: ClipData) -> ClipParts:
         reconstruction=cameras,
         tracks=tracks,
         motion=clip.motion if isinstance(clip.motion, MotionReport) else _strength(clip.motion),
-        verdict=Verdict(kind=clip.kind, reasons=(), camera=cameras.camera),
-        caption=clip.caption,
+        verdict=Verdict(kind=clip.kind, reasons=(), camera=cameras.camera, caption=clip.caption),
     )
 
 

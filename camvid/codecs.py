@@ -29,6 +29,7 @@ from camvid.artifacts import (
     ObjectMasks,
     Verdict,
 )
+from camvid.camerawork.moves import Description
 from camvid.parallel import map_threads
 from camvid.plain import from_plain, to_plain
 
@@ -54,7 +55,7 @@ PNG_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 DEPTH_STEP = 1e-3
 _PNG_SMALL = [cv2.IMWRITE_PNG_COMPRESSION, 4]
 _INVERSE_DEPTH_MAX = 65535  # versions up to shard schema 1.5
-AS_JSON: tuple[type, ...] = (Clip, MotionReport, Verdict)
+AS_JSON: tuple[type, ...] = (Clip, MotionReport, Description, Verdict)
 
 
 def to_bytes(artifact: object) -> bytes:

@@ -15,6 +15,7 @@ STAGES: Mapping[str, str] = {
     "verify": "holds the masks against the cameras",
     "align_depth": "gives dense depth in the units of the sparse points (3.2)",
     "measure_motion": "measures what camera motion does not explain (3.2)",
+    "describe": "names the camera's motion and captions the clip",
     "filter": "decides the clip's kind, with reasons (3.2)",
     "write_shards": "writes Parquet for training",
 }

@@ -214,6 +214,9 @@ class Why(StrEnum):
     MOTION_INTERVAL_HIGH = replace(_at_most("motion_interval_high"), name="motion_interval_high")
 
     # filter: what the clip is good for
+    CAMERA_MOVES = _fact(
+        "camera_moves", "the camera does not move as `filter.camera_moves` wants it to"
+    )
     MIN_MOTION_STRENGTH = _at_least("motion_strength")
     MIN_MOTION_CONFIDENCE = _at_least("motion_confidence", about=About.MOTION)
     MIN_MOTION_PROBABILITY = _at_least("motion_probability", about=About.MOTION)

@@ -22,6 +22,7 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Verdict,
 )
+from camvid.camerawork.moves import CameraMove
 from camvid.columns import Unit, column, from_row, values_of
 from camvid.objects import Origin
 from camvid.outcome import INDICATOR, KINDS, Reason, Status
@@ -206,6 +207,19 @@ class ClipRecord:
     stopped_at: str = column("the stage that rejected it or failed on it", default="")
     error: str = column("of a failure: one line", default="")
     cause: str = column("of a failure: what kind of error it was", default="")
+    camera_moves: tuple[CameraMove, ...] = column(
+        "classes of camera motion, in order: dolly, truck, pedestal, pan, tilt, roll, zoom, arc,"
+        " each with its way (dolly_in), or static, and handheld; empty where no camera is known",
+        Verdict,
+        default=(),
+        shard="column",
+    )
+    caption: str | None = column(
+        "a sentence on what the camera does and what moves; null where nothing is known",
+        Verdict,
+        default=None,
+        shard="column",
+    )
     camera_reasons: tuple[Reason, ...] = column(
         "why the pose solver did not trust a camera path", Verdict, default=()
     )

@@ -226,7 +226,6 @@ ONLY_IN_SHARDS = (
         "the measures by which cameras and depth are judged, and the pose solver",
         _quality,
     ),
-    ShardColumn("caption", TEXT, "a description, where there is one", lambda p: p.caption),
     ShardColumn(
         "provenance",
         _PROVENANCE,

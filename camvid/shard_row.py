@@ -47,7 +47,6 @@ class ClipParts:
     tracks: PointTracks
     motion: MotionReport
     verdict: Verdict
-    caption: str | None = None
 
 
 def load_parts(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> ClipParts:

@@ -33,8 +33,10 @@ from camvid.artifacts import (
     Rigidity,
     Verdict,
 )
+from camvid.camerawork.moves import Description
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, DamagedArtifact, StoreError
+from camvid.imports.cameras import GivenCameras
 from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.plain import from_plain, to_plain
@@ -46,6 +48,7 @@ PART = ".part-"  # begins the names of files that are being written
 FILE_NAMES: dict[type, str] = {
     Clip: "clip.json",
     Frames: "frames.parquet",
+    GivenCameras: "given_cameras.npz",
     MovableMasks: "movable_masks.npz",
     ObjectMasks: "object_masks.npz",
     Reconstruction: "reconstruction.npz",
@@ -53,6 +56,7 @@ FILE_NAMES: dict[type, str] = {
     PointTracks: "point_tracks.npz",
     Rigidity: "rigidity.npz",
     MotionReport: "motion_report.json",
+    Description: "description.json",
     Verdict: "verdict.json",
 }
 _ARTIFACTS = frozenset(kind.__name__ for kind in FILE_NAMES)

@@ -1,7 +1,7 @@
 """Turns a clip's measures into a verdict by named thresholds."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import Any, Literal, get_args
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from camvid.artifacts import F64, CameraKind, Verdict
+from camvid.camerawork.moves import CameraMove, Description
 from camvid.errors import ConfigError
 from camvid.outcome import Reason
+from camvid.plain import did_you_mean
 from camvid.reasons import Why, rule_of
 from camvid.record import Measures
 from camvid.settings import setting
 
 Numbers = Callable[[str], F64]  # gives the measure of a name, one for each clip
+_UNDESCRIBED = Description()
 _Z90 = NormalDist().inv_cdf(0.95)  # standard deviations on either side that hold 90 %
 
 # The thresholds that are asked of cameras with a path, and of those that turn in place.
@@ -50,6 +53,8 @@ class Policy:
     An overlay (a logo, a hood, black corners) may hide `max_overlay_fraction` of the image.
     `rotating` says what a moving object seen by a camera that turns in place is good for: as `4d`
     its cameras count as known, with zero translation and no depth.
+    `camera_moves` asks for classes of camera motion, of which a clip must have one at least, and
+    refuses those written with a minus.
     """
 
     min_motion_strength: float = setting(
@@ -99,23 +104,42 @@ class Policy:
     rotating: Literal["video", "4d"] = setting(
         "video", "kind", "Of a clip with a mover and a good rotating camera: `video` or `4d`."
     )
+    camera_moves: tuple[str, ...] = setting(
+        (), "names", "A clip must have one of these, and none with a minus: `dolly_in -handheld`."
+    )
 
     def __post_init__(self) -> None:
+        for name in (name.removeprefix("-") for name in self.camera_moves):
+            if name not in tuple(CameraMove):
+                raise ConfigError(
+                    f"camera_moves: {name!r} is no class of camera motion"
+                    f"{did_you_mean(name, tuple(CameraMove))}"
+                )
         for name, limit in self.limits().items():
             if not limit >= 0:
                 raise ConfigError(f"{name} must be at least 0, got {limit}")
 
     def limits(self) -> dict[str, float]:
         """The thresholds by name."""
-        names = [f.name for f in fields(Policy) if f.name != "rotating"]
+        names = [f.name for f in fields(Policy) if f.name not in ("rotating", "camera_moves")]
         return {name: float(getattr(self, name)) for name in names}
+
+    def unwanted(self, camera_moves: Sequence[Collection[str] | None]) -> NDArray[np.bool_]:
+        """Which of N clips do not move as `camera_moves` wants, by the classes of each."""
+        if not self.camera_moves:
+            return np.zeros(len(camera_moves), bool)
+        wanted = {name for name in self.camera_moves if not name.startswith("-")}
+        refused = {name[1:] for name in self.camera_moves if name.startswith("-")}
+        found = [set(moves or ()) for moves in camera_moves]
+        return np.array([bool(refused & f or (wanted and not wanted & f)) for f in found], bool)
 
 
 def needed_columns() -> frozenset[str]:
     """The columns of the index without which nothing can be decided anew."""
     asked = {rule_of(name).metric for name in Policy().limits()}
     measured = frozenset(f.name for f in fields(Measures))
-    return measured & asked | {"motion_interval_low", "motion_interval_high"}
+    others = {"motion_interval_low", "motion_interval_high", "camera_moves"}
+    return measured & asked | others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +147,7 @@ class Question:
     """A threshold or fact held against N clips."""
 
     why: Why
-    group: Literal["hidden", "cameras", "undecided", "still"]
+    group: Literal["unwanted", "cameras", "undecided", "still"]
     missed: NDArray[np.bool_]  # [N] it speaks against the clip
     measured: F64 | None = None  # [N] of a threshold
     limit: float = math.nan
@@ -135,12 +159,18 @@ class Question:
         return Reason(self.why, float(self.measured[clip]), self.limit)
 
 
-def questions(numbers: Numbers, camera: NDArray[Any], policy: Policy) -> tuple[Question, ...]:
+def questions(
+    numbers: Numbers,
+    camera: NDArray[Any],
+    camera_moves: Sequence[Collection[str] | None],
+    policy: Policy,
+) -> tuple[Question, ...]:
     """What is asked of N clips, in the order in which reasons are named.
 
     Args:
         numbers: gives the measure of a name, [N], NaN where it was not taken.
         camera: the kind of each clip's camera [N].
+        camera_moves: the classes of its motion, of each clip.
         policy: the thresholds.
     """
     ask = _Asking(numbers, policy)
@@ -155,7 +185,8 @@ def questions(numbers: Numbers, camera: NDArray[Any], policy: Policy) -> tuple[Q
     # Several views of a still scene need more than one place.
     facts.append(_fact(Why.CAMERA_ROTATING, turns & still))
     return (
-        ask.that(Why.MAX_OVERLAY_FRACTION, "hidden"),
+        Question(why=Why.CAMERA_MOVES, group="unwanted", missed=policy.unwanted(camera_moves)),
+        ask.that(Why.MAX_OVERLAY_FRACTION, "unwanted"),
         *facts,
         *(ask.that(why, "cameras", of=turns) for why in _OF_TURNS),
         *(ask.that(why, "cameras", of=camera == "moving") for why in _OF_A_PATH),
@@ -176,7 +207,7 @@ def kinds_of(asked: Sequence[Question]) -> NDArray[Any]:
     cameras, still = missed("cameras"), missed("still")
     kind = np.where(cameras, np.where(still, "none", "video"), np.where(still, "3d", "4d"))
     # A strength that was not measured misses the probability, too.
-    return np.where(missed("hidden") | missed("undecided"), "none", kind)
+    return np.where(missed("unwanted") | missed("undecided"), "none", kind)
 
 
 class _Asking:
@@ -244,6 +275,7 @@ def decide(
     policy: Policy,
     upstream: tuple[Reason, ...] = (),
     motion_reasons: tuple[Reason, ...] = (),
+    description: Description = _UNDESCRIBED,
 ) -> Verdict:
     """The clip's kind and every threshold that decided it.
 
@@ -256,8 +288,10 @@ def decide(
         policy: the thresholds.
         upstream: reasons that the stages themselves named (why a camera was not accepted).
         motion_reasons: why the motion strength is not to be relied on, as its stage named them.
+        description: what the camera does, and the caption.
     """
-    asked = questions(_numbers_of(measures), np.array([measures.camera]), policy)
+    camera = np.array([measures.camera])
+    asked = questions(_numbers_of(measures), camera, [description.camera_moves], policy)
     missed = [question for question in asked if question.missed[0]]
     cameras = any(question.group == "cameras" for question in missed)
     reasons = tuple(question.reason(0) for question in missed)
@@ -265,6 +299,8 @@ def decide(
         kind=kinds_of(asked)[0].item(),
         reasons=_each_once((*(upstream if cameras else ()), *reasons)),
         camera=measures.camera,
+        camera_moves=description.camera_moves,
+        caption=description.caption,
         camera_reasons=upstream,
         motion_reasons=_motion_reasons(measures, policy, motion_reasons),
         measured=_measured(measures, policy),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import MotionReport, Reconstruction, Verdict
+from camvid.camerawork.moves import Description
 from camvid.record import measure
 from camvid.stage import Resources
 from camvid.verdict import Policy, decide
@@ -21,20 +22,22 @@ class FilterConfig(Policy):
 
 
 class Filter:
-    """Reconstruction, MotionReport -> Verdict.
+    """Reconstruction, MotionReport, Description -> Verdict.
 
     A clip of kind `none` has a verdict too: why it is good for nothing is worth keeping.
     """
 
     name: ClassVar[str] = "filter"
-    version: ClassVar[int] = 4
-    reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport)
+    version: ClassVar[int] = 5
+    reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport, Description)
     writes: ClassVar[type] = Verdict
     weights: tuple[Weight, ...] = ()
 
     def __init__(self, config: FilterConfig) -> None:
         self.config = config
 
-    def __call__(self, reconstruction: Reconstruction, motion: MotionReport) -> Verdict:
+    def __call__(
+        self, reconstruction: Reconstruction, motion: MotionReport, description: Description
+    ) -> Verdict:
         measures = measure(reconstruction, motion)
-        return decide(measures, self.config, reconstruction.reasons, motion.reasons)
+        return decide(measures, self.config, reconstruction.reasons, motion.reasons, description)

@@ -240,17 +240,20 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
         record = replace(record, status="rejected", reason=piece.rejected.reason, measured=measured)
     else:
         stored[Frames.__name__] = store.save_frames(clip, piece.jpegs)
+        for artifact in piece.extra:
+            stored[type(artifact).__name__] = store.save(clip.clip_id, artifact)
     # Not recorded as stored: a copy of the video cuts the same clip, and names itself in it.
     store.save(clip.clip_id, clip)
     record = replace(record, stored=stored)
     row = ClipRow(clip_id=clip.clip_id, video_uri=clip.video.uri).after(record)
-    return replace(row, fingerprints=_frame_identities(clip, split))
+    return replace(row, fingerprints=_identities(piece, split))
 
 
-def _frame_identities(clip: Clip, split: Split) -> dict[str, str]:
-    """Identity of the clip's frames: their source and how they were cut, not where it lies."""
-    identity = split.fingerprint(clip.video.sha256, clip.clip_id)
-    return {Clip.__name__: identity, Frames.__name__: identity}
+def _identities(piece: CutClip, split: Split) -> dict[str, str]:
+    """Identity of what was cut: its source and how it was cut, not where that lies."""
+    identity = split.fingerprint(piece.clip.video.sha256, piece.clip.clip_id)
+    kinds = (Clip, Frames, *map(type, piece.extra))
+    return {kind.__name__: identity for kind in kinds}
 
 
 def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> StageRecord:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from camvid.artifacts import Frames, MovableMasks, PointTracks
 from camvid.lucas_kanade import LucasKanadeOptions
+from camvid.models.features.options import SiftMatcherOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.models.trackers.options import CoTrackerOptions, TapirOptions
@@ -24,6 +25,7 @@ class TrackConfig(BackendConfig):
 
     known: ClassVar[Mapping[str, Any]] = {
         "lucas_kanade": LucasKanadeOptions(),
+        "views": SiftMatcherOptions(),
         "cotracker": CoTrackerOptions(),
         "tapir": TapirOptions(),
     }

@@ -22,6 +22,7 @@ from camvid.stage import ClipRow, StageConfig
 from camvid.store import ClipStore
 from camvid.video.names import source_name
 from stages.align_depth import AlignDepthConfig
+from stages.describe import DescribeConfig
 from stages.filter import FilterConfig
 from stages.measure_motion import MeasureMotionConfig
 from stages.rate_rigidity import RateRigidityConfig
@@ -61,6 +62,7 @@ class CurateConfig:
     verify: VerifyConfig = VerifyConfig()
     align_depth: AlignDepthConfig = table(AlignDepthConfig())
     measure_motion: MeasureMotionConfig = MeasureMotionConfig()
+    describe: DescribeConfig = table(DescribeConfig())
     filter: FilterConfig = table(FilterConfig())
     write_shards: WriteShardsConfig = table(WriteShardsConfig())
     report: ReportConfig = table(ReportConfig())

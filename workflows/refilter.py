@@ -29,7 +29,10 @@ from workflows.shard_writing import ShardWriting
 _EXAMPLES = 10
 _CHUNK = 65_536  # rows of which all numbers are in memory
 _BATCH = 1000  # rows that are Python objects at a time
-_COLUMNS = ("clip_id", "source_uri", "kind", "status", "stopped_at", "camera", "camera_reasons")
+_COLUMNS = (
+    *("clip_id", "source_uri", "kind", "status", "stopped_at"),
+    *("camera", "camera_moves", "camera_reasons"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ def _changed(index: ClipTable, policy: Policy) -> pa.Table:
     decided = pc.is_in(pc.fill_null(table["stopped_at"], ""), pa.array(["", DECIDES]))
     rows = index.where(pc.and_(decided, pc.not_equal(table["status"], "failed")))
     camera = pc.fill_null(rows.table["camera"], "unknown").to_numpy()
-    asked = questions(rows.numbers, camera, policy)
+    wanted = rows.table["camera_moves"].to_pylist() if policy.camera_moves else [()] * len(rows)
+    asked = questions(rows.numbers, camera, wanted, policy)
     upstream = rows.first_name("camera_reasons").to_numpy(zero_copy_only=False)
     reason = np.full(len(rows), "", object)
     for question in reversed(asked):

@@ -63,7 +63,7 @@ def _line(row: Row) -> str:
 
 
 def _spelled(value: Any) -> str:
-    if value in (None, ""):
+    if value in (None, "", ()):
         return "none"
     if isinstance(value, tuple):
         return f"{', '.join(map(str, value[:_NUM_SHOWN]))}, ..."

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from camvid.artifacts import (
     Clip,
     DepthMaps,
     Frames,
+    MotionReport,
     ObjectMasks,
     PointTracks,
     Reconstruction,
 )
+from camvid.camerawork.segments import CameraWork
 from camvid.weights import Weight
 
 
@@ -62,6 +64,25 @@ class DepthEstimator(Protocol):
         reconstruction: Reconstruction,
         moving: Collection[int],
     ) -> DepthMaps: ...
+
+
+class ClipLabels(NamedTuple):
+    """All that the stages have found out about a clip."""
+
+    clip: Clip
+    masks: ObjectMasks
+    reconstruction: Reconstruction
+    tracks: PointTracks  # owned by the objects of the masks
+    motion: MotionReport
+    camera_work: CameraWork
+
+
+class Captioner(Protocol):
+    """Says what a clip shows."""
+
+    def caption(self, frames: Frames, labels: ClipLabels) -> str | None:
+        """One sentence or more; None where there is nothing to say."""
+        ...
 
 
 class PointTracker(Protocol):

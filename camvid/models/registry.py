@@ -37,8 +37,10 @@ BACKENDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "depth_anything": "camvid.models.depth.depth_anything:DepthAnything",
             "depth_pro": "camvid.models.depth.depth_pro:DepthPro",
         },
+        "captioner": {"labels": "camvid.models.captioners.labels:LabelCaptioner"},
         "point tracker": {
             "lucas_kanade": "camvid.models.trackers.lucas_kanade:LucasKanadeTracker",
+            "views": "camvid.models.trackers.views:ViewTracker",
             "cotracker": "camvid.models.trackers.cotracker:CoTracker",
             "tapir": "camvid.models.trackers.tapir:Tapir",
         },

@@ -11,7 +11,7 @@ _FORMULA = r"^([=+\-@\t\r])"  # a spreadsheet would run a name that begins so
 
 
 def write_clips_csv(path: str, rows: ClipTable) -> None:
-    """Writes the table to a local file; of reasons their names, joined by semicolons."""
+    """Writes the table to a local file; of lists (of reasons) the names, in one cell."""
     writer = None
     for start in range(0, max(1, len(rows)), _CHUNK):
         part = rows.table.slice(start, _CHUNK)
@@ -30,6 +30,8 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _names(reasons: pa.ListArray) -> pa.Array:
-    names = pc.struct_field(reasons.values, "name")
-    return pc.binary_join(pa.ListArray.from_arrays(reasons.offsets, names), "; ")
+def _names(listed: pa.ListArray) -> pa.Array:
+    names = listed.values
+    if pa.types.is_struct(names.type):
+        names = pc.struct_field(names, "name")
+    return pc.binary_join(pa.ListArray.from_arrays(listed.offsets, names), "; ")

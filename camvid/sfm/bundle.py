@@ -6,7 +6,7 @@ import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pycolmap
-from camvid.sfm.lens import FocalPrior, SmoothZoom
+from camvid.sfm.lens import USUAL_FOCAL, FocalPrior, SmoothZoom
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
@@ -75,7 +75,15 @@ class _Problem(NamedTuple):
 
 
 def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: bool) -> _Problem:
-    """All poses and points of the model and its focal length, the scale held by two poses."""
+    """As `make_adjuster`, with what is known of lenses."""
+    adjuster = make_adjuster(model, max_num_iterations)
+    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, zooms=zooms))
+
+
+def make_adjuster(
+    model: pycolmap.Reconstruction, max_num_iterations: int
+) -> pycolmap.CeresBundleAdjuster:
+    """All poses and points of the model and its lens, the scale held by two poses."""
     config = pycolmap.BundleAdjustmentConfig()
     for image_id in model.reg_image_ids():
         config.add_image(image_id)
@@ -87,8 +95,7 @@ def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: 
     options.ceres.solver_options.num_threads = 1  # more sum in another order: not the same bits
     options.ceres.solver_options.max_num_iterations = max_num_iterations
     options.ceres.solver_options.function_tolerance = 1e-5
-    adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
-    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, zooms=zooms))
+    return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
 
 
 def _add_beliefs(problem: Any, model: pycolmap.Reconstruction, *, zooms: bool) -> list[Any]:
@@ -96,7 +103,7 @@ def _add_beliefs(problem: Any, model: pycolmap.Reconstruction, *, zooms: bool) -
     ids = sorted(model.reg_image_ids())
     lenses = [model.camera(model.image(image_id).camera_id) for image_id in ids]
     middle = lenses[len(lenses) // 2]
-    usual = FocalPrior(max(middle.width, middle.height))
+    usual = FocalPrior(USUAL_FOCAL * max(middle.width, middle.height))
     problem.add_residual_block(usual, None, [middle.params])
     if not zooms:
         return [usual]

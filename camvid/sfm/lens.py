@@ -19,21 +19,23 @@ _SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: p
 
 
 class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
-    """The logarithm of the focal length is that of a usual lens, give or take its spread."""
+    """The logarithm of the focal length is that of an expected one, give or take its spread."""
 
-    def __init__(self, long_side_px: int) -> None:
+    def __init__(
+        self, expected_px: float, spread: float = FOCAL_SPREAD, *, num_parameters: int = 3
+    ) -> None:
         super().__init__()
         self.set_num_residuals(1)
-        self.set_parameter_block_sizes([3])
-        self._usual_px = USUAL_FOCAL * long_side_px
-        self._weight = _SIGHTING_PX / FOCAL_SPREAD
+        self.set_parameter_block_sizes([num_parameters])
+        self._expected_px = expected_px
+        self._weight = _SIGHTING_PX / spread
 
     def Evaluate(
         self, parameters: Sequence[F64], residuals: F64, jacobians: Sequence[F64 | None] | None
     ) -> bool:
-        """Called by Ceres with (f, cx, cy)."""
+        """Called by Ceres with (f, cx, cy), and what else the lens has."""
         focal_px = parameters[0][0]
-        residuals[0] = self._weight * np.log(focal_px / self._usual_px)
+        residuals[0] = self._weight * np.log(focal_px / self._expected_px)
         if jacobians is not None and jacobians[0] is not None:
             jacobians[0][:] = 0.0
             jacobians[0][0] = self._weight / focal_px

@@ -59,6 +59,7 @@ class CutClip:
     clip: Clip
     jpegs: tuple[bytes, ...]  # [T]
     rejected: Rejected | None
+    extra: tuple[object, ...] = ()  # artifacts that came with it
 
 
 def cut(
@@ -95,6 +96,17 @@ def cut(
             yield draft.finish(video, draft.within(start_s, span[1]))
         else:
             log.warning("%s: no frame from %.3f to %.3f s", video.uri, *span)
+
+
+def one_clip(video: Video, frames: Iterable[SourceFrame], options: CutOptions) -> CutClip:
+    """These frames, all of one size, as one clip."""
+    draft: _Draft | None = None
+    for frame in frames:
+        draft = draft or _Draft(_whole(*frame.rgb.shape[1::-1]), options)
+        draft.add(frame)
+    if draft is None:
+        raise ValueError("a clip must have frames")
+    return draft.finish(video, (draft.times_s[0], draft.shown_until_s))
 
 
 def _pieces(shot: Span, max_clip_s: float) -> list[Span]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from camvid.camerawork.moves import CameraMove, Description
 from camvid.errors import ConfigError
 from camvid.outcome import Reason
 from camvid.record import Measures
@@ -203,3 +204,29 @@ def test_an_interval_across_the_threshold_is_named(
 def test_negative_thresholds_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"min_motion_strength must be at least 0"):
         Policy(min_motion_strength=-1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "moves", "kept"),
+    [
+        ((), (), True),
+        (("dolly_in",), ("pan_left", "dolly_in"), True),
+        (("dolly_in", "dolly_out"), ("dolly_out",), True),
+        (("dolly_in",), ("dolly_out",), False),
+        (("dolly_in",), (), False),
+        (("-handheld",), ("dolly_in",), True),
+        (("-handheld",), ("dolly_in", "handheld"), False),
+        (("dolly_in", "-handheld"), ("dolly_in", "handheld"), False),
+    ],
+)
+def test_classes_of_camera_motion_are_asked_for_and_refused(
+    asked: tuple[str, ...], moves: tuple[CameraMove, ...], kept: bool
+) -> None:
+    verdict = decide(GOOD, Policy(camera_moves=asked), description=Description(camera_moves=moves))
+    assert verdict.kind == ("4d" if kept else "none")
+    assert [reason.name for reason in verdict.reasons] == ([] if kept else ["camera_moves"])
+
+
+def test_a_class_that_is_none_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"'doly_in' is no class .* did you mean `dolly_in`"):
+        Policy(camera_moves=("-doly_in",))

@@ -27,6 +27,7 @@ from camvid.artifacts import (
     Rigidity,
     Verdict,
 )
+from camvid.camerawork.moves import Description
 from camvid.stage import Resources
 from stages.split import Split, SplitConfig
 
@@ -145,6 +146,7 @@ def made(kind: type, rgb: Any) -> Any:
             depth_residual=0.0,
             unmeasured_fraction=0.0,
         ),
+        Description: Description,
         Verdict: lambda: Verdict(
             kind="video",
             reasons=(),
@@ -164,6 +166,7 @@ WRITES = {
     "verify": ObjectMasks,
     "align_depth": DepthMaps,
     "measure_motion": MotionReport,
+    "describe": Description,
     "filter": Verdict,
 }
 

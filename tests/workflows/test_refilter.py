@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from camvid.camerawork.moves import CameraMove, Description
 from camvid.clip_table import ClipTable
 from camvid.index import stopped_record, verdict_record, write_index
 from camvid.outcome import Reason
@@ -24,7 +25,9 @@ POLICIES = (
     Policy(min_motion_strength=0.018),
     Policy(min_motion_strength=0.0, max_overlay_fraction=0.1),
     Policy(rotating="4d", max_motion_background=0.02),
+    Policy(camera_moves=("dolly_in", "pan_left", "-handheld")),
 )
+MOVES = ((), (CameraMove.DOLLY_IN,), (CameraMove.DOLLY_IN, CameraMove.HANDHELD))
 
 
 def any_measures(random: np.random.Generator) -> Measures:
@@ -61,7 +64,12 @@ def index() -> list[ClipRecord]:
             verdict_record(
                 ClipRow(clip_id=f"{n:016x}", video_uri=f"{n}.mp4"),
                 None,
-                decide(any_measures(random), Policy(), upstream if n % 3 == 0 else ()),
+                decide(
+                    any_measures(random),
+                    Policy(),
+                    upstream if n % 3 == 0 else (),
+                    description=Description(camera_moves=MOVES[n % len(MOVES)]),
+                ),
             ),
             clip_id=f"{n:016x}",
         )
@@ -75,7 +83,13 @@ def index() -> list[ClipRecord]:
 def test_columns_decide_as_clip_by_clip(policy: Policy) -> None:
     records = index()
     verdicts = {
-        r.clip_id: decide(r.measures, policy, r.camera_reasons, r.motion_reasons)
+        r.clip_id: decide(
+            r.measures,
+            policy,
+            r.camera_reasons,
+            r.motion_reasons,
+            Description(camera_moves=r.camera_moves),
+        )
         for r in records
         if r.has_verdict
     }

@@ -60,6 +60,8 @@ def _print_text(record: "ClipRecord", found: dict[str, Any]) -> None:
     span = f"{number(record.start_s)}-{number(record.end_s)} s"
     print(f"clip {record.clip_id}  {record.source_uri}  {span}")
     print(f"kind {record.outcome}  camera {record.measures.camera}  status {record.status}")
+    if record.caption:
+        print(f"  {record.caption}")
     for reason in [*record.reasons, *([record.error] if record.error else [])]:
         print(f"  because {reason}")
     for done in found["processing"]:

@@ -8,6 +8,7 @@ import typer
 from camvid import __version__
 from camvid.errors import CamvidError
 from workflows.cli import (
+    audit,
     calibrate,
     curate,
     demo,
@@ -15,6 +16,7 @@ from workflows.cli import (
     evaluate,
     export,
     genxd,
+    import_,
     inspect,
     models,
     refilter,
@@ -39,6 +41,8 @@ app = typer.Typer(
 )
 app.command("curate")(curate.command)
 app.command("demo")(demo.command)
+app.command("audit")(audit.command)
+app.command("import")(import_.command)
 app.command("status")(status.command)
 app.command("inspect")(inspect.command)
 app.command("report")(report.command)

@@ -43,6 +43,13 @@ def feature_tracks(
     return _tracks_over(pairs, rgb, region, matcher, options)
 
 
+def view_tracks(
+    rgb: U8, region: U16, matcher: FeatureMatcher, options: FeatureTrackOptions
+) -> PointTracks:
+    """Tracks of features of views without order: each is matched with each."""
+    return _tracks_over(list(combinations(range(len(rgb)), 2)), rgb, region, matcher, options)
+
+
 def keyframe_tracks(
     rgb: U8, region: U16, keyframes: I32, matcher: FeatureMatcher, options: FeatureTrackOptions
 ) -> PointTracks:

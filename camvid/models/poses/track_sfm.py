@@ -127,7 +127,7 @@ class TrackSfm:
         where those lead to no cameras that hold.
         """
         options = self._options
-        region = _regions(masks, options.mask_margin_px)
+        region = solver_regions(masks, options.mask_margin_px)
         assumed_static = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
         own = within_regions(tracks, owners(tracks, masks.object_id), region)
         result = self._solve(frames, region, assumed_static, own, "tracks", joins=True)
@@ -273,7 +273,7 @@ class TrackSfm:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
-        return _reconstruction(frames, cameras, structure, with_lens_uncertainty(quality, lens))
+        return as_reconstruction(frames, cameras, structure, with_lens_uncertainty(quality, lens))
 
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:
@@ -289,7 +289,7 @@ def _lacks_depth_alone(result: Reconstruction) -> bool:
     return About.PARALLAX in failed and failed <= {About.PARALLAX, About.LENS}
 
 
-def _regions(masks: ObjectMasks, margin_px: int) -> U16:
+def solver_regions(masks: ObjectMasks, margin_px: int) -> U16:
     """[T, H, W]: objects as they are; NEVER_SEED close about them and on what is fixed in place.
 
     Patches there see two things that move apart, and flow is dragged along with an object.
@@ -306,7 +306,7 @@ def _regions(masks: ObjectMasks, margin_px: int) -> U16:
     return region
 
 
-def _reconstruction(
+def as_reconstruction(
     frames: Frames, cameras: Cameras, structure: Structure, quality: ReconstructionQuality
 ) -> Reconstruction:
     """The artifact: points that were seen, coloured by their first sighting."""

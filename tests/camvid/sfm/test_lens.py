@@ -12,7 +12,9 @@ def evaluate(cost, blocks):
     return residuals[0], np.stack(jacobians)
 
 
-@pytest.mark.parametrize(("cost", "num_blocks"), [(FocalPrior(640), 1), (SmoothZoom(1, 3), 3)])
+@pytest.mark.parametrize(
+    ("cost", "num_blocks"), [(FocalPrior(0.9 * 640), 1), (SmoothZoom(1, 3), 3)]
+)
 def test_slopes_are_those_of_the_values(cost, num_blocks):
     blocks = [np.array([500.0 + 20 * k, 320, 180]) for k in range(num_blocks)]
     _, slopes = evaluate(cost, blocks)
@@ -31,4 +33,4 @@ def test_an_even_zoom_costs_nothing_whatever_the_gaps():
 
 
 def test_the_usual_lens_costs_nothing():
-    assert evaluate(FocalPrior(640), [np.array([0.9 * 640, 320, 180])])[0] == pytest.approx(0)
+    assert evaluate(FocalPrior(0.9 * 640), [np.array([0.9 * 640, 320, 180])])[0] == pytest.approx(0)

@@ -1,0 +1,1 @@
+"""Clips with cameras that someone else made: one small reader for each format."""

@@ -1,0 +1,120 @@
+"""What tracks of static things say of cameras that someone else gave."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from camvid.artifacts import F64
+from camvid.sfm.adjustment import Structure
+from camvid.sfm.epipolar import sampson_px
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import Observations
+from camvid.sfm.pose_steps import pose_steps
+from camvid.sfm.triangulation import triangulate
+
+_SPACINGS = (1, 4, 16)  # frames, over which epipolar geometries are tested
+_MIN_PAIR_TRACKS = 8
+_FOCAL_RANGE = 0.5  # of the logarithm, on either side
+_MAX_FOCAL_TRACKS = 300
+_MAX_ERROR_PX = 3.0  # sightings further off count as that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """Measures of given cameras; lengths are at the working size, NaN: could not be measured."""
+
+    num_frames: int
+    num_tracks: int  # static ones, none of which the cameras were made from
+    epipolar_median_px: float  # distance of their sightings from the cameras' epipolar lines
+    epipolar_p90_px: float
+    predicted_rotation_error_deg: float  # of a camera, in the median: what one step of resection
+    predicted_position_error: float  # would change; of the position, over the scene's depth
+    predicted_focal_error: float  # relative: how far from the one that suits the poses best
+
+
+def focal_offset(cameras: Cameras, seen: Observations, num_tracks: int) -> float:
+    """Logarithm of the focal length that suits the given poses best, over the one given.
+
+    Poses that were solved with a wrong focal length make up for some of it: a lower estimate.
+    """
+    every = max(num_tracks // _MAX_FOCAL_TRACKS, 1)
+    some = seen.where((seen.track % every == 0) & cameras.registered[seen.frame])
+
+    def cost(log_factor: float) -> float:
+        K = cameras.K.copy()
+        K[[0, 1], [0, 1]] *= np.exp(log_factor)
+        error = triangulate(cameras._replace(K=K), some, num_tracks).error_px
+        return float(np.minimum(error, _MAX_ERROR_PX).mean())
+
+    if not len(some.track):
+        return np.nan
+    coarse = np.linspace(-_FOCAL_RANGE, _FOCAL_RANGE, 11)
+    step = coarse[1] - coarse[0]
+    near = coarse[int(np.argmin([cost(at) for at in coarse]))]
+    found: Any = minimize_scalar(
+        cost, bounds=(near - step, near + step), method="bounded", options={"xatol": 1e-3}
+    )
+    return float(found.x)
+
+
+def epipolar_errors_px(cameras: Cameras, seen: Observations, num_tracks: int) -> F64:
+    """Distances of sightings from the epipolar lines of the same tracks some frames before."""
+    row = np.full((len(cameras.cam_from_world), num_tracks), -1)
+    row[seen.frame, seen.track] = np.arange(len(seen.track))
+    posed = np.flatnonzero(cameras.registered)
+    found: list[F64] = [np.zeros(0)]
+    for spacing in _SPACINGS:
+        for i, j in zip(posed, posed[spacing:], strict=False):
+            both = np.flatnonzero((row[i] >= 0) & (row[j] >= 0))
+            fundamental = _fundamental(cameras, int(i), int(j))
+            if len(both) >= _MIN_PAIR_TRACKS and fundamental is not None:
+                first, second = seen.xy_px[row[i, both]], seen.xy_px[row[j, both]]
+                found.append(sampson_px(fundamental, first, second))
+    return np.concatenate(found)
+
+
+def _fundamental(cameras: Cameras, i: int, j: int) -> F64 | None:
+    """F [3, 3] of two frames; None where the camera stands still between them."""
+    first, second = cameras.cam_from_world[i], cameras.cam_from_world[j]
+    turn = second[:, :3] @ first[:, :3].T
+    x, y, z = shift = second[:, 3] - turn @ first[:, 3]
+    if not np.linalg.norm(shift) > 0:
+        return None
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) / np.linalg.norm(shift)
+    to_ray = [np.linalg.inv(_K(cameras, t)) for t in (i, j)]
+    return np.asarray(to_ray[1].T @ cross @ turn @ to_ray[0])
+
+
+def _K(cameras: Cameras, frame_index: int) -> F64:
+    K = cameras.K.copy()
+    K[:2, :2] *= cameras.zoom[frame_index]
+    return K
+
+
+def certify(
+    cameras: Cameras,
+    seen: Observations,
+    structure: Structure,
+    num_tracks: int,
+    focal_error: float,
+) -> Certificate:
+    """Measures cameras by sightings of static tracks that they were not made from."""
+    in_view = seen.where(cameras.registered[seen.frame])
+    errors = epipolar_errors_px(cameras, in_view, num_tracks)
+    steps = pose_steps(cameras, structure.observations, structure.xyz_world)
+    return Certificate(
+        num_frames=len(cameras.cam_from_world),
+        num_tracks=num_tracks,
+        epipolar_median_px=float(np.median(errors)) if len(errors) else np.nan,
+        epipolar_p90_px=float(np.quantile(errors, 0.9)) if len(errors) else np.nan,
+        predicted_rotation_error_deg=_median(steps.rotation_deg),
+        predicted_position_error=_median(steps.position),
+        predicted_focal_error=focal_error,
+    )
+
+
+def _median(values: F64) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else np.nan
