@@ -13,7 +13,8 @@ from camvid.shard_columns import ONLY_IN_SHARDS, SHARD_COLUMNS
 # 1.3: a camera that travels may zoom as well
 # 1.4: provenance says what decoding did to the frames, and how many it lost
 # 1.5: reasons; the origin of each object; what was not measured is null, not NaN
-SCHEMA_VERSION = "1.5"
+# 1.6: caption and provenance.listed, from the list that named the video
+SCHEMA_VERSION = "1.6"
 
 CONVENTIONS = {
     "pixels": "the centre of the top-left pixel is (0.5, 0.5)",

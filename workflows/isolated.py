@@ -1,11 +1,12 @@
 """Runs the stages one clip after another in one process of their own, started anew when it dies."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, StageConfig
+from camvid.video.source import Source
 from stages.split import SplitConfig
 from workflows.limits import LimitsConfig
 from workflows.stage_process import StageProcess
@@ -20,7 +21,7 @@ class Isolated:
 
     def __call__(
         self,
-        videos: Sequence[str],
+        videos: Iterable[Source],
         split: SplitConfig,
         stages: Sequence[StageConfig],
         root: str,
@@ -38,10 +39,10 @@ class Isolated:
         return _rows(process, videos)
 
 
-def _rows(process: StageProcess, videos: Sequence[str]) -> Iterator[ClipRow]:
+def _rows(process: StageProcess, videos: Iterable[Source]) -> Iterator[ClipRow]:
     try:
-        for uri in videos:
-            for row in tuple(process.split(uri)):
+        for source in videos:
+            for row in tuple(process.split(source)):
                 yield process.run(row)
     finally:
         process.stop()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import camvid
-from camvid.video.names import source_name
 from camvid.weights import Weight
 
 Provenance = dict[str, Any]
@@ -18,7 +17,7 @@ def weight_lines(weights: Iterable[Weight]) -> list[str]:
     return sorted({str(weight) for weight in weights})
 
 
-def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
+def make_provenance(weights: list[str], inputs: Sequence[str]) -> Provenance:
     """What, apart from the configuration, made the run what it is."""
     return {
         "camvid": camvid.__version__,
@@ -26,5 +25,5 @@ def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
         "machine": platform.machine(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "weights": weights,
-        "videos": [source_name(video) for video in videos],
+        "videos": list(inputs),
     }

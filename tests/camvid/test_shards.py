@@ -134,7 +134,7 @@ def test_the_schema_is_pinned() -> None:
     }
     assert {name: str(shard_schema().field(name).type) for name in pinned} == pinned
     assert str(shard_schema().field("cam_from_world").type) == "list<item: list<item: double>>"
-    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.5"
+    assert shard_schema().metadata[b"camvid.schema_version"] == b"1.6"
 
 
 def test_shards_open_everywhere(store: ClipStore) -> None:

@@ -28,6 +28,7 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.stage import Resources
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig
 
 FAULTS = "CAMVID_TEST_FAULTS"  # names the folder that says which clip does what, how often
@@ -187,8 +188,8 @@ class Unbuildable(LightConfig):
 
 
 class HarmfulSplit(Split):
-    def __call__(self, uri: str) -> Any:
-        for piece in super().__call__(uri):
+    def __call__(self, source: Source) -> Any:
+        for piece in super().__call__(source):
             yield piece
             do_harm(0)
 

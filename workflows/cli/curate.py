@@ -11,7 +11,8 @@ def command(
     videos: Annotated[
         list[str],
         typer.Argument(
-            metavar="VIDEOS...", help="Files, folders, globs, lists (.txt), image folders, URIs."
+            metavar="VIDEOS...",
+            help="Files, folders, globs, URIs, lists (.txt, .csv, .jsonl, .parquet).",
         ),
     ],
     out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],
@@ -46,7 +47,7 @@ def command(
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
-    from camvid.video.find import find_videos
+    from camvid.video.sources import find_sources
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
@@ -58,8 +59,8 @@ def command(
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
-    found = find_videos(videos, local_only=local_only)
-    with stoppable(), progress(len(found)) as on_row:
+    found = find_sources(videos, local_only=local_only)
+    with stoppable(), progress(found.count()) as on_row:
         execute = choose_executor(ray, workers, resolved.limits)
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
