@@ -41,6 +41,10 @@ class Video:
     num_frames: int
     duration_s: float
     licence: str = ""
+    # What the list that named it says of it:
+    caption: str = ""
+    calibration: tuple[float, ...] = ()  # fx, fy, cx, cy in pixels as displayed, where known
+    listed: str = ""  # other columns, as a JSON object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -189,6 +189,12 @@ class ClipRecord:
     licence: str = column(
         "of the source video", Clip, lambda c: c.video.licence, default="", shard="column"
     )
+    listed: str = column(
+        "other columns of the list that named the video, as a JSON object",
+        Clip,
+        lambda c: c.video.listed,
+        default="",
+    )
     status: Status = column("ok, rejected (kind none) or failed", default="failed")
     kind: Literal["4d", "3d", "video", "none", ""] = column(
         "; ".join(f"{kind}: {MEANING[kind]}" for kind in KINDS) + "; empty where the clip failed",

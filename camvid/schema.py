@@ -13,7 +13,8 @@ from camvid.shard_columns import ONLY_IN_SHARDS, SHARD_COLUMNS
 # 1.3: a camera that travels may zoom as well
 # 1.4: provenance says what decoding did to the frames, and how many it lost
 # 1.5: reasons; the origin of each object; what was not measured is null, not NaN
-# 2.0: frames and masks are structs of bytes and path; depth is coded by its logarithm
+# 2.0: frames and masks are structs of bytes and path; depth is coded by its logarithm;
+#      provenance.listed, from the list that named the video
 SCHEMA_VERSION = "2.0"
 
 CONVENTIONS = {

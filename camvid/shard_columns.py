@@ -73,6 +73,7 @@ def _provenance(parts: ClipParts) -> dict[str, Any]:
         "weights": parts.weights,
         "processing": list(parts.clip.processing),
         "num_lost_frames": parts.clip.num_lost,
+        "listed": parts.clip.video.listed,
     }
 
 
@@ -100,6 +101,7 @@ _PROVENANCE = pa.struct(
         ("weights", pa.list_(TEXT)),  # as str(Weight)
         ("processing", pa.list_(TEXT)),
         ("num_lost_frames", I32),
+        ("listed", TEXT),
     ]
 )
 _TRACKS = pa.struct(
@@ -231,7 +233,7 @@ ONLY_IN_SHARDS = (
         _PROVENANCE,
         "what made the clip; processing is what decoding did to the frames (deinterlaced,"
         " tone-mapped from PQ or HLG); num_lost_frames of the source lie in the span but were"
-        " damaged",
+        " damaged; listed are other columns of the list that named the video, as a JSON object",
         _provenance,
     ),
     ShardColumn(

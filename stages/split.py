@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -35,11 +35,10 @@ from camvid.reasons import Why
 from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.video.cut import CutClip, CutOptions, cut
+from camvid.video.cut import CutClip, CutOptions, Span, cut
 from camvid.video.decode import local_copy
-from camvid.video.names import source_name
 from camvid.video.probe import probe
-from camvid.video.stat import stat_key
+from camvid.video.source import Source
 from camvid.weights import Weight
 
 log = logging.getLogger(__name__)
@@ -81,13 +80,25 @@ class Split:
         used = [weight.sha256 for weight in self.weights]
         return fingerprint(self.name, self.version, self.config, [*inputs, *used])
 
-    def __call__(self, uri: str) -> Iterator[CutClip]:
+    def __call__(self, source: Source) -> Iterator[CutClip]:
         config = self.config
-        with local_copy(uri) as path:
-            video = probe(uri, image_fps=config.image_fps, local=path)
-            video = replace(video, uri=source_name(uri), licence=config.licence)
+        with local_copy(source.uri) as path:
+            video = replace(
+                probe(source.uri, image_fps=config.image_fps, local=path),
+                uri=source.name,
+                licence=source.licence or config.licence,
+                caption=source.caption,
+                calibration=source.calibration,
+                listed=source.listed,
+            )
             shots = self._detector.detect(path, image_fps=config.image_fps)
-            yield from cut(video, shots, config.cut, path=path)
+            yield from cut(video, _within(shots, source), config.cut, path=path)
+
+
+def _within(shots: Iterable[Span], source: Source) -> list[Span]:
+    """What of the shots lies in the span that is wanted."""
+    spans = [(max(a, source.start_s), min(b, source.end_s)) for a, b in shots]
+    return [(start_s, end_s) for start_s, end_s in spans if start_s < end_s]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,59 +112,59 @@ class VideoRecord:
 
 
 def run_split(
-    split: Split, store: ClipStore, uri: str, attempts: Attempts = ANY_RUN
+    split: Split, store: ClipStore, source: Source, attempts: Attempts = ANY_RUN
 ) -> Iterator[ClipRow]:
     """The video's clips as rows, each as soon as it is cut.
 
     Whatever goes wrong with a video is one failed row of it, beside the clips that were cut
     before; only what concerns the whole run is raised (`camvid.stage.failure`). Rows call the
-    video by its name as text (`camvid.video.names`).
+    video by its name (`Source.name`).
     """
     start = time.perf_counter()
     try:
-        stat = stat_key(uri)
-        identity = split.fingerprint(source_name(uri), stat)
+        stat = source.stat()
+        identity = split.fingerprint(source.name, stat)
     except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
-        yield _failed(uri, "", start, error)
+        yield _failed(source.name, "", start, error)
         return
-    known = load_video_record(store, uri)
+    known = load_video_record(store, source.name)
     if known and known.fingerprint == identity and _is_whole(store, known):
         yield from (_reused(row) for row in known.rows)
         return
     before = _attempt_at(known)
     number = attempts.count(before, identity)
-    empty = VideoRecord(uri=source_name(uri), stat=stat, fingerprint=identity)
+    empty = VideoRecord(uri=source.name, stat=stat, fingerprint=identity)
     if known and before and number >= MAX_ATTEMPTS:
         yield from (_reused(row) for row in known.rows[:-1])
-        yield _row_of(uri, given_up(before, source_name(uri)))
+        yield _row_of(source.name, given_up(before, source.name))
         return
     begun = attempts.begin(_record("", identity, 0.0), number + 1)
-    save_video_record(store, replace(empty, rows=(_row_of(uri, begun),)))
+    save_video_record(store, replace(empty, rows=(_row_of(source.name, begun),)))
     rows: list[ClipRow] = []
     try:
-        for row in _split(split, store, uri, identity):
+        for row in _split(split, store, source, identity):
             rows.append(row := _measured(row, number, attempts.run))
             yield row
     except BaseException:
-        store.remove(_record_name(uri))  # the run ends, and not by this video's fault
+        store.remove(_record_name(source.name))  # the run ends, and not by this video's fault
         raise
     release_memory()
     save_video_record(store, replace(empty, rows=tuple(rows)))
 
 
 def split_ended(
-    store: ClipStore, uri: str, cut: Sequence[ClipRow], cause: str, what: str
+    store: ClipStore, name: str, cut: Sequence[ClipRow], cause: str, what: str
 ) -> ClipRow | None:
     """Writes down how an attempt at a video ended that did not come back.
 
     `cut` are the clips that came out before. Returns the failed row if it was the last attempt.
     """
-    known = load_video_record(store, uri)
+    known = load_video_record(store, name)
     record = _attempt_at(known)
     if known is None or record is None or record.cause != UNFINISHED:
         return None
-    record = ended(record, source_name(uri), cause, what)
-    row = _row_of(uri, record)
+    record = ended(record, name, cause, what)
+    row = _row_of(name, record)
     save_video_record(store, replace(known, rows=(*cut, row)))
     return row if is_given_up(record) else None
 
@@ -175,16 +186,15 @@ def _attempt_at(known: VideoRecord | None) -> StageRecord | None:
     return known.rows[-1].records[-1] if known and known.rows else None
 
 
-def lost_video(uri: str) -> ClipRow:
+def lost_video(name: str) -> ClipRow:
     """The row of a video of which nothing came back, though all work is done."""
-    name = source_name(uri)
     error = f"{name}: rows must come of every video, but none came; run the same command again"
-    return _row_of(uri, _record("", "", 0.0, status="failed", cause="lost", error=error))
+    return _row_of(name, _record("", "", 0.0, status="failed", cause="lost", error=error))
 
 
-def _split(split: Split, store: ClipStore, uri: str, identity: str) -> Iterator[ClipRow]:
+def _split(split: Split, store: ClipStore, source: Source, identity: str) -> Iterator[ClipRow]:
     start = time.perf_counter()
-    pieces = split(uri)
+    pieces = split(source)
     num_clips = 0
     try:
         while True:
@@ -196,25 +206,25 @@ def _split(split: Split, store: ClipStore, uri: str, identity: str) -> Iterator[
             num_clips += 1
             start = time.perf_counter()
     except Exception as error:  # noqa: BLE001  (the barrier: one video must not sink the run)
-        yield _failed(uri, identity, start, error)
+        yield _failed(source.name, identity, start, error)
         return
     if not num_clips:
         reason = Reason(Why.NO_DECODABLE_SPAN)
-        yield _row_of(uri, _record("", identity, 0.0, status="rejected", reason=reason))
+        record = _record("", identity, 0.0, status="rejected", reason=reason)
+        yield _row_of(source.name, record)
 
 
-def _row_of(uri: str, record: StageRecord) -> ClipRow:
+def _row_of(name: str, record: StageRecord) -> ClipRow:
     """The row of a video as a whole."""
-    return ClipRow(clip_id="", video_uri=source_name(uri)).after(record)
+    return ClipRow(clip_id="", video_uri=name).after(record)
 
 
-def _failed(uri: str, identity: str, start: float, error: Exception) -> ClipRow:
-    name = source_name(uri)
+def _failed(name: str, identity: str, start: float, error: Exception) -> ClipRow:
     outcome = failure(error, f"{name}, {Split.name}")
     if name not in outcome["error"]:
         outcome["error"] = f"{name}: {outcome['error']}"
     record = _record("", identity, time.perf_counter() - start, **outcome)
-    return _row_of(uri, record)
+    return _row_of(name, record)
 
 
 def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
@@ -250,10 +260,20 @@ def _save(split: Split, store: ClipStore, piece: CutClip, identity: str, seconds
 
 
 def _identities(piece: CutClip, split: Split) -> dict[str, str]:
-    """Identity of what was cut: its source and how it was cut, not where that lies."""
-    identity = split.fingerprint(piece.clip.video.sha256, piece.clip.clip_id)
+    """Identity of what was cut: its source and how it was cut, not where that lies.
+
+    What a list says of the video has its own: shards are written anew where it changes, but no
+    stage runs again.
+    """
+    video = piece.clip.video
+    known = [json.dumps(video.calibration)] if video.calibration else []
+    identity = split.fingerprint(video.sha256, piece.clip.clip_id, *known)
     kinds = (Clip, Frames, *map(type, piece.extra))
-    return {kind.__name__: identity for kind in kinds}
+    identities = {kind.__name__: identity for kind in kinds}
+    if video.caption or video.listed or video.licence != split.config.licence:
+        said = json.dumps([video.licence, video.caption, video.listed])
+        identities["listed"] = hashlib.sha256(said.encode()).hexdigest()
+    return identities
 
 
 def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> StageRecord:
@@ -269,8 +289,8 @@ def _record(clip_id: str, identity: str, seconds: float, **outcome: Any) -> Stag
     )
 
 
-def _record_name(uri: str) -> str:
-    return f"videos/{hashlib.sha256(source_name(uri).encode()).hexdigest()[:24]}.json"
+def _record_name(name: str) -> str:
+    return f"videos/{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
 
 
 def _reused(row: ClipRow) -> ClipRow:
@@ -281,9 +301,9 @@ def save_video_record(store: ClipStore, record: VideoRecord) -> None:
     store.write_bytes(_record_name(record.uri), json.dumps(to_plain(record), indent=1).encode())
 
 
-def load_video_record(store: ClipStore, uri: str) -> VideoRecord | None:
+def load_video_record(store: ClipStore, video: str) -> VideoRecord | None:
     """What an earlier run made of this video; None where it made nothing, or nothing readable."""
-    name = _record_name(uri)
+    name = _record_name(video)
     if not store.exists(name):
         return None
     try:

@@ -3,9 +3,10 @@
 The stages and their order are those of `camvid.pipeline`.
 """
 
+import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,8 @@ from camvid.pipeline import CLIP_STAGES
 from camvid.settings import table
 from camvid.stage import ClipRow, StageConfig
 from camvid.store import ClipStore
-from camvid.video.names import source_name
+from camvid.video.source import Source
+from camvid.video.sources import Sources
 from stages.align_depth import AlignDepthConfig
 from stages.describe import DescribeConfig
 from stages.filter import FilterConfig
@@ -40,7 +42,7 @@ from workflows.limits import LimitsConfig
 from workflows.observe import log_lines_of, log_row, of_run
 from workflows.provenance import make_provenance, weight_lines
 from workflows.reporting import ReportConfig
-from workflows.resume import plan_resume
+from workflows.resume import Resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
@@ -80,7 +82,7 @@ class Executor(Protocol):
 
     def __call__(
         self,
-        videos: Sequence[str],
+        videos: Iterable[Source],
         split: SplitConfig,
         stages: Sequence[StageConfig],
         root: str,
@@ -89,7 +91,7 @@ class Executor(Protocol):
 
 
 def curate(
-    videos: Sequence[str],
+    videos: Sources | Sequence[str],
     out: str,
     config: CurateConfig,
     execute: Executor,
@@ -110,56 +112,59 @@ def curate(
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
     store = ClipStore(out)
     claim(store)
-    state = StateWriter(store, len(videos))
+    sources = Sources.of(videos)
+    state = StateWriter(store, sources.count())
     attempts = Attempts(run=state.run, stopped=state.stopped_before, retry_failed=retry_failed)
     graph = graph_keys((config.split, *config.clip_stages()), weights)
-    resume = plan_resume(store, videos, graph)
+    resume = Resume(store, graph)
 
-    def executed(some: Sequence[str]) -> Iterable[ClipRow]:
-        return execute(some, config.split, config.clip_stages(), out, attempts) if some else ()
+    def count(row: ClipRow) -> None:
+        state.count(row)
+        on_row(row)
 
-    provenance = make_provenance(weight_lines(weights), videos)
+    def executed(some: Iterator[Source]) -> Iterable[ClipRow]:
+        for source in some:  # where there is none, no model need load
+            some = itertools.chain([source], some)
+            return execute(some, config.split, config.clip_stages(), out, attempts)
+        return ()
+
+    def once_more(names: Collection[str]) -> Iterable[ClipRow]:
+        return executed(source for source in sources if source.name in names)
+
+    provenance = make_provenance(weight_lines(weights), sources)
     writing = ShardWriting(store, config.write_shards, provenance)
-    todo = in_order(store, writing.by_bucket(resume.todo))
-    first = executed(todo)
+    background = execute if isinstance(execute, Background) else Here()
+    early = EarlyShards(writing, resume, background)
+    todo = resume.todo(writing.by_bucket(sources), count)
+    first = executed(early.handed_out(in_order(store, todo)))
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
     passed = resume.passed()
     breaker = Breaker(config.breaker, came=Counter(passed), passed=passed)
     with state, log_lines_of(state.run), remembered(store) as remember:
 
         def run(
-            some: Sequence[str],
-            rows: Iterable[ClipRow],
-            on_listed: Callable[[pa.Table], None] = lambda rows: None,
+            rows: Iterable[ClipRow], on_listed: Callable[[pa.Table], None] = lambda rows: None
         ) -> pa.Table:
             with Books(store, graph, on_listed) as book:
-                for found in _with_second_pass(some, rows, executed):
+                for found in _with_second_pass(rows, once_more):
                     row = of_run(found, state.run)
                     remember(row)
                     book(row)
                     breaker.watch(row)
-                    state.count(row)
                     log_row(row)
-                    on_row(row)
+                    count(row)
             return book.table()
 
-        for row in resume.rows():
-            state.count(row)
-            on_row(row)
-        background = execute if isinstance(execute, Background) else Here()
-        early = EarlyShards(writing, resume.finished, map(source_name, todo), background)
-        made = run(todo, first, early)
+        made = run(first, early)
         state.check()
         early.join()
-        clips = pa.concat_tables([resume.finished, made])
+        finished = resume.finished
+        clips = pa.concat_tables([finished, made])
         gathered = gather(store, writing, clips, provenance)
-        again = _listed_but_damaged(gathered.damaged, resume.finished)
+        again = _listed_but_damaged(gathered.damaged, finished)
         if len(again):
-            gone = pc.is_in(resume.finished["source_uri"], again)
-            finished = resume.finished.filter(pc.invert(gone))
-            names = set(again.to_pylist())
-            some = [video for video in videos if source_name(video) in names]
-            clips = pa.concat_tables([finished, made, run(some, executed(some))])
+            finished = finished.filter(pc.invert(pc.is_in(finished["source_uri"], again)))
+            clips = pa.concat_tables([finished, made, run(once_more(set(again.to_pylist())))])
             gathered = gather(store, writing, clips, provenance)
         list_rows(store, [gathered.damaged])
         return gathered.index
@@ -172,9 +177,7 @@ def _listed_but_damaged(damaged: pa.Table, finished: pa.Table) -> pa.Array:
 
 
 def _with_second_pass(
-    videos: Sequence[str],
-    first: Iterable[ClipRow],
-    execute: Callable[[Sequence[str]], Iterable[ClipRow]],
+    first: Iterable[ClipRow], once_more: Callable[[Collection[str]], Iterable[ClipRow]]
 ) -> Iterator[ClipRow]:
     """All rows; clips on whose damaged artifacts a stage came are taken through once more.
 
@@ -191,7 +194,7 @@ def _with_second_pass(
     again = {row.video_uri for row in damaged.values()}
     if not again:
         return
-    for row in execute([video for video in videos if source_name(video) in again]):
+    for row in once_more(again):
         if damaged.pop(row.clip_id, None):
             yield row
     yield from damaged.values()  # the video changed meanwhile

@@ -3,16 +3,17 @@
 Nothing shields the run from a clip that kills its process or hangs; `workflows.isolated` does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig, run_split
 
 
 def run(
-    videos: Sequence[str],
+    videos: Iterable[Source],
     split: SplitConfig,
     stages: Sequence[StageConfig],
     root: str,
@@ -27,12 +28,12 @@ def run(
 
 
 def _rows(
-    videos: Sequence[str], split: Split, stages: Sequence[Stage], root: str, attempts: Attempts
+    videos: Iterable[Source], split: Split, stages: Sequence[Stage], root: str, attempts: Attempts
 ) -> Iterator[ClipRow]:
     store = ClipStore(root)
-    for uri in videos:
+    for source in videos:
         # All its clips first: one that kills the process must not count as the video's failure.
-        for row in tuple(run_split(split, store, uri, attempts)):
+        for row in tuple(run_split(split, store, source, attempts)):
             for stage in stages:
                 row = run_stage(stage, store, row, attempts=attempts)
             yield row

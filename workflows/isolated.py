@@ -1,11 +1,12 @@
 """Runs the stages one clip after another in one process of their own, started anew when it dies."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, StageConfig
+from camvid.video.source import Source
 from stages.split import SplitConfig
 from workflows.in_flight import InFlightNow, stage_of
 from workflows.limits import LimitsConfig
@@ -22,7 +23,7 @@ class Isolated:
 
     def __call__(
         self,
-        videos: Sequence[str],
+        videos: Iterable[Source],
         split: SplitConfig,
         stages: Sequence[StageConfig],
         root: str,
@@ -48,10 +49,10 @@ def _told(process: StageProcess) -> Callable[[], dict[str, int]]:
     return lambda: {stage_of(at[0]): 1} if at[0] else {}
 
 
-def _rows(process: StageProcess, videos: Sequence[str]) -> Iterator[ClipRow]:
+def _rows(process: StageProcess, videos: Iterable[Source]) -> Iterator[ClipRow]:
     try:
-        for uri in videos:
-            for row in tuple(process.split(uri)):
+        for source in videos:
+            for row in tuple(process.split(source)):
                 yield process.run(row)
     finally:
         process.stop()

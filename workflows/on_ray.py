@@ -11,7 +11,8 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+import pickle
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +27,7 @@ from camvid.attempts import ANY_RUN, Attempts
 from camvid.errors import CamvidError, RunAborted
 from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, StageConfig
-from camvid.video.names import source_name
+from camvid.video.source import Source
 from stages.split import SplitConfig, lost_video
 from workflows.in_flight import InFlightNow
 from workflows.limits import DEFAULT_LIMITS, LimitsConfig
@@ -39,6 +40,9 @@ from workflows.stage_worker import Setup
 
 log = logging.getLogger(__name__)
 RayRow = dict[str, Any]
+# Videos that are in the driver's memory at once; Ray takes no endless rows from outside. The pools
+# start anew with each, which is a minute in a week's work.
+_WAVE = 20_000
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
 
 
@@ -59,13 +63,12 @@ class RayExecutor:
 
     def __call__(
         self,
-        videos: Sequence[str],
+        videos: Iterable[Source],
         split: SplitConfig,
         stages: Sequence[StageConfig],
         root: str,
         attempts: Attempts = ANY_RUN,
     ) -> Iterator[ClipRow]:
-        missing = {source_name(video): video for video in videos}
         own = self.address in ("", "local") and not ray.is_initialized()
         workers = self.workers or (len(os.sched_getaffinity(0)) if own else 0)
         with ray_cluster(self.address, workers, num_pools=1 + len(stages)), _data_context():
@@ -81,12 +84,15 @@ class RayExecutor:
             worker = Worker(root=root, attempts=attempts, limits=self.limits, in_flight=in_flight)
             told = self.in_flight.told_by(partial(count_in_flight, in_flight))
             with told, stall_watch(in_flight) as finished:
-                for row in _rows(_dataset(videos, split, plan, worker)):
-                    finished()
-                    missing.pop(row.video_uri, None)
-                    yield row
+                come = iter(videos)
+                while wave := list(itertools.islice(come, _WAVE)):
+                    missing = dict.fromkeys(source.name for source in wave)
+                    for row in _rows(_dataset(wave, split, plan, worker)):
+                        finished()
+                        missing.pop(row.video_uri, None)
+                        yield row
+                    yield from map(lost_video, missing)
             self.wait()
-        yield from (lost_video(video) for video in missing.values())
 
     def submit(self, task: BucketTask) -> None:
         """Has shards written on any node, beside the graph; at once where the cluster is gone."""
@@ -136,7 +142,7 @@ class SplitWorker:
 
     def __call__(self, row: RayRow) -> Iterator[RayRow]:
         try:
-            for clip in self._process.split(json.loads(row["uri"])):
+            for clip in self._process.split(pickle.loads(row["source"])):
                 yield pack(clip)
         except CamvidError as error:
             yield _abort(error)
@@ -158,11 +164,11 @@ class StageGroup:
 
 
 def _dataset(
-    videos: Sequence[str], split: SplitConfig, plan: Plan, worker: Worker
+    videos: Sequence[Source], split: SplitConfig, plan: Plan, worker: Worker
 ) -> ray.data.Dataset:
     """The graph: videos, splitters, then a pool of workers for each group of stages."""
-    # As JSON: Arrow's text is UTF-8, and a file's name need not be.
-    items = [{"uri": json.dumps(uri)} for uri in videos]
+    # Pickled: Arrow's text is UTF-8, and a file's name need not be.
+    items = [{"source": pickle.dumps(source)} for source in videos]
     dataset = ray.data.from_items(items, override_num_blocks=plan.num_blocks(len(videos)))
     dataset = dataset.flat_map(
         SplitWorker,  # pyright: ignore[reportArgumentType]  (actors are classes)

@@ -2,11 +2,11 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import camvid
-from camvid.video.names import source_name
+from camvid.video.sources import Sources
 from camvid.weights import Weight
 
 Provenance = dict[str, Any]
@@ -18,7 +18,7 @@ def weight_lines(weights: Iterable[Weight]) -> list[str]:
     return sorted({str(weight) for weight in weights})
 
 
-def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
+def make_provenance(weights: list[str], sources: Sources) -> Provenance:
     """What, apart from the configuration, made the run what it is."""
     return {
         "camvid": camvid.__version__,
@@ -26,5 +26,6 @@ def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
         "machine": platform.machine(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "weights": weights,
-        "videos": [source_name(video) for video in videos],
+        "videos": list(sources.inputs),
+        "num_videos": sources.count(),
     }

@@ -8,22 +8,25 @@ which look up what there is of it, clip by clip.
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from camvid.arrow import pc
 from camvid.finished import GATHERED, finished_parts
 from camvid.ledger import ledger_parts, read_ledger
 from camvid.parts import Parts, last_of_each
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
+from camvid.shard_buckets import buckets_of
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.video.names import is_remote, source_name
-from camvid.video.stat import stat_key
+from camvid.video.names import is_remote
+from camvid.video.source import Source
 
 log = logging.getLogger(__name__)
 _ASKED = (
@@ -31,59 +34,105 @@ _ASKED = (
     *("video_stat", "size_bytes", "rows_of_video"),
 )
 _SIZES = ["clip_id", "size_bytes"]
+_CHUNK = 16_384  # videos that are looked up at once
 _STAT_THREADS = 64  # requests to an object store that wait side by side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
-    """Where a run goes on."""
+    """Where a run goes on: reads the run's books, and tells what of its videos is left to do.
 
-    finished: pa.Table  # rows of `camvid.finished` that hold
-    todo: list[str]  # the videos that have others
+    The books are left compact.
+    """
 
-    def rows(self) -> Iterator[ClipRow]:
-        """A row for each finished clip, without its records."""
-        columns = self.finished.select(["clip_id", "source_uri", "status"])
-        for batch in columns.to_batches(max_chunksize=4096):
-            for clip_id, uri, status in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-                yield ClipRow(clip_id=clip_id, video_uri=uri, status=status)
+    def __init__(self, store: ClipStore, graph: Mapping[str, str]) -> None:
+        """`graph` is `camvid.finished.graph_keys` of the run's configuration."""
+        lost = ledger_parts(store).compact()
+        self._parts = finished_parts(store)
+        for name in self._parts.compact():
+            store.remove(name)  # its clips are looked up one by one, and listed again
+        listed = _finished(store, self._parts, graph, lost)
+        listed = listed.filter(_same_size(store, listed))
+        states = _states(listed["source_uri"], listed["video_stat"])
+        whole = _all_of_video(states, listed["rows_of_video"])
+        self._listed = listed.filter(whole)
+        states = states.filter(whole).combine_chunks().dictionary_encode()
+        self._state_of_line, self._states = states.indices.to_numpy(), states.dictionary
+        self._names = pc.unique(self._listed["source_uri"])
+        self._passed_over = np.zeros(len(self._states), bool)
+        self._buckets: NDArray[np.int64] | None = None  # of the listed clips
+
+    def todo(
+        self, videos: Iterable[Source], on_row: Callable[[ClipRow], None] = lambda row: None
+    ) -> Iterator[Source]:
+        """The videos that have to go through the stages, as they come.
+
+        `on_row` takes the rows of the others: finished clips, without their records.
+        """
+        come = iter(videos)
+        while some := list(itertools.islice(come, _CHUNK)):
+            state = self._find(some)
+            now = np.zeros(len(self._states), bool)
+            now[state[state >= 0]] = True
+            self._passed_over |= now
+            self._give_rows(now, on_row)
+            yield from (source for source, found in zip(some, state, strict=True) if found < 0)
+
+    @property
+    def finished(self) -> pa.Table:
+        """Rows of `camvid.finished` of the videos that were passed over."""
+        return self._gathered_at(self._passed_over[self._state_of_line])
+
+    def finished_in(self, bucket: int, num_buckets: int) -> pa.Table:
+        """Those of one bucket of shards."""
+        if self._buckets is None:
+            self._buckets = buckets_of(self._listed["source_uri"], num_buckets)
+        return self._gathered_at((self._buckets == bucket) & self._passed_over[self._state_of_line])
+
+    def _gathered_at(self, listed: NDArray[np.bool_]) -> pa.Table:
+        lines = self._listed["line"].to_numpy()[listed]
+        return self._gathered.take(pa.array(lines, pa.int64()))
+
+    @cached_property
+    def _gathered(self) -> pa.Table:
+        return self._parts.read(GATHERED)
 
     def passed(self) -> Counter[str]:
-        """How many of them came through each stage, for the breaker."""
+        """How many clips came through each stage before, for the breaker."""
         counts: Counter[str] = Counter()
         order = (FIRST, *CLIP_STAGES)
-        for ended in pc.value_counts(_last_stage(self.finished)).to_pylist():
+        for ended in pc.value_counts(_last_stage(self._listed)).to_pylist():
             for stage in order[: order.index(ended["values"]) + 1]:
                 counts[stage] += ended["counts"]
         return counts
 
+    def _find(self, some: Sequence[Source]) -> np.ndarray:
+        """Of each video the number of its state among the finished; -1 where it is not there."""
+        names = pa.array([source.name for source in some], pa.string())
+        known = pc.is_in(names, self._names).to_pylist()
+        asked = [source if there else None for source, there in zip(some, known, strict=True)]
+        threads = _STAT_THREADS if any(each and is_remote(each.uri) for each in asked) else 1
+        with ThreadPoolExecutor(threads) as pool:
+            stats = pa.array(pool.map(lambda each: each.stat() if each else "", asked), pa.string())
+        at = pc.index_in(_states(names, stats), self._states)
+        return pc.fill_null(at, -1).to_numpy()
 
-def plan_resume(store: ClipStore, videos: Sequence[str], graph: Mapping[str, str]) -> Resume:
-    """Reads the run's books and leaves them compact.
+    def _give_rows(self, states: np.ndarray, on_row: Callable[[ClipRow], None]) -> None:
+        lines = np.flatnonzero(states[self._state_of_line])
+        columns = self._listed.select(["clip_id", "source_uri", "status"]).take(lines)
+        for batch in columns.to_batches(max_chunksize=4096):
+            for clip_id, uri, status in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                on_row(ClipRow(clip_id=clip_id, video_uri=uri, status=status))
 
-    Args:
-        store: the run.
-        videos: all that the run is about, as they were given.
-        graph: `camvid.finished.graph_keys` of the run's configuration.
-    """
-    lost = ledger_parts(store).compact()
-    parts = finished_parts(store)
-    for name in parts.compact():
-        store.remove(name)  # its clips are looked up one by one, and listed again
-    names = pa.array([source_name(video) for video in videos], pa.string())
-    listed = _finished(store, parts, graph, lost, names)
-    listed = listed.filter(_same_video(listed, videos, names))
-    listed = listed.filter(_same_size(store, listed))
-    listed = listed.filter(_all_of_video(listed))
-    done = pc.is_in(names, pc.unique(listed["source_uri"]))
-    todo = [v for v, is_done in zip(videos, done.to_pylist(), strict=True) if not is_done]
-    return Resume(finished=_rows(parts, listed["line"].to_numpy()), todo=todo)
+
+def _states(names: Any, stats: Any) -> Any:
+    """A video as it is now, or was: its name, and its size and time of change."""
+    return pc.binary_join_element_wise(names, stats, "\n")
 
 
 def _finished(
-    store: ClipStore, parts: Parts, graph: Mapping[str, str], lost: Sequence[str], names: pa.Array
+    store: ClipStore, parts: Parts, graph: Mapping[str, str], lost: Sequence[str]
 ) -> pa.Table:
-    """The lines of these videos that hold by the books, with their numbers.
+    """The lines that hold by the books, with their numbers.
 
     Of their columns it has those that are asked for here, and no others.
     """
@@ -91,16 +140,9 @@ def _finished(
     listed = listed.append_column("line", pa.array(np.arange(listed.num_rows)))
     listed = listed.filter(last_of_each(listed, parts.keys))
     listed = listed.filter(_holds(listed, graph))
-    listed = listed.filter(pc.is_in(listed["source_uri"], names))
     if lost or not store.list_names("ledger"):
         listed = _booked(store, listed, lost)
     return listed
-
-
-def _rows(parts: Parts, lines: np.ndarray) -> pa.Table:
-    """These lines with what index and shards are made of."""
-    listed = parts.read(GATHERED)
-    return listed if len(lines) == listed.num_rows else listed.take(pa.array(lines, pa.int64()))
 
 
 def _holds(listed: pa.Table, graph: Mapping[str, str]) -> pa.ChunkedArray:
@@ -128,17 +170,6 @@ def _booked(store: ClipStore, listed: pa.Table, lost: Sequence[str]) -> pa.Table
     return listed.filter(pc.is_in(listed["clip_id"], known))
 
 
-def _same_video(listed: pa.Table, videos: Sequence[str], names: pa.Array) -> pa.ChunkedArray:
-    """Whether the clip's video is as large and as old as it was."""
-    known = pc.is_in(names, pc.unique(listed["source_uri"])).to_numpy(zero_copy_only=False)
-    asked = [video if there else "" for video, there in zip(videos, known, strict=True)]
-    threads = _STAT_THREADS if any(map(is_remote, asked)) else 1
-    with ThreadPoolExecutor(threads) as pool:
-        stats = pa.array(pool.map(lambda uri: stat_key(uri) if uri else "", asked), pa.string())
-    now = stats.take(pc.index_in(listed["source_uri"], names).combine_chunks())
-    return pc.equal(listed["video_stat"], pa.chunked_array([now]))
-
-
 def _same_size(store: ClipStore, listed: pa.Table) -> pa.Array:
     """Whether what lies in the clip's folder is as large as it was; so it need not be read."""
     if not listed.num_rows:
@@ -156,9 +187,9 @@ def _same_size(store: ClipStore, listed: pa.Table) -> pa.Array:
     return pc.or_(pc.fill_null(same, False), without)
 
 
-def _all_of_video(listed: pa.Table) -> pa.Array:
-    """Whether every clip of the row's video is there."""
-    video = listed["source_uri"].combine_chunks().dictionary_encode().indices.to_numpy()
+def _all_of_video(states: pa.ChunkedArray, rows_of_video: pa.ChunkedArray) -> pa.Array:
+    """Whether every clip of the row's video, as it was then, is there."""
+    video = states.combine_chunks().dictionary_encode().indices.to_numpy()
     there = np.bincount(video, minlength=1)
-    wrong = there[video] != listed["rows_of_video"].to_numpy()
+    wrong = there[video] != rows_of_video.to_numpy()
     return pa.array(np.bincount(video, weights=wrong, minlength=1)[video] == 0)

@@ -1,7 +1,8 @@
 """Writes the shards of a run: each bucket once its videos are through, the rest at the end."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,9 +15,12 @@ from camvid.memory import release_memory
 from camvid.outcome import INDICATOR
 from camvid.shard_buckets import CLIPS, Bucket, RunShards, bucket_of, buckets_of, count_buckets
 from camvid.store import ClipStore
-from camvid.video.names import source_name
+from camvid.video.source import Source
 from stages.write_shards import WriteShardsConfig
+from workflows.resume import Resume
 from workflows.rows import StoredRows
+
+_MAX_HELD = 50_000  # videos in memory while they are put in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +70,25 @@ class ShardWriting:
     ) -> None:
         self._weights: list[str] = provenance["weights"]
         self._store, self._config = store, config
-        num_buckets = count_buckets(len(set(provenance["videos"])), config.videos_per_bucket)
+        # Runs of older versions had no lists that stand for many videos.
+        num_videos = provenance.get("num_videos", len(provenance["videos"]))
+        num_buckets = count_buckets(num_videos, config.videos_per_bucket)
         self.shards = RunShards(store, num_buckets, config.build().settings(self._weights))
 
-    def by_bucket(self, videos: Sequence[str]) -> list[str]:
-        """In the order in which buckets fill soonest."""
-        return sorted(videos, key=lambda v: bucket_of(source_name(v), self.shards.num_buckets))
+    def by_bucket(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """In the order in which buckets fill soonest.
+
+        Lists are read as many times as it takes to hold few of their rows at once.
+        """
+        num_buckets = self.shards.num_buckets
+        num_at_once = max(1, _MAX_HELD // self._config.videos_per_bucket)
+        for first in range(0, num_buckets, num_at_once):
+            some: defaultdict[int, list[Source]] = defaultdict(list)
+            for source in sources:
+                number = bucket_of(source.name, num_buckets)
+                if first <= number < first + num_at_once:
+                    some[number].append(source)
+            yield from itertools.chain.from_iterable(some.pop(number) for number in sorted(some))
 
     def task(self, bucket: Bucket) -> BucketTask:
         """What writes the bucket."""
@@ -93,28 +110,27 @@ class EarlyShards:
 
     Args:
         writing: the run's buckets.
-        finished: clips (CLIPS) that need not be looked at again.
-        videos: names of the others' videos.
+        resume: what need not be looked at again.
         background: runs the tasks.
     """
 
-    def __init__(
-        self,
-        writing: ShardWriting,
-        finished: pa.Table,
-        videos: Iterable[str],
-        background: Background,
-    ) -> None:
-        self._writing, self._background = writing, background
+    def __init__(self, writing: ShardWriting, resume: Resume, background: Background) -> None:
+        self._writing, self._resume, self._background = writing, resume, background
         self._num_buckets = writing.shards.num_buckets
-        self._finished = finished.select(CLIPS)
-        self._bucket_of_finished = buckets_of(self._finished["source_uri"], self._num_buckets)
+        self._handed_out = 0  # videos of all buckets before this one
         self._open: defaultdict[int, set[str]] = defaultdict(set)  # videos that are not through
-        for video in videos:
-            self._open[bucket_of(video, self._num_buckets)].add(video)
         self._rows: defaultdict[int, list[pa.Table]] = defaultdict(list)
         self._num_rows: defaultdict[str, int] = defaultdict(int)  # of videos that are not through
-        self._submitted: list[int] = []
+        self._submitted: set[int] = set()
+
+    def handed_out(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """The same, bucket by bucket: noted as they go to work."""
+        for source in sources:
+            number = bucket_of(source.name, self._num_buckets)
+            self._open[number].add(source.name)
+            self._handed_out = max(self._handed_out, number)
+            yield source
+        self._handed_out = self._num_buckets
 
     def __call__(self, rows: pa.Table) -> None:
         """Takes rows of `camvid.finished`, as they are listed."""
@@ -123,13 +139,13 @@ class EarlyShards:
             some = rows.filter(pa.array(at == number))
             self._rows[number].append(some.select(CLIPS))
             self._count(number, some)
-            if not self._open[number]:
-                self._write(number)
+        self._write_full()
 
     def join(self) -> None:
         """Waits for the tasks and takes note of what they wrote."""
+        self._write_full()
         self._background.wait()
-        for number in self._submitted:
+        for number in sorted(self._submitted):
             self._writing.shards.written(number)
         self._submitted.clear()
 
@@ -141,13 +157,21 @@ class EarlyShards:
                 self._open[number].discard(video)
                 del self._num_rows[video]
 
+    def _write_full(self) -> None:
+        """Writes the buckets that are through; what comes of one later waits for the run's end."""
+        for number in sorted(self._rows):
+            if number in self._submitted:
+                del self._rows[number]
+            elif number < self._handed_out and not self._open[number]:
+                self._write(number)
+
     def _write(self, number: int) -> None:
-        before = self._finished.filter(pa.array(self._bucket_of_finished == number))
+        before = self._resume.finished_in(number, self._num_buckets).select(CLIPS)
         clips = kept(pa.concat_tables([before, *self._rows.pop(number)]))
         bucket = self._writing.shards.unless_written(number, clips)
         if bucket:
             self._background.submit(self._writing.task(bucket))
-            self._submitted.append(number)
+            self._submitted.add(number)
 
 
 def kept(clips: pa.Table) -> pa.Table:

@@ -22,7 +22,7 @@ from camvid.errors import CamvidError, RunAborted
 from camvid.memory import machine_bytes, num_oom_kills, rss_bytes
 from camvid.stage import ClipRow, attempt_ended
 from camvid.store import ClipStore
-from camvid.video.names import source_name
+from camvid.video.source import Source
 from stages.split import Split, split_ended
 from workflows.limits import SPLIT_FACTOR, LimitsConfig
 from workflows.stage_worker import At, Done, Setup
@@ -75,15 +75,15 @@ class StageProcess:
                 if not left:
                     raise RunAborted(f"loading the models of a run {lost.what}") from lost
 
-    def split(self, uri: str) -> Iterator[ClipRow]:
+    def split(self, source: Source) -> Iterator[ClipRow]:
         """The video's clips, each as soon as it is cut."""
         limit_s = SPLIT_FACTOR * self._limits.stage_s
         cut: dict[str, ClipRow] = {}
 
         def note(lost: Lost) -> ClipRow | None:
-            return split_ended(self._store, uri, list(cut.values()), lost.cause, lost.what)
+            return split_ended(self._store, source.name, list(cut.values()), lost.cause, lost.what)
 
-        for row in self._attempt(uri, limit_s, note):
+        for row in self._attempt(source, limit_s, note):
             if row.clip_id not in cut:  # an attempt before may have cut it already
                 cut[row.clip_id] = row
                 yield row
@@ -110,7 +110,7 @@ class StageProcess:
         self.stop()
 
     def _attempt(
-        self, task: str | ClipRow, limit_s: float, note: Callable[[Lost], ClipRow | None]
+        self, task: Source | ClipRow, limit_s: float, note: Callable[[Lost], ClipRow | None]
     ) -> Iterator[ClipRow]:
         """The task's rows. Where the process is lost the task begins again, and `note` writes down
         why; it gives the failed row once that was the last attempt.
@@ -129,12 +129,12 @@ class StageProcess:
                     message = f"the process of the stages ends before they begin: it {lost.what}"
                     raise RunAborted(message) from lost
 
-    def _ask(self, task: str | ClipRow, limit_s: float) -> Iterator[ClipRow]:
+    def _ask(self, task: Source | ClipRow, limit_s: float) -> Iterator[ClipRow]:
         """Sends the task and gives its rows as they come."""
         _, connection = self._running()
         done = False
-        if isinstance(task, str):
-            self.on_begin(f"{source_name(task)}: {Split.name}")
+        if isinstance(task, Source):
+            self.on_begin(f"{task.name}: {Split.name}")
         try:
             try:
                 connection.send(task)

@@ -1,7 +1,7 @@
 """The process in which stages run; its arguments are a descriptor and its parent's id.
 
-`workflows.stage_process` starts it, sends it a `Setup` and then one task after another: a video's
-URI to split, or a clip's row to take through the stages. It answers with what it begins (`At`),
+`workflows.stage_process` starts it, sends it a `Setup` and then one task after another: a video
+to split, or a clip's row to take through the stages. It answers with what it begins (`At`),
 with finished rows, and with `Done`; an error that ends the run is sent as it is.
 """
 
@@ -21,6 +21,7 @@ from camvid.attempts import Attempts
 from camvid.errors import CamvidError, ConfigError
 from camvid.stage import ClipRow, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig, run_split
 
 _PR_SET_PDEATHSIG = 1
@@ -80,9 +81,9 @@ class Worker:
         self._stages: list[Stage] = [config.build() for config in setup.stages]
         self._store = ClipStore(setup.root)
 
-    def run(self, task: str | ClipRow) -> Iterator[At | ClipRow]:
+    def run(self, task: Source | ClipRow) -> Iterator[At | ClipRow]:
         attempts = self._setup.attempts
-        if isinstance(task, str):
+        if isinstance(task, Source):
             assert self._split
             yield from run_split(self._split, self._store, task, attempts)
             return

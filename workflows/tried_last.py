@@ -6,23 +6,29 @@ when the same command is run again.
 
 import json
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from camvid.errors import StoreError
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.video.names import source_name
+from camvid.video.source import Source
 
 FAILED = "failed.json"
 
 log = logging.getLogger(__name__)
 
 
-def in_order(store: ClipStore, videos: Sequence[str]) -> list[str]:
+def in_order(store: ClipStore, videos: Iterable[Source]) -> Iterator[Source]:
     """The videos as given, but those last of which a row failed in the last command."""
     failed = _read(store)
-    return sorted(videos, key=lambda video: source_name(video) in failed)
+    last: list[Source] = []
+    for source in videos:
+        if source.name in failed:
+            last.append(source)
+        else:
+            yield source
+    yield from last
 
 
 @contextmanager

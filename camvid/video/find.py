@@ -86,9 +86,9 @@ class _Search:
         if is_remote(item):
             yield writable(item)
             return
-        path = _resolved(item, base)
+        path = resolved(item, base)
         if item.startswith("@") and not os.path.exists(path):
-            yield from self._expand_list(_resolved(item[1:], base))
+            yield from self._expand_list(resolved(item[1:], base))
         elif os.path.isdir(path) and item:
             inside = list(self.scan.below(path))
             if not inside:
@@ -158,7 +158,8 @@ def _matches(base: Path, tail: Path) -> list[Path]:
     ]
 
 
-def _resolved(item: str, base: str) -> str:
+def resolved(item: str, base: str) -> str:
+    """The local path behind an input; relative ones start at the folder `base`."""
     if is_file_uri(item):
         return local_path(item)
     return str(Path(base, os.path.expanduser(item)))

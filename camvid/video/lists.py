@@ -15,6 +15,11 @@ _MARKS = {  # byte-order marks; the longer ones first, since UTF-32's begins as 
 }
 
 
+def encoding_of(head: bytes) -> str:
+    """The encoding that a file's first bytes speak of; UTF-8 where they say nothing."""
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), "utf-8")
+
+
 def read_list(path: str) -> list[str]:
     """The lines that name something: no blank ones and no `# comments`.
 
@@ -23,8 +28,8 @@ def read_list(path: str) -> list[str]:
     """
     try:
         data = Path(path).read_bytes()
-        encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
-        text = data.decode(encoding) if encoding else data.decode("utf-8", "surrogateescape")
+        encoding = encoding_of(data)
+        text = data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "strict")
         if "\0" in text:
             raise ValueError("it holds zero bytes, so it is no text; save it as UTF-8")
     except (OSError, ValueError) as error:

@@ -29,6 +29,7 @@ from camvid.artifacts import (
 )
 from camvid.camerawork.moves import Description
 from camvid.stage import Resources
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig
 
 FAULTS = "CAMVID_TEST_FAULTS"  # names the folder that says which clip does what, how often
@@ -203,8 +204,8 @@ class Unbuildable(LightConfig):
 
 
 class HarmfulSplit(Split):
-    def __call__(self, uri: str) -> Any:
-        for piece in super().__call__(uri):
+    def __call__(self, source: Source) -> Any:
+        for piece in super().__call__(source):
             yield piece
             do_harm(0)
 

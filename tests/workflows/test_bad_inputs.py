@@ -18,6 +18,7 @@ from camvid.scenes.movie import write_video
 from camvid.store import ClipStore
 from camvid.video.cut import CutClip, CutOptions
 from camvid.video.decode import read_frames
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig, load_video_record, run_split, save_video_record
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import write_bad_inputs, write_moving_square
@@ -115,8 +116,8 @@ class Fragile(Split):
         super().__init__(config)
         self.error, self.after = error, after
 
-    def __call__(self, uri: str) -> Iterator[CutClip]:
-        for number, piece in enumerate(super().__call__(uri)):
+    def __call__(self, source: Source) -> Iterator[CutClip]:
+        for number, piece in enumerate(super().__call__(source)):
             if number == self.after:
                 raise self.error
             yield piece
@@ -130,7 +131,7 @@ def test_whatever_split_raises_is_a_row_beside_what_was_cut(
     config = SplitConfig(cut=CutOptions(min_clip_s=0.5, max_clip_s=1.3))
     store = ClipStore(str(tmp_path / "run"))
     with caplog.at_level(logging.ERROR):
-        rows = tuple(run_split(Fragile(config, error, after=1), store, video))
+        rows = tuple(run_split(Fragile(config, error, after=1), store, Source.of(video)))
     cause = type(error).__name__
     assert [row.status for row in rows] == ["ok", "failed"]
     whole, failed = rows
@@ -145,7 +146,7 @@ def test_whatever_split_raises_is_a_row_beside_what_was_cut(
     known = load_video_record(store, video)
     assert known
     assert known.rows == rows, "the traceback is kept in the run"
-    again = tuple(run_split(Split(config), store, video))
+    again = tuple(run_split(Split(config), store, Source.of(video)))
     assert [row.status for row in again] == ["ok", "ok"], "what failed is tried again"
     assert again[0].clip_id == whole.clip_id
     lines = tuple(replace(row, fingerprints={}) for row in again)
@@ -158,7 +159,7 @@ def test_what_is_not_of_the_file_still_ends_the_run(tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path / "run"))
     for error in (ConfigError("x"), StoreError("disk full"), BackendUnavailable("no weights")):
         with pytest.raises(type(error)):
-            tuple(run_split(Fragile(SplitConfig(), error), store, video))
+            tuple(run_split(Fragile(SplitConfig(), error), store, Source.of(video)))
 
 
 def test_an_address_that_cannot_be_looked_at_is_a_row(
@@ -167,8 +168,9 @@ def test_an_address_that_cannot_be_looked_at_is_a_row(
     def refuse(uri: str) -> str:
         raise TimeoutError(f"{uri}: no answer")
 
-    monkeypatch.setattr("stages.split.stat_key", refuse)
-    rows = tuple(run_split(Split(SplitConfig()), ClipStore(str(tmp_path)), "s3://bucket/a.mp4"))
+    monkeypatch.setattr("camvid.video.source.stat_key", refuse)
+    source = Source.of("s3://bucket/a.mp4")
+    rows = tuple(run_split(Split(SplitConfig()), ClipStore(str(tmp_path)), source))
     assert [(row.status, row.cause) for row in rows] == [("failed", "TimeoutError")]
     assert "s3://bucket/a.mp4" in rows[0].error
 

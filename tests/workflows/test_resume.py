@@ -21,11 +21,12 @@ from camvid.record import ClipRecord
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
 from camvid.video.names import source_name
+from camvid.video.source import Source
 from camvid.video.stat import stat_key
 from stages.split import VideoRecord
 from workflows.books import Books
 from workflows.curate import CurateConfig
-from workflows.resume import Resume, plan_resume
+from workflows.resume import Resume
 
 CONFIG = CurateConfig()
 
@@ -99,29 +100,38 @@ def make_run(store: ClipStore, folder: Path, num_videos: int) -> list[str]:
     return videos
 
 
-def plan(store: ClipStore, videos: list[str], config: CurateConfig = CONFIG) -> Resume:
-    return plan_resume(store, videos, keys(config))
+def plan(
+    store: ClipStore, videos: list[str], config: CurateConfig = CONFIG
+) -> tuple[Resume, list[str], list[ClipRow]]:
+    """The run's books, the videos that are left to do, and the rows of the others."""
+    resume, rows = Resume(store, keys(config)), list[ClipRow]()
+    todo = [source.uri for source in resume.todo(map(Source.of, videos), rows.append)]
+    return resume, todo, rows
+
+
+def todo_of(store: ClipStore, videos: list[str], config: CurateConfig = CONFIG) -> list[str]:
+    return plan(store, videos, config)[1]
 
 
 def test_a_finished_run_has_nothing_to_do(store: ClipStore, tmp_path: Path) -> None:
     videos = make_run(store, tmp_path / "videos", 5)
-    resume = plan(store, videos)
-    assert resume.todo == []
-    assert Counter(row.status for row in resume.rows()) == {"ok": 5, "rejected": 5}
+    resume, todo, rows = plan(store, videos)
+    assert todo == []
+    assert Counter(row.status for row in rows) == {"ok": 5, "rejected": 5}
     passed = resume.passed()
     assert (passed["split"], passed["segment"], passed["reconstruct"]) == (10, 10, 5)
-    assert plan(store, videos[:2]).finished.num_rows == 4, "the run is about those videos alone"
-    assert plan(store, [*videos, "new.mp4"]).todo == ["new.mp4"]
+    assert plan(store, videos[:2])[0].finished.num_rows == 4, "the run is about those videos alone"
+    assert todo_of(store, [*videos, "new.mp4"]) == ["new.mp4"]
 
 
 def test_each_change_is_seen(store: ClipStore, tmp_path: Path) -> None:
     videos = make_run(store, tmp_path / "videos", 5)
     os.utime(videos[1], (1, 1))
-    assert plan(store, videos).todo == [videos[1]]
+    assert todo_of(store, videos) == [videos[1]]
     store.remove(f"{store.clip_folder('030000030')}/clip.json")
-    assert plan(store, videos).todo == [videos[1], videos[3]]
+    assert todo_of(store, videos) == [videos[1], videos[3]]
     store.write_bytes(f"{store.clip_folder('000000000')}/clip.json", b"{")
-    assert plan(store, videos).todo == [videos[0], videos[1], videos[3]]
+    assert todo_of(store, videos) == [videos[0], videos[1], videos[3]]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +145,7 @@ def test_what_failed_or_is_not_whole_goes_on(
     row = finished_parts(store).read().to_pylist()[-1]
     for line, todo in ((row | change, videos[4:]), (row, [])):
         finished_parts(store).append(pa.Table.from_pylist([line], schema=SCHEMA))
-        assert plan(store, videos).todo == todo, "the last line holds"
+        assert todo_of(store, videos) == todo, "the last line holds"
 
 
 def test_a_setting_concerns_the_clips_that_came_to_its_stage(
@@ -143,7 +153,7 @@ def test_a_setting_concerns_the_clips_that_came_to_its_stage(
 ) -> None:
     videos = make_run(store, tmp_path / "videos", 3)
     strict = replace(CONFIG, filter=replace(CONFIG.filter, min_motion_strength=0.9))
-    assert plan(store, videos, strict).todo == videos
+    assert todo_of(store, videos, strict) == videos
     before, after = keys(CONFIG), keys(strict)
     assert [stage for stage in before if before[stage] != after[stage]] == ["filter"]
     assert before["filter"].split(":")[0] == after["filter"].split(":")[0]
@@ -154,13 +164,13 @@ def test_damaged_books_are_looked_up_clip_by_clip(store: ClipStore, tmp_path: Pa
     (part,) = store.list_names("ledger")
     whole = store.read_bytes(f"ledger/{part}")
     store.write_bytes(f"ledger/{part}", whole[:100])
-    assert plan(store, videos).todo == videos, "their lines are written anew"
+    assert todo_of(store, videos) == videos, "their lines are written anew"
     assert store.list_names("ledger") == []
     store.write_bytes(f"ledger/{part}", whole)
-    assert plan(store, videos).todo == []
+    assert todo_of(store, videos) == []
     (part,) = store.list_names("finished")
     store.write_bytes(f"finished/{part}", b"")
-    assert plan(store, videos).todo == videos
+    assert todo_of(store, videos) == videos
     assert store.list_names("finished") == []
 
 
@@ -172,7 +182,7 @@ def test_requests_do_not_grow_with_the_clips(tmp_path: Path) -> None:
         store = ClipStore(f"counted://{number}/run")
         videos = make_run(store, tmp_path / str(number), number)
         CountingFileSystem.requests.clear()
-        assert plan(store, videos).todo == []
+        assert todo_of(store, videos) == []
         counts.append(CountingFileSystem.requests.total())
     assert counts[0] == counts[1] < 60
 

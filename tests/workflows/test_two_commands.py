@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from camvid.errors import ConfigError, RunAborted, VideoError
 from camvid.plain import to_plain
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from tests.workflows.light_run import LightCurate, write_videos
 from tests.workflows.test_breaker import row as row_of
 from tests.workflows.test_cli import camvid
@@ -113,19 +115,21 @@ def test_known_failures_are_tried_last(store: ClipStore) -> None:
     error = OSError("libcuda.so.1: cannot open shared object file")
     seen: list[str] = []
 
-    def execute(some: list[str], *_: object) -> list[ClipRow]:
-        seen.extend(some)
+    def execute(some: Iterable[Source], *_: object) -> list[ClipRow]:
+        names = [source.name for source in some]
+        seen.extend(names)
         return [
             replace(row_of("split", error if name < "10" else VideoError("x")), video_uri=name)
-            for name in some
+            for name in names
         ]
 
     config = LightCurate(breaker=BreakerConfig(after_machine_faults=10))
     with pytest.raises(RunAborted):
         curate(videos, store.root, config, execute)  # pyright: ignore[reportArgumentType]
-    assert in_order(store, videos) == videos[10:] + videos[:10]
+    again = in_order(store, map(Source.of, videos))
+    assert [source.name for source in again] == videos[10:] + videos[:10]
     index = curate(videos, store.root, config, execute)  # pyright: ignore[reportArgumentType]
     assert len(index) == 15
     assert seen[15:] == videos[10:] + videos[:10]
     store.write_bytes(FAILED, b"{")
-    assert in_order(store, videos) == videos
+    assert [source.name for source in in_order(store, map(Source.of, videos))] == videos

@@ -19,7 +19,8 @@ def command(
     videos: Annotated[
         list[str],
         typer.Argument(
-            metavar="VIDEOS...", help="Files, folders, globs, lists (.txt), image folders, URIs."
+            metavar="VIDEOS...",
+            help="Files, folders, globs, URIs, lists (.txt, .csv, .jsonl, .parquet).",
         ),
     ],
     out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],
@@ -60,7 +61,7 @@ def command(
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
-    from camvid.video.find import find_videos
+    from camvid.video.sources import find_sources
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
@@ -73,9 +74,10 @@ def command(
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
-    found = find_videos(videos, local_only=local_only)
+    found = find_sources(videos, local_only=local_only)
     in_flight = InFlightNow()
-    with stoppable(), _counted(metrics_port, in_flight) as count, progress(len(found)) as show:
+    counted = _counted(metrics_port, in_flight)
+    with stoppable(), counted as count, progress(found.count()) as show:
 
         def on_row(row: "ClipRow") -> None:
             count(row)
