@@ -21,6 +21,7 @@ from camvid.scenes.movie import read_video, write_video
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from stages.split import SplitConfig, run_split
 
 _IN_PROCESS = Job(where="process")
@@ -182,7 +183,7 @@ def _split(bench: Bench, path: Path) -> float:
     stage = SplitConfig().build()
     out = bench.folder / f"split-{time.monotonic_ns()}"
     start = time.perf_counter()
-    rows = list(run_split(stage, ClipStore(str(out)), str(path)))
+    rows = list(run_split(stage, ClipStore(str(out)), Source.of(str(path))))
     seconds = time.perf_counter() - start
     if any(row.status != "ok" for row in rows):
         raise SystemExit(f"split must take every shot, got {[row.reason for row in rows]}")

@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from camvid.camerawork.moves import CameraMove
-from camvid.checked import Checked
+from camvid.checked import F32, F64, I32, U8, U16, Bool, Checked
 from camvid.geometry import zoomed_K
 from camvid.objects import MaskedObject
 from camvid.outcome import KINDS, Kind, Reason
-
-U8 = NDArray[np.uint8]
-U16 = NDArray[np.uint16]
-I32 = NDArray[np.int32]
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 CameraKind = Literal["moving", "fixed", "rotating", "zooming", "unknown"]
 DepthSource = Literal["geometric", "mono", "none"]

@@ -5,6 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+U8 = NDArray[np.uint8]
+U16 = NDArray[np.uint16]
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
 
 class Checked:
     """Shape, dtype and finiteness checks shared by the artifacts."""

@@ -1,13 +1,13 @@
 """A clip of the dataset as arrays, each read from its shard when it is first asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from camvid.artifacts import F32, F64, I32, U8, U16, Bool, CameraKind, PointTracks
-from camvid.codecs import decode_ids, decode_inverse_depth, decode_jpegs
+from camvid.codecs import decode_ids, decode_jpegs
 from camvid.columns import from_row
 from camvid.errors import BackendUnavailable
 from camvid.genxd.data_shards import FRAMES, Place, RowReader
@@ -15,7 +15,7 @@ from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
 from camvid.record import Measures, ObjectRecord
 from camvid.shard_columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
-from camvid.shard_row import cameras_from_row
+from camvid.shard_row import DEPTH_COLUMNS, cameras_from_row, depth_from_row, image_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,7 +152,7 @@ class DatasetClip:
 
     def jpegs(self) -> list[bytes]:
         """The T frames as they are stored."""
-        return _encoded(self._read(FRAMES))
+        return image_bytes(self._read(FRAMES))
 
     @cached_property
     def frames(self) -> U8:
@@ -161,14 +161,14 @@ class DatasetClip:
 
     def depth(self) -> F32:
         """[T, H, W], z in the camera frame; 0 where it is not known."""
-        row = self._reader.read_columns(self._place, ("depth", "depth_max_inverse"))
-        if not row.get("depth"):
+        found = depth_from_row(self._reader.read_columns(self._place, DEPTH_COLUMNS))
+        if found is None:
             return np.zeros((self.num_frames, self.height_px, self.width_px), np.float32)
-        return decode_inverse_depth(row["depth"], np.array(row["depth_max_inverse"]))[0]
+        return found[0]
 
     def masks(self) -> U16:
         """[T, H, W], the `object_id` on each pixel; 0 is background."""
-        return decode_ids(_encoded(self._read("masks")))
+        return decode_ids(image_bytes(self._read("masks")))
 
     def tracks(self) -> PointTracks:
         """Keypoints: `xy_px` [T, N, 2], `visible` [T, N], `object_id` [N], `query_frame` [N]."""
@@ -219,8 +219,3 @@ class DatasetClip:
             arrays["track_visible"] = tracks.visible
             arrays["track_object_id"] = tracks.object_id.astype(np.int32)
         return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-
-
-def _encoded(images: Sequence[bytes | Mapping[str, Any]]) -> list[bytes]:
-    """Encoded images as bytes: shards hold them so, or as structs of bytes and path."""
-    return [image if isinstance(image, bytes) else image["bytes"] for image in images]

@@ -15,7 +15,7 @@ from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Reason
 from camvid.pipeline import DECIDES
 from camvid.plain import from_plain, to_plain
-from camvid.record import ClipRecord, measures_of
+from camvid.record import ClipRecord, caption_of, measures_of
 from camvid.schema import check_version
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -43,7 +43,7 @@ def verdict_record(row: ClipRow, clip: Clip, verdict: Verdict) -> ClipRecord:
     refused = verdict.kind == "none"
     return ClipRecord(
         **_source(row, clip),
-        **values_of(ClipRecord, verdict),
+        **(values_of(ClipRecord, verdict) | caption_of(clip, verdict)),
         status="rejected" if refused else "ok",
         stopped_at=DECIDES if refused else "",
         measures=measures_of(verdict),

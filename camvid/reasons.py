@@ -88,7 +88,7 @@ def _fact(name: str, label: str, *, remedy: str = "", about: About = About.OTHER
 
 
 _TRAVEL = "film from more than one place"
-_PINHOLE = "undistort the footage, or give it as it was before it was stabilised"
+_PINHOLE = "undistort the footage, or give it as it was before it was stabilised or cropped"
 
 
 @unique
@@ -212,6 +212,11 @@ class Why(StrEnum):
     )
     MOTION_INTERVAL_LOW = replace(_at_least("motion_interval_low"), name="motion_interval_low")
     MOTION_INTERVAL_HIGH = replace(_at_most("motion_interval_high"), name="motion_interval_high")
+
+    # export: whether a clip can take the form that is asked for
+    MIN_FRAMES = _at_least("frames", "number of frames with cameras between them")
+    NO_CAMERAS = _fact("no_cameras", "no frame has a camera")
+    NO_SCALE = _fact("no_scale", "no depth is known to set the unit of length by")
 
     # filter: what the clip is good for
     CAMERA_MOVES = _fact(

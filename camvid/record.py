@@ -221,7 +221,8 @@ class ClipRecord:
         shard="column",
     )
     caption: str | None = column(
-        "a sentence on what the camera does and what moves; null where nothing is known",
+        "the video's, from the list that named it; else a sentence on what the camera does and what"
+        " moves; null where nothing is known",
         Verdict,
         default=None,
         shard="column",
@@ -324,3 +325,9 @@ def measures_of(verdict: Verdict) -> Measures:
         name: int(value) if name in counts else value for name, value in verdict.measured.items()
     }
     return from_row(Measures, {**numbers, "camera": verdict.camera})
+
+
+def caption_of(clip: Clip | None, verdict: Verdict) -> dict[str, str | None]:
+    """The caption of a clip: what somebody said of its video goes before our own words."""
+    said = clip.video.caption if clip else ""
+    return {"caption": said or verdict.caption}

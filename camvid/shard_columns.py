@@ -15,7 +15,7 @@ from camvid.codecs import DEPTH_STEP
 from camvid.columns import Column, columns_of, values_of
 from camvid.outcome import INDICATOR
 from camvid.plain import to_plain
-from camvid.record import ClipRecord, ObjectRecord
+from camvid.record import ClipRecord, ObjectRecord, caption_of
 from camvid.shard_row import ClipParts, cameras_to_lists, checksums, scene_scale
 
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
@@ -299,4 +299,5 @@ def _record(parts: ClipParts) -> dict[str, Any]:
     """The clip's record, in plain values."""
     solved = parts.reconstruction
     artifacts = (parts.clip, solved, solved.quality, parts.motion, parts.verdict)
-    return to_plain(values_of(ClipRecord, *artifacts)) | {"kind": parts.kind}
+    known = values_of(ClipRecord, *artifacts) | {"kind": parts.kind}
+    return to_plain(known | caption_of(parts.clip, parts.verdict))

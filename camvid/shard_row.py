@@ -106,9 +106,13 @@ def image_bytes(images: Iterable[Any]) -> list[bytes]:
     return [image["bytes"] if isinstance(image, Mapping) else image for image in images]
 
 
+# Whatever the version, to be read for `depth_from_row`.
+DEPTH_COLUMNS = ("depth", "depth_farthest", "depth_max_inverse")
+
+
 def depth_from_row(row: Mapping[str, Any]) -> tuple[F32, Bool] | None:
     """Depth [T, H, W] (0 where not valid) and valid of a shard row; None where it has none."""
-    if not row["depth"]:
+    if not row.get("depth"):
         return None
     if "depth_farthest" in row:
         return decode_depth(row["depth"], np.array(row["depth_farthest"]))

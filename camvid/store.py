@@ -59,7 +59,6 @@ FILE_NAMES: dict[type, str] = {
     Description: "description.json",
     Verdict: "verdict.json",
 }
-_ARTIFACTS = frozenset(kind.__name__ for kind in FILE_NAMES)
 _ARTIFACT_NAMES = frozenset(FILE_NAMES.values())
 _LISTING_THREADS = 16  # an object store answers a request in 20 to 100 ms, many at a time
 
@@ -341,15 +340,14 @@ class ClipStore:
 
     def load_record(self, clip_id: str, stage: str) -> StageRecord | None:
         """What the stage left for this clip; None where there is nothing, or nothing readable."""
-        data = self._read_if_there(self.record_name(clip_id, stage))
-        if data is None:
-            return None
         try:
-            record = from_plain(StageRecord, json.loads(data))
+            record = from_plain(
+                StageRecord, json.loads(self._read_if_there(self.record_name(clip_id, stage)) or "")
+            )
         except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
-        said = (record.clip_id, record.stage, record.artifact in _ARTIFACTS)
-        return record if said == (clip_id, stage, True) else None
+        known = record.artifact in {kind.__name__ for kind in FILE_NAMES}
+        return record if known and (record.clip_id, record.stage) == (clip_id, stage) else None
 
     def record_name(self, clip_id: str, stage: str) -> str:
         return f"{self.clip_folder(clip_id)}/{stage}.record.json"

@@ -8,6 +8,7 @@ from camvid.imports.formats import FORMATS, read_source
 from camvid.imports.posed import Footage
 from camvid.video.cut import CutClip
 from camvid.video.names import local_path
+from camvid.video.source import Source
 from stages.split import Split, SplitConfig
 
 
@@ -29,9 +30,9 @@ class TakeClips(Split):
         self.config: TakeClipsConfig = config
         self.weights = ()
 
-    def __call__(self, uri: str) -> Iterator[CutClip]:
+    def __call__(self, source: Source) -> Iterator[CutClip]:
         config = self.config
         footage = Footage(folder=config.footage, fps=config.image_fps)
-        posed = read_source(local_path(uri), config.format, footage)
+        posed = read_source(local_path(source.uri), config.format, footage)
         in_pieces = not FORMATS[config.format].are_views
         yield from posed_clips(posed, config.cut, config.licence, in_pieces=in_pieces)

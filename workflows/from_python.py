@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from camvid.store import ClipStore
-from camvid.video.find import find_videos
+from camvid.video.sources import find_sources
 from workflows.curate import CurateConfig, curate
 from workflows.executors import choose_executor
 from workflows.profiles import load_profile
@@ -28,5 +28,5 @@ def curate_videos(
     overrides = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
     resolved = load_settings(CurateConfig(), config, overrides, load_profile(profile))
     execute = choose_executor(ray, workers, resolved.limits)
-    index = curate(find_videos(videos), out, resolved, execute, retry_failed=retry_failed)
+    index = curate(find_sources(videos), out, resolved, execute, retry_failed=retry_failed)
     write_report(ClipStore(out), resolved.report, index)

@@ -17,6 +17,7 @@ from camvid.exports.options import ExportOptions
 from camvid.exports.scale import length_unit
 from camvid.exports.source import SourceClip
 from camvid.outcome import Reason, Rejected
+from camvid.reasons import Why
 
 MAX_GAP_S = 0.25  # without a camera: longer than that none is put between its neighbours
 _JPEG_QUALITY = 95
@@ -141,7 +142,7 @@ def make_view(
         needs_cameras: the format says nothing without them.
     """
     if needs_cameras and not clip.registered.any():
-        return Rejected(Reason("no_cameras"))
+        return Rejected(Reason(Why.NO_CAMERAS))
     frame_index = _choose_frames(clip, options)
     if isinstance(frame_index, Rejected):
         return frame_index
@@ -150,7 +151,7 @@ def make_view(
     if clip.registered.any():
         unit = length_unit(options.scale, clip, cameras, int(frame_index[0]))
     if not np.isfinite(unit):
-        return Rejected(Reason("no_scale"))
+        return Rejected(Reason(Why.NO_SCALE))
     scaled = cameras.copy()
     scaled[..., 3] /= unit
     stored_px = (clip.width_px, clip.height_px)
@@ -176,7 +177,7 @@ def _choose_frames(clip: DatasetClip, options: ExportOptions) -> I32 | Rejected:
         return chosen
     least = max(options.frames, 2)
     if len(chosen) < least:
-        return Rejected(Reason("frames", len(chosen), least))
+        return Rejected(Reason(Why.MIN_FRAMES, len(chosen), least))
     return first + chosen[: options.frames or None]
 
 
@@ -212,5 +213,5 @@ def _frames_at(times_s: F64, fps: float) -> I32 | Rejected:
     nearest = np.searchsorted(middles, asked).astype(np.int32)
     if (np.diff(nearest) < 1).any():
         has = float(1 / np.median(np.diff(times_s)))
-        return Rejected(Reason("fps", has, fps))
+        return Rejected(Reason(Why.MIN_FPS, has, fps))
     return nearest

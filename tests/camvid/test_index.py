@@ -92,9 +92,9 @@ def test_what_an_older_version_did_not_measure_is_reported(clip: Clip, tmp_path:
 def test_a_newer_or_damaged_index_is_refused(clip: Clip, tmp_path: Path) -> None:
     store = ClipStore(str(tmp_path))
     row = to_row(verdict_record(ROW, clip, decide(GOOD, Policy())))
-    newer = SCHEMA.with_metadata({"camvid.schema_version": "2.0"})
+    newer = SCHEMA.with_metadata({"camvid.schema_version": "3.0"})
     store.write_bytes(INDEX, table_to_bytes(pa.Table.from_pylist([row], schema=newer)))
-    with pytest.raises(StoreError, match=r"schema version 2\.0"):
+    with pytest.raises(StoreError, match=r"schema version 3\.0"):
         read_index(store)
     row["kind"] = "none"
     store.write_bytes(INDEX, table_to_bytes(pa.Table.from_pylist([row], schema=SCHEMA)))

@@ -25,7 +25,7 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.cut import CutOptions, cut
 from camvid.video.probe import probe
-from stages.write_shards import WriteShardsConfig
+from tests.shard_runs import write_shards
 
 FPS, NUM_FRAMES = 24.0, 48
 SOURCE_PX = (320, 180)  # width, height
@@ -50,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
         for artifact in (clip, *labels(clip, kinds[k])):
             store.save(clip.clip_id, artifact)
         rows[clip.clip_id] = (ClipRow(clip_id=clip.clip_id, video_uri=str(path)), kinds[k])
-    WriteShardsConfig().build()(store, rows, [])
+    write_shards(store, rows)
     return store
 
 

@@ -19,6 +19,7 @@ from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.outcome import Reason, Rejected
+from camvid.reasons import Why
 from camvid.scenes.movie import read_video
 from camvid.store import ClipStore
 from tests.exports.conftest import FPS, SOURCE_PX, STORED_PX
@@ -103,8 +104,8 @@ def test_what_cannot_be_exported_says_why(run: ClipStore) -> None:
         assert isinstance(made, Rejected)
         return made.reason
 
-    assert reason(ExportOptions(frames=60)) == Reason("frames", 47, 60)
-    assert str(reason(ExportOptions(fps=30))) == "fps (measured 24, limit 30)"
+    assert reason(ExportOptions(frames=60)) == Reason(Why.MIN_FRAMES, 47, 60)
+    assert str(reason(ExportOptions(fps=30))) == "min_fps (measured 24, limit 30)"
     made = make_view(lost, None, ExportOptions(), needs_cameras=True)
     assert isinstance(made, Rejected)
     assert made.reason.name == "no_cameras"
