@@ -21,8 +21,7 @@ def write_model(view: View, names: Sequence[str], folder: Path) -> None:
         folder: is made.
     """
     model = pycolmap.Reconstruction()
-    zooms = bool(np.ptp(view.K, axis=0).max() > 1e-9 * view.width_px)  # else it is rounding
-    for number in range(view.num_frames if zooms else 1):
+    for number in range(view.num_frames if view.zooms else 1):
         K = view.K[number]
         camera = pycolmap.Camera(
             camera_id=number + 1,
@@ -33,7 +32,9 @@ def write_model(view: View, names: Sequence[str], folder: Path) -> None:
         )
         model.add_camera_with_trivial_rig(camera)
     for number, (name, pose) in enumerate(zip(names, view.cam_from_world, strict=True)):
-        image = pycolmap.Image(name=name, camera_id=number + 1 if zooms else 1, image_id=number + 1)
+        image = pycolmap.Image(
+            name=name, camera_id=number + 1 if view.zooms else 1, image_id=number + 1
+        )
         cam_from_world = pycolmap.Rigid3d(pycolmap.Rotation3d(pose[:, :3]), pose[:, 3])
         model.add_image_with_trivial_frame(image, cam_from_world)
     for place, rgb in zip(view.points_world, view.clip.point_rgb, strict=True):

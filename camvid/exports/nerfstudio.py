@@ -37,15 +37,18 @@ class Nerfstudio(Format):
                 "mask_path": f"masks/{png}",
                 "depth_file_path": f"depths/{png}",
                 "transform_matrix": matrix.tolist(),
-                **_intrinsics(K),
             }
-            for name, png, matrix, K in zip(names, pngs, opengl_poses(view), view.K, strict=True)
+            for name, png, matrix in zip(names, pngs, opengl_poses(view), strict=True)
         ]
+        # Where the file has intrinsics for all, nerfstudio looks at no frame's own.
+        if view.zooms:
+            frames = [frame | _intrinsics(K) for frame, K in zip(frames, view.K, strict=True)]
+
         described: dict[str, Any] = {
             "camera_model": "OPENCV",
             "w": view.width_px,
             "h": view.height_px,
-            **_intrinsics(view.K[0]),
+            **({} if view.zooms else _intrinsics(view.K[0])),
             **dict.fromkeys(("k1", "k2", "p1", "p2"), 0.0),
             "ply_file_path": _POINTS,
             "frames": frames,

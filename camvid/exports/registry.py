@@ -20,6 +20,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "webdataset": "camvid.exports.webdataset:WebDataset",
         "rerun": "camvid.exports.rerun_recording:RerunRecording",
         "camvid30k": "camvid.exports.camvid30k:CamVid30K",
+        "lerobot": "camvid.exports.lerobot:LeRobot",
     }
 )
 

@@ -53,6 +53,11 @@ class View:
     def has_cameras(self) -> bool:
         return bool(np.isfinite(self.cam_from_world).all())
 
+    @property
+    def zooms(self) -> bool:
+        """Whether K differs between frames, by more than rounding."""
+        return bool(np.ptp(self.K, axis=0).max() > 1e-9 * self.width_px)
+
     @cached_property
     def timestamps_s(self) -> F64:
         """[F] in the source video."""
