@@ -145,12 +145,32 @@ def assert_same(root: Path, name: str) -> None:
     assert (given.zoom == 1).all()
 
 
-def test_camvid30k_is_a_model_for_each_clip(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_colmap(tmp_path / name)
-    name, sources = find_sources(str(tmp_path), "camvid30k")
-    assert [Path(s).parts[-4] for s in sources] == ["a", "b"]
+def test_cameras_of_some_frames_take_these_by_their_times(tmp_path: Path) -> None:
+    write_realestate10k(tmp_path)
+    write_video(tmp_path / "videos" / "b.mp4", np.repeat(images(), 2, axis=0), 48)
+    (tmp_path / "videos" / "a.mp4").unlink()  # the address names the other one
+    (source,) = find_sources(str(tmp_path))[1]
+    (piece,) = posed_clips(read_source(source, "realestate10k", Footage()), CutOptions())
+    assert piece.clip.source_frame_index.tolist() == list(range(0, 2 * NUM, 2))
+
+
+@pytest.mark.parametrize("name", ["colmap", "camvid30k"])
+def test_a_model_for_each_clip(name: str, tmp_path: Path) -> None:
+    for clip in ("a", "b"):
+        write_colmap(tmp_path / clip)
+        (tmp_path / clip / "sparse" / "0").rename(tmp_path / clip / "0")  # as the release has it
+    _, sources = find_sources(str(tmp_path), name)
+    assert [Path(source).parts[-3] for source in sources] == ["a", "b"]
     assert read_source(sources[1], name, Footage()).footage[0].parts[-3] == "b"
+
+
+def test_poses_without_images_find_them_by_the_clip_s_name(tmp_path: Path) -> None:
+    write_colmap(tmp_path / "poses" / "a")
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "poses" / "a" / "images").rename(tmp_path / "frames" / "a")
+    _, (source,) = find_sources(str(tmp_path / "poses"), "camvid30k")
+    posed = read_source(source, "camvid30k", Footage(folder=str(tmp_path / "frames")))
+    assert posed.footage[0] == tmp_path / "frames" / "a" / "0000.png"
 
 
 def test_cameras_are_those_of_the_working_size(tmp_path: Path) -> None:
