@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -39,7 +40,7 @@ def _histogram(values: "np.ndarray", edges: Sequence[float]) -> dict[str, int]:
     return found if sum(found.values()) else {}
 
 
-def bars(title: str, counts: Mapping[str, int]) -> Markup:
+def bars(title: str, counts: Mapping[Any, int]) -> Markup:
     """A bar for each count, with its name and number; empty without counts."""
     if not counts:
         return Markup("")

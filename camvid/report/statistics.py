@@ -70,7 +70,9 @@ def label_of(measure: str) -> str:
 
 
 def _by_kind(values: "np.ndarray", outcome: "np.ndarray") -> dict[Outcome, Distribution]:
-    found = {kind: Distribution.of(values[outcome == kind]) for kind in KEPT}
+    found: dict[Outcome, Distribution] = {
+        kind: Distribution.of(values[outcome == kind]) for kind in KEPT
+    }
     return {kind: known for kind, known in found.items() if known.clips}
 
 

@@ -12,11 +12,12 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import F64
 from camvid.errors import ConfigError, VideoError
 from camvid.geometry import invert_rigid
+from camvid.imports.cameras import GivenCameras
 from camvid.imports.clips import posed_clips
 from camvid.imports.formats import find_sources, read_source
 from camvid.imports.posed import Footage
 from camvid.scenes.movie import write_video
-from camvid.video.cut import CutOptions
+from camvid.video.cut import CutClip, CutOptions
 
 NUM, WIDTH, HEIGHT = 12, 256, 144
 K = np.array([[210.0, 0, WIDTH / 2], [0, 210.0, HEIGHT / 2], [0, 0, 1]])
@@ -134,12 +135,18 @@ def test_arrays_of_pose_estimators(write: Callable[[Path], None], tmp_path: Path
     assert_same(tmp_path, "npz")
 
 
+def given_of(piece: CutClip) -> GivenCameras:
+    (given,) = piece.extra
+    assert isinstance(given, GivenCameras)
+    return given
+
+
 def assert_same(root: Path, name: str) -> None:
     found, (source,) = find_sources(str(root))
     assert found == name
     (piece,) = posed_clips(read_source(source, name, Footage()), CutOptions())
     assert (piece.clip.num_frames, piece.rejected) == (NUM, None)
-    (given,) = piece.extra
+    given = given_of(piece)
     np.testing.assert_allclose(given.cam_from_world, cameras(), atol=1e-9)
     np.testing.assert_allclose(given.K, K, atol=1e-9)
     assert (given.zoom == 1).all()
@@ -178,7 +185,7 @@ def test_cameras_are_those_of_the_working_size(tmp_path: Path) -> None:
     _, (source,) = find_sources(str(tmp_path))
     (piece,) = posed_clips(read_source(source, "npz", Footage()), CutOptions(max_side_px=128))
     assert (piece.clip.width_px, piece.clip.height_px) == (128, 72)
-    np.testing.assert_allclose(piece.extra[0].K, np.diag([0.5, 0.5, 1]) @ K)
+    np.testing.assert_allclose(given_of(piece).K, np.diag([0.5, 0.5, 1]) @ K)
 
 
 def test_long_sources_are_cut_into_equal_clips(tmp_path: Path) -> None:
@@ -187,7 +194,7 @@ def test_long_sources_are_cut_into_equal_clips(tmp_path: Path) -> None:
     posed = read_source(source, "colmap", Footage(fps=1.0))
     pieces = list(posed_clips(posed, CutOptions(max_clip_s=4.0)))
     assert [p.clip.num_frames for p in pieces] == [4, 4, 4]
-    poses = np.concatenate([p.extra[0].cam_from_world for p in pieces])
+    poses = np.concatenate([given_of(p).cam_from_world for p in pieces])
     np.testing.assert_allclose(poses, cameras(), atol=1e-9)
 
 
