@@ -144,6 +144,11 @@ def show(value: float | None, unit: Unit) -> str:
     return number + {"px": " px", "deg": "\N{DEGREE SIGN}", "s": " s"}.get(unit, "")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 clip`, `2 clips`, `1,000 clips`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _in_words(name: str) -> str:
     """`mean reprojection error` of `mean_reprojection_error_px`."""
     words = name.split("_")

@@ -27,6 +27,7 @@ from camvid.columns import Unit, column, from_row, values_of
 from camvid.objects import Origin
 from camvid.outcome import INDICATOR, KINDS, Reason, Status
 from camvid.pipeline import DECIDES
+from camvid.point_depths import depth_range
 
 Outcome = Literal["4d", "3d", "video", "none", "failed"]
 MEANING: Mapping[Outcome, str] = {
@@ -123,6 +124,13 @@ class Measures:
         "share of the frames whose camera is known", "%", heading="with camera"
     )
     num_points: int = _quality("sparse points", "count", default=0)
+    depth_range: float = column(
+        "depth of the far sparse points over that of the near ones, 95th to 5th percentile",
+        Reconstruction,
+        depth_range,
+        label="far depth over near depth",
+        shard="quality",
+    )
     points_per_frame: float = _quality("sparse points seen by a registered frame, in the mean")
     mean_reprojection_error_px: float = _quality(
         "mean distance of the sparse points' observations from where the cameras see them", "px"

@@ -29,10 +29,7 @@ from workflows.shard_writing import ShardWriting
 _EXAMPLES = 10
 _CHUNK = 65_536  # rows of which all numbers are in memory
 _BATCH = 1000  # rows that are Python objects at a time
-_COLUMNS = (
-    *("clip_id", "source_uri", "kind", "status", "stopped_at"),
-    *("camera", "camera_moves", "camera_reasons"),
-)
+_COLUMNS = ("clip_id", "source_uri", "kind", "status", "stopped_at", "camera", "camera_reasons")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

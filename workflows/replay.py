@@ -2,11 +2,13 @@
 
 from camvid.clip_table import ClipTable
 from camvid.errors import ConfigError, StoreError
+from camvid.imports.cameras import GivenCameras
 from camvid.index import read_record
 from camvid.pipeline import CLIP_STAGES
 from camvid.plain import did_you_mean
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
+from stages.take_cameras import TakeCameras, TakeCamerasConfig
 from workflows.curate import CurateConfig
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.rows import rows_of_run
@@ -24,5 +26,7 @@ def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
         state = f"was {rows[0].status} in {rows[0].stopped_at}" if rows else "has no record"
         raise StoreError(f"clip {clip_id} must have come to the stage {name}, but it {state}")
     chosen = run.section(name, getattr(CurateConfig(), name))
+    if name == TakeCameras.name and GivenCameras.__name__ in rows[0].fingerprints:
+        chosen = TakeCamerasConfig()  # of an import
     weights_in_use([chosen], run.section("licences", LicenceConfig()))
     return run_stage(chosen.build(), store, rows[0], force=True)

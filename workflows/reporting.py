@@ -24,11 +24,13 @@ from camvid.config import read_toml
 from camvid.errors import ConfigError
 from camvid.record import ClipRecord
 from camvid.report.build import ReportOptions, build_report
-from camvid.report.card import dataset_card
+from camvid.report.card import LICENCE_FILE, dataset_card, licence_text
+from camvid.report.card_plots import card_plots
 from camvid.report.clips_csv import write_clips_csv
 from camvid.report.evidence import ClipEvidence
 from camvid.report.funnel import funnel_from_index
 from camvid.report.selection import choose
+from camvid.report.statistics import run_statistics
 from camvid.settings import setting
 from camvid.store import ClipStore
 from camvid.tracks import with_owners
@@ -36,6 +38,7 @@ from camvid.tracks import with_owners
 log = logging.getLogger(__name__)
 A = TypeVar("A")
 CARD = "README.md"
+_PLOTS = "card"
 _CSV = "report/clips.csv"
 _SEAL = b"<!-- written by camvid "
 
@@ -95,17 +98,26 @@ def _weights(store: ClipStore) -> list[str]:
 
 
 def write_card(store: ClipStore, index: ClipTable, provenance: Mapping[str, Any]) -> None:
-    """README.md of the run: the dataset card. One that was written by hand is left as it is."""
-    if store.exists(CARD) and not _is_ours(store.read_bytes(CARD)):
+    """README.md of the run: the dataset card, and what it names. What a hand wrote is left."""
+    shown = {key: value for key, value in provenance.items() if key != "videos"}
+    plots = card_plots(run_statistics(index), index)
+    for name, text in plots.items():
+        store.write_bytes(f"{_PLOTS}/{name}", text.encode())
+    names = [f"{_PLOTS}/{name}" for name in plots]
+    funnel = funnel_from_index(index)
+    _write_ours(store, CARD, dataset_card(run_name(store), funnel, index, shown, names))
+    _write_ours(store, LICENCE_FILE, f"# Licence\n\n{licence_text(index, shown)}\n")
+
+
+def _write_ours(store: ClipStore, name: str, text: str) -> None:
+    if store.exists(name) and not _is_ours(store.read_bytes(name)):
         log.warning(
-            "%s/%s is not the card that was written last: left as it is; delete it for a new one",
+            "%s/%s is not the one that was written last: left as it is; delete it for a new one",
             store.root,
-            CARD,
+            name,
         )
         return
-    shown = {key: value for key, value in provenance.items() if key != "videos"}
-    card = dataset_card(run_name(store), funnel_from_index(index), index, shown)
-    store.write_bytes(CARD, (text := card.encode()) + _seal(text))
+    store.write_bytes(name, (data := text.encode()) + _seal(data))
 
 
 def _is_ours(data: bytes) -> bool:

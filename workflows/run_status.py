@@ -13,7 +13,7 @@ from camvid.errors import StoreError
 from camvid.index import INDEX, read_index
 from camvid.ledger import read_ledger
 from camvid.parts import last_of_each
-from camvid.report.funnel import FUNNEL_COLUMNS, funnel_from_index
+from camvid.report.funnel import FUNNEL_COLUMNS, Funnel, funnel_from_index
 from camvid.store import ClipStore
 from workflows.run_folder import RUN_TOML
 from workflows.run_state import RunState, read_state
@@ -75,7 +75,7 @@ class RunStatus:
     slowest: tuple[SlowClip, ...]
     failures: tuple[str, ...]  # at most MAX_FAILURES
     failed_by_cause: dict[str, int]  # all of them
-    funnel: str
+    funnel: Funnel | None  # of the finished run
 
     def render_text(self) -> str:
         unknown = "finished" if self.finished else "under way or stopped: run it again to resume"
@@ -84,7 +84,8 @@ class RunStatus:
         lines += [f"failed: {failure}" for failure in self.failures]
         if sum(self.failed_by_cause.values()) > len(self.failures):
             lines.append(f"{self.causes_line()}; index.parquet has every one")
-        return "\n".join([*lines, self.funnel]).rstrip()
+        lines += [self.funnel.render_text()] if self.funnel else []
+        return "\n".join(lines)
 
     def stage_lines(self) -> list[str]:
         """What each stage did and took, and the clips that took it longest."""
@@ -116,7 +117,7 @@ def run_status(store: ClipStore) -> RunStatus:
         slowest=slowest,
         failures=tuple(failed["error"].slice(0, MAX_FAILURES).to_pylist()),
         failed_by_cause=_counts(failed["cause"]),
-        funnel=funnel_from_index(index).render_text() if index is not None else "",
+        funnel=funnel_from_index(index) if index is not None else None,
     )
 
 

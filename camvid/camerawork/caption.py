@@ -1,14 +1,16 @@
 """One sentence of what the camera does and of what moves, made of labels alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from camvid.camerawork.movers import Mover
+from camvid.camerawork.movers import Mover, Way
 from camvid.camerawork.moves import Move, MoveSegment
 from camvid.camerawork.segments import CameraWork
+from camvid.columns import counted
 from camvid.objects import Origin
 
 _SMALL, _LARGE = 0.02, 0.15  # share of the image
-_MAX_NAMED = 3  # movers; more are counted
+_MAX_NAMED = 3  # movers, or groups that do the same; more are counted
 
 _VERBS = {
     "dolly": "dollies",
@@ -60,20 +62,27 @@ def _move(move: Move) -> str:
 
 
 def _objects(movers: Sequence[Mover]) -> str:
-    named = [f"{_thing(m)} moves{' ' if m.way else ''}{m.way}" for m in movers[:_MAX_NAMED]]
-    more = len(movers) - len(named)
-    if more:
-        named.append(f"{more} more {'object moves' if more == 1 else 'objects move'}")
+    alike: Counter[tuple[str, Way]] = Counter()  # in order, the strongest first
+    for mover in movers:
+        alike[_thing(mover), mover.way] += 1
+    named = [_moving(thing, way, num) for (thing, way), num in alike.items()]
+    if more := sum(list(alike.values())[_MAX_NAMED:]):
+        named[_MAX_NAMED:] = [f"{more} more {'object moves' if more == 1 else 'objects move'}"]
     return _listed(named)
+
+
+def _moving(thing: str, way: Way, num: int) -> str:
+    said = f"{_with_article(thing)} moves" if num == 1 else f"{counted(num, thing)} move"
+    return f"{said} {way}".rstrip()
 
 
 def _thing(mover: Mover) -> str:
     """What a network knows it to be, else how large it is."""
     if mover.object.origin is Origin.CLASS and mover.object.label:
-        return _with_article(mover.object.label)
+        return mover.object.label
     size = "small " if mover.area_fraction < _SMALL else ""
     size = "large " if mover.area_fraction > _LARGE else size
-    return _with_article(f"{size}object")
+    return f"{size}object"
 
 
 def _with_article(noun: str) -> str:

@@ -8,7 +8,8 @@ from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import F64, Reconstruction
-from camvid.geometry import camera_centers, transform_points
+from camvid.geometry import camera_centers
+from camvid.point_depths import median_depth
 
 RIGHT, DOWN, FORWARD, TILT, PAN, ROLL, ZOOM = range(7)
 """Columns: travel along the camera's axes, turns about them (x, y, z), and zoom.
@@ -38,14 +39,6 @@ def operator_path(reconstruction: Reconstruction, timestamps_s: F64) -> Operator
     time_s = timestamps_s[frames] - timestamps_s[0]
     path = _summed(reconstruction.cam_from_world[frames], reconstruction.zoom[frames], depth)
     return OperatorPath(time_s, _smoothed(path, time_s), _shake(path[:, :ZOOM], time_s))
-
-
-def median_depth(reconstruction: Reconstruction) -> float:
-    """Median depth of the sparse points over the posed frames; NaN without points."""
-    cameras = reconstruction.cam_from_world[reconstruction.registered]
-    points = reconstruction.points_world.astype(np.float64)
-    depth = transform_points(cameras, points)[..., 2]
-    return float(np.median(depth[depth > 0])) if (depth > 0).any() else np.nan
 
 
 def _summed(cam_from_world: F64, zoom: F64, depth: float) -> F64:

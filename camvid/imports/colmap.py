@@ -12,7 +12,7 @@ import numpy as np
 from camvid.artifacts import F64
 from camvid.imports.posed import Footage, PosedVideo, image_files, pinhole, unreadable
 
-_WITHIN = ("", "sparse/0", "sparse")
+_WITHIN = ("", "sparse/0", "sparse", "0")
 # Of each camera model that a rectified pinhole can stand for: where its parameters lie.
 _MODELS: dict[str, tuple[tuple[int, int, int, int], tuple[int, ...]]] = {
     "SIMPLE_PINHOLE": ((0, 0, 1, 2), ()),
@@ -24,19 +24,25 @@ _MODELS: dict[str, tuple[tuple[int, int, int, int], tuple[int, ...]]] = {
 
 
 def find(root: Path) -> Iterator[Path]:
-    """The images.bin (or .txt) of the model in a folder."""
+    """The images.bin (or .txt) of the model in a folder; else of those in its folders."""
+    if found := _model_in(root):
+        yield found
+    elif root.is_dir():
+        yield from filter(None, map(_model_in, sorted(root.iterdir())))
+
+
+def _model_in(folder: Path) -> Path | None:
     for inside in _WITHIN:
         for name in ("images.bin", "images.txt"):
-            if (path := root / inside / name).is_file():
-                yield path
-                return
+            if (path := folder / inside / name).is_file():
+                return path
+    return None
 
 
 def find_each(root: Path) -> Iterator[Path]:
     """Those of all models in a folder and below: CamVid-30K's, a folder for each clip."""
     folders = {path.parent for suffix in ("bin", "txt") for path in root.rglob(f"images.{suffix}")}
-    for folder in sorted(folders):
-        yield from find(folder)
+    yield from filter(None, map(_model_in, sorted(folders)))
 
 
 def read(path: Path, footage: Footage) -> PosedVideo:
@@ -85,8 +91,9 @@ def _images(path: Path, footage: Footage, names: list[str]) -> tuple[Path, ...]:
     above = [model, *list(model.parents)[:3]]
     beside = [folder / inside for folder in above for inside in ("images", "")]
     given = Path(footage.folder)
-    # Releases of poses alone: a folder for each clip, named as the model's.
-    folders = [given, given / model.name] if footage.folder else beside
+    # Releases of poses alone: a folder for each clip, named as the one that holds its model.
+    clip = next(folder.name for folder in above if folder.name not in ("0", "sparse"))
+    folders = [given, given / clip] if footage.folder else beside
     return image_files(names, folders, path)
 
 

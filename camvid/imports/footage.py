@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from camvid.artifacts import F64, U8
+from camvid.artifacts import F32, F64, U8
 from camvid.errors import VideoError
 from camvid.imports.posed import PosedVideo, unreadable
 from camvid.video.decode import SourceFrame, read_frames
@@ -24,12 +24,13 @@ class Rectified(NamedTuple):
 
     K: F64  # [T, 3, 3]
     size_px: tuple[int, int]
-    maps: tuple[tuple[U8, U8], ...] | None  # one, or [T], for cv2.remap; None: as it is
+    maps: tuple[tuple[F32, F32], ...] | None  # one, or [T], for cv2.remap; None: as it is
 
 
 def frames_of(posed: PosedVideo) -> Iterator[SourceFrame]:
     """The T views in order, as they are stored; `source_frame_index` numbers the footage."""
-    if len(posed.footage) > 1 or _is_image(posed.footage[0]):
+    first, *more = posed.footage
+    if more or _is_image(first):
         for index, (path, time_s) in enumerate(zip(posed.footage, posed.times_s, strict=True)):
             bgr = decoded(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             if bgr is None:
@@ -104,7 +105,9 @@ def _ideal(K: F64, size: tuple[int, int]) -> F64:
     return ideal
 
 
-def _maps(K: F64, ideal: F64, distortion: F64, size: tuple[int, int]) -> tuple[tuple[U8, U8], ...]:
+def _maps(
+    K: F64, ideal: F64, distortion: F64, size: tuple[int, int]
+) -> tuple[tuple[F32, F32], ...]:
     """For each K the places [H, W] that the rectified pixels come from, centres counted from 0."""
     shift = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
     found = [
@@ -113,10 +116,10 @@ def _maps(K: F64, ideal: F64, distortion: F64, size: tuple[int, int]) -> tuple[t
         )
         for k, to in zip(K, ideal, strict=False)
     ]
-    return tuple((np.asarray(x), np.asarray(y)) for x, y in found)
+    return tuple((np.asarray(x, np.float32), np.asarray(y, np.float32)) for x, y in found)
 
 
-def _inside(maps: tuple[U8, U8], width: int, height: int) -> bool:
+def _inside(maps: tuple[F32, F32], width: int, height: int) -> bool:
     x, y = maps
     return bool(
         x.min() >= -0.5 and y.min() >= -0.5 and x.max() <= width - 0.5 and y.max() <= height - 0.5
@@ -128,7 +131,8 @@ def rectify(rgb: U8, view: int, how: Rectified) -> U8:
     if how.maps is None:
         return rgb
     x, y = how.maps[min(view, len(how.maps) - 1)]
-    return np.asarray(cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    seen = cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.uint8)
 
 
 def check_size(frame: SourceFrame, size_px: tuple[int, int], source: Path) -> None:

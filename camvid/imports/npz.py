@@ -40,12 +40,11 @@ def read(path: Path, footage: Footage) -> PosedVideo:
     """Frame i of the video has camera i, or with `inds` those that these name."""
     arrays = _arrays(path)
     if {"data", "inds"} <= arrays.keys():
-        K, poses, index = _vipe(path, arrays)
+        lens, poses, index = _vipe(path, arrays)
     else:
-        K, poses = _lens(path, arrays), _poses(path, arrays)
+        lens, poses = _lens(path, arrays), _poses(path, arrays)
         index = arrays.get("inds", np.arange(len(poses)))
-    if K.shape == (3, 3):
-        K = np.broadcast_to(K, (len(poses), 3, 3)).copy()
+    K = np.broadcast_to(lens, (len(poses), 3, 3)).copy() if lens.ndim == 2 else lens
     if poses.shape != (len(K), 3, 4) or index.shape != (len(K),):
         found = f"K {K.shape}, poses {poses.shape}"
         raise unreadable(path, "as many intrinsics as poses", found)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from camvid.arrow import pc
 from camvid.clip_table import ClipTable
+from camvid.columns import counted
 from camvid.record import KEPT, MEANING, ClipRecord, Outcome
 from camvid.report.columns_page import conventions, markdown_table, shard_columns
 from camvid.report.funnel import Funnel
@@ -23,6 +24,27 @@ _UNPRINTABLE = re.compile(
 )
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
+LICENCE_FILE = "LICENSE.md"
+_ARXIV = "2411.02319"
+_CITATION = f"""\
+The curation is that of GenXD (arXiv {_ARXIV}), section 3:
+
+```bibtex
+@inproceedings{{zhao2025genxd,
+  title={{GenXD: Generating Any 3D and 4D Scenes}},
+  author={{Zhao, Yuyang and Lin, Chung-Ching and Lin, Kevin and Yan, Zhiwen and Li, Linjie and
+    Yang, Zhengyuan and Wang, Jianfeng and Lee, Gim Hee and Wang, Lijuan}},
+  booktitle={{ICLR}},
+  year={{2025}}
+}}
+```"""
+_LIMITATIONS = """\
+- Scale is each clip's own: nothing is metric.
+- The lens is a pinhole; clips of lenses that distort are refused.
+- Masks are greedy: they may hold static things, merge neighbours or split one body.
+- Depth on what moves is a guess, and motion along the camera's own path is hard to see.
+- Captions are made of labels: they say how the camera and objects move, not what the scene is."""
+
 _INTRODUCTION = """\
 Video clips with camera poses, sparse points, aligned depth, object masks and a camera-compensated
 motion strength per object, curated by camvid."""
@@ -33,19 +55,27 @@ def dataset_card(
     funnel: Funnel,
     index: Iterable[ClipRecord],
     provenance: Mapping[str, object],
+    plots: Sequence[str] = (),
 ) -> str:
-    """The card's text; `provenance` (versions, weights, licences) is listed as it is given."""
+    """The card's text.
+
+    Args:
+        provenance: versions, weights and licences, listed as they are given.
+        plots: files of pictures of distributions, as seen from the card.
+    """
     rows = ClipTable.of(index)
     marked = [w for w in _texts(provenance.get("weights")) if w.endswith(NON_COMMERCIAL)]
     kept: list[Outcome] = [kind for kind in KEPT if funnel.counts[kind]]
     sections = [
         _front_matter(run_name, funnel, kept, marked),
         f"# {_inline(run_name)}\n\n{_INTRODUCTION}",
-        f"## What is in it\n\n{_counts(funnel, rows)}",
+        f"## What is in it\n\n{_counts(funnel, rows)}{_pictures(plots)}",
         f"## Loading\n\n{_loading(kept)}",
         f"## Conventions\n\n{_conventions()}",
         f"## How it was made\n\n{_how(funnel)}",
-        f"## Licence\n\n{_licences(rows)}{_non_commercial(marked)}",
+        f"## Limitations\n\n{_LIMITATIONS}",
+        f"## Licence\n\n{licence_text(rows, provenance)}",
+        f"## Citation\n\n{_CITATION}",
         f"## Provenance\n\n{_provenance(provenance)}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -55,7 +85,7 @@ def _front_matter(
     run_name: str, funnel: Funnel, kept: Sequence[Outcome], non_commercial: Sequence[str]
 ) -> str:
     total = sum(funnel.counts[kind] for kind in kept)
-    tags = ["4d", "camera-pose", "depth", "video", "camvid"]
+    tags = ["4d", "camera-pose", "depth", "video", "camvid", f"arxiv:{_ARXIV}"]
     tags += ["non-commercial"] if non_commercial else []
     size = next((name for limit, name in _SIZES if total < limit), "n>1M")
     lines = [
@@ -63,6 +93,7 @@ def _front_matter(
         f"pretty_name: {_yaml(run_name)}",
         "license: other",
         'license_name: "per-clip"',
+        f"license_link: {_yaml(LICENCE_FILE)}",
         "task_categories:",
         '- "image-to-video"',
         '- "image-to-3d"',
@@ -118,10 +149,25 @@ def _how(funnel: Funnel) -> str:
     stages += [(_inline(s.name), *map(str, s.numbers), _inline(s.why)) for s in funnel.stages]
     parts = " + ".join(f"{count} {outcome}" for outcome, count in funnel.counts.items())
     return (
-        f"{funnel.num_videos} videos gave {funnel.num_clips} clips. Every clip, and every video"
+        f"{counted(funnel.num_videos, 'video')} gave {counted(funnel.num_clips, 'clip')}. Every"
+        " clip, and every video"
         " without one, is counted once, in the stage that decided.\n\n"
         f"{markdown_table(stages)}\n\n{funnel.entered} entered = {parts}."
     )
+
+
+def _pictures(plots: Sequence[str]) -> str:
+    return "".join(f"\n\n![{_title(name)}]({name})" for name in plots)
+
+
+def _title(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[0].replace("_", " ")
+
+
+def licence_text(rows: ClipTable, provenance: Mapping[str, object]) -> str:
+    """Which licences hold for the clips and for what was made of them."""
+    marked = [w for w in _texts(provenance.get("weights")) if w.endswith(NON_COMMERCIAL)]
+    return f"{_licences(rows)}{_non_commercial(marked)}"
 
 
 def _licences(rows: ClipTable) -> str:

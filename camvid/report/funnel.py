@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from camvid.arrow import pc
 from camvid.clip_table import ClipTable
+from camvid.columns import counted
 from camvid.pipeline import FIRST, STAGES
 from camvid.record import KEPT, OUTCOMES, ClipRecord, Outcome
 
@@ -78,7 +79,7 @@ class Funnel:
             for (name, *numbers), text in zip(table, why, strict=True)
         ]
         parts = " + ".join(f"{self.counts[o]} {o}" for o in OUTCOMES)
-        head = f"{self.num_videos} videos, {self.num_clips} clips"
+        head = f"{counted(self.num_videos, 'video')}, {counted(self.num_clips, 'clip')}"
         return "\n".join([head, *lines, f"{self.entered} entered = {parts}"])
 
 

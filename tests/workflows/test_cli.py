@@ -17,6 +17,9 @@ from camvid.scenes.render import render
 from workflows.cli.main import app
 
 COMMANDS = [
+    "audit",
+    "import",
+    "stats",
     "curate",
     "demo",
     "status",
@@ -89,18 +92,27 @@ def test_mistakes_are_one_line_and_an_exit_code(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_debug_shows_where_a_mistake_was_found(tmp_path: Path) -> None:
-    done = camvid("--debug", "status", "nowhere", cwd=tmp_path)
-    assert done.stderr.count("Traceback") >= 1
+@pytest.mark.parametrize("first", [True, False])
+def test_debug_shows_where_a_mistake_was_found(tmp_path: Path, first: bool) -> None:
+    asked = ["--debug", "status", "nowhere"] if first else ["status", "nowhere", "--debug"]
+    assert camvid(*asked, cwd=tmp_path).stderr.count("Traceback") >= 1
 
 
 def test_status(run: Path) -> None:
     status = json.loads(camvid("status", str(run), "--json").stdout)
     assert status["finished"]
     assert status["kinds"] == {"failed": 1, "video": 1}
+    assert status["funnel"]["stages"][0]["failed"] == {"VideoError": 1}, "numbers, no text"
     text = camvid("status", str(run)).stdout
     assert "broken.mp4" in text
     assert "measure_motion" in text
+
+
+def test_stats(run: Path) -> None:
+    found = json.loads(camvid("stats", str(run), "--json").stdout)
+    assert (found["kinds"], found["camera_moves"]) == ({"failed": 1, "video": 1}, {"static": 1})
+    assert "![camera moves](card/camera_moves.svg)" in (run / "README.md").read_text()
+    assert (run / "card" / "camera_moves.svg").exists()
 
 
 def test_inspect(run: Path) -> None:
@@ -111,13 +123,14 @@ def test_inspect(run: Path) -> None:
     assert found["motion"]["per_object"]
     text = camvid("inspect", str(run), clip_id).stdout
     assert "because camera_fixed" in text
+    assert "  The camera is static; " in text
     assert found["processing"] == []
     assert found["num_lost_frames"] == 0
     assert camvid("inspect", str(run), "zz").returncode == 4
 
 
 def test_verify_and_a_flipped_byte(run: Path, tmp_path: Path) -> None:
-    assert camvid("shards", "verify", str(run)).stdout == "1 shards, 1 clips: all well\n"
+    assert camvid("shards", "verify", str(run)).stdout == "1 shard, 1 clip: all well\n"
     shard = run / "shards" / "video-00000.parquet"
     data = shard.read_bytes()
     shard.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
@@ -156,7 +169,7 @@ def test_commands_read_of_an_older_run_what_they_need(run: Path, tmp_path: Path)
         done = camvid(*command)
         assert (done.returncode, done.stderr) == (0, ""), command
     done = camvid("refilter", str(old), "--set", "filter.min_motion_confidence=0.1")
-    assert done.stdout.endswith("1 clips changed\n")
+    assert done.stdout.endswith("1 clip changed\n")
     kept = tomllib.loads((old / "run.toml").read_text())
     assert kept["align_depth"] == {"geometric": {"movers": {"floor": {"foot_share": 0.2}}}}
     assert kept["filter"]["min_motion_strength"] == 0.9

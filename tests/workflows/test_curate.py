@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.camerawork.moves import CameraMove
 from camvid.errors import StoreError
 from camvid.index import read_index
 from camvid.ledger import read_ledger
@@ -81,6 +83,14 @@ def test_every_video_ends_in_one_place(run: ClipStore, videos: list[str]) -> Non
     assert len(rows) == len(videos)
     assert (rows["orbit.mp4"].kind, rows["orbit.mp4"].measures.camera) == ("4d", "moving")
     assert (rows[HOSTILE].kind, rows[HOSTILE].measures.camera) == ("video", "fixed")
+    assert (rows["orbit.mp4"].camera_moves, rows[HOSTILE].camera_moves) == (
+        (CameraMove.ARC_RIGHT,),
+        (CameraMove.STATIC,),
+    )
+    assert re.fullmatch(
+        r"The camera arcs right around the scene by 3\d degrees; an object moves from .* to .*\.",
+        rows["orbit.mp4"].caption or "",
+    )
     assert rows["broken.mp4"].status == "failed"
     assert "broken.mp4" in rows["broken.mp4"].error
     assert "\n" not in rows["broken.mp4"].error
@@ -89,8 +99,8 @@ def test_every_video_ends_in_one_place(run: ClipStore, videos: list[str]) -> Non
 
 def test_the_ledger_holds_every_stage_of_every_clip(run: ClipStore) -> None:
     records = read_ledger(run).to_pylist()
-    assert len(records) == 2 * 9 + 1
-    assert len({(r["clip_id"], r["stage"]) for r in records if r["clip_id"]}) == 18
+    assert len(records) == 2 * 10 + 1
+    assert len({(r["clip_id"], r["stage"]) for r in records if r["clip_id"]}) == 20
     assert all(r["seconds"] > 0 for r in records if r["status"] == "ok")
 
 

@@ -232,7 +232,7 @@ def test_a_damaged_shard_is_repaired_to_the_byte(
     done = camvid("shards", "verify", run.root, "--repair")
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
-        [f"repaired: {name}", "1 shards, 1 clips: all well"],
+        [f"repaired: {name}", "1 shard, 1 clip: all well"],
     )
     assert run.read_bytes(name) == whole.read_bytes(name)
 

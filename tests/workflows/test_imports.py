@@ -16,7 +16,7 @@ from tests.camvid.imports.test_readers import NUM, K, cameras, write_nerfstudio
 from tests.workflows.light_stages import WRITES, LightConfig
 from tests.workflows.test_cli import camvid
 from workflows import in_process
-from workflows.audit import Audit, exit_code
+from workflows.audit import Audit, Status, exit_code
 from workflows.curate import curate
 from workflows.imports import ImportConfig, plan_import
 
@@ -72,7 +72,7 @@ def _written(folder: Path) -> Path:
 
 
 def test_what_is_audited_says_which_of_three_outcomes_it_had() -> None:
-    def of(*found: str) -> int:
+    def of(*found: Status) -> int:
         return exit_code([Audit(source="a", start_s=0, end_s=1, status=s) for s in found])
 
     assert (of("ok", "ok"), of("ok", "rejected"), of("rejected", "failed", "ok")) == (0, 5, 1)

@@ -113,6 +113,7 @@ def test_a_dry_run_prints_a_summary(tmp_path: Path) -> None:
     write_run_toml(store, CurateConfig(), {"weights": []})
     write_index(store, index())
     command = ["refilter", store.root, "--dry-run", "--set", "filter.min_motion_strength=0.05"]
+    command += ["--set", 'filter.camera_moves=["dolly_in"]']
     done = camvid(*command)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -25,6 +25,7 @@ from workflows.cli import (
     settings,
     shards,
     stage,
+    stats,
     status,
     train,
 )
@@ -35,7 +36,11 @@ app = typer.Typer(
     name="camvid",
     help="Raw videos in, a 4D dataset out: cameras, depth, masks and motion strength.",
     no_args_is_help=True,
-    add_completion=False,
+    epilog=(
+        "Exit codes: 0 all is well; 1 some clips or videos failed; 2 a wrong argument or setting;"
+        " 3 a backend or its weights are missing; 4 the run's folder cannot be read or written;"
+        " 5 (audit) some poses cannot be relied on; 128 + N stopped by signal N."
+    ),
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -44,6 +49,7 @@ app.command("demo")(demo.command)
 app.command("audit")(audit.command)
 app.command("import")(import_.command)
 app.command("status")(status.command)
+app.command("stats")(stats.command)
 app.command("inspect")(inspect.command)
 app.command("report")(report.command)
 app.command("refilter")(refilter.command)
@@ -84,10 +90,12 @@ def options(
 
 def main() -> None:
     """Runs the command line; errors made on purpose are one line and an exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1  # before the command or after it
     try:
-        app()
+        app(["--debug", *arguments] if debug else arguments)
     except CamvidError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         print_error(error)
         sys.exit(error.exit_code)

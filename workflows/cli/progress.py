@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
+from camvid.columns import counted
 from camvid.stage import ClipRow
 from workflows.cli.console import logs_json, say
 
@@ -40,7 +41,7 @@ class _Counts:
 
     def __str__(self) -> str:
         clips = sum(self.statuses.values())
-        parts = [f"{clips} clips"]
+        parts = [counted(clips, "clip")]
         parts += [f"{n} {word}" for word, n in self.statuses.items() if word != "ok"]
         return ", ".join(parts)
 

@@ -16,6 +16,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Apply new thresholds (--set filter.key=value) without measuring anything again."""
+    from camvid.columns import counted
     from camvid.errors import ConfigError
     from camvid.store import ClipStore
     from workflows.refilter import refilter
@@ -36,4 +37,4 @@ def command(
         print()
         examples = [[c.clip_id, c.before, c.after, c.source_uri] for c in changes.examples]
         print(table(["for example", "was", "is", "source"], examples))
-    print(f"{changes.num_clips} clips {'would change' if dry_run else 'changed'}")
+    print(f"{counted(changes.num_clips, 'clip')} {'would change' if dry_run else 'changed'}")

@@ -48,6 +48,9 @@ def verify(
 
 
 def _all_well(manifest: dict[str, object]) -> str:
+    from camvid.columns import counted
+
     shards = manifest["shards"]
     count = len(shards) if isinstance(shards, list) else 0
-    return f"{count} shards, {manifest['num_clips']} clips: all well"
+    clips = counted(int(str(manifest["num_clips"])), "clip")
+    return f"{counted(count, 'shard')}, {clips}: all well"

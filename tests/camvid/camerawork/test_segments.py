@@ -71,27 +71,27 @@ def work_of(*legs: Leg, shake_deg: float = 0.0, ease: bool = False) -> CameraWor
     return camera_work(*driven(list(legs), shake_deg=shake_deg, ease=ease))
 
 
-@pytest.mark.parametrize(
-    ("leg", "name", "amount"),
-    [
-        ({"z": 1.5}, "dolly_in", 1.5 / 4.25),  # of the depth on the way, in the median,
-        ({"z": -1.5}, "dolly_out", 1.5 / 5.75),
-        ({"x": 1.0}, "truck_right", 0.2),
-        ({"x": -1.0}, "truck_left", 0.2),
-        ({"y": -1.0}, "pedestal_up", 0.2),
-        ({"y": 1.0}, "pedestal_down", 0.2),
-        ({"pan": 20}, "pan_right", 20),
-        ({"pan": -20}, "pan_left", 20),
-        ({"tilt": 10}, "tilt_up", 10),
-        ({"tilt": -10}, "tilt_down", 10),
-        ({"roll": 15}, "roll_clockwise", 15),
-        ({"roll": -15}, "roll_counterclockwise", 15),
-        ({"zoom": 0.3}, "zoom_in", np.exp(0.3) - 1),
-        ({"zoom": -0.3}, "zoom_out", np.exp(0.3) - 1),
-        ({"x": DEPTH * 0.5, "pan": -np.degrees(0.5)}, "arc_right", np.degrees(0.5)),
-        ({"x": -DEPTH * 0.5, "pan": np.degrees(0.5)}, "arc_left", np.degrees(0.5)),
-    ],
-)
+CLASSES: list[tuple[Leg, str, float]] = [
+    ({"z": 1.5}, "dolly_in", 1.5 / 4.25),  # of the depth on the way, in the median,
+    ({"z": -1.5}, "dolly_out", 1.5 / 5.75),
+    ({"x": 1.0}, "truck_right", 0.2),
+    ({"x": -1.0}, "truck_left", 0.2),
+    ({"y": -1.0}, "pedestal_up", 0.2),
+    ({"y": 1.0}, "pedestal_down", 0.2),
+    ({"pan": 20}, "pan_right", 20),
+    ({"pan": -20}, "pan_left", 20),
+    ({"tilt": 10}, "tilt_up", 10),
+    ({"tilt": -10}, "tilt_down", 10),
+    ({"roll": 15}, "roll_clockwise", 15),
+    ({"roll": -15}, "roll_counterclockwise", 15),
+    ({"zoom": 0.3}, "zoom_in", np.exp(0.3) - 1),
+    ({"zoom": -0.3}, "zoom_out", np.exp(0.3) - 1),
+    ({"x": DEPTH * 0.5, "pan": -np.degrees(0.5)}, "arc_right", np.degrees(0.5)),
+    ({"x": -DEPTH * 0.5, "pan": np.degrees(0.5)}, "arc_left", np.degrees(0.5)),
+]
+
+
+@pytest.mark.parametrize(("leg", "name", "amount"), CLASSES)
 @pytest.mark.parametrize("ease", [False, True])
 def test_each_class(leg: Leg, name: str, amount: float, ease: bool) -> None:
     work = work_of(leg, ease=ease)
@@ -129,6 +129,19 @@ def test_order(legs: list[Leg], order: list[tuple[str, ...]]) -> None:
     segments = work_of(*legs).segments
     assert [tuple(move.name for move in s.moves) for s in segments] == order
     assert [s.start_s for s in segments[1:]] == [s.end_s for s in segments[:-1]]
+
+
+@pytest.mark.parametrize("shake_deg", [0.0, 0.3])
+def test_mixtures_of_up_to_three_ways(shake_deg: float) -> None:
+    rng = np.random.default_rng(0)
+    right = 0
+    for _ in range(40):
+        chosen = [CLASSES[n] for n in rng.choice(len(CLASSES), rng.integers(1, 4), replace=False)]
+        legs = [{**leg, "s": float(rng.uniform(1, 2.5))} for leg, _, _ in chosen]
+        work = work_of(*legs, shake_deg=shake_deg, ease=bool(rng.integers(2)))
+        found = [tuple(move.name for move in segment.moves) for segment in work.segments]
+        right += found == [(name,) for _, name, _ in chosen]
+    assert right >= 36
 
 
 def test_a_corner_is_where_the_camera_changes_its_way() -> None:
@@ -184,3 +197,11 @@ def test_the_sentence() -> None:
     assert label_caption(work_of({"zoom": 0.3}), ()) == "The camera zooms in 1.3 times."
     assert label_caption(work_of({"pan": 0.1}), ()) == "The camera is static."
     assert label_caption(CameraWork((), handheld=False), ()) is None
+
+
+def test_movers_that_do_the_same_are_counted() -> None:
+    ways = ["from left to right"] * 2 + ["", "upwards", "downwards"]
+    movers = [Mover(MaskedObject(n, "dog", 0.9), 0.05, 0.02, way) for n, way in enumerate(ways)]
+    assert label_caption(CameraWork((), handheld=False), movers) == (
+        "2 dogs move from left to right, a dog moves, a dog moves upwards and 1 more object moves."
+    )

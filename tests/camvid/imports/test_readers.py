@@ -12,11 +12,12 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import F64
 from camvid.errors import ConfigError, VideoError
 from camvid.geometry import invert_rigid
+from camvid.imports.cameras import GivenCameras
 from camvid.imports.clips import posed_clips
 from camvid.imports.formats import find_sources, read_source
 from camvid.imports.posed import Footage
 from camvid.scenes.movie import write_video
-from camvid.video.cut import CutOptions
+from camvid.video.cut import CutClip, CutOptions
 
 NUM, WIDTH, HEIGHT = 12, 256, 144
 K = np.array([[210.0, 0, WIDTH / 2], [0, 210.0, HEIGHT / 2], [0, 0, 1]])
@@ -134,23 +135,49 @@ def test_arrays_of_pose_estimators(write: Callable[[Path], None], tmp_path: Path
     assert_same(tmp_path, "npz")
 
 
+def given_of(piece: CutClip) -> GivenCameras:
+    (given,) = piece.extra
+    assert isinstance(given, GivenCameras)
+    return given
+
+
 def assert_same(root: Path, name: str) -> None:
     found, (source,) = find_sources(str(root))
     assert found == name
     (piece,) = posed_clips(read_source(source, name, Footage()), CutOptions())
     assert (piece.clip.num_frames, piece.rejected) == (NUM, None)
-    (given,) = piece.extra
+    given = given_of(piece)
     np.testing.assert_allclose(given.cam_from_world, cameras(), atol=1e-9)
     np.testing.assert_allclose(given.K, K, atol=1e-9)
     assert (given.zoom == 1).all()
 
 
-def test_camvid30k_is_a_model_for_each_clip(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_colmap(tmp_path / name)
-    name, sources = find_sources(str(tmp_path), "camvid30k")
-    assert [Path(s).parts[-4] for s in sources] == ["a", "b"]
+def test_cameras_of_some_frames_take_these_by_their_times(tmp_path: Path) -> None:
+    write_realestate10k(tmp_path)
+    write_video(tmp_path / "videos" / "b.mp4", np.repeat(images(), 2, axis=0), 48)
+    (tmp_path / "videos" / "a.mp4").unlink()  # the address names the other one
+    (source,) = find_sources(str(tmp_path))[1]
+    (piece,) = posed_clips(read_source(source, "realestate10k", Footage()), CutOptions())
+    assert piece.clip.source_frame_index.tolist() == list(range(0, 2 * NUM, 2))
+
+
+@pytest.mark.parametrize("name", ["colmap", "camvid30k"])
+def test_a_model_for_each_clip(name: str, tmp_path: Path) -> None:
+    for clip in ("a", "b"):
+        write_colmap(tmp_path / clip)
+        (tmp_path / clip / "sparse" / "0").rename(tmp_path / clip / "0")  # as the release has it
+    _, sources = find_sources(str(tmp_path), name)
+    assert [Path(source).parts[-3] for source in sources] == ["a", "b"]
     assert read_source(sources[1], name, Footage()).footage[0].parts[-3] == "b"
+
+
+def test_poses_without_images_find_them_by_the_clip_s_name(tmp_path: Path) -> None:
+    write_colmap(tmp_path / "poses" / "a")
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "poses" / "a" / "images").rename(tmp_path / "frames" / "a")
+    _, (source,) = find_sources(str(tmp_path / "poses"), "camvid30k")
+    posed = read_source(source, "camvid30k", Footage(folder=str(tmp_path / "frames")))
+    assert posed.footage[0] == tmp_path / "frames" / "a" / "0000.png"
 
 
 def test_cameras_are_those_of_the_working_size(tmp_path: Path) -> None:
@@ -158,7 +185,7 @@ def test_cameras_are_those_of_the_working_size(tmp_path: Path) -> None:
     _, (source,) = find_sources(str(tmp_path))
     (piece,) = posed_clips(read_source(source, "npz", Footage()), CutOptions(max_side_px=128))
     assert (piece.clip.width_px, piece.clip.height_px) == (128, 72)
-    np.testing.assert_allclose(piece.extra[0].K, np.diag([0.5, 0.5, 1]) @ K)
+    np.testing.assert_allclose(given_of(piece).K, np.diag([0.5, 0.5, 1]) @ K)
 
 
 def test_long_sources_are_cut_into_equal_clips(tmp_path: Path) -> None:
@@ -167,7 +194,7 @@ def test_long_sources_are_cut_into_equal_clips(tmp_path: Path) -> None:
     posed = read_source(source, "colmap", Footage(fps=1.0))
     pieces = list(posed_clips(posed, CutOptions(max_clip_s=4.0)))
     assert [p.clip.num_frames for p in pieces] == [4, 4, 4]
-    poses = np.concatenate([p.extra[0].cam_from_world for p in pieces])
+    poses = np.concatenate([given_of(p).cam_from_world for p in pieces])
     np.testing.assert_allclose(poses, cameras(), atol=1e-9)
 
 
