@@ -173,7 +173,7 @@ def _stage_status(stage: str, lines: pa.Table, peaks: Mapping[str, int]) -> Stag
 
 def _slowest(stage: str, lines: pa.Table) -> list[SlowClip]:
     """Clips that the stage worked on longest."""
-    lines = lines.select(["clip_id", "seconds"]).filter(pc.greater(lines["seconds"], 0))
+    lines = lines.select(["clip_id", "seconds"]).filter(pc.not_equal(lines["clip_id"], ""))
     longest = pc.select_k_unstable(lines, _NUM_SLOWEST, [("seconds", "descending")])
     return [SlowClip(stage=stage, **row) for row in lines.take(longest).to_pylist()]
 
