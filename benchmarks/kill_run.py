@@ -24,10 +24,11 @@ import numpy as np
 from benchmarks.kill_run_videos import write_videos
 from camvid.index import read_index
 from camvid.store import ClipStore
+from workflows.run_state import read_state
 
 _DRIVER = "driver"
 _VICTIMS = {"worker": b"ray::", "stage process": b"workflows.stage_worker"}
-_ENDED = (0, 1)  # exit statuses of a run that came to its end
+_MAX_ABORTED = 10  # beyond which the run does not come on
 _GRACE_S = 60.0  # for a cluster to go down with its driver
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     print(f"undisturbed   {calm.seconds:.0f} s")
     kills = ", ".join(f"{count} {what}" for what, count in sorted(killed.kills.items()))
     print(f"killed        {killed.seconds:.0f} s, {killed.starts} starts; killed: {kills or '-'}")
+    print(f"aborted       {killed.aborted} starts, by the command itself")
     print(f"given up      {given_up} clips, then tried again" if given_up else "given up      none")
     print("\n".join(faults) if faults else "nothing lost, nothing doubled, all shards equal")
     sys.exit(1 if faults else 0)
@@ -78,6 +80,7 @@ class Run:
     out: Path
     seconds: float = 0.0
     starts: int = 0
+    aborted: int = 0  # starts that ended by themselves before the run was finished
     kills: Counter[str] = field(default_factory=Counter[str])
 
     def finish(self, *options: str, every_s: float = 0.0, seed: int = 0) -> None:
@@ -85,16 +88,19 @@ class Run:
         random = np.random.default_rng(seed)
         begun_s = time.monotonic()
         while True:
+            if self.aborted > _MAX_ABORTED:
+                raise SystemExit(f"the run must come to its end: see {self.out}.log")
             driver = self._start(options)
             while driver.poll() is None:
                 try:
                     driver.wait(every_s * random.uniform(0.5, 1.5) if every_s else None)
                 except subprocess.TimeoutExpired:
                     self._kill(driver, random)
-            if driver.returncode in _ENDED:
+            state = read_state(self.store())
+            if state and state.status == "finished":
                 break
             if driver.returncode != -signal.SIGKILL:
-                raise SystemExit(f"the command must end with 0 or 1, got {driver.returncode}")
+                self.aborted += 1
         self.seconds += time.monotonic() - begun_s
 
     def store(self) -> ClipStore:

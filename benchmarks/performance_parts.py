@@ -89,8 +89,8 @@ class Bench:
         self._scratch += 1
         videos = self.videos[:num_videos]
         took = timed_run(job, videos, self.folder / f"run-{self._scratch}")
-        if len(took.row_s) != len(videos):
-            raise SystemExit(f"{len(videos)} videos of one clip each gave {len(took.row_s)} rows")
+        if not len(videos) == len(took.row_s) == took.num_whole:
+            raise SystemExit(f"each video must give one clip, {took.num_whole} went all the way")
         return took.seconds
 
     def _scene(self, seed: int) -> SceneTruth:

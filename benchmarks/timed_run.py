@@ -34,6 +34,7 @@ class Took:
 
     seconds: float
     row_s: list[float]  # when each row came out
+    num_whole: int  # clips that went through every stage
 
 
 def timed_run(job: Job, videos: list[str], out: Path) -> Took:
@@ -57,16 +58,17 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     job = Job(**request["job"])
     row_s: list[float] = []
+    whole: list[str] = []
     with _ray_with_threads(job):
         start = time.perf_counter()
 
         def note(row: ClipRow) -> None:
-            del row
             row_s.append(time.perf_counter() - start)
+            whole.extend([row.clip_id] if row.status == "ok" else [])
 
         curate(request["videos"], request["out"], CurateConfig(), _executor(job), note)
         seconds = time.perf_counter() - start
-    print(json.dumps(asdict(Took(seconds=seconds, row_s=row_s))))
+    print(json.dumps(asdict(Took(seconds=seconds, row_s=row_s, num_whole=len(whole)))))
 
 
 def _executor(job: Job) -> Executor:

@@ -23,7 +23,7 @@ import ray.data
 from ray.data.context import AutoscalingConfig
 from ray.exceptions import RayError
 
-from camvid.attempts import ANY_RUN, Attempts
+from camvid.attempts import ANY_RUN, MAX_ATTEMPTS, Attempts
 from camvid.errors import CamvidError, RunAborted
 from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, StageConfig
@@ -210,7 +210,10 @@ def _data_context() -> Generator[None, None, None]:
         "autoscaling_config": AutoscalingConfig(
             actor_pool_util_upscaling_threshold=1.0, actor_pool_util_downscaling_threshold=0.0
         ),
+        # A worker that is killed while it starts is replaced; Ray would end the run.
+        "max_consecutive_actor_init_deaths": MAX_ATTEMPTS - 1,
     }
+    settings = {name: value for name, value in settings.items() if hasattr(context, name)}
     before = {name: getattr(context, name) for name in settings}
     for name, value in settings.items():
         setattr(context, name, value)

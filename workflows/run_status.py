@@ -3,6 +3,7 @@
 The index of an earlier command over the same folder says nothing of the one that runs now.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ MAX_FAILURES = 20  # that are spelled out; the others are counted by cause
 _FAILURE = ("error", "cause")
 _CODED = ("stage", "status", *_FAILURE)
 _MEMORY = ("peak_rss_bytes", "peak_gpu_bytes")
-_LEDGER_COLUMNS = ("clip_id", "reused", "seconds", *_MEMORY, *_CODED)
+_LEDGER_COLUMNS = ("clip_id", "reused", "seconds", *_CODED)
 _PERCENTILES = (0.5, 0.9, 0.99)
 _NUM_SLOWEST = 5
 
@@ -129,6 +130,7 @@ def _from_ledger(
     Of every clip and stage the last line counts: a resumed run adds lines. Videos without a clip
     have no id by which theirs could be told apart: all count.
     """
+    peaks = _peaks(store)
     ledger = read_ledger(store, _LEDGER_COLUMNS, _CODED)
     stages: list[StageStatus] = []
     slow: list[SlowClip] = []
@@ -137,7 +139,7 @@ def _from_ledger(
         lines = ledger.filter(pc.equal(ledger["stage"], stage))
         counts = pc.or_(last_of_each(lines, ["clip_id"]), pc.equal(lines["clip_id"], ""))
         lines = lines.filter(counts)
-        stages.append(_stage_status(stage, lines))
+        stages.append(_stage_status(stage, lines, peaks[stage]))
         slow += _slowest(stage, lines)
         failed.append(lines.filter(pc.equal(lines["status"], "failed")).select(_FAILURE))
     texts = pa.schema([(name, pa.string()) for name in _FAILURE])
@@ -145,7 +147,14 @@ def _from_ledger(
     return tuple(stages), tuple(slow[:_NUM_SLOWEST]), pa.concat_tables(failed).cast(texts)
 
 
-def _stage_status(stage: str, lines: pa.Table) -> StageStatus:
+def _peaks(store: ClipStore) -> dict[str, dict[str, int]]:
+    """The most memory of each stage, read by itself: a million clips have ten million lines."""
+    ledger = read_ledger(store, ("stage", *_MEMORY), ("stage",))
+    most = ledger.group_by("stage").aggregate([(name, "max") for name in _MEMORY]).to_pylist()
+    return {row["stage"]: {name: row[f"{name}_max"] or 0 for name in _MEMORY} for row in most}
+
+
+def _stage_status(stage: str, lines: pa.Table, peaks: Mapping[str, int]) -> StageStatus:
     counts = _counts(lines["status"])
     p50, p90, p99 = pc.quantile(lines["seconds"], q=list(_PERCENTILES)).to_pylist()
     return StageStatus(
@@ -158,14 +167,14 @@ def _stage_status(stage: str, lines: pa.Table) -> StageStatus:
         p50_seconds=p50,
         p90_seconds=p90,
         p99_seconds=p99,
-        peak_rss_bytes=pc.max(lines["peak_rss_bytes"]).as_py(),
-        peak_gpu_bytes=pc.max(lines["peak_gpu_bytes"]).as_py(),
+        peak_rss_bytes=peaks["peak_rss_bytes"],
+        peak_gpu_bytes=peaks["peak_gpu_bytes"],
     )
 
 
 def _slowest(stage: str, lines: pa.Table) -> list[SlowClip]:
     """Clips that the stage worked on longest."""
-    lines = lines.select(["clip_id", "seconds"]).filter(pc.greater(lines["seconds"], 0))
+    lines = lines.select(["clip_id", "seconds"]).filter(pc.not_equal(lines["clip_id"], ""))
     longest = pc.select_k_unstable(lines, _NUM_SLOWEST, [("seconds", "descending")])
     return [SlowClip(stage=stage, **row) for row in lines.take(longest).to_pylist()]
 

@@ -6,6 +6,7 @@ The processes that run them start quickly: nothing heavy is imported here.
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -213,3 +214,18 @@ class HarmfulSplit(Split):
 class HarmfulSplitConfig(SplitConfig):
     def build(self) -> Split:
         return HarmfulSplit(self)
+
+
+class DeadlySplitConfig(HarmfulSplitConfig):
+    """The first worker of Ray that is given it dies while it starts."""
+
+    def __reduce__(self) -> Any:
+        return _given, (os.environ[FAULTS],)
+
+
+def _given(faults: str) -> DeadlySplitConfig:
+    mark = Path(faults, "died")
+    if "default_worker" in sys.argv[0] and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return DeadlySplitConfig()

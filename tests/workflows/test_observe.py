@@ -19,6 +19,7 @@ from camvid.store import ClipStore, StageRecord
 from tests.workflows.light_run import LightCurate, write_videos
 from tests.workflows.light_stages import FAULTS, plan_fault
 from tests.workflows.test_cli import camvid
+from workflows.cli.console import adopt_loggers
 from workflows.cli.json_lines import JsonLines
 from workflows.curate import curate
 from workflows.in_flight import InFlightNow
@@ -79,6 +80,18 @@ def test_secrets_stay_out_of_json_lines(log: io.StringIO) -> None:
     (line,) = lines_of(log.getvalue())
     assert "secret" not in line["message"]
     assert (line["run"], line["clip"], line["attempt"]) == ("", "", None)
+
+
+def test_what_libraries_print_goes_through_our_handler(log: io.StringIO) -> None:
+    """As Ray's loggers do, each with a handler for the terminal and one for its file."""
+    library, printed = logging.getLogger("some.library"), io.StringIO()
+    library.propagate = False
+    to_terminal, to_file = logging.StreamHandler(printed), logging.NullHandler()
+    library.handlers = [to_terminal, to_file]
+    adopt_loggers("some.library")
+    library.warning("hello")
+    assert (printed.getvalue(), library.handlers) == ("", [to_file])
+    assert [line["message"] for line in lines_of(log.getvalue())] == ["hello"]
 
 
 def test_the_command_logs_nothing_but_json(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from camvid.store import ClipStore
 from camvid.video.cut import CutOptions
 from stages.write_shards import WriteShards, WriteShardsConfig
 from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write_videos
-from tests.workflows.light_stages import FAULTS, HarmfulSplitConfig, plan_fault
+from tests.workflows.light_stages import FAULTS, DeadlySplitConfig, HarmfulSplitConfig, plan_fault
 from tests.workflows.plain_videos import write_moving_square
 from tests.workflows.test_cli import camvid
 from workflows import in_process
@@ -105,6 +105,16 @@ def test_clips_that_harm_fail_alone(
     again = run(videos, tmp_path / "run", retry_failed=True)
     assert {row.status for row in again.values()} == {"ok"}
     assert shard_hashes(ClipStore(str(tmp_path / "run"))) == shard_hashes(whole)
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_replaced(
+    videos: list[str], faults: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    clear(faults)
+    config = LightCurate(split=DeadlySplitConfig())
+    index = curate(videos, str(tmp_path / "run"), config, RayExecutor(workers=1))
+    assert (faults / "died").exists()
+    assert [row.status for row in index] == ["ok"] * len(videos)
 
 
 def test_a_clip_is_through_while_its_video_is_still_cut(

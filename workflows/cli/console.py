@@ -42,6 +42,7 @@ def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) ->
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if json_lines else text)
     level = logging.DEBUG if debug else logging.INFO if json_lines else logging.WARNING
+    handler.setLevel(level)  # also for loggers that have a level of their own
     logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
         logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
@@ -52,6 +53,14 @@ def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) ->
 def logs_json() -> bool:
     """Whether log lines are for machines: then there is no bar beside them."""
     return any(isinstance(h.formatter, JsonLines) for h in logging.getLogger().handlers)
+
+
+def adopt_loggers(*names: str) -> None:
+    """What these print to the terminal by handlers of their own goes through ours, as JSON too."""
+    for name in names if logs_json() else ():
+        logger = logging.getLogger(name)
+        logger.handlers = [h for h in logger.handlers if not isinstance(h, logging.StreamHandler)]
+        logger.propagate = True
 
 
 def print_error(error: CamvidError) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camvid.errors import BackendUnavailable
-from workflows.cli.console import SetOption
+from workflows.cli.console import SetOption, adopt_loggers
 
 if TYPE_CHECKING:
     from camvid.stage import ClipRow
@@ -84,6 +84,7 @@ def command(
             show(row)
 
         execute = choose_executor(ray, workers, resolved.limits, in_flight)
+        adopt_loggers("ray", "ray.data")
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
     raise typer.Exit(1 if failed else 0)
