@@ -38,7 +38,7 @@ site: $(DONE)
 
 # The package as users get it: nothing of the checkout is in reach of the demo.
 wheel-test:
-	rm -rf build/wheel-test && mkdir -p build/wheel-test
+	rm -rf build/lib build/wheel-test && mkdir -p build/wheel-test
 	$(PYTHON) -m venv build/wheel-test/venv
 	build/wheel-test/venv/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel-test .
 	build/wheel-test/venv/bin/pip install --quiet --no-compile -c constraints.txt build/wheel-test/*.whl
@@ -79,7 +79,7 @@ evaluate-real: $(DONE)
 	$(BIN)/python benchmarks/real.py $(DATA) --write docs/REAL.md
 
 train-demo: $(DONE)-torch
-	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo
+	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo --readme README.md
 
 bench-train: $(DONE)-torch
 	$(BIN)/python benchmarks/training.py
