@@ -39,6 +39,7 @@ def main() -> None:
 
 
 def readme_lines(numbers: DemoNumbers) -> str:
+    """The table of README.md."""
     n = numbers
     rows = {
         "loss, first and last": f"{n.first_loss:.2f}, {n.last_loss:.2f}",

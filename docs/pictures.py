@@ -15,7 +15,6 @@ from camvid.artifacts import (
     DepthMaps,
     Frames,
     MovableMasks,
-    ObjectMasks,
     PointTracks,
     Rigidity,
 )
@@ -60,11 +59,10 @@ def curated(folder: Path) -> ClipStore:
 
 
 def drawn(store: ClipStore, clip_id: str) -> dict[str, U8]:
-    """Each image by its name: two frames side by side, half a second apart or before and after."""
+    """Each image by its name: two frames side by side, of one moment or of two."""
     frames = store.load(clip_id, Frames).rgb
     at = len(frames) // 2
     segmented = store.load(clip_id, MovableMasks).object_id
-    verified = store.load(clip_id, ObjectMasks).object_id
     depth = store.load(clip_id, DepthMaps)
     overlay = Overlay(load_evidence(store, clip_id), OverlayOptions(long_side_px=WIDTH_PX))
     return {
@@ -72,7 +70,6 @@ def drawn(store: ClipStore, clip_id: str) -> dict[str, U8]:
         "rigidity": beside(
             with_tracks(store, clip_id, at // 2), with_tracks(store, clip_id, at + at // 2)
         ),
-        "verify": beside(tinted(frames[at], segmented[at]), tinted(frames[at], verified[at])),
         "depth": beside(inverse_depth(depth, at), confidence(depth, at)),
         "motion": beside(overlay.draw(at), overlay.draw(at + 6)),
     }
