@@ -2,9 +2,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
-CODE := camvid stages workflows tests benchmarks
+CODE := camvid stages workflows tests benchmarks docs
 
-.PHONY: setup fmt docs check test demo bench scaling kill-run evaluate evaluate-real \
+.PHONY: setup fmt docs site wheel-test check test demo bench scaling kill-run evaluate \
+	evaluate-real evaluate-semi-real train-demo bench-train clean
 	evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
@@ -28,10 +29,25 @@ fmt: $(DONE)
 docs: $(DONE)
 	$(BIN)/python -c 'from camvid.report.columns_page import columns_page as p; print(p(), end="")' \
 		> docs/COLUMNS.md
+	$(BIN)/camvid settings > docs/SETTINGS.md
+	$(BIN)/typer workflows.cli.main utils docs --name camvid --title "The command line" \
+		--output docs/CLI.md
+
+site: $(DONE)
+	$(INSTALL) -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The package as users get it: nothing of the checkout is in reach of the demo.
+wheel-test:
+	rm -rf build/lib build/wheel-test && mkdir -p build/wheel-test
+	$(PYTHON) -m venv build/wheel-test/venv
+	build/wheel-test/venv/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel-test .
+	build/wheel-test/venv/bin/pip install --quiet --no-compile -c constraints.txt build/wheel-test/*.whl
+	cd build/wheel-test && venv/bin/camvid demo --out demo
 
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
 $(DONE)-torch: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[dev,models,train]'
+	$(INSTALL) -e '.[dev,docs,models,train]'
 	$(BIN)/camvid models fetch u2netp || echo "no saliency network: motion evidence alone"
 	$(BIN)/camvid models fetch xfeat xfeat-lighterglue aliked-n16 aliked-lightglue || echo "no learned features: SIFT alone"
 	touch $(DONE) $@
@@ -40,7 +56,7 @@ check: $(DONE)-torch
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/codespell camvid stages workflows tests benchmarks README.md docs
+	$(BIN)/codespell $(CODE) *.md
 
 test: $(DONE)-torch
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
@@ -72,7 +88,7 @@ evaluate-real: $(DONE)
 	$(BIN)/python benchmarks/real.py $(DATA) --write docs/REAL.md
 
 train-demo: $(DONE)-torch
-	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo
+	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo --readme README.md
 
 bench-train: $(DONE)-torch
 	$(BIN)/python benchmarks/training.py

@@ -15,6 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from figures import marks, with_figures
+
 from camvid.evaluation.summary import RunScores, Summary
 from camvid.evaluation.truth import find_truths
 from camvid.parallel import num_threads
@@ -33,7 +35,7 @@ from workflows.executors import choose_executor
 # Published seeds are drawn anew whenever decisions have been taken on the last ones.
 SETS = {"dev": tuple(range(200, 240)), "published": tuple(range(8000, 8040))}
 DEV_SEEDS = range(200, 1000)  # all that decisions may be taken on
-MARKS = "<!-- accuracy -->", "<!-- /accuracy -->"
+MARKS = marks("accuracy")
 
 
 def main() -> None:
@@ -58,7 +60,7 @@ def main() -> None:
         Path(asked.write).write_text(text)
     if asked.readme:
         readme = Path(asked.readme)
-        readme.write_text(with_figures(readme.read_text(), readme_lines(scores.overall)))
+        readme.write_text(with_figures(readme.read_text(), MARKS, readme_lines(scores.overall)))
 
 
 def parse() -> argparse.Namespace:
@@ -126,7 +128,7 @@ def run_races(store: ClipStore, scores: RunScores, truth: Path, masks: str) -> l
 
 def report(scores: RunScores, races: Sequence[Any], command: str) -> str:
     """docs/ACCURACY.md."""
-    figures = with_figures(f"{MARKS[0]}\n{MARKS[1]}\n", readme_lines(scores.overall))
+    figures = with_figures(f"{MARKS[0]}\n{MARKS[1]}\n", MARKS, readme_lines(scores.overall))
     sections = [
         preface(command),
         f"## In short\n\n{figures}",
@@ -214,16 +216,6 @@ def readme_lines(run: Summary) -> str:
 
 def _pair(first: float, second: float) -> str:
     return f"{number(first, 3)}, {number(second, 3)}"
-
-
-def with_figures(text: str, lines: str) -> str:
-    """A Markdown text whose part between the marks is `lines`."""
-    for mark in MARKS:
-        if text.count(mark) != 1:
-            raise ValueError(f"the file must hold {mark} once, got {text.count(mark)} times")
-    before, _, rest = text.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n{lines}\n{MARKS[1]}{after}"
 
 
 def preface(command: str) -> str:

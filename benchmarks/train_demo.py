@@ -1,6 +1,6 @@
 """The training demo, with its numbers against what they must be.
 
-python benchmarks/train_demo.py [--out DIR] [--set section.key=value]
+python benchmarks/train_demo.py [--out DIR] [--readme FILE] [--set section.key=value]
 """
 
 import argparse
@@ -9,26 +9,56 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from figures import marks, with_figures
+
 from workflows.configs import load_training_config
 from workflows.in_process import run
 from workflows.train_demo import DemoNumbers, run_train_demo
 
 MIN_PSNR_DB = 25.0
+MARKS = marks("train-demo")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="runs/train_demo")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--readme", help="Markdown file whose marked lines take the numbers")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
     numbers = run_train_demo(Path(asked.out), load_training_config("demo", asked.set), run)
     for name, value in asdict(numbers).items():
         print(f"{name:24}{value:9.3f}")
+    if asked.readme:
+        readme = Path(asked.readme)
+        readme.write_text(with_figures(readme.read_text(), MARKS, readme_lines(numbers)))
     unmet = [name for name, holds in requirements(numbers).items() if not holds]
     print(f"images and numbers: {asked.out}/README.md")
     sys.exit(f"not reached: {', '.join(unmet)}" if unmet else 0)
+
+
+def readme_lines(numbers: DemoNumbers) -> str:
+    """The table of README.md."""
+    n = numbers
+    rows = {
+        "loss, first and last": f"{n.first_loss:.2f}, {n.last_loss:.2f}",
+        "a clip from three of its five frames, two sampler steps": (
+            f"{n.psnr_three_views_db:.1f} dB"
+        ),
+        "the same, all 25 sampler steps": f"{n.psnr_full_sampler_db:.1f} dB",
+        "the codec's limit; copying the nearest frame": (
+            f"{n.psnr_codec_db:.1f}; {n.psnr_copy_db:.1f} dB"
+        ),
+        "change from the room at rest, motion 0; high": (
+            f"{n.departure_motion_0:.1f}; {n.departure_motion_high:.1f} grey levels"
+        ),
+        "nearer to its own camera path, there; back": (
+            f"{n.nearer_forward_db:.1f}; {n.nearer_backward_db:.1f} dB"
+        ),
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join(["| | measured |", "|---|---|", *lines])
 
 
 def requirements(numbers: DemoNumbers) -> dict[str, bool]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from accuracy import DEV_SEEDS, MARKS, SETS, preface, readme_lines, seeds_of, with_figures
+from accuracy import DEV_SEEDS, MARKS, SETS, preface, readme_lines, seeds_of
+from figures import with_figures
 
 from camvid.evaluation.summary import summarise
 
@@ -42,8 +43,8 @@ def test_the_page_names_its_seeds() -> None:
 def test_figures_replace_what_stood_between_the_marks_and_nothing_else() -> None:
     text = f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n"
     lines = readme_lines(summarise([]))
-    written = with_figures(text, lines)
+    written = with_figures(text, MARKS, lines)
     assert written == f"before\n{MARKS[0]}\n{lines}\n{MARKS[1]}\nafter\n"
-    assert with_figures(written, lines) == written
+    assert with_figures(written, MARKS, lines) == written
     with pytest.raises(ValueError, match="must hold <!-- accuracy --> once, got 0 times"):
-        with_figures("no marks", lines)
+        with_figures("no marks", MARKS, lines)

@@ -10,8 +10,10 @@ from transformers import (
     DepthProConfig,
     DepthProForDepthEstimation,
 )
+from transformers.utils import logging
 
 PATCH_PX = 14
+logging.disable_progress_bar()  # of what is saved here, which is no word of the code under test
 
 
 def write_depth_anything(folder: Path, *, kind: str = "relative") -> Path:

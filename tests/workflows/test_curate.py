@@ -43,6 +43,7 @@ from workflows.reporting import write_report
 from workflows.run_toml import load_settings
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
+ROOT = Path(__file__).parents[2]
 NUM_FRAMES = 40  # above the shortest clip that is kept (1.5 s)
 ARTIFACTS = (ObjectMasks, Reconstruction, DepthMaps, PointTracks, MotionReport, Verdict)
 
@@ -214,6 +215,13 @@ def test_ray_gives_equal_rows_and_equal_artifacts(
         for kind in ARTIFACTS:
             name = run.artifact_name(clip_id, kind)
             assert store.read_bytes(name) == run.read_bytes(name), kind.__name__
+
+
+def test_what_the_pages_do_with_a_run_can_be_done(run: ClipStore) -> None:
+    for page in ("README.md", "docs/TRAIN.md", "docs/AUDIT.md"):
+        blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+        (code,) = [block for block in blocks if '"RUN/' in block]
+        exec(code.replace('"RUN/', f'"{run.full_path(".")}/'), {})
 
 
 def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path: Path) -> None:
