@@ -43,9 +43,18 @@ def command(
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
     ] = False,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="`all` artifacts, the `evidence` that report and inspect show, or the `shards`"
+            " alone; the rest goes once shards are verified.",
+        ),
+    ] = "all",
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
+    from camvid.store import ClipStore
     from camvid.video.find import find_videos
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
@@ -54,7 +63,9 @@ def command(
     from workflows.executors import choose_executor
     from workflows.profiles import load_profile
     from workflows.run_toml import load_settings
+    from workflows.thinning import check_keep, thin
 
+    what = check_keep(keep)
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
@@ -63,4 +74,5 @@ def command(
         execute = choose_executor(ray, workers, resolved.limits)
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
+    thin(ClipStore(out), what, index)
     raise typer.Exit(1 if failed else 0)
