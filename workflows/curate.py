@@ -42,7 +42,7 @@ from workflows.resume import plan_resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
-from workflows.shard_writing import Background, EarlyShards, Here, ShardWriting
+from workflows.shard_writing import Background, EarlyShards, ShardWriting
 from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,8 @@ def curate(
         return execute(some, config.split, config.clip_stages(), out, attempts) if some else ()
 
     provenance = make_provenance(weight_lines(weights), videos)
-    writing = ShardWriting(store, config.write_shards, provenance)
+    background = execute if isinstance(execute, Background) else None
+    writing = ShardWriting(store, config.write_shards, provenance, background)
     todo = in_order(store, writing.by_bucket(resume.todo))
     first = executed(todo)
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's
@@ -141,8 +142,7 @@ def curate(
         for row in resume.rows():
             state.count(row)
             on_row(row)
-        background = execute if isinstance(execute, Background) else Here()
-        early = EarlyShards(writing, resume.finished, map(source_name, todo), background)
+        early = EarlyShards(writing, resume.finished, map(source_name, todo))
         made = run(todo, first, early)
         state.check()
         early.join()

@@ -31,12 +31,13 @@ from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.ray_cluster import ray_cluster
 from workflows.ray_plan import Plan, Pool, make_plan
 from workflows.ray_stall import stall_watch, start_in_flight
-from workflows.shard_writing import BucketTask
+from workflows.shard_writing import BucketTask, Damaged
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
 
 log = logging.getLogger(__name__)
 RayRow = dict[str, Any]
+_FEW_TASKS = 8
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
 
 
@@ -52,6 +53,7 @@ class RayExecutor:
     address: str = ""
     workers: int = 0
     limits: LimitsConfig = DEFAULT_LIMITS
+    _tasks: list[BucketTask] = field(default_factory=list[BucketTask], init=False, compare=False)
     _submitted: list[Any] = field(default_factory=list[Any], init=False, compare=False)
 
     def __call__(
@@ -85,26 +87,34 @@ class RayExecutor:
         yield from (lost_video(video) for video in missing.values())
 
     def submit(self, task: BucketTask) -> None:
-        """Has shards written on any node, beside the graph; at once where the cluster is gone."""
+        """Has shards written on any node, beside the graph, or once somebody waits for them."""
         if ray.is_initialized():
             self._submitted.append(_run_task.remote(task))
         else:
-            task()
+            self._tasks.append(task)
 
-    def wait(self) -> None:
-        """For what was submitted; what failed is written, or fails, at the end of the run."""
-        for submitted in self._submitted:
+    def wait(self) -> Damaged:
+        """For what was submitted; what fails is left to the end of the run."""
+        damaged: Damaged = {}
+        if len(self._tasks) > _FEW_TASKS:
+            with ray_cluster(self.address, self.workers):
+                self._submitted.extend(map(_run_task.remote, self._tasks))
+                self._tasks.clear()
+                return self.wait()
+        while self._tasks:  # a cluster of their own would take longer to start
+            damaged |= self._tasks.pop()()
+        while self._submitted:
             try:
-                ray.get(submitted)
+                damaged |= ray.get(self._submitted.pop())
             except RayError as error:
                 log.warning("shards will be written later: %s", str(error).splitlines()[-1])
-        self._submitted.clear()
+        return damaged
 
 
 # It waits for files most of the time, and must not wait for a CPU that a pool holds.
 @ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
-def _run_task(task: BucketTask) -> None:
-    task()
+def _run_task(task: BucketTask) -> Damaged:
+    return task()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

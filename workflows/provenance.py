@@ -26,5 +26,6 @@ def make_provenance(weights: list[str], videos: Sequence[str]) -> Provenance:
         "machine": platform.machine(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "weights": weights,
+        "num_videos": len({source_name(video) for video in videos}),
         "videos": [source_name(video) for video in videos],
     }
