@@ -88,18 +88,22 @@ class RayExecutor:
 
     def submit(self, task: BucketTask) -> None:
         """Has shards written on any node, beside the graph, or once somebody waits for them."""
-        if ray.is_initialized():
-            self._submitted.append(_run_task.remote(task))
-        else:
+        if not ray.is_initialized():
             self._tasks.append(task)
+            return
+        if asked := self._submitted:
+            _, running = ray.wait(asked, num_returns=len(asked), timeout=0)
+            if len(running) >= max(1, int(ray.cluster_resources().get("CPU", 1)) // 2):
+                ray.wait(running, num_returns=1)
+        self._submitted.append(_run_task.remote(task))
 
     def wait(self) -> Damaged:
         """For what was submitted; what fails is left to the end of the run."""
         damaged: Damaged = {}
         if len(self._tasks) > _FEW_TASKS:
             with ray_cluster(self.address, self.workers):
-                self._submitted.extend(map(_run_task.remote, self._tasks))
-                self._tasks.clear()
+                while self._tasks:
+                    self.submit(self._tasks.pop())
                 return self.wait()
         while self._tasks:  # a cluster of their own would take longer to start
             damaged |= self._tasks.pop()()
@@ -111,7 +115,7 @@ class RayExecutor:
         return damaged
 
 
-# It waits for files most of the time, and must not wait for a CPU that a pool holds.
+# It must not wait for a CPU, as the pools hold all of them; `submit` bounds how many there are.
 @ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
 def _run_task(task: BucketTask) -> Damaged:
     return task()
