@@ -6,7 +6,6 @@ CODE := camvid stages workflows tests benchmarks docs
 
 .PHONY: setup fmt docs site wheel-test check test demo bench scaling kill-run evaluate \
 	evaluate-real evaluate-semi-real train-demo bench-train clean
-	evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
 

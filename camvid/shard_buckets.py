@@ -77,7 +77,6 @@ class Bucket:
     number: int
     clips: pa.Table  # CLIPS, sorted by clip id
     content: str  # identity of what the shards are made from
-    replaces: frozenset[str]  # our shards under the bucket's names
 
 
 class RunShards:
@@ -101,29 +100,38 @@ class RunShards:
     def outdated(self, clips: pa.Table) -> Iterator[Bucket]:
         """The buckets that are not, or not any more, written from just these clips of the run."""
         at = buckets_of(clips["source_uri"], self.num_buckets)
-        order = np.argsort(at, kind="stable")
-        numbers, starts = np.unique(at[order], return_index=True)
-        own = dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=False))
+        clips = clips.select(CLIPS).take(pa.array(np.argsort(at, kind="stable"))).combine_chunks()
+        spans = zip(*np.unique(np.sort(at), return_index=True, return_counts=True), strict=True)
+        own = {int(number): clips.slice(start, count) for number, start, count in spans}
+        whole = self._whole(self._known)
         for number in sorted(own.keys() | self._known.keys()):
-            some = clips.take(pa.array(own.get(number, np.zeros(0, np.int64))))
-            if bucket := self.unless_written(number, some):
+            some = own.get(number, clips.slice(0, 0))
+            if bucket := self._unless_written(number, some, number in whole):
                 yield bucket
 
     def unless_written(self, number: int, clips: pa.Table) -> Bucket | None:
-        """The bucket, to be written for just these clips; None where it is so already."""
-        clips = clips.select(CLIPS).sort_by("clip_id")
+        """The bucket, to be written for just these clips (CLIPS); None where it is so already."""
+        return self._unless_written(number, clips, bool(self._whole({number} & self._known.keys())))
+
+    def _unless_written(self, number: int, clips: pa.Table, is_whole: bool) -> Bucket | None:
+        clips = clips.sort_by("clip_id")
         content = self._content(clips)
-        if self._is_written(number, content):
+        if is_whole and self._known[number].content == content:
             return None
         if self._stands:
             self._begin()
-        replaces = frozenset(name for name in self._ours if _number_in(name) == f"{number:05d}")
-        return Bucket(number=number, clips=clips, content=content, replaces=replaces)
+        before = (name for name in self._ours if _number_in(name) == f"{number:05d}")
+        ShardFolder(self.store, before, description_name(number)).book()  # not described any more
+        return Bucket(number=number, clips=clips, content=content)
 
-    def written(self, number: int) -> None:
-        """Takes note of a bucket's new description."""
-        if (described := read_description(self.store, number)) is not None:
-            self._known[number] = described
+    def written(self, number: int) -> bool:
+        """Takes note of a bucket's new description; whether it has one."""
+        described = read_description(self.store, number)
+        if described is None:
+            self._known.pop(number, None)
+            return False
+        self._known[number] = described
+        return True
 
     def finish(self) -> list[ShardInfo]:
         """Writes the manifest, removes what is in none of the run's buckets; gives the shards."""
@@ -150,13 +158,13 @@ class RunShards:
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(do, numbers))
 
-    def _is_written(self, number: int, content: str) -> bool:
-        known = self._known.get(number)
-        if known is None or known.content != content:
-            return False
+    def _whole(self, numbers: Iterable[int]) -> set[int]:
+        """Those of the written buckets `numbers` whose shards are there in their sizes."""
+        pairs = [(number, shard) for number in numbers for shard in self._known[number].shards]
         with ThreadPoolExecutor(_THREADS) as pool:
-            sizes = pool.map(lambda s: self.store.size_bytes(f"shards/{s.name}"), known.shards)
-            return list(sizes) == [shard.size_bytes for shard in known.shards]
+            sizes = pool.map(lambda pair: self.store.size_bytes(f"shards/{pair[1].name}"), pairs)
+            lost = {n for (n, s), size in zip(pairs, sizes, strict=True) if size != s.size_bytes}
+        return set(numbers) - lost
 
     def _content(self, clips: pa.Table) -> str:
         columns = [clips[name].to_pylist() for name in ("clip_id", "kind", "content")]

@@ -21,13 +21,13 @@ class ShardFolder:
     """Puts shards in place and takes earlier ones away."""
 
     def __init__(self, store: ClipStore, ours: Iterable[str], book: str = WRITING) -> None:
-        """`ours` may be replaced, and what the file `book` names: there goes what is put in."""
+        """What may be replaced: `ours`, and what the file `book` names, where all is listed."""
         self._store, self._book_name = store, book
         self._ours = {*ours, *_in_json(store, book)}
 
     def begin(self) -> None:
         """From here on shards change: nothing vouches for them, but they stay named."""
-        self._book()
+        self.book()
         for name in MANIFEST_NAMES:
             self._store.remove(f"shards/{name}")
 
@@ -41,7 +41,7 @@ class ShardFolder:
                 " move it elsewhere, then run the same command again"
             )
         self._ours.add(name)
-        self._book()
+        self.book()
         self._store.move_in(local_path, path)
 
     def remove_others(self, keep: Iterable[str]) -> None:
@@ -55,7 +55,8 @@ class ShardFolder:
         for name in (WRITING, _WRITING_BEFORE):
             self._store.remove(name)
 
-    def _book(self) -> None:
+    def book(self) -> None:
+        """Lists what is ours."""
         text = json.dumps({"shards": [{"name": name} for name in sorted(self._ours)]}, indent=1)
         self._store.write_bytes(self._book_name, text.encode())
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import StoreError
-from camvid.manifest import ShardInfo, read_manifest, shards_of
+from camvid.manifest import Location, ShardInfo, read_manifest, shards_of
 from camvid.outcome import Kind
 from camvid.schema import check_version, length_faults, shard_schema
 from camvid.settings import setting
@@ -148,8 +148,11 @@ def verify_shards(
     return faults
 
 
-def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
-    """Checks one shard against its line of the manifest and itself; a line per fault."""
+def faults_of(store: ClipStore, shard: ShardInfo, *, rows: bool = True) -> list[str]:
+    """Checks one shard against its line of the manifest and, by its rows, against itself.
+
+    Returns a line per fault.
+    """
     name = f"shards/{shard.name}"
     if not store.exists(name):
         return [f"{name}: missing"]
@@ -158,12 +161,26 @@ def faults_of(store: ClipStore, shard: ShardInfo) -> list[str]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != shard.sha256:
             return [f"{name}: sha256 must be {shard.sha256[:16]}..., got {digest[:16]}..."]
+        if not rows:
+            return []
         try:
             parquet = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             check_version(parquet.schema_arrow.metadata, name)
             return _verify_rows(name, parquet, shard.clip_ids)
         except (pa.ArrowException, OSError, StoreError, ValueError, LookupError) as error:
             return [f"{name}: {' '.join(str(error).split())}"]
+
+
+def read_jpegs(store: ClipStore, place: Location) -> list[bytes]:
+    """The frames of a clip in the run's shards; StoreError where they cannot be read."""
+    name = f"shards/{place.shard}"
+    try:
+        with store.open_local(name) as path:
+            file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
+            group = file.read_row_group(place.row_group, columns=["frames"], use_threads=False)
+            return image_bytes(group["frames"][place.row].as_py())
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{store.root}/{name} must be readable: {error}") from error
 
 
 def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:

@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
@@ -219,6 +219,12 @@ class ClipStore:
         except OSError as error:
             message = f"the run's folder must be writeable: {self.root}/{name}: {error}"
             raise StoreError(message) from error
+
+    def remove_empty(self, folder: str) -> None:
+        """Takes away a folder of the run in which nothing lies; an object store has none."""
+        if self._local:
+            with suppress(OSError):
+                os.rmdir(self.full_path(folder))
 
     def list_names(self, folder: str, suffix: str = "") -> list[str]:
         """Names of the finished files in a folder of the run, sorted."""

@@ -62,7 +62,7 @@ class WriteShards:
             load_row: gives the row of a clip id; DamagedArtifact where it cannot be read.
             weights: a line each, for the shards.
         """
-        folder = ShardFolder(store, bucket.replaces, description_name(bucket.number))
+        folder = ShardFolder(store, (), description_name(bucket.number))
         shards: list[ShardInfo] = []
         for kind in INDICATOR:
             ids = bucket.clips.filter(pc.equal(bucket.clips["kind"], kind))["clip_id"].to_pylist()

@@ -29,7 +29,7 @@ def write_shards(
         "content": [content_key(row.fingerprints) for row, _ in rows.values()],
     }
     clips = pa.table({name: pa.array(c, pa.string()) for name, c in columns.items()})
-    provenance = {"weights": list(weights), "videos": columns["source_uri"]}
+    provenance = {"weights": list(weights), "num_videos": len(set(columns["source_uri"]))}
     shards = ShardWriting(store, config, provenance).shards
     for bucket in shards.outdated(kept(clips)):
         config.build()(store, bucket, lambda clip_id: rows[clip_id][0], list(weights))

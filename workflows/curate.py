@@ -46,7 +46,7 @@ from workflows.resume import Resume
 from workflows.run_folder import claim
 from workflows.run_state import StateWriter
 from workflows.run_toml import write_run_toml
-from workflows.shard_writing import Background, EarlyShards, Here, ShardWriting
+from workflows.shard_writing import Background, EarlyShards, ShardWriting
 from workflows.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
@@ -132,9 +132,9 @@ def curate(
         return executed(source for source in sources if source.name in names)
 
     provenance = make_provenance(weight_lines(weights), sources)
-    writing = ShardWriting(store, config.write_shards, provenance)
-    background = execute if isinstance(execute, Background) else Here()
-    early = EarlyShards(writing, resume, background)
+    background = execute if isinstance(execute, Background) else None
+    writing = ShardWriting(store, config.write_shards, provenance, background)
+    early = EarlyShards(writing, resume)
     todo = resume.todo(writing.by_bucket(sources), count)
     first = executed(early.handed_out(in_order(store, todo)))
     write_run_toml(store, config, provenance)  # the first file: it makes the folder a run's

@@ -34,7 +34,7 @@ from workflows.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.ray_cluster import ray_cluster
 from workflows.ray_plan import Plan, Pool, make_plan
 from workflows.ray_stall import count_in_flight, stall_watch, start_in_flight
-from workflows.shard_writing import BucketTask
+from workflows.shard_writing import BucketTask, Damaged
 from workflows.stage_process import StageProcess
 from workflows.stage_worker import Setup
 
@@ -43,6 +43,7 @@ RayRow = dict[str, Any]
 # Videos that are in the driver's memory at once; Ray takes no endless rows from outside. The pools
 # start anew with each, which is a minute in a week's work.
 _WAVE = 20_000
+_FEW_TASKS = 8
 _ABORTING: dict[str, type[CamvidError]] = {kind.__name__: kind for kind in (CamvidError, *ABORTING)}
 
 
@@ -59,6 +60,7 @@ class RayExecutor:
     workers: int = 0
     limits: LimitsConfig = DEFAULT_LIMITS
     in_flight: InFlightNow = field(default_factory=InFlightNow)
+    _tasks: list[BucketTask] = field(default_factory=list[BucketTask], init=False, compare=False)
     _submitted: list[Any] = field(default_factory=list[Any], init=False, compare=False)
 
     def __call__(
@@ -95,26 +97,38 @@ class RayExecutor:
             self.wait()
 
     def submit(self, task: BucketTask) -> None:
-        """Has shards written on any node, beside the graph; at once where the cluster is gone."""
-        if ray.is_initialized():
-            self._submitted.append(_run_task.remote(task))
-        else:
-            task()
+        """Has shards written on any node, beside the graph, or once somebody waits for them."""
+        if not ray.is_initialized():
+            self._tasks.append(task)
+            return
+        if asked := self._submitted:
+            _, running = ray.wait(asked, num_returns=len(asked), timeout=0)
+            if len(running) >= max(1, int(ray.cluster_resources().get("CPU", 1)) // 2):
+                ray.wait(running, num_returns=1)
+        self._submitted.append(_run_task.remote(task))
 
-    def wait(self) -> None:
-        """For what was submitted; what failed is written, or fails, at the end of the run."""
-        for submitted in self._submitted:
+    def wait(self) -> Damaged:
+        """For what was submitted; what fails is left to the end of the run."""
+        damaged: Damaged = {}
+        if len(self._tasks) > _FEW_TASKS:
+            with ray_cluster(self.address, self.workers):
+                while self._tasks:
+                    self.submit(self._tasks.pop())
+                return self.wait()
+        while self._tasks:  # a cluster of their own would take longer to start
+            damaged |= self._tasks.pop()()
+        while self._submitted:
             try:
-                ray.get(submitted)
+                damaged |= ray.get(self._submitted.pop())
             except RayError as error:
                 log.warning("shards will be written later: %s", str(error).splitlines()[-1])
-        self._submitted.clear()
+        return damaged
 
 
-# It waits for files most of the time, and must not wait for a CPU that a pool holds.
+# It must not wait for a CPU, as the pools hold all of them; `submit` bounds how many there are.
 @ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
-def _run_task(task: BucketTask) -> None:
-    task()
+def _run_task(task: BucketTask) -> Damaged:
+    return task()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

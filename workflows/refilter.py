@@ -25,6 +25,7 @@ from workflows.reporting import ReportConfig, write_report
 from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml, write_section
 from workflows.shard_writing import ShardWriting
+from workflows.thinning import refuse_thinned
 
 _EXAMPLES = 10
 _CHUNK = 65_536  # rows of which all numbers are in memory
@@ -119,6 +120,7 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     changes = preview(index, policy)
     if dry_run:
         return changes
+    refuse_thinned(store, "refilter")
     stage = policy.build()
     rows = (run_stage(stage, store, row) for row in rows_of_run(store, index, "filter"))
     clips = _listed(store, rows, policy)

@@ -13,12 +13,14 @@ from workflows.curate import CurateConfig
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml
+from workflows.thinning import refuse_thinned
 
 
 def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:
     """Runs one stage of one clip again, from its inputs, whatever is there."""
     if name not in CLIP_STAGES:
         raise ConfigError(f"stage `{name}` cannot be replayed{did_you_mean(name, CLIP_STAGES)}")
+    refuse_thinned(store, "stage")
     run = read_run_toml(store)
     index = ClipTable.of([read_record(store, clip_id)])
     rows = list(rows_of_run(store, index, name))

@@ -20,8 +20,11 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.clip_table import ClipTable
+from camvid.codecs import decode_jpegs
 from camvid.config import read_toml
 from camvid.errors import ConfigError
+from camvid.index import read_record
+from camvid.manifest import Location
 from camvid.record import ClipRecord
 from camvid.report.build import ReportOptions, build_report
 from camvid.report.card import LICENCE_FILE, dataset_card, licence_text
@@ -32,8 +35,10 @@ from camvid.report.funnel import funnel_from_index
 from camvid.report.selection import choose
 from camvid.report.statistics import run_statistics
 from camvid.settings import setting
+from camvid.shards import read_jpegs
 from camvid.store import ClipStore
 from camvid.tracks import with_owners
+from workflows.thinning import kept
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
@@ -67,7 +72,9 @@ def write_report(store: ClipStore, config: ReportConfig, index: Iterable[ClipRec
     store.move_in(path, _CSV)
     pages = _with_pages(store, rows, config.max_clip_pages)
     if len(pages) < (num_clips := pc.sum(pc.not_equal(rows.table["clip_id"], "")).as_py() or 0):
-        log.warning("report: pages for %d of %d clips", len(pages), num_clips)
+        keep = kept(store)
+        why = f"; the run was thinned (--keep {keep})" if keep != "all" else ""
+        log.warning("report: pages for %d of %d clips%s", len(pages), num_clips, why)
     return build_report(
         run_name(store),
         rows,
@@ -84,9 +91,15 @@ def _with_pages(store: ClipStore, rows: ClipTable, limit: int) -> set[str]:
     """The clips that are drawn: listed ones with frames, of every kind and reason alike."""
     clips = rows.where(pc.not_equal(rows.table["clip_id"], ""))
     # Some have no frames: more are asked than are drawn, but not all of a large run.
-    chosen = clips.take(choose(clips, 2 * limit)).table["clip_id"].to_pylist()
-    drawn = (clip_id for clip_id in chosen if store.has(clip_id, Frames))
+    chosen = clips.take(choose(clips, 2 * limit)).table
+    pairs = zip(chosen["clip_id"].to_pylist(), chosen["shard"].to_pylist(), strict=True)
+    drawn = (clip_id for clip_id, shard in pairs if _has_frames(store, clip_id, shard))
     return set(itertools.islice(drawn, limit))
+
+
+def _has_frames(store: ClipStore, clip_id: str, shard: str | None) -> bool:
+    """Its own, or in a thinned run those in its shard."""
+    return store.has(clip_id, Frames) or (shard is not None and store.has(clip_id, Clip))
 
 
 def _weights(store: ClipStore) -> list[str]:
@@ -131,6 +144,14 @@ def _seal(text: bytes) -> bytes:
     return _SEAL + hashlib.sha256(text).hexdigest()[:16].encode() + b" -->\n"
 
 
+def _frames(store: ClipStore, clip_id: str) -> Frames:
+    if store.has(clip_id, Frames) or kept(store) == "all":
+        return store.load(clip_id, Frames)
+    record = read_record(store, clip_id)
+    place = Location(record.shard or "", record.row_group or 0, record.row or 0)
+    return Frames(rgb=decode_jpegs(read_jpegs(store, place)))
+
+
 def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:
     """Everything that the stages left for a clip."""
 
@@ -142,7 +163,7 @@ def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:
         tracks = with_owners(tracks, masks)
     return ClipEvidence(
         clip=store.load(clip_id, Clip),
-        frames=store.load(clip_id, Frames),
+        frames=_frames(store, clip_id),
         masks=masks,
         reconstruction=load(Reconstruction),
         tracks=tracks,

@@ -21,6 +21,7 @@ from workflows.resume import Resume
 from workflows.rows import StoredRows
 
 _MAX_HELD = 50_000  # videos in memory while they are put in order
+Damaged = dict[str, DamagedArtifact]  # by clip id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class BucketTask:
     config: WriteShardsConfig
     weights: list[str]
 
-    def __call__(self) -> dict[str, DamagedArtifact]:
+    def __call__(self) -> Damaged:
         """Writes it; gives the clips that were left out."""
         store = ClipStore(self.root)
         write_shards = self.config.build()
@@ -47,31 +48,39 @@ class Background(Protocol):
 
     def submit(self, task: BucketTask) -> None: ...
 
-    def wait(self) -> None:
-        """Until all that was submitted has ended, well or not."""
+    def wait(self) -> Damaged:
+        """Until all that was submitted has ended, well or not; the clips that were left out."""
         ...
 
 
 class Here:
     """Runs each task at once: the plainest `Background`."""
 
-    def submit(self, task: BucketTask) -> None:
-        task()
+    def __init__(self) -> None:
+        self._damaged: Damaged = {}
 
-    def wait(self) -> None:
-        return
+    def submit(self, task: BucketTask) -> None:
+        self._damaged |= task()
+
+    def wait(self) -> Damaged:
+        damaged, self._damaged = self._damaged, {}
+        return damaged
 
 
 class ShardWriting:
-    """The buckets of a run, and the tasks that write them."""
+    """The buckets of a run, and the tasks that write them in the `background`."""
 
     def __init__(
-        self, store: ClipStore, config: WriteShardsConfig, provenance: Mapping[str, Any]
+        self,
+        store: ClipStore,
+        config: WriteShardsConfig,
+        provenance: Mapping[str, Any],
+        background: Background | None = None,
     ) -> None:
+        self.background = background or Here()
         self._weights: list[str] = provenance["weights"]
         self._store, self._config = store, config
-        # Runs of older versions had no lists that stand for many videos.
-        num_videos = provenance.get("num_videos", len(provenance["videos"]))
+        num_videos: int = provenance.get("num_videos", 1)  # an older version did not count them
         num_buckets = count_buckets(num_videos, config.videos_per_bucket)
         self.shards = RunShards(store, num_buckets, config.build().settings(self._weights))
 
@@ -96,12 +105,17 @@ class ShardWriting:
             root=self._store.root, bucket=bucket, config=self._config, weights=self._weights
         )
 
-    def write_outdated(self, clips: pa.Table) -> dict[str, DamagedArtifact]:
+    def write_outdated(self, clips: pa.Table) -> Damaged:
         """Brings all shards up to date with these clips; gives those that had to be left out."""
-        damaged: dict[str, DamagedArtifact] = {}
+        submitted: list[Bucket] = []
         for bucket in self.shards.outdated(kept(clips)):
-            damaged |= self.task(bucket)()
-            self.shards.written(bucket.number)
+            self.background.submit(self.task(bucket))
+            submitted.append(bucket)
+        damaged = self.background.wait()
+        for bucket in submitted:
+            if not self.shards.written(bucket.number):
+                damaged |= self.task(bucket)()  # again, where its error ends the run
+                self.shards.written(bucket.number)
         return damaged
 
 
@@ -111,11 +125,10 @@ class EarlyShards:
     Args:
         writing: the run's buckets.
         resume: what need not be looked at again.
-        background: runs the tasks.
     """
 
-    def __init__(self, writing: ShardWriting, resume: Resume, background: Background) -> None:
-        self._writing, self._resume, self._background = writing, resume, background
+    def __init__(self, writing: ShardWriting, resume: Resume) -> None:
+        self._writing, self._resume = writing, resume
         self._num_buckets = writing.shards.num_buckets
         self._handed_out = 0  # videos of all buckets before this one
         self._open: defaultdict[int, set[str]] = defaultdict(set)  # videos that are not through
@@ -136,6 +149,8 @@ class EarlyShards:
         """Takes rows of `camvid.finished`, as they are listed."""
         at = buckets_of(rows["source_uri"], self._num_buckets)
         for number in np.unique(at).tolist():
+            if number not in self._open:
+                continue
             some = rows.filter(pa.array(at == number))
             self._rows[number].append(some.select(CLIPS))
             self._count(number, some)
@@ -144,7 +159,7 @@ class EarlyShards:
     def join(self) -> None:
         """Waits for the tasks and takes note of what they wrote."""
         self._write_full()
-        self._background.wait()
+        self._writing.background.wait()  # what was left out, the run finds again at its end
         for number in sorted(self._submitted):
             self._writing.shards.written(number)
         self._submitted.clear()
@@ -170,7 +185,7 @@ class EarlyShards:
         clips = kept(pa.concat_tables([before, *self._rows.pop(number)]))
         bucket = self._writing.shards.unless_written(number, clips)
         if bucket:
-            self._background.submit(self._writing.task(bucket))
+            self._writing.background.submit(self._writing.task(bucket))
             self._submitted.add(number)
 
 

@@ -21,7 +21,7 @@ from tests.workflows.light_run import LightCurate, shard_hashes
 from tests.workflows.plain_videos import write_moving_square
 from workflows import in_process
 from workflows.curate import curate
-from workflows.shard_writing import BucketTask
+from workflows.shard_writing import BucketTask, Damaged
 
 NUM_VIDEOS = 6
 CONFIG = replace(LightCurate(), write_shards=WriteShardsConfig(videos_per_bucket=2))
@@ -58,9 +58,11 @@ class Shuffled:
         else:
             task()
 
-    def wait(self) -> None:
+    def wait(self) -> Damaged:
+        damaged: Damaged = {}
         while self.tasks:
-            self.tasks.pop()()
+            damaged |= self.tasks.pop()()
+        return damaged
 
     def __call__(
         self, videos: Sequence[str], *given: Any, attempts: Attempts = ANY_RUN

@@ -58,9 +58,18 @@ def command(
             "--metrics-port", metavar="PORT", help="Answer Prometheus there while the run lasts."
         ),
     ] = None,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="`all` artifacts, the `evidence` that report and inspect show, or the `shards`"
+            " alone; the rest goes once shards are verified.",
+        ),
+    ] = "all",
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
+    from camvid.store import ClipStore
     from camvid.video.sources import find_sources
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
@@ -70,7 +79,9 @@ def command(
     from workflows.in_flight import InFlightNow
     from workflows.profiles import load_profile
     from workflows.run_toml import load_settings
+    from workflows.thinning import check_keep, thin
 
+    what = check_keep(keep)
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
@@ -87,6 +98,7 @@ def command(
         adopt_loggers("ray", "ray.data")
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
+    thin(ClipStore(out), what, index)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -25,6 +25,7 @@ def command(
     from camvid.pipeline import CLIP_STAGES
     from camvid.plain import to_plain
     from camvid.store import ClipStore
+    from workflows.thinning import kept
 
     store = ClipStore(run)
     record = read_record(store, clip)
@@ -49,6 +50,7 @@ def command(
         "stages": [to_plain(stage) for stage in done if stage],
         "folder": store.full_path(store.clip_folder(clip_id)),
         "damaged": damaged,
+        "kept": kept(store),
     }
     if as_json:
         print_json(found)
@@ -92,4 +94,7 @@ def _print_text(record: "ClipRecord", found: dict[str, Any]) -> None:
     print(table(["stage", "status", "seconds"], stages))
     for line in found["damaged"]:
         print(f"damaged: {line}")
+    if found["kept"] != "all":
+        print(f"artifacts: thinned (--keep {found['kept']}); the clip's shard and the index stay")
+        return
     print(f"artifacts: {found['folder']}")
