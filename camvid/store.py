@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
@@ -34,10 +34,11 @@ from camvid.artifacts import (
     Verdict,
 )
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
-from camvid.errors import ConfigError, DamagedArtifact, StoreError
+from camvid.errors import BackendUnavailable, ConfigError, DamagedArtifact, StoreError
 from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.plain import from_plain, to_plain
+from camvid.video.addresses import without_secrets
 
 A = TypeVar("A")
 _REMEDY = "`camvid curate` makes it anew"
@@ -102,7 +103,13 @@ class ClipStore:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        filesystem, base = fsspec.core.url_to_fs(root)
+        # Its own processes and others write to the run: a listing is true only when it is made.
+        try:
+            filesystem, base = fsspec.core.url_to_fs(root, use_listings_cache=False)
+        except ImportError as error:
+            raise BackendUnavailable(f"{without_secrets(root)} needs a package: {error}") from error
+        except ValueError as error:
+            raise ConfigError(f"{without_secrets(root)} must be a folder: {error}") from error
         self._fs: Any = filesystem
         self._base = str(base)
         self._local = "file" in np.atleast_1d(filesystem.protocol)
@@ -117,44 +124,56 @@ class ClipStore:
         """Absolute path or key of a file of the run, as the filesystem spells it."""
         return str(PurePosixPath(self._base) / name)
 
+    @contextmanager
+    def _asked(self, name: str, must_be: str = "readable") -> Generator[None, None, None]:
+        """Whatever the filesystem raises, each its own types, is a StoreError that names the file.
+
+        What is not there is left to the caller.
+        """
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except Exception as error:
+            line = " ".join(str(error).split()) or type(error).__name__
+            message = f"the run's file must be {must_be}: {self.root}/{name}: {line}"
+            raise StoreError(message) from error
+
     def exists(self, name: str) -> bool:
-        return bool(self._fs.exists(self.full_path(name)))
+        return self.size_bytes(name) >= 0
 
     def is_file(self, name: str) -> bool:
-        return bool(self._fs.isfile(self.full_path(name)))
+        with self._asked(name):
+            return bool(self._fs.isfile(self.full_path(name)))
 
     def size_bytes(self, name: str) -> int:
         """The size of a file of the run; -1 where there is none."""
         try:
-            return int(self._fs.size(self.full_path(name)) or 0)
-        except FileNotFoundError:
+            with self._asked(name):
+                return int(self._fs.size(self.full_path(name)) or 0)
+        except (FileNotFoundError, NotADirectoryError):
             return -1
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
 
     def read_bytes(self, name: str) -> bytes:
         """The bytes of a file of the run; StoreError where it cannot be read."""
-        try:
-            return bytes(self._fs.cat_file(self.full_path(name)))
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
+        data = self._read_if_there(name)
+        if data is None:
+            message = f"the run's file must be readable: {self.root}/{name}: it is missing"
+            raise StoreError(message)
+        return data
 
     def _read_if_there(self, name: str) -> bytes | None:
         """In one request, where asking first would be two."""
         try:
-            return bytes(self._fs.cat_file(self.full_path(name)))
+            with self._asked(name):
+                return bytes(self._fs.cat_file(self.full_path(name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Writes a file of the run so that readers see all of it or nothing of it."""
         path = self.full_path(name)
-        try:
+        with self._writing(name):
             if not self._local:
                 self._fs.pipe_file(path, data)
                 return
@@ -163,21 +182,26 @@ class ClipStore:
             with open(temporary, "xb") as file:  # readable by whom the umask says
                 file.write(data)
             os.replace(temporary, path)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
+
+    @contextmanager
+    def _writing(self, name: str) -> Generator[None, None, None]:
+        try:
+            with self._asked(name, "writeable"):
+                yield
+        except OSError as error:  # no folder, or no bucket, to write into
+            message = f"the run's file must be writeable: {self.root}/{name}: {error}"
+            raise StoreError(message) from error
 
     def move_in(self, local_path: str, name: str) -> None:
         """Puts a finished local file into the run, atomically."""
         path = self.full_path(name)
-        try:
+        with self._writing(name):
             if not self._local:
                 self._fs.put_file(local_path, path)
                 os.unlink(local_path)
                 return
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.replace(local_path, path)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
 
     def part_path(self, name: str) -> str:
         """Where a file is written that `move_in` will call `name`: beside it where that is local,
@@ -189,10 +213,8 @@ class ClipStore:
             os.close(handle)
             return local
         local = self.full_path(str(path.with_name(f"{PART}{path.name}")))
-        try:
+        with self._writing(name):
             os.makedirs(os.path.dirname(local), exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {local}: {error}") from error
         return local
 
     @contextmanager
@@ -203,28 +225,22 @@ class ClipStore:
             return
         with tempfile.TemporaryDirectory(prefix="camvid-") as folder:
             path = os.path.join(folder, PurePosixPath(name).name)
-            self._fs.get_file(self.full_path(name), path)
+            with self._asked(name):
+                self._fs.get_file(self.full_path(name), path)
             yield path
 
     def remove(self, name: str) -> None:
         """Takes away one file of the run, if it is there; never a folder."""
-        try:
+        with suppress(FileNotFoundError), self._asked(name, "writeable"):
             self._fs.rm_file(self.full_path(name))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            message = f"the run's folder must be writeable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
 
     def list_names(self, folder: str, suffix: str = "") -> list[str]:
         """Names of the finished files in a folder of the run, sorted."""
         try:
-            paths = self._fs.ls(self.full_path(folder), detail=False)
+            with self._asked(folder):
+                paths = self._fs.ls(self.full_path(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except OSError as error:
-            message = f"the run's folder must be readable: {self.root}/{folder}: {error}"
-            raise StoreError(message) from error
         names = (PurePosixPath(path).name for path in paths)
         return sorted(n for n in names if n.endswith(suffix) and not n.startswith(PART))
 
@@ -371,7 +387,8 @@ class ClipStore:
                 yield from sizes.items()
 
     def _listed_sizes(self, prefix: str) -> dict[str, int]:
-        found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
+        with self._asked(f"clips/{prefix}"):
+            found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
         sizes: dict[str, int] = {}
         for path, info in found.items():
             *_, clip_id, name = PurePosixPath(path).parts
