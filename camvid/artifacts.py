@@ -33,9 +33,8 @@ class Video:
     num_frames: int
     duration_s: float
     licence: str = ""
-    # What the list that named it says of it:
-    caption: str = ""
-    calibration: tuple[float, ...] = ()  # fx, fy, cx, cy in pixels as displayed, where known
+    caption: str = ""  # this and the following: of the list that named it
+    calibration: tuple[float, ...] = ()  # fx, fy, cx, cy in pixels as displayed
     listed: str = ""  # other columns, as a JSON object
 
 

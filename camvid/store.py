@@ -8,17 +8,13 @@ and hash of what was written: a file that was cut off or altered since is never 
 import hashlib
 import json
 import os
-import tempfile
-import uuid
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-import fsspec
-import numpy as np
 import pyarrow as pa
 
 from camvid.artifacts import (
@@ -35,15 +31,15 @@ from camvid.artifacts import (
 )
 from camvid.camerawork.moves import Description
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
-from camvid.errors import ConfigError, DamagedArtifact, StoreError
+from camvid.errors import ConfigError, DamagedArtifact
 from camvid.imports.cameras import GivenCameras
 from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.plain import from_plain, to_plain
+from camvid.run_files import RunFiles
 
 A = TypeVar("A")
 _REMEDY = "`camvid curate` makes it anew"
-PART = ".part-"  # begins the names of files that are being written
 
 FILE_NAMES: dict[type, str] = {
     Clip: "clip.json",
@@ -101,142 +97,15 @@ class StageRecord:
     run: str = ""  # which run made it
 
 
-class ClipStore:
+class ClipStore(RunFiles):
     """Reads and writes a run's folder; `root` is a path or any fsspec URI."""
 
     def __init__(self, root: str) -> None:
-        self.root = root
-        filesystem, base = fsspec.core.url_to_fs(root)
-        self._fs: Any = filesystem
-        self._base = str(base)
-        self._local = "file" in np.atleast_1d(filesystem.protocol)
+        super().__init__(root)
         self._frames: tuple[str, Frames] | None = None
 
     def __reduce__(self) -> tuple[type["ClipStore"], tuple[str]]:
         return ClipStore, (self.root,)  # travels to workers as its address
-
-    # ---- bytes ---------------------------------------------------------------------------------
-
-    def full_path(self, name: str) -> str:
-        """Absolute path or key of a file of the run, as the filesystem spells it."""
-        return str(PurePosixPath(self._base) / name)
-
-    def exists(self, name: str) -> bool:
-        return bool(self._fs.exists(self.full_path(name)))
-
-    def is_file(self, name: str) -> bool:
-        return bool(self._fs.isfile(self.full_path(name)))
-
-    def size_bytes(self, name: str) -> int:
-        """The size of a file of the run; -1 where there is none."""
-        try:
-            return int(self._fs.size(self.full_path(name)) or 0)
-        except FileNotFoundError:
-            return -1
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
-
-    def read_bytes(self, name: str) -> bytes:
-        """The bytes of a file of the run; StoreError where it cannot be read."""
-        try:
-            return bytes(self._fs.cat_file(self.full_path(name)))
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
-
-    def _read_if_there(self, name: str) -> bytes | None:
-        """In one request, where asking first would be two."""
-        try:
-            return bytes(self._fs.cat_file(self.full_path(name)))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            message = f"the run's file must be readable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
-
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Writes a file of the run so that readers see all of it or nothing of it."""
-        path = self.full_path(name)
-        try:
-            if not self._local:
-                self._fs.pipe_file(path, data)
-                return
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            temporary = os.path.join(os.path.dirname(path), f"{PART}{uuid.uuid4().hex}")
-            with open(temporary, "xb") as file:  # readable by whom the umask says
-                file.write(data)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
-
-    def move_in(self, local_path: str, name: str) -> None:
-        """Puts a finished local file into the run, atomically."""
-        path = self.full_path(name)
-        try:
-            if not self._local:
-                self._fs.put_file(local_path, path)
-                os.unlink(local_path)
-                return
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.replace(local_path, path)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {path}: {error}") from error
-
-    def part_path(self, name: str) -> str:
-        """Where a file is written that `move_in` will call `name`: beside it where that is local,
-        so that a rename does, else in the temporary folder.
-        """
-        path = PurePosixPath(name)
-        if not self._local:
-            handle, local = tempfile.mkstemp(prefix="camvid-", suffix=path.suffix)
-            os.close(handle)
-            return local
-        local = self.full_path(str(path.with_name(f"{PART}{path.name}")))
-        try:
-            os.makedirs(os.path.dirname(local), exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"the run's folder must be writeable: {local}: {error}") from error
-        return local
-
-    @contextmanager
-    def open_local(self, name: str) -> Generator[str, None, None]:
-        """A local path of a file of the run: its own, or a temporary copy of a remote one."""
-        if self._local:
-            yield self.full_path(name)
-            return
-        with tempfile.TemporaryDirectory(prefix="camvid-") as folder:
-            path = os.path.join(folder, PurePosixPath(name).name)
-            self._fs.get_file(self.full_path(name), path)
-            yield path
-
-    def remove(self, name: str) -> None:
-        """Takes away one file of the run, if it is there; never a folder."""
-        try:
-            self._fs.rm_file(self.full_path(name))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            message = f"the run's folder must be writeable: {self.root}/{name}: {error}"
-            raise StoreError(message) from error
-
-    def remove_empty(self, folder: str) -> None:
-        """Takes away a folder of the run in which nothing lies; an object store has none."""
-        if self._local:
-            with suppress(OSError):
-                os.rmdir(self.full_path(folder))
-
-    def list_names(self, folder: str, suffix: str = "") -> list[str]:
-        """Names of the finished files in a folder of the run, sorted."""
-        try:
-            paths = self._fs.ls(self.full_path(folder), detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            message = f"the run's folder must be readable: {self.root}/{folder}: {error}"
-            raise StoreError(message) from error
-        names = (PurePosixPath(path).name for path in paths)
-        return sorted(n for n in names if n.endswith(suffix) and not n.startswith(PART))
 
     # ---- artifacts -----------------------------------------------------------------------------
 
@@ -275,8 +144,7 @@ class ClipStore:
         name = self.artifact_name(clip_id, kind)
         data = self._read_if_there(name)
         if data is None:
-            message = f"the run's file must be readable: {self.root}/{name}: it is missing"
-            raise DamagedArtifact(f"{message}; {_REMEDY}", name=name)
+            raise DamagedArtifact(f"{self._missing(name)}; {_REMEDY}", name=name)
         if stored and stored != Stored.of(data):
             raise self._damaged(clip_id, kind, "it is not what was written")
         return data
@@ -346,10 +214,11 @@ class ClipStore:
 
     def load_record(self, clip_id: str, stage: str) -> StageRecord | None:
         """What the stage left for this clip; None where there is nothing, or nothing readable."""
+        data = self._read_if_there(self.record_name(clip_id, stage))
+        if data is None:
+            return None
         try:
-            record = from_plain(
-                StageRecord, json.loads(self._read_if_there(self.record_name(clip_id, stage)) or "")
-            )
+            record = from_plain(StageRecord, json.loads(data))
         except (ValueError, TypeError, ConfigError):
             return None  # an older layout or damage: the stage runs again
         known = record.artifact in {kind.__name__ for kind in FILE_NAMES}
@@ -382,7 +251,8 @@ class ClipStore:
                 yield from sizes.items()
 
     def _listed_sizes(self, prefix: str) -> dict[str, int]:
-        found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
+        with self._asked(f"clips/{prefix}"):
+            found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
         sizes: dict[str, int] = {}
         for path, info in found.items():
             *_, clip_id, name = PurePosixPath(path).parts

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import Clip, Frames, ObjectMasks
-from camvid.errors import StoreError
+from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.outcome import Reason
 from camvid.report.encode import encode_jpeg
 from camvid.store import ClipStore, StageRecord
@@ -82,3 +82,17 @@ def test_a_failed_write_leaves_the_old_file(
     with pytest.raises(StoreError, match="No space left"):
         store.write_bytes("a.txt", b"new")
     assert store.read_bytes("a.txt") == b"old"
+
+
+@pytest.mark.parametrize(
+    ("root", "kind", "message"),
+    [
+        ("nowhere://bucket/run", ConfigError, "nowhere://bucket/run must be a folder: .*nowhere"),
+        ("dropbox://me:pw@box/run", BackendUnavailable, "^dropbox://box/run needs a package"),
+    ],
+)
+def test_a_filesystem_that_is_not_there_is_one_line(
+    root: str, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        ClipStore(root)

@@ -1,0 +1,89 @@
+"""A run on an S3 server that is really asked, dies in the middle and comes back."""
+
+import threading
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
+
+from camvid.errors import StoreError
+from camvid.stage import ClipRow
+from camvid.store import ClipStore
+from tests.workflows.light_run import LightCurate, shard_hashes, write_videos
+from tests.workflows.s3_server import ACCOUNT, S3Server
+from workflows import in_process
+from workflows.curate import curate
+
+pytest.importorskip("moto", reason="needs moto")
+pytest.importorskip("s3fs", reason="needs s3fs")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server, None, None]:
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ACCOUNT.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", server.url)
+        patch.setenv("AWS_MAX_ATTEMPTS", "2")  # more wait for seconds each
+        server.start()
+        yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return write_videos(tmp_path_factory.mktemp("videos"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(videos: list[str], tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
+    store = ClipStore(str(tmp_path_factory.mktemp("local")))
+    curate(videos, store.root, LightCurate(), in_process.run)
+    return store
+
+
+def test_a_run_and_its_resumption(
+    server: S3Server, videos: list[str], undisturbed: ClipStore
+) -> None:
+    """A finished run is asked for its lists, not for its clips."""
+    asked: list[int] = []
+    for some in (videos[:1], videos):
+        store = ClipStore(f"{server.make_bucket(f'whole-{len(some)}')}/run")
+        index = curate(some, store.root, LightCurate(), in_process.run)
+        assert [row.status for row in index] == ["ok"] * len(some)
+        before = server.requests()
+        curate(some, store.root, LightCurate(), in_process.run)
+        asked.append((server.requests() - before).total())
+    assert shard_hashes(store) == shard_hashes(undisturbed)
+    more = len(store.list_names("clips")) - 1
+    assert asked[1] - asked[0] <= 5 * more, "fsspec's listing of each of at most 256 folders"
+
+
+def test_a_server_that_dies_ends_the_run_and_loses_nothing(
+    server: S3Server, videos: list[str], undisturbed: ClipStore
+) -> None:
+    root = f"{server.make_bucket('killed')}/run"
+    with pytest.raises(StoreError, match=r"must be .*able: s3://killed/run/.*Could not connect"):
+        curate(videos, root, LightCurate(), in_process.run, lambda row: server.kill())
+    server.start()
+    rows: list[ClipRow] = []
+    index = curate(videos, root, LightCurate(), in_process.run, rows.append)
+    assert Counter(row.status for row in index) == {"ok": len(videos)}
+    assert len(rows) == len(videos)
+    assert shard_hashes(ClipStore(root)) == shard_hashes(undisturbed)
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(
+    server: S3Server, videos: list[str], undisturbed: ClipStore
+) -> None:
+    root = f"{server.make_bucket('paused')}/run"
+
+    def pause(row: ClipRow) -> None:
+        server.pause()
+        threading.Timer(1.0, server.go_on).start()
+
+    curate(videos[:1], root, LightCurate(), in_process.run, pause)
+    again = curate(videos, root, LightCurate(), in_process.run)
+    assert len(again) == len(videos)
+    assert shard_hashes(ClipStore(root)) == shard_hashes(undisturbed)
