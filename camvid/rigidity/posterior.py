@@ -51,8 +51,8 @@ class RigidityOptions:
     image_misleading: tuple[float, float] = (-0.45, 1.0)
     image_deviation: float = 1.1  # from track to track of one object
     # An object's tracks err together: n of them count as n / (1 + (n - 1) correlation). With these
-    # the log loss over 500 objects of 130 scenes and real clips is 38; it was 73 where images are asked
-    # track by track.
+    # the log loss over 500 objects of 130 scenes and real clips is 38; where images are asked track
+    # by track it is 73.
     correlation: float = 0.03
     static_fraction: tuple[float, float] = (0.5, 10.0)  # Beta: of a static object's tracks, moving
     moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
