@@ -206,6 +206,10 @@ class Why(StrEnum):
     MIN_OBJECT_PAIRS = _at_least("object_pairs", "number of frame pairs of the object")
     MIN_AREA_FRACTION = _at_least("area_fraction", "area fraction", "%")
     MIN_BACKGROUND_TRACKS = _at_least("background_tracks", "number of background tracks")
+    MIN_OFF_EPIPOLAR_RATIO = _at_least(
+        "off_epipolar_ratio",
+        "distance of its tracks from the epipolar lines, over the background's",
+    )
     MIN_DEPTH_CONFIDENCE = _at_least("depth_confidence", "depth confidence")
     DEPTH_TOLERANCE = _fact(
         "depth_tolerance", "it moves by depth alone, and depth may be wrong by as much"

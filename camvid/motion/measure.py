@@ -6,10 +6,12 @@ explains), the range over all depths the object may have, and the noise floor on
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from camvid.artifacts import (
+    F64,
     Clip,
     DepthMaps,
     MaskedObject,
@@ -21,6 +23,7 @@ from camvid.artifacts import (
 )
 from camvid.motion.areas import area_shares
 from camvid.motion.depths import TrackDepths, track_depths
+from camvid.motion.epipolar import off_epipolar_lines
 from camvid.motion.objects import (
     MeasuredObject,
     MotionOptions,
@@ -34,7 +37,7 @@ from camvid.motion.pair_fields import StaticWorld
 from camvid.motion.series import choose_pairs, pair_series
 from camvid.objects import Origin
 from camvid.outcome import Reason
-from camvid.reasons import Why
+from camvid.reasons import Why, missed_limits
 from camvid.rigidity.estimate import held_to_depths
 from camvid.rigidity.posterior import posterior
 from camvid.rigidity.sightings import Cameras, background_homographies, cameras_of
@@ -94,7 +97,9 @@ def measure_motion(
         depth_confidence=world.depths.confidence.sum(axis=0, dtype=np.int64) / seen,
     )
     static_doubt = min(1.0, options.static_doubt_per_s / clip.fps)
-    return _report(masks, reconstruction, tracks, evidence, options, static_doubt, posed=posed)
+    report = _report(masks, tracks, evidence, options, static_doubt, posed=posed)
+    parallax = not posed and reconstruction.camera == "unknown"
+    return _unless_parallax(report, tracks, seconds, options) if parallax else report
 
 
 def _cameras(
@@ -125,9 +130,22 @@ def _depths(
     )
 
 
+def _unless_parallax(
+    report: MotionReport, tracks: PointTracks, seconds: F64, options: MotionOptions
+) -> MotionReport:
+    """The report of an unknown camera: of less confidence, and of none where parallax may do."""
+    strength = [np.nan_to_num(motion.motion_strength) for motion in report.per_object]
+    if not any(strength):
+        return report
+    strongest = report.per_object[int(np.argmax(strength))].object_id
+    ratio = off_epipolar_lines(tracks, strongest, seconds)
+    doubts = missed_limits({Why.MIN_OFF_EPIPOLAR_RATIO: ratio}, options)
+    confidence = 0.0 if doubts else options.unknown_camera_confidence * report.confidence
+    return replace(report, confidence=confidence, reasons=(*report.reasons, *doubts))
+
+
 def _report(
     masks: ObjectMasks,
-    reconstruction: Reconstruction,
     tracks: PointTracks,
     evidence: TrackEvidence,
     options: MotionOptions,
@@ -144,8 +162,6 @@ def _report(
     ]
     valid = [m for m in found if not m.missed]
     decides = max(valid, key=lambda m: m.motion.motion_strength, default=None)
-    parallax = not posed and reconstruction.camera == "unknown"
-    trust = options.unknown_camera_confidence if parallax else 1.0
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
         lower_bound=decides.motion.lower_bound if decides else 0.0,
@@ -153,7 +169,7 @@ def _report(
         interval_low=max((m.motion.interval_low for m in valid), default=0.0),
         interval_high=max((m.motion.interval_high for m in valid), default=0.0),
         background=background,
-        confidence=trust * decides.confidence if decides else 0.0,
+        confidence=decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,
         method="depth" if posed else "homography",
         per_object=tuple(m.motion for m in found),

@@ -324,13 +324,6 @@ def test_fixed_camera_needs_no_background() -> None:
     assert "min_background_tracks" in [reason.name for reason in report.reasons]
 
 
-def test_unknown_camera_lowers_the_confidence() -> None:
-    scene = Scene(camera="rotating", camera_speed=0.0, object_speed=(0.0, 1.0, 0.0), solved=False)
-    known, unknown = scene.measure(), replace(scene, camera="unknown").measure()
-    assert unknown.motion_strength == known.motion_strength
-    assert unknown.confidence == pytest.approx(known.confidence / 2)
-
-
 def test_no_objects_gives_zero_and_the_noise_floor() -> None:
     scene = Scene()
     none = ObjectMasks(object_id=np.zeros((36, HEIGHT, WIDTH), np.uint16), objects=())
