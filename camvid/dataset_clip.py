@@ -94,7 +94,7 @@ class DatasetClip:
     @cached_property
     def measures(self) -> Measures:
         """The numbers that the clip is judged by; NaN where not measured."""
-        return from_row(Measures, {**self.row, **(self.row["quality"] or {})})
+        return from_row(Measures, {**self.row, **(self.row.get("quality") or {})})
 
     @property
     def motion(self) -> float:

@@ -22,7 +22,7 @@ from camvid.dataset_clip import DatasetClip
 from camvid.errors import ClipError, ConfigError, DamagedArtifact, StoreError, VideoError
 from camvid.exports.format import Entry, Format
 from camvid.exports.options import ExportOptions
-from camvid.exports.part_folder import part_folder, put
+from camvid.exports.part_folder import part_folder, put, sweep
 from camvid.exports.registry import make_format
 from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
@@ -103,8 +103,9 @@ class Export:
         return done
 
     def finish(self, done: Sequence[Exported]) -> None:
-        """Writes what speaks of the whole."""
+        """Writes what speaks of the whole, and clears away what was left half done."""
         target = ClipStore(self.out)
+        sweep(target)
         entries: list[Entry] = [clip.entry for clip in done if clip.status == "ok"]
         if entries:
             with part_folder(target) as folder:

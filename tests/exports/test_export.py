@@ -52,8 +52,10 @@ def test_what_is_written_is_not_written_again(run: ClipStore, tmp_path: Path) ->
     first = whole[0].clip_id
     (out / ".camvid/parts/000000.json").unlink()  # as if it was killed before it noted that
     (out / f"videos/{first}.mp4").unlink()
+    (out / ".part-of-it/videos").mkdir(parents=True)
     assert export(run, out, "realestate10k", **SMALL) == whole
     after = mtimes(out)
+    assert not (out / ".part-of-it").exists()
     assert {name for name in after if after[name] == before[name]} == set(before) - {f"{first}.mp4"}
 
 

@@ -39,6 +39,7 @@ def command(
     """Export clips for other tools, at source resolution where the source videos are at hand."""
     from camvid.exports.options import ExportOptions, parse_kinds, parse_size
     from workflows.cli.steps import steps_bar
+    from workflows.cli.stopping import stoppable
     from workflows.export import Export, export_clips
 
     width_px, height_px = parse_size(size) if size else (0, 0)
@@ -54,7 +55,7 @@ def command(
     )
     export = Export(uri=run, out=out, format=to, options=options)
     parts = export.parts()
-    with steps_bar(sum(map(len, parts)), "clips") as on_done:
+    with stoppable(), steps_bar(sum(map(len, parts)), "clips") as on_done:
         done = export_clips(export, parts, workers=workers, on_done=on_done)
     if as_json:
         print_json(done)
