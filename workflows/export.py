@@ -9,17 +9,22 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from camvid.artifacts import Clip
 from camvid.dataset import Shards, open_shards
 from camvid.dataset_clip import DatasetClip
-from camvid.errors import ClipError, ConfigError, DamagedArtifact, StoreError, VideoError
+from camvid.errors import (
+    BackendUnavailable,
+    ClipError,
+    ConfigError,
+    DamagedArtifact,
+    StoreError,
+    VideoError,
+)
 from camvid.exports.format import Entry, Format
 from camvid.exports.options import ExportOptions
 from camvid.exports.part_folder import part_folder, put, sweep
@@ -144,11 +149,32 @@ class Export:
         return Exported(clip_id=clip.clip_id, status="ok", entry=dict(entry))
 
 
+Writer = Callable[[Export, Sequence[ClipIds]], Iterator[list[Exported]]]
+
+
+def in_process(export: Export, parts: Sequence[ClipIds]) -> Iterator[list[Exported]]:
+    """Writes one part after another; what became of each."""
+    return map(export.write_part, range(len(parts)), parts)
+
+
+def choose_writer(ray: str | None, workers: int) -> Writer:
+    """In this process, unless Ray is asked for by address or by more than one worker."""
+    if ray is None and workers == 1:
+        return in_process
+    try:
+        from workflows.export_on_ray import write_on_ray
+    except ImportError as error:
+        raise BackendUnavailable(
+            "--ray and --workers need Ray", fix="pip install 'camvid[ray]'"
+        ) from error
+    return partial(write_on_ray, address=ray or "local", workers=workers)
+
+
 def export_clips(
     export: Export,
     parts: Sequence[ClipIds],
     *,
-    workers: int = 1,
+    write: Writer = in_process,
     on_done: Callable[[int], None] = lambda num_clips: None,
 ) -> list[Exported]:
     """Exports these clips; what is there already stays.
@@ -156,7 +182,7 @@ def export_clips(
     Args:
         export: what, whereto, how.
         parts: of `export.parts()`.
-        workers: processes that write parts side by side.
+        write: where parts are written.
         on_done: told how many clips are done.
 
     Raises:
@@ -165,7 +191,7 @@ def export_clips(
     """
     _claim(export)
     done: list[Exported] = []
-    for part in _written(export, parts, workers):
+    for part in write(export, parts):
         done += part
         on_done(len(done))
     export.finish(done)
@@ -180,16 +206,6 @@ def find_source(store: ClipStore, clip: DatasetClip) -> SourceClip | None:
         return SourceClip(store.load(clip.clip_id, Clip), local_path(clip.source_uri))
     except DamagedArtifact:
         return None  # shards alone, or a run whose artifacts were taken away
-
-
-def _written(export: Export, parts: Sequence[ClipIds], workers: int) -> Iterator[list[Exported]]:
-    numbers = range(len(parts))
-    if workers == 1:
-        yield from map(export.write_part, numbers, parts)
-        return
-    # Spawned: OpenCV's and Arrow's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(export.write_part, numbers, parts)
 
 
 def _claim(export: Export) -> None:

@@ -34,7 +34,8 @@ def mtimes(folder: Path) -> dict[str, int]:
     return {path.name: os.stat(path).st_mtime_ns for path in files}
 
 
-def test_the_command(run: ClipStore, tmp_path: Path) -> None:
+def test_the_command_on_ray(run: ClipStore, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
     arguments = ["export", run.root, "--to", "realestate10k", "--out", str(tmp_path / "out")]
     options = ["--kind", "4d,3d,video", "--fps", "12", "--size", "64x64", "--workers", "2"]
     shell = [sys.executable, "-m", "workflows.cli", *arguments, *options]
