@@ -7,6 +7,7 @@ was killed goes on from there.
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
 from camvid.outcome import Rejected
 from camvid.plain import from_plain, to_plain
+from camvid.record import SAFE_ID
 from camvid.store import ClipStore
 from camvid.video.names import is_remote, local_path
 
@@ -84,6 +86,11 @@ class Export:
         place = shards.order_by_source()
         wanted = (clip.clip_id for clip in shards if clip.kind in self.options.kinds)
         ids = sorted(wanted, key=place.__getitem__)
+        if unsafe := [clip_id for clip_id in ids if not re.fullmatch(SAFE_ID, clip_id)]:
+            raise StoreError(
+                f"{self.uri} must name clips by letters, digits, '_', '-' and '.', as files are"
+                f" named by them, but has {unsafe[0]!r}"
+            )
         return [tuple(ids[k : k + size]) for k in range(0, len(ids), size)]
 
     def write_part(self, number: int, clip_ids: ClipIds) -> list[Exported]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from camvid.dataset import open_run
-from camvid.errors import BackendUnavailable, ConfigError
+from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.exports import registry
 from camvid.exports.options import ExportOptions
 from camvid.exports.scale import SCALE_RULES
 from camvid.store import ClipStore
 from tests.exports.exporting import export
+from tests.genxd.datasets import change_row
 from workflows.cli.main import app
 from workflows.export import Export, export_clips
 
@@ -121,6 +123,13 @@ def test_nothing_to_export(run: ClipStore, tmp_path: Path) -> None:
     shard = next(Path(run.root, "shards").glob("video-*"))
     (tmp_path / "shards" / shard.name).symlink_to(shard)
     with pytest.raises(ConfigError, match="must hold clips of kind 4d or 3d to export, but holds"):
+        export(ClipStore(str(tmp_path)), tmp_path / "out", "realestate10k")
+
+
+def test_a_clip_id_is_no_path(run: ClipStore, tmp_path: Path) -> None:
+    shutil.copytree(f"{run.root}/shards", tmp_path / "shards")
+    change_row(ClipStore(str(tmp_path)), "4d-00000.parquet", 0, clip_id="../../elsewhere")
+    with pytest.raises(StoreError, match=r"must name clips by letters.*'\.\./\.\./elsewhere'"):
         export(ClipStore(str(tmp_path)), tmp_path / "out", "realestate10k")
 
 
