@@ -30,7 +30,8 @@ class DatasetClip:
 
     T frames, H rows, W columns, P points, N tracks. Camera axes are OpenCV's (x right, y down, z
     forward), the centre of the top-left pixel is (0.5, 0.5), lengths are in the units of the
-    clip's own reconstruction. Any reading may raise StoreError: the shard is damaged.
+    clip's own reconstruction. Any reading may raise DamagedArtifact, or ValueError for an image
+    that cannot be decoded.
     """
 
     def __init__(self, reader: RowReader, place: Place) -> None:

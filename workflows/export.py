@@ -135,7 +135,7 @@ class Export:
                     raise
                 log.warning("clip %s: its stored frames are taken: %s", clip_id, error)
                 return self._write_view(writer, clip, None, folder, number)
-        except (ClipError, StoreError) as error:
+        except (ClipError, DamagedArtifact, ValueError) as error:  # the last: of its images
             return Exported(clip_id=clip_id, status="failed", why=str(error))
 
     def _write_view(
@@ -151,7 +151,10 @@ class Export:
             return Exported(clip_id=clip.clip_id, status="rejected", why=str(view.reason))
         scratch = ClipStore(str(folder))
         with part_folder(scratch) as own:  # what a failing clip left must not get into the part
-            entry = writer.write(view, own, number)
+            try:
+                entry = writer.write(view, own, number)
+            except OSError as error:  # a full disk is no fault of the clip
+                raise StoreError(f"{self.out} must be writeable: {error}") from error
             put(own, scratch)
         return Exported(clip_id=clip.clip_id, status="ok", entry=dict(entry))
 

@@ -81,6 +81,29 @@ def test_a_failed_clip_is_tried_again(
     assert [clip.entry["from_source"] for clip in again] == [True, False]
 
 
+def test_a_damaged_clip_fails_alone(run: ClipStore, tmp_path: Path) -> None:
+    shutil.copytree(f"{run.root}/shards", tmp_path / "shards")
+    damaged = ClipStore(str(tmp_path))
+    change_row(damaged, "4d-00000.parquet", 0, frames=[b"no JPEG"] * 48)
+    done = export(damaged, tmp_path / "out", "realestate10k", **SMALL)
+    assert [(clip.status, clip.why) for clip in done] == [
+        ("failed", "a frame is not a readable JPEG"),
+        ("ok", ""),
+    ]
+    assert len(mtimes(tmp_path / "out")) == 1
+
+
+def test_a_full_disk_ends_the_export(
+    run: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("camvid.exports.realestate10k.write_mp4", full)
+    with pytest.raises(StoreError, match=r"must be writeable: .*No space left"):
+        export(run, tmp_path / "out", "realestate10k", **SMALL)
+
+
 def test_a_folder_is_refused_where_it_is_not_this_export(run: ClipStore, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ConfigError, match=r"must be a new or empty folder.* holds thesis\.tex"):
