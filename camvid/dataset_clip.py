@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from camvid.artifacts import F32, F64, I32, U8, U16, Bool, CameraKind, PointTracks
 from camvid.codecs import decode_ids, decode_inverse_depth, decode_jpegs
 from camvid.columns import from_row
-from camvid.errors import BackendUnavailable
+from camvid.errors import BackendUnavailable, DamagedArtifact
 from camvid.genxd.data_shards import FRAMES, Place, RowReader
 from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
@@ -50,7 +51,7 @@ class DatasetClip:
 
         Those that were not yet known when the shard was written are missing.
         """
-        return self._reader.read_columns(self._place, _LIGHT)
+        return self._columns(*_LIGHT)
 
     @property
     def num_frames(self) -> int:
@@ -162,7 +163,7 @@ class DatasetClip:
 
     def depth(self) -> F32:
         """[T, H, W], z in the camera frame; 0 where it is not known."""
-        row = self._reader.read_columns(self._place, ("depth", "depth_max_inverse"))
+        row = self._columns("depth", "depth_max_inverse")
         if not row.get("depth"):
             return np.zeros((self.num_frames, self.height_px, self.width_px), np.float32)
         return decode_inverse_depth(row["depth"], np.array(row["depth_max_inverse"]))[0]
@@ -183,7 +184,16 @@ class DatasetClip:
         )
 
     def _read(self, name: str) -> Any:
-        return self._reader.read_columns(self._place, (name,))[name]
+        return self._columns(name)[name]
+
+    def _columns(self, *names: str) -> dict[str, Any]:
+        try:
+            return self._reader.read_columns(self._place, names)
+        except (OSError, pa.ArrowException) as error:
+            raise DamagedArtifact(
+                f"clip {self.clip_id}: {self._place.path} must be readable: {error}; run"
+                " `camvid shards verify`"
+            ) from error
 
     # ---- torch ---------------------------------------------------------------------------------
 

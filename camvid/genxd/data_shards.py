@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
-from camvid.errors import ConfigError, DamagedArtifact, StoreError
+from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Kind
 from camvid.plain import from_plain
 from camvid.schema import check_version
@@ -200,14 +200,9 @@ class RowReader:
         """These columns of a row as Python values, less those that its version has not.
 
         Raises:
-            DamagedArtifact: the shard, or this part of it, is damaged.
+            StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
         """
-        try:
-            table = self._row_group(place.path, place.row_group, columns)
-        except (OSError, pa.ArrowException) as error:
-            raise DamagedArtifact(
-                f"{place.path} must be readable: {error}; run `camvid shards verify`"
-            ) from error
+        table = self._row_group(place.path, place.row_group, columns)
         return {name: table[name][place.row_in_group].as_py() for name in table.column_names}
 
     def _row_group(
