@@ -13,6 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from camvid.dataset import open_run
+from camvid.dataset_clip import DatasetClip
 from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.exports import registry
 from camvid.exports.options import ExportOptions
@@ -81,11 +82,16 @@ def test_a_failed_clip_is_tried_again(
     assert [clip.entry["from_source"] for clip in again] == [True, False]
 
 
-def test_a_damaged_clip_fails_alone(run: ClipStore, tmp_path: Path) -> None:
-    shutil.copytree(f"{run.root}/shards", tmp_path / "shards")
-    damaged = ClipStore(str(tmp_path))
-    change_row(damaged, "4d-00000.parquet", 0, frames=[b"no JPEG"] * 48)
-    done = export(damaged, tmp_path / "out", "realestate10k", **SMALL)
+def test_a_damaged_clip_fails_alone(
+    run: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = DatasetClip.jpegs
+
+    def damaged(clip: DatasetClip) -> list[bytes]:
+        return [b"no JPEG"] * 48 if clip.kind == "4d" else read(clip)
+
+    monkeypatch.setattr(DatasetClip, "jpegs", damaged)
+    done = export(run, tmp_path / "out", "realestate10k", stored_frames=True, **SMALL)
     assert [(clip.status, clip.why) for clip in done] == [
         ("failed", "a frame is not a readable JPEG"),
         ("ok", ""),
