@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from camvid.artifacts import F32, F64, I32, U8, U16, Bool, CameraKind, PointTracks
 from camvid.codecs import decode_ids, decode_jpegs
 from camvid.columns import from_row
-from camvid.errors import BackendUnavailable
+from camvid.errors import BackendUnavailable, DamagedArtifact
 from camvid.genxd.data_shards import FRAMES, Place, RowReader
 from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
@@ -30,7 +31,8 @@ class DatasetClip:
 
     T frames, H rows, W columns, P points, N tracks. Camera axes are OpenCV's (x right, y down, z
     forward), the centre of the top-left pixel is (0.5, 0.5), lengths are in the units of the
-    clip's own reconstruction. Any reading may raise StoreError: the shard is damaged.
+    clip's own reconstruction. Any reading may raise DamagedArtifact, or ValueError for an image
+    that cannot be decoded.
     """
 
     def __init__(self, reader: RowReader, place: Place) -> None:
@@ -49,7 +51,7 @@ class DatasetClip:
 
         Those that were not yet known when the shard was written are missing.
         """
-        return self._reader.read_columns(self._place, _LIGHT)
+        return self._columns(*_LIGHT)
 
     @property
     def num_frames(self) -> int:
@@ -94,7 +96,7 @@ class DatasetClip:
     @cached_property
     def measures(self) -> Measures:
         """The numbers that the clip is judged by; NaN where not measured."""
-        return from_row(Measures, {**self.row, **(self.row["quality"] or {})})
+        return from_row(Measures, {**self.row, **(self.row.get("quality") or {})})
 
     @property
     def motion(self) -> float:
@@ -161,7 +163,7 @@ class DatasetClip:
 
     def depth(self) -> F32:
         """[T, H, W], z in the camera frame; 0 where it is not known."""
-        found = depth_from_row(self._reader.read_columns(self._place, DEPTH_COLUMNS))
+        found = depth_from_row(self._columns(*DEPTH_COLUMNS))
         if found is None:
             return np.zeros((self.num_frames, self.height_px, self.width_px), np.float32)
         return found[0]
@@ -182,7 +184,16 @@ class DatasetClip:
         )
 
     def _read(self, name: str) -> Any:
-        return self._reader.read_columns(self._place, (name,))[name]
+        return self._columns(name)[name]
+
+    def _columns(self, *names: str) -> dict[str, Any]:
+        try:
+            return self._reader.read_columns(self._place, names)
+        except (OSError, pa.ArrowException) as error:
+            raise DamagedArtifact(
+                f"clip {self.clip_id}: {self._place.path} must be readable: {error}; run"
+                " `camvid shards verify`"
+            ) from error
 
     # ---- torch ---------------------------------------------------------------------------------
 

@@ -7,27 +7,34 @@ was killed goes on from there.
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from camvid.artifacts import Clip
 from camvid.dataset import Shards, open_shards
 from camvid.dataset_clip import DatasetClip
-from camvid.errors import ClipError, ConfigError, DamagedArtifact, StoreError, VideoError
+from camvid.errors import (
+    BackendUnavailable,
+    ClipError,
+    ConfigError,
+    DamagedArtifact,
+    StoreError,
+    VideoError,
+)
 from camvid.exports.format import Entry, Format
 from camvid.exports.options import ExportOptions
-from camvid.exports.part_folder import part_folder, put
+from camvid.exports.part_folder import part_folder, put, sweep
 from camvid.exports.registry import make_format
 from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
 from camvid.outcome import Rejected
 from camvid.plain import from_plain, to_plain
+from camvid.record import SAFE_ID
 from camvid.store import ClipStore
 from camvid.video.names import is_remote, local_path
 
@@ -79,6 +86,11 @@ class Export:
         place = shards.order_by_source()
         wanted = (clip.clip_id for clip in shards if clip.kind in self.options.kinds)
         ids = sorted(wanted, key=place.__getitem__)
+        if unsafe := [clip_id for clip_id in ids if not re.fullmatch(SAFE_ID, clip_id)]:
+            raise StoreError(
+                f"{self.uri} must name clips by letters, digits, '_', '-' and '.', as files are"
+                f" named by them, but has {unsafe[0]!r}"
+            )
         return [tuple(ids[k : k + size]) for k in range(0, len(ids), size)]
 
     def write_part(self, number: int, clip_ids: ClipIds) -> list[Exported]:
@@ -103,8 +115,9 @@ class Export:
         return done
 
     def finish(self, done: Sequence[Exported]) -> None:
-        """Writes what speaks of the whole."""
+        """Writes what speaks of the whole, and clears away what was left half done."""
         target = ClipStore(self.out)
+        sweep(target)
         entries: list[Entry] = [clip.entry for clip in done if clip.status == "ok"]
         if entries:
             with part_folder(target) as folder:
@@ -122,7 +135,7 @@ class Export:
                     raise
                 log.warning("clip %s: its stored frames are taken: %s", clip_id, error)
                 return self._write_view(writer, clip, None, folder, number)
-        except (ClipError, StoreError) as error:
+        except (ClipError, DamagedArtifact, ValueError) as error:  # the last: of its images
             return Exported(clip_id=clip_id, status="failed", why=str(error))
 
     def _write_view(
@@ -138,16 +151,40 @@ class Export:
             return Exported(clip_id=clip.clip_id, status="rejected", why=str(view.reason))
         scratch = ClipStore(str(folder))
         with part_folder(scratch) as own:  # what a failing clip left must not get into the part
-            entry = writer.write(view, own, number)
+            try:
+                entry = writer.write(view, own, number)
+            except OSError as error:  # a full disk is no fault of the clip
+                raise StoreError(f"{self.out} must be writeable: {error}") from error
             put(own, scratch)
         return Exported(clip_id=clip.clip_id, status="ok", entry=dict(entry))
+
+
+Writer = Callable[[Export, Sequence[ClipIds]], Iterator[list[Exported]]]
+
+
+def in_process(export: Export, parts: Sequence[ClipIds]) -> Iterator[list[Exported]]:
+    """Writes one part after another; what became of each."""
+    return map(export.write_part, range(len(parts)), parts)
+
+
+def choose_writer(ray: str | None, workers: int) -> Writer:
+    """In this process, unless Ray is asked for by address or by more than one worker."""
+    if ray is None and workers == 1:
+        return in_process
+    try:
+        from workflows.export_on_ray import write_on_ray
+    except ImportError as error:
+        raise BackendUnavailable(
+            "--ray and --workers need Ray", fix="pip install 'camvid[ray]'"
+        ) from error
+    return partial(write_on_ray, address=ray or "local", workers=workers)
 
 
 def export_clips(
     export: Export,
     parts: Sequence[ClipIds],
     *,
-    workers: int = 1,
+    write: Writer = in_process,
     on_done: Callable[[int], None] = lambda num_clips: None,
 ) -> list[Exported]:
     """Exports these clips; what is there already stays.
@@ -155,7 +192,7 @@ def export_clips(
     Args:
         export: what, whereto, how.
         parts: of `export.parts()`.
-        workers: processes that write parts side by side.
+        write: where parts are written.
         on_done: told how many clips are done.
 
     Raises:
@@ -164,7 +201,7 @@ def export_clips(
     """
     _claim(export)
     done: list[Exported] = []
-    for part in _written(export, parts, workers):
+    for part in write(export, parts):
         done += part
         on_done(len(done))
     export.finish(done)
@@ -179,16 +216,6 @@ def find_source(store: ClipStore, clip: DatasetClip) -> SourceClip | None:
         return SourceClip(store.load(clip.clip_id, Clip), local_path(clip.source_uri))
     except DamagedArtifact:
         return None  # shards alone, or a run whose artifacts were taken away
-
-
-def _written(export: Export, parts: Sequence[ClipIds], workers: int) -> Iterator[list[Exported]]:
-    numbers = range(len(parts))
-    if workers == 1:
-        yield from map(export.write_part, numbers, parts)
-        return
-    # Spawned: OpenCV's and Arrow's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(export.write_part, numbers, parts)
 
 
 def _claim(export: Export) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from camvid.artifacts import U8, U16
 from camvid.exports.view import View
 
 
@@ -19,13 +19,13 @@ def write_images(view: View, folder: Path) -> list[str]:
     return names
 
 
-def write_pngs(images: Iterable[NDArray[np.integer]], names: Sequence[str], folder: Path) -> None:
+def write_pngs(images: Iterable[U8 | U16] | U16, names: Sequence[str], folder: Path) -> None:
     """Writes images [H, W] of 8 or 16 bits."""
     folder.mkdir(parents=True)
     for name, image in zip(names, images, strict=True):
         (folder / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
-def static_masks(view: View) -> Iterable[NDArray[np.uint8]]:
+def static_masks(view: View) -> Iterable[U8]:
     """For each frame [H, W]: 0 on what may move and on overlays, 255 elsewhere."""
     return (np.where(ids == 0, 255, 0).astype(np.uint8) for ids in view.masks())

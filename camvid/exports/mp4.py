@@ -10,6 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from camvid.artifacts import U8
 from camvid.errors import BackendUnavailable
+from camvid.parallel import num_threads
 
 _BT601, _BT709 = 6, 1  # in the code points of ITU-T H.273
 
@@ -35,6 +36,7 @@ def write_mp4(path: Path, frames: Iterable[U8], fps: float, crf: int) -> None:
                 stream.height, stream.width = rgb.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 context = stream.codec_context
+                context.thread_count = num_threads()
                 context.colorspace, context.color_range = _BT601, ColorRange.MPEG
                 context.color_primaries = context.color_trc = _BT709
             frame = to_yuv.reformat(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from camvid.artifacts import F64
+from camvid.artifacts import F64, U16
 from camvid.exports.format import Entry, Format
 from camvid.exports.image_folder import static_masks, write_images, write_pngs
 from camvid.exports.view import View
@@ -70,9 +70,9 @@ def _intrinsics(K: F64) -> dict[str, float]:
     return {name: float(value) for name, value in names.items()}
 
 
-def _depth_codes(view: View) -> list[np.ndarray]:
+def _depth_codes(view: View) -> U16:
     codes = np.rint(view.depth() / _DEPTH_UNIT)
-    return list(np.where(codes < 2**16, codes, 0).astype(np.uint16))
+    return np.where(codes < 2**16, codes, 0).astype(np.uint16)
 
 
 def _write_ply(view: View, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Local folders in which the files of a part are made, before they are moved into place."""
 
+import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,16 +18,27 @@ def part_folder(target: ClipStore) -> Generator[Path, None, None]:
     """An empty folder, gone afterwards; inside the target where that is local, so that a rename
     moves its files.
     """
-    filesystem, base = fsspec.core.url_to_fs(target.root)
-    beside = str(base) if isinstance(filesystem, LocalFileSystem) else None
+    beside = _local_folder(target)
     try:
         if beside:
-            Path(beside).mkdir(parents=True, exist_ok=True)
+            beside.mkdir(parents=True, exist_ok=True)
         made = tempfile.TemporaryDirectory(prefix=PART, dir=beside)
     except OSError as error:
         raise StoreError(f"the folder must be writeable: {target.root}: {error}") from error
     with made as folder:
         yield Path(folder)
+
+
+def sweep(target: ClipStore) -> None:
+    """Removes the folders that killed processes left."""
+    if beside := _local_folder(target):
+        for folder in beside.glob(f"{PART}*/"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _local_folder(target: ClipStore) -> Path | None:
+    filesystem, base = fsspec.core.url_to_fs(target.root)
+    return Path(str(base)) if isinstance(filesystem, LocalFileSystem) else None
 
 
 def put(folder: Path, target: ClipStore) -> None:

@@ -44,7 +44,7 @@ def _path(clip: DatasetClip, cameras: F64, first: int) -> float:
 
 SCALE_RULES: Mapping[str, ScaleRule] = {
     "scene": _scene,  # the median depth of the sparse points is 1, as GenXD is trained here
-    "realestate10k": _near_points,  # near points lie at 1.25, as in arXiv 1805.09817, section 4
+    "realestate10k": _near_points,  # near points lie at 1.25, as in arXiv 1805.09817
     "first-depth-median": _first_depth,  # the median depth of the first frame is 1
     "unit-translation": _path,  # the camera goes 1 away from its first place, at most
     "none": _none,  # as reconstructed

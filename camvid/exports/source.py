@@ -53,7 +53,7 @@ class SourceClip:
             frames = read_frames(
                 self.path,
                 start_s=start_s,
-                times_s=frozenset(left),
+                times_s=left,
                 image_fps=self.clip.video.fps,
                 name=self.clip.video.uri,
             )

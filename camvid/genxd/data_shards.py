@@ -214,14 +214,9 @@ class RowReader:
         """These columns of a row as Python values, less those that its version has not.
 
         Raises:
-            StoreError: the shard, or this part of it, is damaged.
+            StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
         """
-        try:
-            table = self._row_group(place.path, place.row_group, columns)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(
-                f"{place.path} must be readable: {error}; run `camvid shards verify`"
-            ) from error
+        table = self._row_group(place.path, place.row_group, columns)
         return {name: table[name][place.row_in_group].as_py() for name in table.column_names}
 
     def _row_group(

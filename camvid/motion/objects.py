@@ -47,8 +47,8 @@ class MotionOptions:
     rigidity: RigidityOptions = RigidityOptions()
     sampling_doubt: float = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
     # Where no camera is known parallax may pass for motion: a factor of confidence, and how far
-    # tracks must leave the epipolar lines, over the background's. Seven clips in which nothing moves
-    # come to 0.6 to 1.4 (cropped, distorted, shaken), six of movers to 4 to 34.
+    # tracks must leave the epipolar lines, over the background's. Seven clips in which nothing
+    # moves come to 0.6 to 1.4 (cropped, distorted, shaken), six of movers to 4 to 34.
     unknown_camera_confidence: float = 0.5
     min_off_epipolar_ratio: float = 2.5
     noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half

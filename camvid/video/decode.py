@@ -31,7 +31,7 @@ from camvid.video.display import Turn, display_matrix, turned, usable_aspect
 from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
 from camvid.video.names import is_remote, local_path, writable
 from camvid.video.repeats import Repeats, sample_of, sample_of_rgb
-from camvid.video.timing import FrameClock, Pacer, Timeline, frame_duration
+from camvid.video.timing import AtTimes, FrameClock, Pacer, Timeline, frame_duration
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,6 @@ class _Shown(NamedTuple):
     processing: tuple[str, ...] = ()
 
 
-_Select = Callable[[Iterable[_Shown], float], Iterator[SourceFrame]]
-"""Which frames of a source are wanted, whose usual seconds between two are given."""
-
-
 def read_frames(
     uri: str,
     *,
@@ -95,17 +91,13 @@ def read_frames(
     `name` is what messages call the video, where `uri` is a temporary copy.
     """
     name = name or writable(uri)
-
-    def select(shown: Iterable[_Shown], frame_s: float) -> Iterator[SourceFrame]:
-        return _at(shown, times_s) if times_s else _paced(shown, max_fps, frame_s)
-
     with local_copy(uri) as local:
         if is_image_source(local):
             series = image_series(local, image_fps, name)
             shown = _read_images(series, name, max_side_px)
-            frames = select(shown, 1 / series.fps)
+            frames = _paced(shown, max_fps, 1 / series.fps, times_s)
         else:
-            frames = _read_file(local, name, start_s, max_side_px, select)
+            frames = _read_file(local, name, start_s, max_side_px, max_fps, times_s)
         first = next(frames, None)
         if first is None and start_s <= 0:
             raise unusable(name, "not one frame that can be decoded")
@@ -115,31 +107,23 @@ def read_frames(
             yield from frames
 
 
-def _paced(shown: Iterable[_Shown], max_fps: float, frame_s: float) -> Iterator[SourceFrame]:
-    """The frames that the working rate keeps, each image once, converted to RGB."""
-    pacer, repeats = Pacer(max_fps, frame_s), Repeats()
+def _paced(
+    shown: Iterable[_Shown], max_fps: float, frame_s: float, times_s: Collection[float]
+) -> Iterator[SourceFrame]:
+    """The frames that the working rate keeps, each image once, or those at given times, in RGB."""
+    pacer, repeats = AtTimes(times_s) if times_s else Pacer(max_fps, frame_s), Repeats()
     num_lost, stretch, notes = 0, -1, ()
     for index, frame in enumerate(shown):
         if frame.stretch != stretch:  # what the hole swallowed belongs to neither side
             num_lost, stretch, repeats = 0, frame.stretch, Repeats()
         else:
             num_lost += frame.num_lost
-        if repeats.again(frame.sample):
+        if not times_s and repeats.again(frame.sample):
             notes = ("repeated frames left out",)
         elif pacer.takes(frame.timestamp_s, stretch):
             lost, num_lost = num_lost, 0
             at, done = frame.timestamp_s, frame.processing + notes
             yield SourceFrame(index, at, frame.rgb(), stretch, lost, done)
-
-
-def _at(shown: Iterable[_Shown], times_s: Collection[float]) -> Iterator[SourceFrame]:
-    """The frames at these times; no other is converted to RGB, nor any read after the last."""
-    for index, frame in enumerate(shown):
-        if frame.timestamp_s in times_s:
-            at = frame.timestamp_s
-            yield SourceFrame(index, at, frame.rgb(), frame.stretch, 0, frame.processing)
-        if frame.timestamp_s >= max(times_s):
-            return
 
 
 @contextmanager
@@ -255,7 +239,12 @@ def start_of(container: InputContainer) -> float:
 
 
 def _read_file(
-    local: str, uri: str, start_s: float, max_side_px: int | None, select: _Select
+    local: str,
+    uri: str,
+    start_s: float,
+    max_side_px: int | None,
+    max_fps: float,
+    times_s: Collection[float],
 ) -> Iterator[SourceFrame]:
     container, stream = open_video(local, uri)
     with container:
@@ -270,7 +259,7 @@ def _read_file(
         placed = _place(packets, clock, frame_s, start_of(container), uri)
         placed = deinterlace(placed, codec.field_order)
         shown = _shown(placed, float(stream.sample_aspect_ratio or 1), max_side_px)
-        yield from select(shown, frame_s)
+        yield from _paced(shown, max_fps, frame_s, times_s)
 
 
 def _seek(container: InputContainer, start_s: float) -> bool:

@@ -3,7 +3,7 @@
 import heapq
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
@@ -152,6 +152,17 @@ def frame_duration(head: Sequence[PacketTimes], time_base: Fraction | None, stat
 def is_hole(gap_s: F64, usual_s: float) -> Bool:
     """Whether gaps between frames are too long to belong to one shot."""
     return gap_s > min(max(HOLE_FRAMES * usual_s, HOLE_S), _LONGEST_S)
+
+
+class AtTimes:
+    """Takes the frames at these times exactly, as an earlier reading of the same file gave them."""
+
+    def __init__(self, times_s: Collection[float]) -> None:
+        self._times_s = frozenset(times_s)
+
+    def takes(self, time_s: float, stretch: int) -> bool:
+        del stretch
+        return time_s in self._times_s
 
 
 class Pacer:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from camvid.dataset import open_run
-from camvid.errors import BackendUnavailable, ConfigError
+from camvid.dataset_clip import DatasetClip
+from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.exports import registry
 from camvid.exports.options import ExportOptions
 from camvid.exports.scale import SCALE_RULES
 from camvid.store import ClipStore
 from tests.exports.exporting import export
+from tests.genxd.datasets import change_row
 from workflows.cli.main import app
 from workflows.export import Export, export_clips
 
@@ -34,7 +37,8 @@ def mtimes(folder: Path) -> dict[str, int]:
     return {path.name: os.stat(path).st_mtime_ns for path in files}
 
 
-def test_the_command(run: ClipStore, tmp_path: Path) -> None:
+def test_the_command_on_ray(run: ClipStore, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
     arguments = ["export", run.root, "--to", "realestate10k", "--out", str(tmp_path / "out")]
     options = ["--kind", "4d,3d,video", "--fps", "12", "--size", "64x64", "--workers", "2"]
     shell = [sys.executable, "-m", "workflows.cli", *arguments, *options]
@@ -52,8 +56,10 @@ def test_what_is_written_is_not_written_again(run: ClipStore, tmp_path: Path) ->
     first = whole[0].clip_id
     (out / ".camvid/parts/000000.json").unlink()  # as if it was killed before it noted that
     (out / f"videos/{first}.mp4").unlink()
+    (out / ".part-of-it/videos").mkdir(parents=True)
     assert export(run, out, "realestate10k", **SMALL) == whole
     after = mtimes(out)
+    assert not (out / ".part-of-it").exists()
     assert {name for name in after if after[name] == before[name]} == set(before) - {f"{first}.mp4"}
 
 
@@ -74,6 +80,34 @@ def test_a_failed_clip_is_tried_again(
     note.write_text(json.dumps(failed))
     again = export(run, tmp_path / "out", "realestate10k", **SMALL)
     assert [clip.entry["from_source"] for clip in again] == [True, False]
+
+
+def test_a_damaged_clip_fails_alone(
+    run: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = DatasetClip.jpegs
+
+    def damaged(clip: DatasetClip) -> list[bytes]:
+        return [b"no JPEG"] * 48 if clip.kind == "4d" else read(clip)
+
+    monkeypatch.setattr(DatasetClip, "jpegs", damaged)
+    done = export(run, tmp_path / "out", "realestate10k", stored_frames=True, **SMALL)
+    assert [(clip.status, clip.why) for clip in done] == [
+        ("failed", "a frame is not a readable JPEG"),
+        ("ok", ""),
+    ]
+    assert len(mtimes(tmp_path / "out")) == 1
+
+
+def test_a_full_disk_ends_the_export(
+    run: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("camvid.exports.realestate10k.write_mp4", full)
+    with pytest.raises(StoreError, match=r"must be writeable: .*No space left"):
+        export(run, tmp_path / "out", "realestate10k", **SMALL)
 
 
 def test_a_folder_is_refused_where_it_is_not_this_export(run: ClipStore, tmp_path: Path) -> None:
@@ -118,6 +152,13 @@ def test_nothing_to_export(run: ClipStore, tmp_path: Path) -> None:
     shard = next(Path(run.root, "shards").glob("video-*"))
     (tmp_path / "shards" / shard.name).symlink_to(shard)
     with pytest.raises(ConfigError, match="must hold clips of kind 4d or 3d to export, but holds"):
+        export(ClipStore(str(tmp_path)), tmp_path / "out", "realestate10k")
+
+
+def test_a_clip_id_is_no_path(run: ClipStore, tmp_path: Path) -> None:
+    shutil.copytree(f"{run.root}/shards", tmp_path / "shards")
+    change_row(ClipStore(str(tmp_path)), "4d-00000.parquet", 0, clip_id="../../elsewhere")
+    with pytest.raises(StoreError, match=r"must name clips by letters.*'\.\./\.\./elsewhere'"):
         export(ClipStore(str(tmp_path)), tmp_path / "out", "realestate10k")
 
 

@@ -33,13 +33,20 @@ def command(
     stored_frames: Annotated[
         bool, typer.Option("--stored-frames", help="Never cut again from the source videos.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Clips at a time.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Export clips for other tools, at source resolution where the source videos are at hand."""
     from camvid.exports.options import ExportOptions, parse_kinds, parse_size
     from workflows.cli.steps import steps_bar
-    from workflows.export import Export, export_clips
+    from workflows.cli.stopping import stoppable
+    from workflows.export import Export, choose_writer, export_clips
 
     width_px, height_px = parse_size(size) if size else (0, 0)
     options = ExportOptions(
@@ -53,9 +60,9 @@ def command(
         stored_frames=stored_frames,
     )
     export = Export(uri=run, out=out, format=to, options=options)
-    parts = export.parts()
-    with steps_bar(sum(map(len, parts)), "clips") as on_done:
-        done = export_clips(export, parts, workers=workers, on_done=on_done)
+    parts, write = export.parts(), choose_writer(ray, workers)
+    with stoppable(), steps_bar(sum(map(len, parts)), "clips") as on_done:
+        done = export_clips(export, parts, write=write, on_done=on_done)
     if as_json:
         print_json(done)
     else:
