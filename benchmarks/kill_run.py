@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from workflows.run_state import read_state
 _DRIVER = "driver"
 _VICTIMS = {"worker": b"ray::", "stage process": b"workflows.stage_worker"}
 _MAX_ABORTED = 10  # beyond which the run does not come on
-_GRACE_S = 60.0  # for a cluster to go down with its driver
+_GRACE_S = 30.0  # for a cluster to go down with its driver
 
 
 def main() -> None:
@@ -120,18 +121,18 @@ class Run:
             )
 
     def _kill(self, driver: "subprocess.Popen[bytes]", random: np.random.Generator) -> None:
-        below = descendants(driver.pid)
+        below = {pid: _command_line(pid) for pid in descendants(driver.pid)}
         choices = {_DRIVER: [driver.pid]}
         for what, mark in _VICTIMS.items():
-            choices[what] = [pid for pid in below if mark in _command_line(pid)]
+            choices[what] = [pid for pid, command in below.items() if mark in command]
         there = [what for what, pids in choices.items() if pids]
         what = there[random.integers(len(there))]
         pid = choices[what][random.integers(len(choices[what]))]
         self.kills[what] += 1
-        os.kill(pid, signal.SIGKILL)
+        _kill(pid)
         if what == _DRIVER:
             driver.wait()
-            _wait_for_end(below)
+            _end(below)
 
 
 def descendants(pid: int) -> list[int]:
@@ -161,13 +162,21 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def _wait_for_end(pids: Sequence[int]) -> None:
-    """A cluster ends with its driver; a new one beside it would make the machine slow."""
+def _end(processes: Mapping[int, bytes]) -> None:
+    """A cluster ends with its driver, sooner or later: a new one beside it would be slow."""
     deadline_s = time.monotonic() + _GRACE_S
-    while any(_command_line(pid) for pid in pids):
+    while left := [
+        pid for pid, command in processes.items() if command == _command_line(pid) != b""
+    ]:
         if time.monotonic() > deadline_s:
-            raise SystemExit("processes of a killed driver must end with it, but some have not")
+            for pid in left:
+                _kill(pid)
         time.sleep(0.2)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.kill(pid, signal.SIGKILL)
 
 
 def _crashed(run: Run) -> int:
