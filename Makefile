@@ -36,13 +36,13 @@ site: $(DONE)
 	$(INSTALL) -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# The package as users get it: nothing of the checkout is in reach of the demo.
+# The package as users get it, outside the checkout: nothing of it is in reach of the demo.
 wheel-test:
-	rm -rf build/lib build/wheel-test && mkdir -p build/wheel-test
-	$(PYTHON) -m venv build/wheel-test/venv
-	build/wheel-test/venv/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel-test .
-	build/wheel-test/venv/bin/pip install --quiet --no-compile -c constraints.txt build/wheel-test/*.whl
-	cd build/wheel-test && venv/bin/camvid demo --out demo
+	rm -rf build/lib
+	folder=$$(mktemp -d) && $(PYTHON) -m venv $$folder/venv \
+		&& $$folder/venv/bin/pip wheel --quiet --no-deps --wheel-dir $$folder . \
+		&& $$folder/venv/bin/pip install --quiet --no-compile -c constraints.txt $$folder/*.whl \
+		&& cd $$folder && venv/bin/camvid demo --out demo && rm -rf $$folder
 
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
 $(DONE)-torch: pyproject.toml constraints.txt | $(BIN)/python

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`--no-loadscope-reorder` keeps this order."""
 
     def rank(item: pytest.Item) -> int:
-        folders = item.path.parts
+        folders = item.nodeid.split("/")
         return next((i for i, name in enumerate(LONGEST) if name in folders), len(LONGEST))
 
     items.sort(key=rank)

@@ -159,6 +159,32 @@ def test_commands_that_are_shown_are_run_by_a_test() -> None:
         assert f'"{name}"' in (ROOT / "tests" / test).read_text(), test
 
 
+def sayings() -> list[str]:
+    """Every text in the code; what is filled in is a line break."""
+    found: list[str] = []
+    for path in (
+        path for top in ("camvid", "stages", "workflows") for path in (ROOT / top).rglob("*.py")
+    ):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else "\n" for p in node.values)
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def test_messages_are_those_of_the_code() -> None:
+    text = (DOCS / "TROUBLESHOOTING.md").read_text()
+    cells = re.findall(r"^\| (`.*?`) \|", text, re.M)
+    messages = [message for cell in cells for message in re.findall(r"`([^`]* [^`]*)`", cell)]
+    said = sayings()
+    assert len(messages) > 12
+    for message in messages:
+        pattern = re.compile(".*".join(map(re.escape, message.split("..."))), re.S)
+        assert any(pattern.search(text) for text in said), message
+
+
 def test_the_reference_of_commands_is_that_of_the_code() -> None:
     command = typer.main.get_command(app)
     text = get_docs_for_click(
