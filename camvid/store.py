@@ -218,9 +218,8 @@ class ClipStore:
 
     def remove_empty(self, folder: str) -> None:
         """Takes away a folder of the run in which nothing lies; an object store has none."""
-        if self._local:
-            with suppress(OSError):
-                os.rmdir(self.full_path(folder))
+        with suppress(OSError):  # something lies there, or there is none
+            os.rmdir(self.full_path(folder) if self._local else "")
 
     def list_names(self, folder: str, suffix: str = "") -> list[str]:
         """Names of the finished files in a folder of the run, sorted."""
