@@ -207,7 +207,8 @@ class RowReader:
             latents = self._row_group(self._latents[place.path], group, (LATENTS,))
             return row | {LATENTS: latents[LATENTS][at].values}
         frames = self._row_group(place.path, group, (FRAMES,), check_pages=FRAME_CRC32 not in row)
-        return row | {FRAMES: encoded_images(frames[FRAMES][at])}
+        lists = frames.column_names and pa.types.is_list(frames.schema.field(FRAMES).type)
+        return row | {FRAMES: encoded_images(frames[FRAMES][at])} if lists else row
 
     def _row_group(
         self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
@@ -276,8 +277,9 @@ def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.Pa
 
 def frames_column(file: pq.ParquetFile) -> str:
     """What of a shard to read for `encoded_images`: the frames' bytes without their paths."""
-    nested = pa.types.is_struct(file.schema_arrow.field(FRAMES).type.value_type)
-    return f"{FRAMES}.list.element.bytes" if nested else FRAMES  # up to schema 1.5
+    paths = {file.schema.column(number).path for number in range(len(file.schema))}
+    nested = f"{FRAMES}.list.element.bytes"
+    return nested if nested in paths else FRAMES  # up to schema 1.5
 
 
 def encoded_images(images: Any) -> Any:
