@@ -220,7 +220,9 @@ class RowReader:
         try:
             # On the calling thread: Arrow's thread pools do not survive a fork.
             file = self._file(path, check_pages)
-            names = [frames_column(file) if name == FRAMES else name for name in columns]
+            if path not in self._frames:
+                self._frames[path] = frames_column(file)
+            names = [self._frames[path] if name == FRAMES else name for name in columns]
             table = file.read_row_group(group, columns=names, use_threads=False)
         except OSError:
             self._forget(self._pid)  # a lost connection is not kept
@@ -247,6 +249,7 @@ class RowReader:
     def _forget(self, pid: int) -> None:
         self._pid = pid
         self._files: dict[tuple[str, bool], pq.ParquetFile] = {}
+        self._frames: dict[str, str] = {}  # what to read of each shard for its frames
         self._tables: OrderedDict[tuple[str, int, str], pa.Table] = OrderedDict()
 
 
