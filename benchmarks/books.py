@@ -75,7 +75,7 @@ def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
     make_finished(store, config, index)
     make_files(store, index)
     state = {"status": "finished", "num_videos": rows // 2, "videos_done": rows // 2}
-    store.write_bytes("state.json", json.dumps(state).encode())
+    store.write_bytes("run_state.json", json.dumps(state).encode())
     for number, start in enumerate(range(0, rows * (1 + len(CLIP_STAGES)), part_rows)):
         part = ledger_part(index["clip_id"], start, part_rows)
         store.write_bytes(f"ledger/part-{number:05d}.parquet", table_to_bytes(part))

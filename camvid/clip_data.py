@@ -76,7 +76,7 @@ def checked_parts(clip: ClipData) -> ClipParts:
 
 
 def _parts(clip: ClipData) -> ClipParts:
-    _check_names(clip)
+    _check_kind(clip)
     jpegs, (height, width) = _jpegs(clip.frames)
     shape = (len(jpegs), height, width)
     about = _clip(clip, shape)
@@ -100,7 +100,7 @@ def _parts(clip: ClipData) -> ClipParts:
     )
 
 
-def _check_names(clip: ClipData) -> None:
+def _check_kind(clip: ClipData) -> None:
     if not re.fullmatch(SAFE_ID, clip.clip_id):
         raise ValueError(f"clip_id must be letters, digits, _, - and ., got {clip.clip_id!r}")
     if clip.kind not in INDICATOR:
@@ -207,12 +207,11 @@ def _reconstruction(clip: ClipData, num_frames: int) -> Reconstruction:
 
 
 def _masks(clip: ClipData, shape: tuple[int, int, int]) -> ObjectMasks:
-    if clip.masks is None:
-        return ObjectMasks(object_id=np.zeros(shape, np.uint16), objects=tuple(clip.objects))
-    _check_shape("masks", clip.masks.shape, shape)
-    return ObjectMasks(
-        object_id=np.asarray(clip.masks).astype(np.uint16), objects=tuple(clip.objects)
-    )
+    ids = np.zeros(shape, np.uint16) if clip.masks is None else np.asarray(clip.masks)
+    _check_shape("masks", ids.shape, shape)
+    if ids.dtype.kind not in "ui" or ids.min(initial=0) < 0 or ids.max(initial=0) > 65535:
+        raise ValueError(f"masks must be object ids, integers from 0 to 65535, got {ids.dtype}")
+    return ObjectMasks(object_id=ids.astype(np.uint16), objects=tuple(clip.objects))
 
 
 def _depth(clip: ClipData, shape: tuple[int, int, int]) -> tuple[list[bytes], F64] | None:

@@ -14,7 +14,6 @@ from camvid.manifest import Described, ShardInfo, description_name, write_descri
 from camvid.outcome import INDICATOR
 from camvid.plain import to_plain
 from camvid.schema import SCHEMA_VERSION
-from camvid.settings import setting
 from camvid.shard_buckets import Bucket, shard_name
 from camvid.shard_columns import shard_row
 from camvid.shard_folder import ShardFolder
@@ -30,9 +29,9 @@ LoadRow = Callable[[str], ClipRow]
 class WriteShardsConfig(ShardOptions):
     """Sizes of shards and row groups."""
 
-    videos_per_bucket: int = setting(
-        64, "videos", "About so many share shards, which are written once all of them are through."
-    )
+    # About so many share shards, which are written once all of them are through: few enough to come
+    # soon, many enough to fill a shard.
+    videos_per_bucket: int = 64
 
     def build(self) -> "WriteShards":
         return WriteShards(self)

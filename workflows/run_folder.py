@@ -4,6 +4,7 @@ import tomllib
 
 from camvid.errors import ConfigError
 from camvid.store import ClipStore
+from workflows.run_state import STATE, STATE_BEFORE
 
 RUN_TOML = "run.toml"
 _RECORDS = ("clips", "videos")  # of a run whose run.toml was damaged
@@ -35,6 +36,7 @@ def _is_run(store: ClipStore, names: list[str]) -> bool:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         tables = {}
     # One that was cut off between two lines can still be read, so more must speak for it.
-    needed = (*_RECORDS, *(("ledger", "state.json") if tables else ()))
-    damaged = all(name in names for name in needed)
+    needed = (*_RECORDS, *(("ledger",) if tables else ()))
+    has_state = not tables or any(name in names for name in (STATE, STATE_BEFORE))
+    damaged = has_state and all(name in names for name in needed)
     return "provenance" in tables or damaged

@@ -1,4 +1,4 @@
-"""state.json: whether a run is under way, was stopped or is finished, and how far it came.
+"""run_state.json: whether a run is under way, was stopped or is finished, and how far it came.
 
 It is also the lease on the folder: who writes it holds the run, and renews it every ten seconds. A
 second command refuses; once the holder is dead, or silent for a minute, it takes over, and a
@@ -24,7 +24,8 @@ from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets
 from camvid.video.names import writable
 
-STATE = "state.json"
+STATE = "run_state.json"
+STATE_BEFORE = "state.json"  # up to shard schema 1.5: by that name `datasets` refuses the folder
 HEARTBEAT_S = 10.0
 _SILENT_S = 6 * HEARTBEAT_S  # after which a run on another machine is taken for dead
 
@@ -73,7 +74,7 @@ class RunState:
 
 
 class StateWriter:
-    """Keeps state.json true while a run lasts; a thread writes it now and then.
+    """Keeps run_state.json true while a run lasts; a thread writes it now and then.
 
     Rows may be minutes apart, so the clock decides and not the rows.
     """
@@ -99,6 +100,7 @@ class StateWriter:
 
     def __enter__(self) -> Self:
         self._write(self._state)
+        self._store.remove(STATE_BEFORE)
         self._renew(write=False)  # another may have begun in the same moment
         self.check()
         self._thread.start()
@@ -132,14 +134,14 @@ class StateWriter:
         try:
             self._write(replace(self._state, status="stopped", why=line))
         except StoreError:
-            log.debug("state.json could not be written; the error that ends the run says more")
+            log.debug("the state could not be written; the error that ends the run says more")
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
             try:
                 self._renew()
             except StoreError as error:
-                log.debug("state.json: %s", error)  # what matters is written by the run itself
+                log.debug("%s: %s", STATE, error)  # what matters is written by the run itself
             if self._holder:
                 return
 
@@ -186,9 +188,10 @@ def _started(pid: int) -> str:
 
 def read_state(store: ClipStore) -> RunState | None:
     """The state; None in a run of an older version, or where it is damaged."""
-    if not store.exists(STATE):
+    names = [name for name in (STATE, STATE_BEFORE) if store.exists(name)]
+    if not names:
         return None
     try:
-        return from_plain(RunState, json.loads(store.read_bytes(STATE)))
+        return from_plain(RunState, json.loads(store.read_bytes(names[0])))
     except (ValueError, TypeError, ConfigError):
         return None

@@ -231,7 +231,9 @@ class RowReader:
         try:
             # On the calling thread: Arrow's thread pools do not survive a fork.
             file = self._file(path, check_pages)
-            names = [frames_column(file) if name == FRAMES else name for name in columns]
+            if path not in self._frames:
+                self._frames[path] = frames_column(file)
+            names = [self._frames[path] if name == FRAMES else name for name in columns]
             table = file.read_row_group(group, columns=names, use_threads=False)
         except OSError:
             self._forget(self._pid)  # a lost connection is not kept
@@ -258,6 +260,7 @@ class RowReader:
     def _forget(self, pid: int) -> None:
         self._pid = pid
         self._files: dict[tuple[str, bool], pq.ParquetFile] = {}
+        self._frames: dict[str, str] = {}  # what to read of each shard for its frames
         self._tables: OrderedDict[tuple[str, int, tuple[str, ...]], pa.Table] = OrderedDict()
 
 
@@ -288,8 +291,9 @@ def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.Pa
 
 def frames_column(file: pq.ParquetFile) -> str:
     """What of a shard to read for `encoded_images`: the frames' bytes without their paths."""
-    nested = pa.types.is_struct(file.schema_arrow.field(FRAMES).type.value_type)
-    return f"{FRAMES}.list.element.bytes" if nested else FRAMES  # up to schema 1.5
+    paths = {file.schema.column(number).path for number in range(len(file.schema))}
+    nested = f"{FRAMES}.list.element.bytes"
+    return nested if nested in paths else FRAMES  # up to schema 1.5
 
 
 def encoded_images(images: Any) -> Any:

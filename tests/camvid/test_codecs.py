@@ -1,8 +1,12 @@
 """Artifacts come back from their bytes as they went in."""
 
+import io
+import json
+import zipfile
 from dataclasses import fields, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,7 +19,7 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.codecs import DEPTH_STEP, from_bytes, to_bytes
+from camvid.codecs import DEPTH_STEP, decode_depth, from_bytes, stored_depth, to_bytes
 
 
 def assert_same(first: Any, second: Any) -> None:
@@ -70,6 +74,36 @@ def test_depth_keeps_its_precision_and_its_holes(depth: DepthMaps) -> None:
     assert relative.max() < 0.51 * DEPTH_STEP  # half a code, whatever the depth
     assert (back.depth[~seen] == 0).all()
     assert to_bytes(back) == to_bytes(from_bytes(DepthMaps, to_bytes(back)))
+
+
+def of_schema_1_5(maps: DepthMaps) -> bytes:
+    """Encoded as versions before 2.0 did: inverse depth in 16 bits."""
+    top = np.array([float(1 / z[ok].min()) for z, ok in zip(maps.depth, maps.valid, strict=True)])
+    inverse = np.divide(1, maps.depth, out=np.zeros(maps.depth.shape), where=maps.valid)
+    codes = np.rint(inverse / top[:, None, None] * 65535).astype(np.uint16)
+    pngs = [cv2.imencode(".png", image)[1].tobytes() for image in (*codes, *maps.confidence)]
+    arrays = {
+        "blobs": np.frombuffer(b"".join(pngs), np.uint8),
+        "blob_sizes": np.array([len(png) for png in pngs]),
+        "top": top,
+        **{name: getattr(maps, name) for name in ("scale", "shift", "residual")},
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("fields.json", json.dumps({"source": maps.source}))
+    return buffer.getvalue()
+
+
+def test_depth_of_an_older_version_is_read_and_goes_into_shards(depth: DepthMaps) -> None:
+    old = of_schema_1_5(depth)
+    back = from_bytes(DepthMaps, old)
+    np.testing.assert_array_equal(back.valid, depth.valid)
+    np.testing.assert_array_equal(back.confidence, depth.confidence)
+    np.testing.assert_allclose(back.depth, depth.depth, rtol=40 / 65535)
+    stored = stored_depth(old)
+    assert stored is not None
+    np.testing.assert_allclose(decode_depth(*stored)[0], back.depth, rtol=0.51 * DEPTH_STEP)
 
 
 def test_no_depth_costs_nothing() -> None:

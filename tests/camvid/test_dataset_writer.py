@@ -97,6 +97,7 @@ def test_what_goes_in_comes_out(tmp_path: Any) -> None:
         ({"cam_from_world": CAMERAS * [-1, 1, 1, 1]}, "must not mirror"),
         ({"camera": "rotating"}, "a rotating camera must have no trajectory"),
         ({"depth": np.full((T, H, W), -1.0)}, "depth must be finite and not below 0"),
+        ({"masks": np.full((T, H, W), 0.5)}, "masks must be object ids, integers from 0 to 65535"),
         ({"masks": np.zeros((T, W, H))}, r"masks must have shape \[6, 24, 32\] as the frames"),
         ({"points_world": np.full((2, 3), np.nan)}, "points_world must be finite"),
     ],

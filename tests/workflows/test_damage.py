@@ -177,7 +177,7 @@ def test_a_clip_that_stays_damaged_is_a_failed_row(
 def test_damaged_books_are_written_anew(
     damage: Damage, listed: bool, run: ClipStore, whole: ClipStore, video: str
 ) -> None:
-    books = [MANIFEST, INDEX, "ledger/part-00000.parquet", "state.json", "run.toml"]
+    books = [MANIFEST, INDEX, "ledger/part-00000.parquet", "run_state.json", "run.toml"]
     books += [f"videos/{name}" for name in run.list_names("videos")]
     books += [f"{run.clip_folder(clip_of(run))}/segment.record.json"]
     books += ["finished/part-00000.parquet"] if listed else []

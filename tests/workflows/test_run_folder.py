@@ -80,7 +80,7 @@ def test_what_a_killed_run_left_is_a_run(store: ClipStore) -> None:
     with pytest.raises(ConfigError):
         claim(store)
     store.write_bytes("ledger/part-00000.parquet", b"")
-    store.write_bytes("state.json", b"{}")
+    store.write_bytes("run_state.json", b"{}")
     claim(store)
 
 

@@ -100,6 +100,14 @@ def test_bytes_depend_on_no_order(
     assert verify_shards(store) == []
 
 
+def test_datasets_opens_a_run_by_its_card(whole: ClipStore, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the package `datasets`")
+    clips = datasets.load_dataset(
+        whole.root, "video", split="train", streaming=True, cache_dir=str(tmp_path)
+    )
+    assert [clip["frames"][0].size for clip in clips] == [(320, 180)] * NUM_VIDEOS
+
+
 def test_a_killed_run_keeps_its_shards_and_resumes(
     whole: ClipStore, videos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
