@@ -207,6 +207,12 @@ class Why(StrEnum):
     MOTION_INTERVAL_LOW = replace(_at_least("motion_interval_low"), name="motion_interval_low")
     MOTION_INTERVAL_HIGH = replace(_at_most("motion_interval_high"), name="motion_interval_high")
 
+    # write_shards: of clips that show the same, one is kept
+    DUPLICATE = replace(
+        _at_most("repeated_share", "share of the clip that a clip of another video shows", "%"),
+        name="duplicate",
+    )
+
     # filter: what the clip is good for
     MIN_MOTION_STRENGTH = _at_least("motion_strength")
     MIN_MOTION_CONFIDENCE = _at_least("motion_confidence", about=About.MOTION)

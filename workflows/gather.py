@@ -21,6 +21,7 @@ from camvid.shards import ShardInfo
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
+from workflows.copies import CopiesConfig, without_copies
 from workflows.reporting import write_card
 from workflows.rows import StoredRows
 
@@ -38,10 +39,14 @@ class Gathered:
 
 
 def gather(
-    store: ClipStore, sizes: WriteShardsConfig, clips: pa.Table, provenance: Mapping[str, Any]
+    store: ClipStore,
+    sizes: WriteShardsConfig,
+    copies: CopiesConfig,
+    clips: pa.Table,
+    provenance: Mapping[str, Any],
 ) -> Gathered:
     """Writes shards, index and dataset card; `clips` are rows of `camvid.finished` (GATHERED)."""
-    clips = _once_per_clip(clips.select(GATHERED))
+    clips = without_copies(store, copies, _once_per_clip(clips.select(GATHERED)))
     kept = clips.select(["clip_id", "source_uri", "kind", "content"])
     kept = kept.filter(pc.is_in(kept["kind"], pa.array(list(INDICATOR))))
     write_shards = sizes.build()
@@ -67,6 +72,7 @@ def _damaged(errors: Mapping[str, DamagedArtifact], stored: StoredRows) -> pa.Ta
         for i, error in errors.items()
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
+    unknown |= {"change_hashes": []}
     return pa.Table.from_pylist([row | unknown for row in rows], schema=SCHEMA)
 
 

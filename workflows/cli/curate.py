@@ -1,5 +1,6 @@
 """`camvid curate`: the whole job."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -41,6 +42,14 @@ def command(
             "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
         ),
     ] = False,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            "--known",
+            metavar="FILE",
+            help="Fingerprints of another run, of whose clips no copy is kept.",
+        ),
+    ] = None,
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
     ] = False,
@@ -57,6 +66,7 @@ def command(
     from workflows.run_toml import load_settings
 
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
+    accepted += [f"copies.known_clips={json.dumps(known)}"] if known else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
     found = find_sources(videos, local_only=local_only)
