@@ -53,6 +53,12 @@ def command(
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
     ] = False,
+    only_plan: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do, and what it would take.")
+    ] = False,
+    like: Annotated[
+        str, typer.Option("--like", metavar="RUN", help="A dry run goes by its times.")
+    ] = "",
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
@@ -61,7 +67,8 @@ def command(
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
-    from workflows.executors import choose_executor
+    from workflows.dry_run import dry_run
+    from workflows.executors import choose_executor, plan_of
     from workflows.profiles import load_profile
     from workflows.run_toml import load_settings
 
@@ -70,8 +77,11 @@ def command(
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
     found = find_sources(videos, local_only=local_only)
+    execute = choose_executor(ray, workers, resolved.limits)
+    if only_plan:
+        print(dry_run(found, out, resolved, plan_of(execute, resolved), like).render_text())
+        return
     with stoppable(), progress(found.count()) as on_row:
-        execute = choose_executor(ray, workers, resolved.limits)
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)
     raise typer.Exit(1 if failed else 0)
