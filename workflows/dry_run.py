@@ -51,9 +51,7 @@ class DryRun:
         lines = [f"videos: {given}, {self.num_done} done already, {self.num_todo} to do"]
         lines += [f"pool: {_spelled(pool)}: {', '.join(stages)}" for pool, stages in self._pools()]
         if self.measured is None:
-            return "\n".join(
-                [*lines, "estimate: none; name a run that has measured times: --like RUN"]
-            )
+            return "\n".join([*lines, "estimate: none; name a run with measured times: --like RUN"])
         return "\n".join([*lines, *self._estimate(self.measured)])
 
     def _pools(self) -> Iterator[tuple[Pool, list[str]]]:
