@@ -63,6 +63,8 @@ finally:
     print(used.ru_utime + used.ru_stime, peak_kb, file=sys.stderr)
 """
 
+_ARROW = (pa.Array, pa.ChunkedArray)
+
 
 def make_books(root: str, rows: int, part_rows: int = LEDGER_PART) -> None:
     """A finished run's books of so many clips, two clips a video."""
@@ -96,11 +98,14 @@ def make_finished(store: ClipStore, config: CurateConfig, index: pa.Table) -> No
         "video_stat": np.full(rows, "1:0:0.0"),
         "content": index["clip_id"],
         "size_bytes": np.zeros(rows, np.int64),
+        "change_hashes": pa.nulls(rows, FINISHED.field("change_hashes").type),
         "rows_of_video": np.full(rows, 2, np.int32),
     }
     listed = index
     for name, column in known.items():
-        listed = listed.append_column(name, pa.array(column) if name != "content" else column)
+        listed = listed.append_column(
+            name, column if isinstance(column, _ARROW) else pa.array(column)
+        )
     finished_parts(store).append(listed.cast(FINISHED))
     provenance = {
         "weights": weight_lines(weights),

@@ -14,28 +14,11 @@ from camvid.checked import F32, F64, I32, U8, U16, Bool, Checked
 from camvid.geometry import zoomed_K
 from camvid.objects import MaskedObject
 from camvid.outcome import KINDS, Kind, Reason
+from camvid.source_video import Video
 
 CameraKind = Literal["moving", "fixed", "rotating", "zooming", "unknown"]
 DepthSource = Literal["geometric", "mono", "none"]
 NAN = float("nan")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Video:
-    """A source video as probed, before anything is cut from it."""
-
-    video_id: str
-    uri: str
-    sha256: str
-    width_px: int  # as displayed: rotation metadata applied
-    height_px: int
-    fps: float
-    num_frames: int
-    duration_s: float
-    licence: str = ""
-    caption: str = ""  # this and the following: of the list that named it
-    calibration: tuple[float, ...] = ()  # fx, fy, cx, cy in pixels as displayed
-    listed: str = ""  # other columns, as a JSON object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +36,7 @@ class Clip(Checked):
     crop_px: tuple[int, int, int, int]  # x, y, width, height kept of the source (letterbox gone)
     processing: tuple[str, ...] = ()  # what decoding did to the frames, in words: "deinterlaced"
     num_lost: int = 0  # frames of the source within the span that damage left out
+    change_hashes: tuple[int, ...] = ()  # by which copies are found (camvid.video.change_hash)
 
     def __post_init__(self) -> None:
         dims: dict[str, int] = {}

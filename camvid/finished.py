@@ -32,10 +32,11 @@ SCHEMA = pa.schema(
         ("video_stat", pa.string()),  # as `camvid.video.stat`
         ("content", pa.string()),  # identity of its artifacts
         ("size_bytes", pa.int64()),  # of its artifacts; -1: not known
+        ("change_hashes", pa.list_(pa.int64())),  # by which copies are found
         ("rows_of_video", pa.int32()),  # that `split` made of its video; 0: not known
     ]
 )
-GATHERED = (*INDEX_SCHEMA.names, "content")  # columns that index and shards are made of
+GATHERED = (*INDEX_SCHEMA.names, "content", "change_hashes")  # of index and shards
 
 
 def finished_parts(store: ClipStore) -> Parts:
@@ -76,9 +77,8 @@ def describe(
     store: ClipStore, row: ClipRow, graph: Mapping[str, str], video_stat: str, rows_of_video: int
 ) -> dict[str, Any]:
     """The clip's row of the list; a clip of which no verdict can be read is a failed one."""
-    size = -1
+    size, clip = -1, None
     try:
-        clip = None
         if row.clip_id:
             clip, size = store.load_sized(row.clip_id, Clip)
         if clip is None or row.status != "ok":
@@ -98,6 +98,7 @@ def describe(
         "video_stat": video_stat,
         "content": content_key(row.fingerprints),
         "size_bytes": size + sum(stored) if known else -1,
+        "change_hashes": list(clip.change_hashes) if clip else [],
         "rows_of_video": rows_of_video,
     }
 

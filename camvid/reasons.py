@@ -221,6 +221,11 @@ class Why(StrEnum):
     MIN_FRAMES = _at_least("frames", "number of frames with cameras between them")
     NO_CAMERAS = _fact("no_cameras", "no frame has a camera")
     NO_SCALE = _fact("no_scale", "no depth is known to set the unit of length by")
+    # write_shards: of clips that show the same, one is kept
+    DUPLICATE = replace(
+        _at_most("repeated_share", "share of the clip that a clip of another video shows", "%"),
+        name="duplicate",
+    )
 
     # filter: what the clip is good for
     CAMERA_MOVES = _fact(

@@ -218,6 +218,9 @@ class ClipRecord:
         default=(),
         shard="column",
     )
+    duplicate_of: str = column(
+        "the clip, of this run or of one that it knows, that shows the same and is kept", default=""
+    )
     stopped_at: str = column("the stage that rejected it or failed on it", default="")
     error: str = column("of a failure: one line", default="")
     cause: str = column("of a failure: what kind of error it was", default="")

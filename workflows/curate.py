@@ -36,6 +36,7 @@ from stages.verify import VerifyConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.books import Books, list_rows
 from workflows.breaker import Breaker, BreakerConfig
+from workflows.copies import CopiesConfig, check_known
 from workflows.gather import gather
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.limits import LimitsConfig
@@ -71,6 +72,7 @@ class CurateConfig:
     limits: LimitsConfig = table(LimitsConfig())
     breaker: BreakerConfig = table(BreakerConfig())
     licences: LicenceConfig = table(LicenceConfig())
+    copies: CopiesConfig = table(CopiesConfig())
 
     def clip_stages(self) -> tuple[StageConfig, ...]:
         """The stages that take one clip from artifact to artifact."""
@@ -110,6 +112,7 @@ def curate(
     """
     # What is missing, damaged or not accepted ends the run before it leaves a trace.
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
+    check_known(config.copies)
     store = ClipStore(out)
     claim(store)
     sources = Sources.of(videos)
@@ -160,12 +163,12 @@ def curate(
         early.join()
         finished = resume.finished
         clips = pa.concat_tables([finished, made])
-        gathered = gather(store, writing, clips, provenance)
+        gathered = gather(store, writing, config.copies, clips, provenance)
         again = _listed_but_damaged(gathered.damaged, finished)
         if len(again):
             finished = finished.filter(pc.invert(pc.is_in(finished["source_uri"], again)))
             clips = pa.concat_tables([finished, made, run(once_more(set(again.to_pylist())))])
-            gathered = gather(store, writing, clips, provenance)
+            gathered = gather(store, writing, config.copies, clips, provenance)
         list_rows(store, [gathered.damaged])
         return gathered.index
 

@@ -1,10 +1,11 @@
 """Chooses the executor, in-process or Ray, that a command line asks for."""
 
 from camvid.errors import BackendUnavailable
-from workflows.curate import Executor
+from workflows.curate import CurateConfig, Executor
 from workflows.in_flight import InFlightNow
 from workflows.isolated import Isolated
 from workflows.limits import DEFAULT_LIMITS, LimitsConfig
+from workflows.ray_plan import Plan
 
 
 def choose_executor(
@@ -26,3 +27,13 @@ def choose_executor(
     address = "" if ray in (None, "local") else ray
     asked = 0 if address and workers == 1 else workers
     return RayExecutor(address=address or "", workers=asked, limits=limits, in_flight=watched)
+
+
+def plan_of(execute: Executor, config: CurateConfig) -> Plan | None:
+    """How the graph would be laid over a cluster; None without one."""
+    if isinstance(execute, Isolated):
+        return None
+    from workflows.on_ray import RayExecutor
+
+    assert isinstance(execute, RayExecutor)
+    return execute.plan(config.split, config.clip_stages())

@@ -19,6 +19,7 @@ from camvid.manifest import ShardInfo
 from camvid.memory import release_memory
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
+from workflows.copies import CopiesConfig, without_copies
 from workflows.reporting import write_card
 from workflows.shard_writing import ShardWriting
 
@@ -36,10 +37,14 @@ class Gathered:
 
 
 def gather(
-    store: ClipStore, writing: ShardWriting, clips: pa.Table, provenance: Mapping[str, Any]
+    store: ClipStore,
+    writing: ShardWriting,
+    copies: CopiesConfig,
+    clips: pa.Table,
+    provenance: Mapping[str, Any],
 ) -> Gathered:
     """Writes shards, index and dataset card; `clips` are rows of `camvid.finished` (GATHERED)."""
-    clips = _once_per_clip(clips.select(GATHERED))
+    clips = without_copies(store, copies, _once_per_clip(clips.select(GATHERED)))
     damaged = _damaged(writing.write_outdated(clips), clips)
     shards = writing.shards.finish()
     release_memory()
@@ -61,6 +66,7 @@ def _damaged(errors: Mapping[str, DamagedArtifact], clips: pa.Table) -> pa.Table
         for i, uri in zip(*columns, strict=True)
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
+    unknown |= {"change_hashes": []}
     return pa.Table.from_pylist([row | unknown for row in rows], schema=SCHEMA)
 
 

@@ -71,17 +71,7 @@ class RayExecutor:
         root: str,
         attempts: Attempts = ANY_RUN,
     ) -> Iterator[ClipRow]:
-        own = self.address in ("", "local") and not ray.is_initialized()
-        workers = self.workers or (len(os.sched_getaffinity(0)) if own else 0)
-        with ray_cluster(self.address, workers, num_pools=1 + len(stages)), _data_context():
-            has = ray.cluster_resources()
-            plan = make_plan(
-                split,
-                stages,
-                workers=workers,
-                cpus=int(has.get("CPU", 1)),
-                gpus=float(has.get("GPU", 0)),
-            )
+        with self._cluster(split, stages) as plan, _data_context():
             in_flight = start_in_flight()
             worker = Worker(root=root, attempts=attempts, limits=self.limits, in_flight=in_flight)
             told = self.in_flight.told_by(partial(count_in_flight, in_flight))
@@ -129,6 +119,27 @@ class RayExecutor:
 @ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
 def _run_task(task: BucketTask) -> Damaged:
     return task()
+
+    def plan(self, split: SplitConfig, stages: Sequence[StageConfig]) -> Plan:
+        """How the graph would be laid over the cluster."""
+        with self._cluster(split, stages) as plan:
+            return plan
+
+    @contextmanager
+    def _cluster(
+        self, split: SplitConfig, stages: Sequence[StageConfig]
+    ) -> Generator[Plan, None, None]:
+        own = self.address in ("", "local") and not ray.is_initialized()
+        workers = self.workers or (len(os.sched_getaffinity(0)) if own else 0)
+        with ray_cluster(self.address, workers, num_pools=1 + len(stages)):
+            has = ray.cluster_resources()
+            yield make_plan(
+                split,
+                stages,
+                workers=workers,
+                cpus=int(has.get("CPU", 1)),
+                gpus=float(has.get("GPU", 0)),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

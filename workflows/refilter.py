@@ -20,6 +20,7 @@ from camvid.verdict import Policy, kinds_of, needed_columns, questions
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.books import list_rows
+from workflows.copies import CopiesConfig
 from workflows.gather import gather
 from workflows.reporting import ReportConfig, write_report
 from workflows.rows import rows_of_run
@@ -125,7 +126,9 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     rows = (run_stage(stage, store, row) for row in rows_of_run(store, index, "filter"))
     clips = _listed(store, rows, policy)
     sizes = run.section("write_shards", WriteShardsConfig())
-    gathered = gather(store, ShardWriting(store, sizes, run.provenance), clips, run.provenance)
+    copies = run.section("copies", CopiesConfig())
+    writing = ShardWriting(store, sizes, run.provenance)
+    gathered = gather(store, writing, copies, clips, run.provenance)
     list_rows(store, [clips, gathered.damaged])
     write_section(store, run, "filter", policy)
     write_report(store, run.section("report", ReportConfig()), gathered.index)

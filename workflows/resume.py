@@ -42,14 +42,19 @@ _STAT_THREADS = 64  # requests to an object store that wait side by side
 class Resume:
     """Where a run goes on: reads the run's books, and tells what of its videos is left to do.
 
-    The books are left compact.
+    The books are left compact, unless they are only read.
     """
 
-    def __init__(self, store: ClipStore, graph: Mapping[str, str]) -> None:
-        """`graph` is `camvid.finished.graph_keys` of the run's configuration."""
-        lost = ledger_parts(store).compact()
+    def __init__(
+        self, store: ClipStore, graph: Mapping[str, str], *, read_only: bool = False
+    ) -> None:
+        """`graph` is `camvid.finished.graph_keys` of the run's configuration.
+
+        With `read_only` the books stay as they are.
+        """
         self._parts = finished_parts(store)
-        for name in self._parts.compact():
+        lost = [] if read_only else ledger_parts(store).compact()
+        for name in [] if read_only else self._parts.compact():
             store.remove(name)  # its clips are looked up one by one, and listed again
         listed = _finished(store, self._parts, graph, lost)
         if kept(store) == "all":  # else there is less, and the shards make up for it
@@ -78,6 +83,11 @@ class Resume:
             self._passed_over |= now
             self._give_rows(now, on_row)
             yield from (source for source, found in zip(some, state, strict=True) if found < 0)
+
+    @property
+    def num_done(self) -> int:
+        """The videos that were passed over."""
+        return int(self._passed_over.sum())
 
     @property
     def finished(self) -> pa.Table:

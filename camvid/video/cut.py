@@ -15,6 +15,7 @@ from camvid.artifacts import U8, Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
 from camvid.settings import setting
+from camvid.video.change_hash import ChangeHashes
 from camvid.video.decode import SourceFrame, fit, read_frames
 from camvid.video.quality import BlackBars, Combing, Looks, QualityOptions, Rect, find_fault
 from camvid.video.timing import is_hole
@@ -160,6 +161,7 @@ class _Draft:
         self._looks = Looks()
         self._bars = BlackBars()
         self._combing = Combing()
+        self._changes = ChangeHashes()
 
     def add(self, frame: SourceFrame) -> None:
         height, width = frame.rgb.shape[:2]
@@ -174,7 +176,9 @@ class _Draft:
         size = fit(width, height, self.options.max_side_px)
         if size != (width, height):
             rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._looks.add(_grey(rgb))
+        small_grey = _grey(rgb)
+        self._looks.add(small_grey)
+        self._changes.add(small_grey, frame.timestamp_s)
         self._jpegs.append(_encode(rgb, self.options.jpeg_quality))
         self.num_lost += frame.num_lost if self.times_s else 0
         self.processing |= dict.fromkeys(frame.processing)
@@ -215,6 +219,7 @@ class _Draft:
             crop_px=self.crop.kept,
             processing=tuple(self.processing),
             num_lost=self.num_lost,
+            change_hashes=tuple(self._changes.hashes),
         )
         # The last frame stays on the screen too; thousandths, because clocks are rounded.
         shown_s = round(self.times_s[-1] - self.times_s[0] + 1 / clip.fps, 3)

@@ -13,6 +13,7 @@ from camvid.video.sources import find_sources
 from tests.workflows.light_run import LightCurate, shard_hashes
 from tests.workflows.plain_videos import write_moving_square
 from workflows import in_process
+from workflows.copies import CopiesConfig
 from workflows.curate import curate
 
 
@@ -37,7 +38,8 @@ def test_what_a_list_says_reaches_the_shard(listed: Path, tmp_path: Path) -> Non
     def note(row: ClipRow) -> None:
         ran.append(any(not record.reused for record in row.records))
 
-    index = curate(find_sources([str(listed)]), store.root, LightCurate(), in_process.run, note)
+    config = LightCurate(copies=CopiesConfig(reject=False))  # spans of one video that overlap
+    index = curate(find_sources([str(listed)]), store.root, config, in_process.run, note)
     video = str(tmp_path / "a.mp4")
     assert [(r.source_uri, r.status, r.start_s, r.licence, r.listed) for r in index][:2] == [
         (f"{video}#t=0.000,1.750", "ok", 0.0, "MIT", '{"n": 1}'),
@@ -58,6 +60,6 @@ def test_what_a_list_says_reaches_the_shard(listed: Path, tmp_path: Path) -> Non
     before = shard_hashes(store)
     ran.clear()
     listed.write_text(listed.read_text().replace("a square", "a small square"))
-    curate(find_sources([str(listed)]), store.root, LightCurate(), in_process.run, note)
+    curate(find_sources([str(listed)]), store.root, config, in_process.run, note)
     assert shard_hashes(store) != before, "the caption is another"
     assert sum(ran) == 3, "the video of another caption, and what failed"

@@ -1,5 +1,6 @@
 """`camvid curate`: the whole job."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -49,6 +50,14 @@ def command(
             "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
         ),
     ] = False,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            "--known",
+            metavar="FILE",
+            help="Fingerprints of another run, of whose clips no copy is kept.",
+        ),
+    ] = None,
     local_only: Annotated[
         bool, typer.Option("--local-only", help="Refuse addresses, as for lists of strangers.")
     ] = False,
@@ -66,6 +75,12 @@ def command(
             " alone; the rest goes once shards are verified.",
         ),
     ] = "all",
+    only_plan: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do, and what it would take.")
+    ] = False,
+    like: Annotated[
+        str, typer.Option("--like", metavar="RUN", help="A dry run goes by its times.")
+    ] = "",
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
@@ -75,7 +90,8 @@ def command(
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
-    from workflows.executors import choose_executor
+    from workflows.dry_run import dry_run
+    from workflows.executors import choose_executor, plan_of
     from workflows.in_flight import InFlightNow
     from workflows.profiles import load_profile
     from workflows.run_toml import load_settings
@@ -83,10 +99,15 @@ def command(
 
     what = check_keep(keep)
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
+    accepted += [f"copies.known_clips={json.dumps(known)}"] if known else []
     chosen = load_profile(profile)
     resolved = load_settings(CurateConfig(), config, [*accepted, *(settings or ())], chosen)
     found = find_sources(videos, local_only=local_only)
     in_flight = InFlightNow()
+    execute = choose_executor(ray, workers, resolved.limits, in_flight)
+    if only_plan:
+        print(dry_run(found, out, resolved, plan_of(execute, resolved), like).render_text())
+        return
     counted = _counted(metrics_port, in_flight)
     with stoppable(), counted as count, progress(found.count()) as show:
 
@@ -94,7 +115,6 @@ def command(
             count(row)
             show(row)
 
-        execute = choose_executor(ray, workers, resolved.limits, in_flight)
         adopt_loggers("ray", "ray.data")
         index = curate(found, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)

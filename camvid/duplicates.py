@@ -1,0 +1,157 @@
+"""Finds clips that show the same as a clip of another video: coded anew, scaled, trimmed, boxed.
+
+Hashes (`camvid.video.change_hash`) that share a stretch of bits make two clips candidates; sorted,
+that is n log n. They are duplicates where half of one's hashes are near to the other's at one and
+the same lag: so a trim is found, and two shots of one place are not taken for each other. Of
+several videos the longest keeps its clips, of equally long ones the first by name; so the order in
+which clips are finished does not matter.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from camvid.arrow import pc
+from camvid.video.change_hash import STEP_S
+
+I64 = NDArray[np.int64]
+COLUMNS = ("clip_id", "source_uri", "start_s", "change_hashes")
+_BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width
+_MIN_HITS = 2  # bands that two clips share: one is chance where there are very many clips
+_MAX_BUCKET = 50  # clips that share a band: more of them tell nothing, as of a fade
+_ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
+
+
+# Measured by benchmarks/duplicates.py on twelve videos, real and generated: their 72 copies (coded,
+# scaled, boxed, brighter, half the rate, trimmed) share .83 or more of their hashes, halves of one
+# video and pairs of two .2 or less.
+MAX_BITS = 16  # of 64, by which hashes of the same change differ
+MIN_SHARE = 0.5
+
+
+class Duplicate(NamedTuple):
+    """A clip, the one that is kept in its place, and how much of it that one shows."""
+
+    clip_id: str
+    kept: str
+    share: float
+
+
+class _Clips(NamedTuple):
+    """Clips in order of who keeps: those of long videos first."""
+
+    ids: list[str]
+    num_known: int  # that come first
+    video: I64  # [N] number
+    start_s: NDArray[np.float64]  # [N]
+    first: I64  # [N + 1] of each clip's hashes
+    hashes: I64  # [S]
+
+    def times_s(self, clip: int) -> NDArray[np.float64]:
+        return self.start_s[clip] + STEP_S * np.arange(self.first[clip + 1] - self.first[clip])
+
+    def of(self, clip: int) -> I64:
+        return self.hashes[self.first[clip] : self.first[clip + 1]]
+
+
+def find_duplicates(clips: pa.Table, known: pa.Table | None = None) -> list[Duplicate]:
+    """The clips whose like is kept; of `clips` and `known` the COLUMNS are read.
+
+    `known` are clips of other runs, which are kept before all others.
+    """
+    ordered = _ordered(clips, known)
+    others: dict[int, list[int]] = defaultdict(list)
+    for first, second in _candidates(ordered).tolist():
+        others[second].append(first)
+    found: dict[int, Duplicate] = {}
+    for clip in range(ordered.num_known, len(ordered.ids)):
+        by_video: dict[int, list[int]] = defaultdict(list)
+        for other in others.get(clip, ()):
+            if other not in found:
+                by_video[int(ordered.video[other])].append(other)
+        shown = [_compare(ordered, clip, them) for _, them in sorted(by_video.items())]
+        share, other = max(shown, key=lambda each: each[0], default=(0.0, -1))
+        if share >= MIN_SHARE:
+            found[clip] = Duplicate(ordered.ids[clip], ordered.ids[other], share)
+    return list(found.values())
+
+
+def _ordered(clips: pa.Table, known: pa.Table | None) -> _Clips:
+    parts = [part.select(COLUMNS) for part in (known, clips) if part is not None]
+    table = pa.concat_tables(parts).combine_chunks()
+    num_known = len(known) if known is not None else 0
+    is_new = np.arange(len(table)) >= num_known
+    hashes = table["change_hashes"].combine_chunks()
+    length = pc.fill_null(pc.list_value_length(hashes), 0).to_numpy()
+    by_name = np.unique(table["source_uri"].to_numpy(), return_inverse=True)[1]
+    video = 2 * by_name + is_new  # known by another run, and given again
+    of_video = np.bincount(video, weights=length)
+    start_s = pc.fill_null(table["start_s"], 0.0).to_numpy()
+    order = np.lexsort((start_s, video, -of_video[video], is_new))
+    first = np.concatenate([[0], np.cumsum(length[order])])
+    flat = hashes.take(pa.array(order)).flatten().to_numpy()
+    ids = table["clip_id"].take(pa.array(order)).to_pylist()
+    return _Clips(ids, num_known, video[order], start_s[order], first, flat)
+
+
+def _candidates(clips: _Clips) -> I64:
+    """Pairs [P, 2] of clips of different videos, the one that would be kept first."""
+    clip = np.repeat(np.arange(len(clips.ids)), np.diff(clips.first))
+    changed = clips.hashes != 0
+    bits, clip = clips.hashes[changed].view(np.uint64), clip[changed]
+    codes: list[I64] = []  # both numbers of a pair as one
+    for start, width in _BANDS:
+        band = (bits >> np.uint64(start)) & np.uint64((1 << width) - 1)
+        entries = np.unique(band.astype(np.int64) * len(clips.ids) + clip)  # by band, then clip
+        first, second = _pairs_of_equal(*np.divmod(entries, len(clips.ids)))
+        apart = clips.video[first] != clips.video[second]
+        codes.append(first[apart] * len(clips.ids) + second[apart])
+    found, hits = np.unique(np.concatenate(codes), return_counts=True)
+    return np.stack(np.divmod(found[hits >= _MIN_HITS], len(clips.ids)), axis=1)
+
+
+def _pairs_of_equal(band: I64, clip: I64) -> tuple[I64, I64]:
+    """All pairs of clips with an equal band; both are sorted by band and clip."""
+    _, begin, counts = np.unique(band, return_index=True, return_counts=True)
+    size = np.repeat(np.where(counts <= _MAX_BUCKET, counts, 0), counts)
+    place = np.arange(len(band)) - np.repeat(begin, counts)
+    pairs = [
+        np.stack([clip[here], clip[here + ahead]])
+        for ahead in range(1, int(size.max(initial=1)))
+        if len(here := np.flatnonzero(place + ahead < size))
+    ]
+    first, second = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
+    return first, second
+
+
+def _compare(clips: _Clips, clip: int, others: Sequence[int]) -> tuple[float, int]:
+    """The largest share of the clip that these clips of one video show at one lag.
+
+    With the number of the one that shows most of it.
+    """
+    times_s, hashes = clips.times_s(clip), clips.of(clip)
+    theirs = np.concatenate([clips.of(other) for other in others])
+    their_s = np.concatenate([clips.times_s(other) for other in others])
+    owner = np.repeat(others, [len(clips.of(other)) for other in others])
+    near = (_distance(hashes[:, None], theirs) <= MAX_BITS) & (hashes[:, None] != 0) & (theirs != 0)
+    at, there = np.nonzero(near)
+    if not len(at):
+        return 0.0, -1
+    lag = np.floor((times_s[at] - their_s[there]) / STEP_S).astype(np.int64)
+    lag -= lag.min() - 1
+    # A copy is sampled a part of a step off, so each lag takes the next one in.
+    seen = np.unique(np.concatenate([lag, lag - 1]) * len(hashes) + np.tile(at, 2)) // len(hashes)
+    counts = np.bincount(seen)
+    best = int(counts.argmax())
+    shown_by = np.bincount(owner[there[(lag == best) | (lag == best + 1)]])
+    return float(counts[best]) / np.count_nonzero(hashes), int(shown_by.argmax())
+
+
+def _distance(first: I64, second: I64) -> NDArray[np.intp]:
+    """How many bits differ, of each pair [N, 1] and [M]."""
+    different = np.ascontiguousarray(first ^ second)
+    return _ONES[different.view(np.uint8).reshape(*different.shape, 8)].sum(axis=-1)
