@@ -338,7 +338,7 @@ def measures_of(verdict: Verdict) -> Measures:
     return from_row(Measures, {**numbers, "camera": verdict.camera})
 
 
-def caption_of(clip: Clip | None, verdict: Verdict) -> dict[str, str | None]:
+def caption_of(clip: Clip | None, verdict: Verdict) -> dict[str, Any]:
     """The caption of a clip: what somebody said of its video goes before our own words."""
     said = clip.video.caption if clip else ""
     return {"caption": said or verdict.caption}

@@ -114,12 +114,6 @@ class RayExecutor:
                 log.warning("shards will be written later: %s", str(error).splitlines()[-1])
         return damaged
 
-
-# It must not wait for a CPU, as the pools hold all of them; `submit` bounds how many there are.
-@ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
-def _run_task(task: BucketTask) -> Damaged:
-    return task()
-
     def plan(self, split: SplitConfig, stages: Sequence[StageConfig]) -> Plan:
         """How the graph would be laid over the cluster."""
         with self._cluster(split, stages) as plan:
@@ -140,6 +134,12 @@ def _run_task(task: BucketTask) -> Damaged:
                 cpus=int(has.get("CPU", 1)),
                 gpus=float(has.get("GPU", 0)),
             )
+
+
+# It must not wait for a CPU, as the pools hold all of them; `submit` bounds how many there are.
+@ray.remote(num_cpus=0, scheduling_strategy="SPREAD")
+def _run_task(task: BucketTask) -> Damaged:
+    return task()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from camvid.errors import StoreError
-from camvid.store import PART, ClipStore
+from camvid.run_files import PART
+from camvid.store import ClipStore
 
 
 @contextmanager
