@@ -70,14 +70,8 @@ class HuggingFace(Format):
     def pack(self, folder: Path, number: int) -> None:
         (folder / "clips").mkdir()
         schema = _schema(CLIP_COLUMNS)
-        few: Any = ["kind", "camera", "licence"]  # whatever the stubs say, names are taken
-        with pq.ParquetWriter(
-            folder / f"clips/{number:05d}.parquet",
-            schema,
-            compression="zstd",
-            use_dictionary=few,
-            write_page_index=True,
-        ) as writer:
+        file = folder / f"clips/{number:05d}.parquet"
+        with pq.ParquetWriter(file, schema, compression="zstd", write_page_index=True) as writer:
             for path in sorted(folder.glob("*.json")):
                 row: dict[str, Any] = json.loads(path.read_text())
                 video = path.with_suffix(".mp4")
