@@ -5,13 +5,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from camvid.artifacts import Video
 from camvid.geometry import rescale_K
 from camvid.imports.cameras import GivenCameras
-from camvid.imports.footage import Rectified, check_size, frames_of, rectified, rectify
+from camvid.imports.footage import Rectifier, check_size, frames_of, rectifier
 from camvid.imports.posed import PosedVideo
 from camvid.video.cut import CutClip, CutOptions, one_clip
 from camvid.video.decode import SourceFrame
@@ -30,34 +31,36 @@ def posed_clips(
     frames = frames_of(posed)
     first = next(frames)
     height, width = first.rgb.shape[:2]
-    how = rectified(posed, (width, height))
-    video = _video(posed, how, licence)
+    rectify = rectifier(posed, (width, height))
+    video = _video(posed, rectify.size_px, licence)
     duration_s = float(posed.times_s[-1] - posed.times_s[0])
     num_pieces = math.ceil(duration_s / options.max_clip_s) if in_pieces else 1
     views = enumerate(itertools.chain([first], frames))
     for piece in np.array_split(np.arange(len(posed.times_s)), max(num_pieces, 1)):
-        some = [_rectified(n, f, how, posed, (width, height)) for n, f in _take(views, len(piece))]
+        some = _rectified(views, len(piece), rectify, (width, height), posed.source)
         clip = one_clip(video, some, options)
         size_px = clip.clip.width_px, clip.clip.height_px
-        yield replace(clip, extra=(_cameras(posed, how, piece, size_px),))
-
-
-def _take(views: "enumerate[SourceFrame]", num: int) -> Iterator[tuple[int, SourceFrame]]:
-    return itertools.islice(views, num)
+        yield replace(clip, extra=(_cameras(posed, rectify, piece, size_px),))
 
 
 def _rectified(
-    view: int, frame: SourceFrame, how: Rectified, posed: PosedVideo, size_px: tuple[int, int]
-) -> SourceFrame:
-    check_size(frame, size_px, posed.source)
-    return frame._replace(rgb=rectify(frame.rgb, view, how))
+    views: "enumerate[SourceFrame]",
+    num: int,
+    rectify: Rectifier,
+    size_px: tuple[int, int],
+    source: Path,
+) -> Iterator[SourceFrame]:
+    """The next views; one at a time is in memory."""
+    for view, frame in itertools.islice(views, num):
+        check_size(frame, size_px, source)
+        yield frame._replace(rgb=rectify(frame.rgb, view))
 
 
 def _cameras(
-    posed: PosedVideo, how: Rectified, piece: np.ndarray, size_px: tuple[int, int]
+    posed: PosedVideo, lens: Rectifier, piece: np.ndarray, size_px: tuple[int, int]
 ) -> GivenCameras:
-    scale = np.array(size_px) / how.size_px
-    K = rescale_K(how.K[piece], *scale)
+    scale = np.array(size_px) / lens.size_px
+    K = rescale_K(lens.K[piece], *scale)
     zoom = K[:, 0, 0] / K[0, 0, 0]
     return GivenCameras(
         K=K[0],
@@ -66,7 +69,7 @@ def _cameras(
     )
 
 
-def _video(posed: PosedVideo, how: Rectified, licence: str) -> Video:
+def _video(posed: PosedVideo, size_px: tuple[int, int], licence: str) -> Video:
     """The source; its identity is that of the views and of their cameras."""
     given = posed.source.read_bytes() if posed.source.is_file() else b""
     digest = hashlib.sha256(given)
@@ -80,8 +83,8 @@ def _video(posed: PosedVideo, how: Rectified, licence: str) -> Video:
         video_id=sha256[:16],
         uri=name_of(str(posed.source)),
         sha256=sha256,
-        width_px=how.size_px[0],
-        height_px=how.size_px[1],
+        width_px=size_px[0],
+        height_px=size_px[1],
         fps=fps,
         num_frames=len(posed.times_s),
         duration_s=len(posed.times_s) / fps,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,14 +16,53 @@ from camvid.video.probe import probe
 _OFF_CENTER = 0.001  # of the width: a principal point further off is cropped to the middle
 _ASPECT = 0.001  # of focal lengths: pixels that are less square are made so
 _SHRINK = 0.98
+_NONE: F64 = np.zeros(4)
 
 
-class Rectified(NamedTuple):
-    """One pinhole with square pixels, behind the middle of its image."""
+class Rectifier:
+    """Makes views those of one pinhole with square pixels, behind the middle of its image.
 
-    K: F64  # [T, 3, 3]
-    size_px: tuple[int, int]
-    maps: tuple[tuple[F32, F32], ...] | None  # one, or [T], for cv2.remap; None: as it is
+    `K` [T, 3, 3] and `size_px` are the pinhole's. Of a lens that stays, the map is made once.
+    """
+
+    def __init__(
+        self, K: F64, size_px: tuple[int, int], *, of: F64 | None = None, distortion: F64 = _NONE
+    ) -> None:
+        self.K, self.size_px = K, size_px
+        self._of, self._distortion = of, distortion  # the lens's own K; None: there is none to do
+        self._map: tuple[int, F32, F32] | None = None
+
+    def __call__(self, rgb: U8, view: int) -> U8:
+        if self._of is None:
+            return rgb
+        x, y = self.map_of(view)
+        seen = cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(seen, np.uint8)
+
+    def map_of(self, view: int) -> tuple[F32, F32]:
+        """The places [H, W] that a view's pixels come from, centres counted from 0."""
+        if self._of is None:
+            raise ValueError("views that stay as they are have no map")
+        known = self._map
+        if known is None or (self._of[known[0]] != self._of[view]).any():
+            shift = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
+            x, y = cv2.initUndistortRectifyMap(
+                self._of[view] - shift,
+                self._distortion,
+                np.eye(3),
+                self.K[view] - shift,
+                self.size_px,
+                cv2.CV_32FC1,
+            )
+            known = self._map = (view, np.asarray(x, np.float32), np.asarray(y, np.float32))
+        return known[1], known[2]
+
+    def stays_inside(self, size_px: tuple[int, int]) -> bool:
+        """Whether all that the pinhole sees lies in images of this size."""
+        last = np.array(size_px) - 0.5
+        ends = (0, len(self.K) // 2, len(self.K) - 1)  # a zoom's extremes, mostly
+        maps = [np.stack(self.map_of(view), axis=-1) for view in ends]
+        return all(bool((m >= -0.5).all() and (m <= last).all()) for m in maps)
 
 
 def frames_of(posed: PosedVideo) -> Iterator[SourceFrame]:
@@ -73,29 +111,23 @@ def _of_video(posed: PosedVideo) -> Iterator[SourceFrame]:
         )
 
 
-def rectified(posed: PosedVideo, size_px: tuple[int, int]) -> Rectified:
+def rectifier(posed: PosedVideo, size_px: tuple[int, int]) -> Rectifier:
     """How images of this size become a pinhole's: undistorted, cropped, their pixels square."""
-    width, height = size_px
     scale = np.ones(2) if posed.size_px is None else np.array(size_px) / posed.size_px
     K = np.diag([*scale, 1.0]) @ posed.K
     off = np.abs(K[:, :2, 2] - np.array(size_px) / 2).max()
     skew = np.abs(K[:, 0, 0] / K[:, 1, 1] - 1).max()
-    if off <= _OFF_CENTER * width and skew <= _ASPECT and not posed.distortion.any():
-        return Rectified(K, size_px, None)
-    room = np.minimum(K[:, :2, 2], np.array(size_px) - K[:, :2, 2]).min(axis=0)
-    if room.min() < min(size_px) / 4:
-        raise unreadable(posed.source, "a principal point well inside the image", f"{room} px")
-    same = bool((K == K[0]).all())
-    half = room
-    while True:
+    if off <= _OFF_CENTER * size_px[0] and skew <= _ASPECT and not posed.distortion.any():
+        return Rectifier(K, size_px)
+    half = np.minimum(K[:, :2, 2], np.array(size_px) - K[:, :2, 2]).min(axis=0)
+    while half.min() > min(size_px) / 5:
         size = (2 * int(half[0]), 2 * int(half[1]))
-        ideal = _ideal(K, size)
-        maps = _maps(K[:1] if same else K, ideal, posed.distortion, size)
-        if all(_inside(m, width, height) for m in maps):
-            return Rectified(ideal, size, maps)
+        found = Rectifier(_ideal(K, size), size, of=K, distortion=posed.distortion)
+        if found.stays_inside(size_px):
+            return found
         half = half * _SHRINK
-        if half.min() < 16:
-            raise unreadable(posed.source, "a lens that can be undistorted", f"{posed.distortion}")
+    wanted = "a lens whose undistorted middle is two fifths of the image or more"
+    raise unreadable(posed.source, wanted, f"K {K[0].tolist()}, {posed.distortion.tolist()}")
 
 
 def _ideal(K: F64, size: tuple[int, int]) -> F64:
@@ -103,36 +135,6 @@ def _ideal(K: F64, size: tuple[int, int]) -> F64:
     ideal[:, 1, 1] = ideal[:, 0, 0]
     ideal[:, 0, 2], ideal[:, 1, 2] = size[0] / 2, size[1] / 2
     return ideal
-
-
-def _maps(
-    K: F64, ideal: F64, distortion: F64, size: tuple[int, int]
-) -> tuple[tuple[F32, F32], ...]:
-    """For each K the places [H, W] that the rectified pixels come from, centres counted from 0."""
-    shift = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
-    found = [
-        cv2.initUndistortRectifyMap(
-            k - shift, distortion, np.eye(3), to - shift, size, cv2.CV_32FC1
-        )
-        for k, to in zip(K, ideal, strict=False)
-    ]
-    return tuple((np.asarray(x, np.float32), np.asarray(y, np.float32)) for x, y in found)
-
-
-def _inside(maps: tuple[F32, F32], width: int, height: int) -> bool:
-    x, y = maps
-    return bool(
-        x.min() >= -0.5 and y.min() >= -0.5 and x.max() <= width - 0.5 and y.max() <= height - 0.5
-    )
-
-
-def rectify(rgb: U8, view: int, how: Rectified) -> U8:
-    """One image as the pinhole sees it."""
-    if how.maps is None:
-        return rgb
-    x, y = how.maps[min(view, len(how.maps) - 1)]
-    seen = cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(seen, np.uint8)
 
 
 def check_size(frame: SourceFrame, size_px: tuple[int, int], source: Path) -> None:

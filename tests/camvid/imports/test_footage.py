@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.imports.footage import rectified, rectify
+from camvid.imports.footage import rectifier
 from camvid.imports.posed import PosedVideo, pinhole
 
 SIZE = 640, 360
@@ -33,13 +33,12 @@ def test_rectified_pixels_come_from_where_the_lens_put_them(
     distortion: tuple[float, ...], cx: float
 ) -> None:
     source = posed(distortion, cx)
-    how = rectified(source, SIZE)
+    how = rectifier(source, SIZE)
     width, height = how.size_px
     K = how.K[0]
     assert (K[0, 0], K[0, 2], K[1, 2]) == (K[1, 1], width / 2, height / 2)
     assert min(width / SIZE[0], height / SIZE[1]) > 0.8
-    assert how.maps is not None
-    x, y = how.maps[0]
+    x, y = how.map_of(0)
     at = np.array([[3, 5], [height - 1, width - 1], [height // 2, 20]])
     rays = np.column_stack([at[:, ::-1] + 0.5, np.ones(3)]) @ np.linalg.inv(K).T
     expected, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), source.K[0], source.distortion)
@@ -50,7 +49,7 @@ def test_rectified_pixels_come_from_where_the_lens_put_them(
 def test_a_pinhole_in_the_middle_stays_as_it_is() -> None:
     source = posed()
     source.K[:, 1, 1] = 530.0
-    how = rectified(source, SIZE)
+    how = rectifier(source, SIZE)
     rgb = np.arange(360 * 640 * 3, dtype=np.uint32).astype(np.uint8).reshape(360, 640, 3)
-    assert how.maps is None
-    assert rectify(rgb, 0, how) is rgb
+    assert how(rgb, 0) is rgb
+    assert how.size_px == SIZE
