@@ -37,7 +37,7 @@ from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use
 from workflows.provenance import weight_lines
 from workflows.run_toml import write_run_toml
-from workflows.shard_writing import ShardWriting, kept
+from workflows.shard_writing import ShardWriting, clips_of_shards
 
 COMMANDS: dict[str, list[str]] = {
     "status": ["status"],
@@ -112,7 +112,7 @@ def make_finished(store: ClipStore, config: CurateConfig, index: pa.Table) -> No
         "num_videos": len(index["source_uri"].unique()),
     }
     shards = ShardWriting(store, config.write_shards, provenance).shards
-    for bucket in shards.outdated(kept(listed)):
+    for bucket in shards.outdated(clips_of_shards(listed)):
         described = Described(bucket.content, tuple(_shards_of(store, bucket)))
         write_description(store, bucket.number, described)
         shards.written(bucket.number)

@@ -11,7 +11,7 @@ from camvid.outcome import Kind
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
-from workflows.shard_writing import ShardWriting, kept
+from workflows.shard_writing import ShardWriting, clips_of_shards
 
 
 def write_shards(
@@ -31,7 +31,7 @@ def write_shards(
     clips = pa.table({name: pa.array(c, pa.string()) for name, c in columns.items()})
     provenance = {"weights": list(weights), "num_videos": len(set(columns["source_uri"]))}
     shards = ShardWriting(store, config, provenance).shards
-    for bucket in shards.outdated(kept(clips)):
+    for bucket in shards.outdated(clips_of_shards(clips)):
         config.build()(store, bucket, lambda clip_id: rows[clip_id][0], list(weights))
         shards.written(bucket.number)
     return {clip_id: place for s in shards.finish() for clip_id, place in s.locations().items()}

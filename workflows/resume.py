@@ -1,8 +1,8 @@
 """What a resumed run need not touch: finished clips are read from one list and anti-joined.
 
 A video is passed over where the list has every clip of it, made by the same stages from the same
-file, and what lies in the clips' folders has its size. Any other video goes through the stages,
-which look up what there is of it, clip by clip.
+file, and what lies in the clips' folders has its size (or was taken away when the run was thinned).
+Any other video goes through the stages, which look up what there is of it, clip by clip.
 """
 
 import itertools

@@ -108,7 +108,7 @@ class ShardWriting:
     def write_outdated(self, clips: pa.Table) -> Damaged:
         """Brings all shards up to date with these clips; gives those that had to be left out."""
         submitted: list[Bucket] = []
-        for bucket in self.shards.outdated(kept(clips)):
+        for bucket in self.shards.outdated(clips_of_shards(clips)):
             self.background.submit(self.task(bucket))
             submitted.append(bucket)
         damaged = self.background.wait()
@@ -182,14 +182,14 @@ class EarlyShards:
 
     def _write(self, number: int) -> None:
         before = self._resume.finished_in(number, self._num_buckets).select(CLIPS)
-        clips = kept(pa.concat_tables([before, *self._rows.pop(number)]))
+        clips = clips_of_shards(pa.concat_tables([before, *self._rows.pop(number)]))
         bucket = self._writing.shards.unless_written(number, clips)
         if bucket:
             self._writing.background.submit(self._writing.task(bucket))
             self._submitted.add(number)
 
 
-def kept(clips: pa.Table) -> pa.Table:
+def clips_of_shards(clips: pa.Table) -> pa.Table:
     """The clips that go into shards; of equal ids the one whose video's name comes first."""
     clips = clips.select(CLIPS)
     clips = clips.filter(pc.is_in(clips["kind"], pa.array(list(INDICATOR))))
