@@ -6,27 +6,38 @@ lenses have, when any other would fit as well.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pyceres
 
-USUAL_FOCAL = 0.9  # of the longer side ...
-FOCAL_SPREAD = 0.4  # ... give or take this factor
 _ZOOM_SPREAD = 3e-4  # per frame squared: how the growth of the focal length's logarithm changes
 _SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: priors in pixels
 
 
-class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
-    """The logarithm of the focal length is that of a usual lens, give or take its spread."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LensPrior:
+    """What is known of the focal length: that it is usual, unless somebody calibrated the lens."""
 
-    def __init__(self, long_side_px: int) -> None:
+    focal: float = 0.9  # of the longer side ...
+    spread: float = 0.4  # ... give or take this factor
+
+
+CALIBRATED_SPREAD = 0.005  # of a given focal length; zooms and stabilisers leave as much
+USUAL_LENS = LensPrior()
+
+
+class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
+    """The logarithm of the focal length is that of the lens, give or take its spread."""
+
+    def __init__(self, long_side_px: int, lens: LensPrior = USUAL_LENS) -> None:
         super().__init__()
         self.set_num_residuals(1)
         self.set_parameter_block_sizes([3])
-        self._usual_px = USUAL_FOCAL * long_side_px
-        self._weight = _SIGHTING_PX / FOCAL_SPREAD
+        self._usual_px = lens.focal * long_side_px
+        self._weight = _SIGHTING_PX / lens.spread
 
     def Evaluate(
         self, parameters: Sequence[F64], residuals: F64, jacobians: Sequence[F64 | None] | None

@@ -1,5 +1,7 @@
 """The embedded pose solver on made-up images and on the test clips with known cameras."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,9 +10,9 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.poses.track_sfm import TrackSfm
+from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions, calibrated
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
-from tests.factories import CLIPS
+from tests.factories import CLIPS, make_clip
 
 
 def solve(
@@ -260,3 +262,14 @@ def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
     together = solve(rgb, object_id)
     np.testing.assert_array_equal(alone.cam_from_world, together.cam_from_world)
     np.testing.assert_array_equal(alone.points_world, together.points_world)
+
+
+def test_the_focal_length_of_a_calibrated_video_is_that_of_its_cropped_and_scaled_frames() -> None:
+    clip = make_clip("c" * 16)
+    crop = (0, 100, 4 * clip.width_px, 4 * clip.height_px)
+    video = replace(clip.video, calibration=(400.0, 484.0, 64.0, 48.0))
+    options = calibrated(TrackSfmOptions(), replace(clip, video=video, crop_px=crop))
+    focal = 440 / 4 / max(clip.width_px, clip.height_px)
+    assert options.adjustment.lens.focal == pytest.approx(focal)
+    assert options.camera_motion.panning.prior_focal == pytest.approx(focal)
+    assert options.mapping.usual_focals == pytest.approx((focal,))
