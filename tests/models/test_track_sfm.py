@@ -19,11 +19,12 @@ def solve(
     rgb: np.ndarray,
     object_id: np.ndarray | None = None,
     options: LucasKanadeOptions | None = None,
+    calibration: tuple[float, ...] = (),
 ) -> Reconstruction:
     num_frames, height, width = rgb.shape[:3]
     video = Video(
         video_id="v", uri="", sha256="", width_px=width, height_px=height,
-        fps=24, num_frames=num_frames, duration_s=num_frames / 24,
+        fps=24, num_frames=num_frames, duration_s=num_frames / 24, calibration=calibration,
     )  # fmt: skip
     clip = Clip(
         clip_id="v-0", video=video, start_s=0, end_s=num_frames / 24,
@@ -273,3 +274,11 @@ def test_the_focal_length_of_a_calibrated_video_is_that_of_its_cropped_and_scale
     assert options.adjustment.lens.focal == pytest.approx(focal)
     assert options.camera_motion.panning.prior_focal == pytest.approx(focal)
     assert options.mapping.usual_focals == pytest.approx((focal,))
+
+
+def test_a_short_pan_is_solved_with_the_focal_length_that_is_given() -> None:
+    rgb = panned(6)
+    told = solve(rgb, calibration=(300.0, 300.0, 160.0, 120.0))
+    assert told.camera == solve(rgb).camera == "rotating"
+    assert told.K[0, 0] == pytest.approx(300, rel=0.01)
+    assert solve(rgb, calibration=(330.0, 330.0, 160.0, 120.0)).K[0, 0] > told.K[0, 0] + 10
