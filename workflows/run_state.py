@@ -93,7 +93,7 @@ class StateWriter:
             run=self.run,
         )
         self._holder: RunState | None = None  # who took the lease from us
-        self._videos: set[str] = set()
+        self._videos: set[int] = set()  # hashes of their names, which may be a million
         self._rows: Counter[str] = Counter()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="run state", daemon=True)
@@ -114,7 +114,7 @@ class StateWriter:
     def count(self, row: ClipRow) -> None:
         """Takes a finished row; RunAborted where another command holds the run by now."""
         self.check()
-        self._videos.add(row.video_uri)
+        self._videos.add(hash(row.video_uri))
         self._rows[row.status] += 1
 
     def __exit__(

@@ -119,14 +119,14 @@ def _mapping_options() -> Any:
 def _adjust(model: Any, stated_px: float) -> None:
     """All poses, points and the lens once more, with what EXIF or usual lenses say of its focal."""
     from camvid.sfm.bundle import make_adjuster
-    from camvid.sfm.lens import FOCAL_SPREAD, USUAL_FOCAL, FocalPrior
+    from camvid.sfm.lens import USUAL_LENS, FocalPrior
 
     (camera,) = model.cameras.values()
     if stated_px:
         prior = FocalPrior(stated_px, _EXIF_SPREAD, num_parameters=4)
     else:
-        usual_px = USUAL_FOCAL * max(camera.width, camera.height)
-        prior = FocalPrior(usual_px, FOCAL_SPREAD, num_parameters=4)
+        usual_px = USUAL_LENS.focal * max(camera.width, camera.height)
+        prior = FocalPrior(usual_px, num_parameters=4)
     adjuster = make_adjuster(model, max_num_iterations=100)
     adjuster.problem.add_residual_block(prior, None, [camera.params])
     adjuster.solve()

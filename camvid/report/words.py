@@ -55,6 +55,8 @@ def verdict_sentence(row: ClipRecord, verdict: Verdict | None) -> str:
     if row.outcome == "failed":
         return f"Failed: {row.error or 'no error was recorded'}"
     why = reasons_in_words(row.reasons)
+    if row.duplicate_of:
+        why += f" (clip {row.duplicate_of} is kept)"
     if row.outcome == "none":
         if any(about(reason) in _UNDECIDED for reason in row.reasons):
             return f"Not kept: whether anything moves cannot be said: {why}."

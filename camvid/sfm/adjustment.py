@@ -11,6 +11,7 @@ from camvid.geometry import camera_centers
 from camvid.parallel import map_threads
 from camvid.sfm.bundle import adjust, focal_uncertainty
 from camvid.sfm.colmap import pycolmap
+from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 from camvid.sfm.triangulation import triangulate
@@ -42,6 +43,7 @@ class AdjustmentOptions:
     min_registration_inliers: int = 20
     max_stray_steps: float = 5.0  # a frame so far off its neighbours has no pose
     seed: int = 0
+    lens: LensPrior = USUAL_LENS
 
 
 class Structure(NamedTuple):
@@ -66,7 +68,8 @@ def adjust_keyframes(
     for limit_px in options.keyframe_errors_px:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
         effort = options.max_keyframe_iterations, options.max_keyframe_observations
-        cameras = _adjusted(cameras, structure, width_px, height_px, *effort, zooms=False)
+        lens = options.lens
+        cameras = _adjusted(cameras, structure, width_px, height_px, *effort, lens, zooms=False)
         yield cameras
 
 
@@ -91,7 +94,8 @@ def solve_all_frames(
             break
         structure = structure_of(cameras)
     effort = options.max_iterations, options.max_adjusted_observations
-    cameras = _adjusted(cameras, structure, width_px, height_px, *effort, zooms=cameras.zooms)
+    lens, zooms = options.lens, cameras.zooms
+    cameras = _adjusted(cameras, structure, width_px, height_px, *effort, lens, zooms=zooms)
     cameras = without_strays(cameras, options.max_stray_steps)
     return cameras, structure_of(cameras)
 
@@ -128,7 +132,8 @@ def let_zoom(
     for limit_px in options.zoom_errors_px[:num_rounds]:
         structure = find_structure(cameras, observations, num_tracks, limit_px, options)
         effort = options.max_zoom_iterations, options.max_adjusted_observations
-        cameras = _adjusted(cameras, structure, width_px, height_px, *effort, zooms=True)
+        lens = options.lens
+        cameras = _adjusted(cameras, structure, width_px, height_px, *effort, lens, zooms=True)
     limit_px = options.max_error_px
     return cameras, find_structure(cameras, observations, num_tracks, limit_px, options)
 
@@ -209,15 +214,15 @@ def _adjusted(
     height_px: int,
     max_iterations: int,
     max_observations: int,
+    lens: LensPrior,
     *,
     zooms: bool,
 ) -> Cameras:
     if not len(structure.error_px):
         return cameras
     used = thinned(structure.observations, width_px, height_px, max_observations)
-    return adjust(
-        cameras, used, structure.xyz_world, width_px, height_px, max_iterations, zooms=zooms
-    )
+    seen = used, structure.xyz_world, width_px, height_px
+    return adjust(cameras, *seen, max_iterations, zooms=zooms, lens=lens)
 
 
 def uncertainty_of_focal(
@@ -233,4 +238,5 @@ def uncertainty_of_focal(
     most = options.max_adjusted_observations
     used = thinned(structure.observations, width_px, height_px, most)
     noise_px = float(np.sqrt(np.mean(structure.error_px**2) / 2))  # along one axis
-    return focal_uncertainty(cameras, used, structure.xyz_world, width_px, height_px, noise_px)
+    seen = used, structure.xyz_world, width_px, height_px
+    return focal_uncertainty(cameras, *seen, noise_px, options.lens)

@@ -6,7 +6,7 @@ import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pycolmap
-from camvid.sfm.lens import USUAL_FOCAL, FocalPrior, SmoothZoom
+from camvid.sfm.lens import USUAL_LENS, FocalPrior, LensPrior, SmoothZoom
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
@@ -23,20 +23,21 @@ def adjust(
     max_num_iterations: int,
     *,
     zooms: bool = False,
+    lens: LensPrior = USUAL_LENS,
 ) -> Cameras:
     """Cameras with focal length and poses refined; every sighting must have a point and a pose.
 
     A lens that `zooms` has a focal length in every frame, which changes smoothly.
     """
     model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
-    problem = _problem(model, max_num_iterations, zooms=zooms)
+    problem = _problem(model, max_num_iterations, lens, zooms=zooms)
     problem.adjuster.solve()
     cam_from_world = cameras.cam_from_world.copy()
     posed = np.flatnonzero(cameras.registered)
     for frame_index in posed:
         cam_from_world[frame_index] = model.image(frame_index + 1).cam_from_world().matrix()
-    lenses = [model.camera(model.image(frame_index + 1).camera_id) for frame_index in posed]
-    log_focal = np.log([lens.focal_length for lens in lenses])
+    seen_by = [model.camera(model.image(frame_index + 1).camera_id) for frame_index in posed]
+    log_focal = np.log([camera.focal_length for camera in seen_by])
     focal_px = np.exp(np.interp(np.arange(len(cam_from_world)), posed, log_focal))
     return Cameras.of_lens(focal_px, cam_from_world, width_px, height_px)
 
@@ -48,6 +49,7 @@ def focal_uncertainty(
     width_px: int,
     height_px: int,
     noise_px: float,
+    lens: LensPrior = USUAL_LENS,
 ) -> float:
     """Relative standard deviation of the focal length of adjusted cameras; infinite if unknown.
 
@@ -56,7 +58,7 @@ def focal_uncertainty(
     """
     zooms = cameras.zooms
     model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
-    problem = _problem(model, 0, zooms=zooms)
+    problem = _problem(model, 0, lens, zooms=zooms)
     problem.adjuster.solve()
     found: Any = pycolmap.estimate_ba_covariance(
         pycolmap.BACovarianceOptions(), model, problem.adjuster
@@ -74,10 +76,12 @@ class _Problem(NamedTuple):
     priors: list[Any]  # Ceres calls them but does not keep them alive
 
 
-def _problem(model: pycolmap.Reconstruction, max_num_iterations: int, *, zooms: bool) -> _Problem:
+def _problem(
+    model: pycolmap.Reconstruction, max_num_iterations: int, lens: LensPrior, *, zooms: bool
+) -> _Problem:
     """As `make_adjuster`, with what is known of lenses."""
     adjuster = make_adjuster(model, max_num_iterations)
-    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, zooms=zooms))
+    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, lens, zooms=zooms))
 
 
 def make_adjuster(
@@ -98,18 +102,20 @@ def make_adjuster(
     return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
 
 
-def _add_beliefs(problem: Any, model: pycolmap.Reconstruction, *, zooms: bool) -> list[Any]:
+def _add_beliefs(
+    problem: Any, model: pycolmap.Reconstruction, lens: LensPrior, *, zooms: bool
+) -> list[Any]:
     """What lenses are like, for where the sightings do not tell."""
     ids = sorted(model.reg_image_ids())
-    lenses = [model.camera(model.image(image_id).camera_id) for image_id in ids]
-    middle = lenses[len(lenses) // 2]
-    usual = FocalPrior(USUAL_FOCAL * max(middle.width, middle.height))
+    seen_by = [model.camera(model.image(image_id).camera_id) for image_id in ids]
+    middle = seen_by[len(seen_by) // 2]
+    usual = FocalPrior(lens.focal * max(middle.width, middle.height), lens.spread)
     problem.add_residual_block(usual, None, [middle.params])
     if not zooms:
         return [usual]
     smooth = [SmoothZoom(b - a, c - b) for a, b, c in zip(ids, ids[1:], ids[2:], strict=False)]
     for k, cost in enumerate(smooth):
-        problem.add_residual_block(cost, None, [lens.params for lens in lenses[k : k + 3]])
+        problem.add_residual_block(cost, None, [camera.params for camera in seen_by[k : k + 3]])
     return [usual, *smooth]
 
 

@@ -6,23 +6,34 @@ lenses have, when any other would fit as well.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pyceres
 
-USUAL_FOCAL = 0.9  # of the longer side ...
-FOCAL_SPREAD = 0.4  # ... give or take this factor
 _ZOOM_SPREAD = 3e-4  # per frame squared: how the growth of the focal length's logarithm changes
 _SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: priors in pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LensPrior:
+    """What is known of the focal length: that it is usual, unless somebody calibrated the lens."""
+
+    focal: float = 0.9  # of the longer side ...
+    spread: float = 0.4  # ... give or take this factor
+
+
+CALIBRATED_SPREAD = 0.005  # of a given focal length; zooms and stabilisers leave as much
+USUAL_LENS = LensPrior()
 
 
 class FocalPrior(pyceres.CostFunction):  # pyright: ignore[reportUntypedBaseClass]
     """The logarithm of the focal length is that of an expected one, give or take its spread."""
 
     def __init__(
-        self, expected_px: float, spread: float = FOCAL_SPREAD, *, num_parameters: int = 3
+        self, expected_px: float, spread: float = USUAL_LENS.spread, *, num_parameters: int = 3
     ) -> None:
         super().__init__()
         self.set_num_residuals(1)

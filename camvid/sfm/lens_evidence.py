@@ -22,7 +22,7 @@ from camvid.artifacts import F64, I32, Bool
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
 from camvid.sfm.center_wander import OffsetEquations, deviation_by_wander
-from camvid.sfm.lens import FOCAL_SPREAD
+from camvid.sfm.lens import USUAL_LENS
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 
@@ -191,7 +191,7 @@ def _without_points(problem: _Linearised, long_side_px: int) -> _Reduced:
     gradient = by_camera.T @ residual + shared.T @ point_change
     spread = np.full(len(gradient), np.inf)
     spread[problem.focal_at :] = _WANDER_SPREAD * long_side_px
-    spread[problem.focal_at : problem.focal_at + 2] = FOCAL_SPREAD, _DISTORTION_SPREAD
+    spread[problem.focal_at : problem.focal_at + 2] = USUAL_LENS.spread, _DISTORTION_SPREAD
     priors = problem.variance_px2 / spread**2 + _DAMPING * np.diag(normal)
     squares = float(residual @ residual + point_gradient @ point_change)
     return _Reduced(normal, priors, gradient, squares, point_by_camera, point_change)

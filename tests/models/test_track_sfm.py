@@ -1,5 +1,7 @@
 """The embedded pose solver on made-up images and on the test clips with known cameras."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,20 +10,21 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
 from camvid.lucas_kanade import LucasKanadeOptions
-from camvid.models.poses.track_sfm import TrackSfm
+from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions, calibrated
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
-from tests.factories import CLIPS
+from tests.factories import CLIPS, make_clip
 
 
 def solve(
     rgb: np.ndarray,
     object_id: np.ndarray | None = None,
     options: LucasKanadeOptions | None = None,
+    calibration: tuple[float, ...] = (),
 ) -> Reconstruction:
     num_frames, height, width = rgb.shape[:3]
     video = Video(
         video_id="v", uri="", sha256="", width_px=width, height_px=height,
-        fps=24, num_frames=num_frames, duration_s=num_frames / 24,
+        fps=24, num_frames=num_frames, duration_s=num_frames / 24, calibration=calibration,
     )  # fmt: skip
     clip = Clip(
         clip_id="v-0", video=video, start_s=0, end_s=num_frames / 24,
@@ -260,3 +263,22 @@ def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch):
     together = solve(rgb, object_id)
     np.testing.assert_array_equal(alone.cam_from_world, together.cam_from_world)
     np.testing.assert_array_equal(alone.points_world, together.points_world)
+
+
+def test_the_focal_length_of_a_calibrated_video_is_that_of_its_cropped_and_scaled_frames() -> None:
+    clip = make_clip("c" * 16)
+    crop = (0, 100, 4 * clip.width_px, 4 * clip.height_px)
+    video = replace(clip.video, calibration=(400.0, 484.0, 64.0, 48.0))
+    options = calibrated(TrackSfmOptions(), replace(clip, video=video, crop_px=crop))
+    focal = 440 / 4 / max(clip.width_px, clip.height_px)
+    assert options.adjustment.lens.focal == pytest.approx(focal)
+    assert options.camera_motion.panning.prior_focal == pytest.approx(focal)
+    assert options.mapping.usual_focals == pytest.approx((focal,))
+
+
+def test_a_short_pan_is_solved_with_the_focal_length_that_is_given() -> None:
+    rgb = panned(6)
+    told = solve(rgb, calibration=(300.0, 300.0, 160.0, 120.0))
+    assert told.camera == solve(rgb).camera == "rotating"
+    assert told.K[0, 0] == pytest.approx(300, rel=0.01)
+    assert solve(rgb, calibration=(330.0, 330.0, 160.0, 120.0)).K[0, 0] > told.K[0, 0] + 10

@@ -9,6 +9,7 @@ import pytest
 from camvid.clip_table import ClipTable
 from camvid.errors import ConfigError
 from camvid.index import read_index
+from camvid.report.words import verdict_sentence
 from camvid.scenes.movie import read_video, write_video
 from camvid.store import ClipStore
 from stages.filter import FilterConfig
@@ -48,6 +49,7 @@ def test_a_copy_is_listed_and_not_in_the_shards(videos: list[str], tmp_path: Pat
         (reason,) = copy.reasons
         assert (reason.name, reason.limit) == ("duplicate", 0.5)
         assert reason.measured > 0.8
+        assert f"(clip {original.clip_id} is kept)" in verdict_sentence(copy, None)
     index = read_index(ClipStore(str(tmp_path / "True")))
     changes = preview(index, FilterConfig()).examples
     assert copy.clip_id not in {change.clip_id for change in changes}, "no threshold brings it back"

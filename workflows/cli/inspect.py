@@ -66,6 +66,8 @@ def _print_text(record: "ClipRecord", found: dict[str, Any]) -> None:
         print(f"  {record.caption}")
     for reason in [*record.reasons, *([record.error] if record.error else [])]:
         print(f"  because {reason}")
+    if record.duplicate_of:
+        print(f"  kept in its place: clip {record.duplicate_of}")
     for done in found["processing"]:
         print(f"  frames {done}")
     if found["num_lost_frames"]:

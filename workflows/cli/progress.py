@@ -32,11 +32,11 @@ def progress(num_videos: int) -> Generator[OnRow, None, None]:
 class _Counts:
     def __init__(self, num_videos: int) -> None:
         self.num_videos = num_videos
-        self.videos: set[str] = set()
+        self.videos: set[int] = set()  # hashes of their names
         self.statuses: Counter[str] = Counter()
 
     def add(self, row: ClipRow) -> None:
-        self.videos.add(row.video_uri)
+        self.videos.add(hash(row.video_uri))
         self.statuses[row.status] += 1
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Embedded pose solver: tracks of the static scene, mapped by COLMAP."""
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,7 @@ from camvid.sfm.camera_motion import CameraMotion, CameraMotionOptions, classify
 from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
+from camvid.sfm.lens import CALIBRATED_SPREAD, LensPrior
 from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import observations_of
@@ -109,14 +111,18 @@ class TrackSfm:
 
     def __init__(self, options: TrackSfmOptions | None = None) -> None:
         self._options = options or TrackSfmOptions()
-        self._solver = SolverOptions(
-            mapping=self._options.mapping,
-            starts=self._options.starts,
-            adjustment=self._options.adjustment,
-            background=self._options.background,
-        )
         self._matcher: FeatureMatcher = build_backend(self._options.features)
         self.weights: tuple[Weight, ...] = weights_of(self._matcher)
+
+    @property
+    def _solver(self) -> SolverOptions:
+        options = self._options
+        return SolverOptions(
+            mapping=options.mapping,
+            starts=options.starts,
+            adjustment=options.adjustment,
+            background=options.background,
+        )
 
     def solve(
         self, clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks
@@ -124,8 +130,18 @@ class TrackSfm:
         """Names the camera's motion and, where it has a path, maps the static scene.
 
         Features of keyframes are joined to the tracks; features of all frames take their place
-        where those lead to no cameras that hold.
+        where those lead to no cameras that hold. A focal length that came with the video is all
+        but held.
         """
+        if clip.video.calibration:
+            told = copy.copy(self)
+            told._options = calibrated(self._options, clip)
+            return told._solve_clip(clip, frames, masks, tracks)
+        return self._solve_clip(clip, frames, masks, tracks)
+
+    def _solve_clip(
+        self, clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks
+    ) -> Reconstruction:
         options = self._options
         region = solver_regions(masks, options.mask_margin_px)
         assumed_static = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
@@ -274,6 +290,25 @@ class TrackSfm:
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
         return as_reconstruction(frames, cameras, structure, with_lens_uncertainty(quality, lens))
+
+
+def calibrated(options: TrackSfmOptions, clip: Clip) -> TrackSfmOptions:
+    """The options for a clip of whose video the focal length is given.
+
+    Its principal point is taken for the image's centre, as of any video.
+    """
+    fx, fy, *_ = clip.video.calibration
+    scale = clip.width_px / clip.crop_px[2]
+    focal = float(np.sqrt(fx * fy)) * scale / max(clip.width_px, clip.height_px)
+    lens = LensPrior(focal=focal, spread=CALIBRATED_SPREAD)
+    motion = options.camera_motion
+    panning = replace(motion.panning, prior_focal=focal, prior_focal_spread=lens.spread)
+    return replace(
+        options,
+        mapping=replace(options.mapping, usual_focals=(focal,)),
+        adjustment=replace(options.adjustment, lens=lens),
+        camera_motion=replace(motion, panning=panning),
+    )
 
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:

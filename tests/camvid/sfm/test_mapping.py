@@ -25,6 +25,7 @@ from camvid.sfm.adjustment import (
 )
 from camvid.sfm.bundle import adjust
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes, mean_overlap
+from camvid.sfm.lens import CALIBRATED_SPREAD, LensPrior
 from camvid.sfm.lens_evidence import Estimate, LensEvidence
 from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
 from camvid.sfm.observations import observations_of
@@ -164,6 +165,22 @@ def test_the_focal_length_is_as_uncertain_as_it_turns_out_to_be(scene_of, walk):
     unsure = uncertainty_of_focal(*found, *size)
     assert unsure > 10 * sure
     assert found[0].K[0, 0] == pytest.approx(500, rel=3 * unsure)
+
+
+def test_a_focal_length_that_is_given_holds_where_the_sightings_hardly_tell(scene_of):
+    t = np.linspace(0, 1, 20)
+    short = scene_of(np.stack([0.3 * t, 0 * t, 0 * t], axis=1), 0 * t, num_points=60)
+    given = AdjustmentOptions(lens=LensPrior(focal=500 / 640, spread=CALIBRATED_SPREAD))
+    tracks = observations_of(short.tracks, np.ones(60, bool))
+    off = Cameras(np.diag([1.2, 1.2, 1]) @ short.cameras.K, *short.cameras[1:])
+    focal, unsure = [], []
+    for options in (AdjustmentOptions(), given):
+        cameras, structure = solve_all_frames(off, tracks, 60, 640, 360, options)
+        focal.append(cameras.K[0, 0])
+        unsure.append(uncertainty_of_focal(cameras, structure, 640, 360, options))
+    assert abs(focal[0] / 500 - 1) > 0.03
+    assert focal[1] == pytest.approx(500, rel=0.01)
+    assert unsure[1] < 0.02 < unsure[0]
 
 
 def test_keyframes_overlap_as_far_as_tracks_reach(scene_of, walk):
