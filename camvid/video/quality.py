@@ -103,6 +103,7 @@ class Combing:
     """How many lines of a clip stand out against both neighbours in turn, as woven fields do.
 
     Videos that were interlaced are made whole where their headers say so; this finds the others.
+    What columns do alike is noise, or texture.
     """
 
     def __init__(self) -> None:
@@ -111,16 +112,22 @@ class Combing:
 
     def add(self, grey: U8) -> None:
         """Notes one frame at source size, [H, W]: scaling hides the lines."""
-        if self._num_frames % _LOOK_EVERY == 0 and len(grey) > 4:
-            step = np.diff(grey[:, ::_COMB_COLUMNS].astype(np.int16), axis=0)
-            up, down = step > _COMB_CONTRAST, step < -_COMB_CONTRAST
-            turns = up[:-1] & down[1:] | down[:-1] & up[1:]
-            self._shares.append(float((turns[:-2] & turns[1:-1] & turns[2:]).mean()))
+        if self._num_frames % _LOOK_EVERY == 0 and min(grey.shape) > 4:
+            rows, columns = grey[:, ::_COMB_COLUMNS], grey.T[:, ::_COMB_COLUMNS]
+            self._shares.append(_turning(rows) - _turning(columns))
         self._num_frames += 1
 
     def measured(self) -> float:
         """The median share of pixels."""
-        return float(np.median(self._shares)) if self._shares else 0.0
+        return max(float(np.median(self._shares)), 0.0) if self._shares else 0.0
+
+
+def _turning(lines: U8) -> float:
+    """Share of the pixels where brightness goes up and down from line to line, over four lines."""
+    step = np.diff(lines.astype(np.int16), axis=0)
+    up, down = step > _COMB_CONTRAST, step < -_COMB_CONTRAST
+    turns = up[:-1] & down[1:] | down[:-1] & up[1:]
+    return float((turns[:-2] & turns[1:-1] & turns[2:]).mean())
 
 
 def find_fault(

@@ -14,6 +14,7 @@ from camvid.models.shots.pyscenedetect import PySceneDetect
 from camvid.video.cut import CutOptions, cut
 from camvid.video.decode import read_frames
 from camvid.video.probe import probe
+from camvid.video.quality import Combing
 from tests.camvid.video.test_decode import moving, write_video
 
 X264 = {"crf": "10", "preset": "fast"}
@@ -110,3 +111,11 @@ def test_woven_fields_that_no_header_tells_of_are_refused(tmp_path: Path) -> Non
     whole = write_video(tmp_path / "b.mp4", fields[::2], rate=25, options=X264)
     (piece,) = cut(probe(whole), [(0.0, 2.0)], options)
     assert piece.rejected is None
+
+
+def test_film_grain_is_no_combing() -> None:
+    rng = np.random.default_rng(0)
+    measured = Combing()
+    for _ in range(11):
+        measured.add(np.clip(rng.normal(128, 30, (180, 320)), 0, 255).astype(np.uint8))
+    assert measured.measured() < 0.01
