@@ -248,9 +248,10 @@ def _again(draft: _Draft, source: str, video: Video) -> _Draft:
     second = draft
     for start_s in (draft.times_s[0], 0.0):  # from the beginning where seeking goes wrong
         second = _Draft(crop, draft.options)
-        for frame in read_frames(source, start_s=start_s, image_fps=video.fps, name=video.uri):
-            if frame.timestamp_s in index_of:  # indices count from where the file was entered
-                second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))
+        for frame in read_frames(
+            source, start_s=start_s, image_fps=video.fps, times_s=index_of, name=video.uri
+        ):  # indices count from where the file was entered
+            second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))
             if frame.timestamp_s >= draft.times_s[-1]:
                 break
         # Where a clock restarts, another frame may have the same time on it.
