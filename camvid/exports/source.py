@@ -62,8 +62,8 @@ class SourceClip:
                     break
                 left = left[1:]
                 yield frame
-            if not left:
-                return
+                if not left:  # not a frame further: the video may go on for hours
+                    return
         raise VideoError(f"{self.clip.video.uri} has no frame at {left[0]:.3f} s any more")
 
 

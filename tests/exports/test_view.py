@@ -22,6 +22,7 @@ from camvid.outcome import Reason, Rejected
 from camvid.reasons import Why
 from camvid.scenes.movie import read_video
 from camvid.store import ClipStore
+from camvid.video.timing import AtTimes
 from tests.exports.conftest import FPS, SOURCE_PX, STORED_PX
 from tests.exports.exporting import views
 from workflows.export import find_source
@@ -125,6 +126,22 @@ def test_another_film_at_the_source_is_noticed(run: ClipStore, tmp_path: Path) -
     view = replace(view, source=SourceClip(between, source.path))
     with pytest.raises(VideoError):
         next(view.frames())
+
+
+def test_no_frame_is_read_after_the_last_wanted(
+    run: ClipStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def takes(pacer: AtTimes, time_s: float, stretch: int) -> bool:
+        asked.append(time_s)
+        return took(pacer, time_s, stretch)
+
+    took = AtTimes.takes
+    monkeypatch.setattr(AtTimes, "takes", takes)
+    view = views(run, fps=12, frames=5)[0]
+    assert len(list(view.frames())) == 5
+    assert max(asked) == view.timestamps_s[-1] < 0.5  # of six seconds
 
 
 def test_shards_alone_have_no_source(run: ClipStore, tmp_path: Path) -> None:
