@@ -78,7 +78,7 @@ def check(bench: Bench, row_s: float) -> tuple[list[list[str]], list[Video]]:
         done_s = simulate(times, Pools(splitters=1, workers=workers), row_s=row_s).done_s
         real_s, model_s = took.row_s[-1] - took.row_s[0], done_s[-1] - done_s[0]
         error = 100 * (model_s / real_s - 1)
-        lines.append([str(workers), f"{real_s:.1f}", f"{model_s:.1f}", f"{error:+.0f} %"])
+        lines.append([str(workers), f"{real_s:.1f}", f"{model_s:.1f}", f"{error:+.1f} %"])
     return lines, times
 
 
