@@ -72,7 +72,6 @@ def _damaged(errors: Mapping[str, DamagedArtifact], stored: StoredRows) -> pa.Ta
         for i, error in errors.items()
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
-    unknown |= {"change_hashes": []}
     return pa.Table.from_pylist([row | unknown for row in rows], schema=SCHEMA)
 
 
