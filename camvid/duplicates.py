@@ -7,6 +7,7 @@ several videos the longest keeps its clips, of equally long ones the first by na
 which clips are finished does not matter.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,9 +21,10 @@ from camvid.video.change_hash import STEP_S
 
 I64 = NDArray[np.int64]
 COLUMNS = ("clip_id", "source_uri", "start_s", "change_hashes")
-_BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width
-_MIN_HITS = 2  # bands that two clips share: one is chance where there are very many clips
-_MAX_BUCKET = 50  # clips that share a band: more of them tell nothing, as of a fade
+_NUM_BANDS = 5
+_MIN_HITS = 2
+_LAGS = 64  # told apart, each of two steps
+_MAX_BUCKET = 50  # hashes that share a band: more of them tell nothing, as of a fade
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
@@ -99,28 +101,45 @@ def _ordered(clips: pa.Table, known: pa.Table | None) -> _Clips:
 
 
 def _candidates(clips: _Clips) -> I64:
-    """Pairs [P, 2] of clips of different videos, the one that would be kept first."""
-    clip = np.repeat(np.arange(len(clips.ids)), np.diff(clips.first))
-    changed = clips.hashes != 0
-    bits, clip = clips.hashes[changed].view(np.uint64), clip[changed]
-    codes: list[I64] = []  # both numbers of a pair as one
-    for start, width in _BANDS:
-        band = (bits >> np.uint64(start)) & np.uint64((1 << width) - 1)
-        entries = np.unique(band.astype(np.int64) * len(clips.ids) + clip)  # by band, then clip
-        first, second = _pairs_of_equal(*np.divmod(entries, len(clips.ids)))
-        apart = clips.video[first] != clips.video[second]
-        codes.append(first[apart] * len(clips.ids) + second[apart])
-    found, hits = np.unique(np.concatenate(codes), return_counts=True)
-    return np.stack(np.divmod(found[hits >= _MIN_HITS], len(clips.ids)), axis=1)
+    """Pairs [P, 2] of clips of different videos, the one that would be kept first.
+
+    They share _MIN_HITS bands at one lag; among very many clips one is chance.
+    """
+    length = np.diff(clips.first)
+    clip = np.repeat(np.arange(len(clips.ids)), length)
+    within = np.arange(len(clip)) - np.repeat(clips.first[:-1], length)
+    step = np.repeat((clips.start_s / STEP_S).astype(np.int64), length) + within
+    codes: list[I64] = []  # both numbers of a pair and the lag as one
+    width = _band_width(len(clip))
+    for start in np.linspace(0, 64 - width, _NUM_BANDS, dtype=np.int64):
+        band = (clips.hashes >> start) & ((1 << width) - 1)
+        again = np.append(False, (band[1:] == band[:-1]) & (clip[1:] == clip[:-1]))
+        used = np.flatnonzero(~again & (clips.hashes != 0))
+        first, second = _equal_pairs(band[used], used)
+        apart = clips.video[clip[first]] != clips.video[clip[second]]
+        first, second = first[apart], second[apart]
+        lag = ((step[second] - step[first]) // 2) % _LAGS
+        codes.append((clip[first] * len(clips.ids) + clip[second]) * _LAGS + lag)
+    found = np.sort(np.concatenate(codes))
+    often = found[_MIN_HITS - 1 :][found[_MIN_HITS - 1 :] == found[: len(found) - _MIN_HITS + 1]]
+    return np.stack(np.divmod(np.unique(often // _LAGS), len(clips.ids)), axis=1)
 
 
-def _pairs_of_equal(band: I64, clip: I64) -> tuple[I64, I64]:
-    """All pairs of clips with an equal band; both are sorted by band and clip."""
-    _, begin, counts = np.unique(band, return_index=True, return_counts=True)
+def _band_width(num_hashes: int) -> int:
+    """Bits of a band: wide enough that chance pairs are no more than there are hashes."""
+    return max(21, math.ceil(math.log2(num_hashes + 1)) + 1)
+
+
+def _equal_pairs(band: I64, sample: I64) -> tuple[I64, I64]:
+    """All pairs of samples of an equal band, the one with the smaller number first."""
+    most = int(sample.max(initial=0)) + 1
+    band, sample = np.divmod(np.sort(band * most + sample), most)
+    begin = np.flatnonzero(np.append(True, band[1:] != band[:-1])) if len(band) else band
+    counts = np.diff(np.append(begin, len(band)))
     size = np.repeat(np.where(counts <= _MAX_BUCKET, counts, 0), counts)
     place = np.arange(len(band)) - np.repeat(begin, counts)
     pairs = [
-        np.stack([clip[here], clip[here + ahead]])
+        np.stack([sample[here], sample[here + ahead]])
         for ahead in range(1, int(size.max(initial=1)))
         if len(here := np.flatnonzero(place + ahead < size))
     ]

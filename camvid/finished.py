@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         ("rows_of_video", pa.int32()),  # that `split` made of its video; 0: not known
     ]
 )
-GATHERED = (*INDEX_SCHEMA.names, "content", "change_hashes")  # of index and shards
+GATHERED = (*INDEX_SCHEMA.names, "content")  # columns that index and shards are made of
 
 
 def finished_parts(store: ClipStore) -> Parts:

@@ -66,7 +66,6 @@ def _damaged(errors: Mapping[str, DamagedArtifact], clips: pa.Table) -> pa.Table
         for i, uri in zip(*columns, strict=True)
     ]
     unknown = {"graph": "", "video_stat": "", "content": "", "size_bytes": -1, "rows_of_video": 0}
-    unknown |= {"change_hashes": []}
     return pa.Table.from_pylist([row | unknown for row in rows], schema=SCHEMA)
 
 

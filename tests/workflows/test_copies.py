@@ -40,7 +40,9 @@ def run(videos: list[str], root: Path, copies: CopiesConfig = DEFAULT) -> ClipTa
     return curate(videos, str(root), LightCurate(copies=copies), in_process.run)
 
 
-def test_a_copy_is_listed_and_not_in_the_shards(videos: list[str], tmp_path: Path) -> None:
+def test_a_copy_is_listed_and_not_in_the_shards(
+    videos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for order in (videos, videos[::-1]):
         copy, original, other = run(order, tmp_path / str(order[0] == videos[0]))
         assert (original.kind, other.kind) == ("video", "video")
@@ -53,6 +55,9 @@ def test_a_copy_is_listed_and_not_in_the_shards(videos: list[str], tmp_path: Pat
     index = read_index(ClipStore(str(tmp_path / "True")))
     changes = preview(index, FilterConfig()).examples
     assert copy.clip_id not in {change.clip_id for change in changes}, "no threshold brings it back"
+    monkeypatch.setattr("workflows.copies.find_duplicates", None)  # a finished run asks no more
+    again = run(videos, tmp_path / "True")
+    assert (again[0].kind, again[0].duplicate_of) == ("none", original.clip_id)
     both = run(videos, tmp_path / "True", CopiesConfig(reject=False))
     assert [row.kind for row in both] == ["video"] * 3, "no stage ran again for it"
 
