@@ -88,9 +88,9 @@ def test_every_video_ends_in_one_place(run: ClipStore, videos: list[str]) -> Non
         (CameraMove.ARC_RIGHT,),
         (CameraMove.STATIC,),
     )
-    assert re.fullmatch(
-        r"The camera arcs right around the scene by 3\d degrees; an object moves from .* to .*\.",
-        rows["orbit.mp4"].caption or "",
+    said = rows["orbit.mp4"].caption or ""
+    assert re.match(
+        "The camera arcs right around the scene by 3[4-7] degrees; 2 objects move", said
     )
     assert rows["broken.mp4"].status == "failed"
     assert "broken.mp4" in rows["broken.mp4"].error
