@@ -92,7 +92,7 @@ def _scratched(data: bytes, seed: int) -> bytes:
     return bytes(scratched)
 
 
-def small_video(suffix: str, num_frames: int, size_px: tuple[int, int]) -> bytes:
+def small_video(suffix: str, num_frames: int, size_px: tuple[int, int], seed: int = 0) -> bytes:
     """An encoded video, as a container of this kind holds it."""
     codec, pixels = _CONTAINERS[suffix]
     path = f"whole.{suffix}"
@@ -101,7 +101,7 @@ def small_video(suffix: str, num_frames: int, size_px: tuple[int, int]) -> bytes
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size_px, pixels
         stream.codec_context.thread_count, stream.codec_context.gop_size = 1, 4
-        for image in _images(num_frames, size_px):
+        for image in _images(num_frames, size_px, seed):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             container.mux(stream.encode(frame.reformat(format=pixels)))
         container.mux(stream.encode(None))
@@ -110,9 +110,9 @@ def small_video(suffix: str, num_frames: int, size_px: tuple[int, int]) -> bytes
     return data
 
 
-def _images(num_frames: int, size_px: tuple[int, int]) -> Iterator[np.ndarray]:
+def _images(num_frames: int, size_px: tuple[int, int], seed: int) -> Iterator[np.ndarray]:
     """A texture that slides to the left behind a square that goes to the right."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     width, height = size_px
     coarse = random.integers(0, 255, (height // 4, width // 2, 3), np.uint8)
     ground = cv2.resize(coarse, (width * 2, height))
