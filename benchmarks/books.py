@@ -21,17 +21,17 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import SCHEMA, ClipTable
-from camvid.finished import SCHEMA as FINISHED
-from camvid.finished import finished_parts, graph_keys
-from camvid.index import write_index
-from camvid.ledger import SCHEMA as LEDGER
-from camvid.manifest import Described, ShardInfo, write_description
+from camvid.books.clip_table import SCHEMA, ClipTable
+from camvid.books.finished import SCHEMA as FINISHED
+from camvid.books.finished import finished_parts, graph_keys
+from camvid.books.index import write_index
+from camvid.books.ledger import SCHEMA as LEDGER
 from camvid.outcome import INDICATOR
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.reasons import Why
-from camvid.shard_buckets import Bucket, shard_name
+from camvid.shards.buckets import Bucket, shard_name
+from camvid.shards.manifest import Described, ShardInfo, write_description
 from camvid.store import FILE_NAMES, ClipStore
 from workflows.curate import CurateConfig
 from workflows.licences import weights_in_use

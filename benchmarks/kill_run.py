@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kill_run_videos import write_videos
-from camvid.index import read_index
+from camvid.books.index import read_index
 from camvid.store import ClipStore
 from workflows.run_state import read_state
 

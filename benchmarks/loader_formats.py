@@ -17,11 +17,11 @@ from camvid.genxd.data_loader import Batch, ClipLoader, collate
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import make_sample
-from camvid.manifest import write_manifest
-from camvid.shard_columns import FRAME_CRC32
-from camvid.shard_folder import ShardFolder
-from camvid.shard_row import checksums
-from camvid.shards import ShardOptions, ShardWriter
+from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.folder import ShardFolder
+from camvid.shards.manifest import write_manifest
+from camvid.shards.row import checksums
+from camvid.shards.writer import ShardOptions, ShardWriter
 from camvid.store import ClipStore
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 72, 360, 640  # of a clip: 3 s, about 6 MB

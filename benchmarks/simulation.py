@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-from camvid.index import read_index
-from camvid.ledger import read_ledger
+from camvid.books.index import read_index
+from camvid.books.ledger import read_ledger
 from camvid.pipeline import FIRST
 from camvid.store import ClipStore
 

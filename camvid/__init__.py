@@ -12,20 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from camvid.curation import curate
-    from camvid.dataset import Run, Shards, open_run, open_shards
-    from camvid.dataset_clip import DatasetClip
+    from camvid.dataset.clip import DatasetClip
+    from camvid.dataset.curation import curate
+    from camvid.dataset.run import Run, Shards, open_run, open_shards
 
 __version__ = "0.2.0"
 __all__ = ["DatasetClip", "Run", "Shards", "__version__", "curate", "open_run", "open_shards"]
 
 _HOME = {
-    "DatasetClip": "camvid.dataset_clip",
-    "Run": "camvid.dataset",
-    "Shards": "camvid.dataset",
-    "curate": "camvid.curation",
-    "open_run": "camvid.dataset",
-    "open_shards": "camvid.dataset",
+    "DatasetClip": "camvid.dataset.clip",
+    "Run": "camvid.dataset.run",
+    "Shards": "camvid.dataset.run",
+    "curate": "camvid.dataset.curation",
+    "open_run": "camvid.dataset.run",
+    "open_shards": "camvid.dataset.run",
 }
 
 

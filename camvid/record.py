@@ -1,9 +1,9 @@
 """The record of a clip: each of its numbers and names, declared here and only here.
 
 `Measures` and `ClipRecord` are the columns of index.parquet. From their declarations follow the
-scalar columns of the shards (`camvid.schema` has the others), what `filter` may decide by, the
-report's tables, the dataset card and docs/COLUMNS.md. A new number is one field here, beside what
-computes it.
+scalar columns of the shards (`camvid.shards.columns` has the others), what `filter` may decide by,
+the report's tables, the dataset card and docs/COLUMNS.md. A new number is one field here, beside
+what computes it.
 """
 
 import re

@@ -25,7 +25,7 @@ from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
 from camvid.store import ClipStore
-from camvid.tracks import owners
+from camvid.tracking.tracks import owners
 from workflows import in_process
 from workflows.curate import CurateConfig, curate
 from workflows.reporting import load_evidence

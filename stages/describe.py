@@ -19,7 +19,7 @@ from camvid.models.protocols import Captioner, ClipLabels
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.overlay.masks import without_overlay
 from camvid.stage import Resources
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 from camvid.weights import Weight
 
 

@@ -18,7 +18,7 @@ from camvid.artifacts import (
 from camvid.motion import MotionOptions, measure_motion
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.stage import Resources
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 from camvid.weights import Weight
 
 

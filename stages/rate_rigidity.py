@@ -16,7 +16,7 @@ from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.posterior import RigidityOptions
 from camvid.rigidity.sightings import cameras_of
 from camvid.stage import Resources
-from camvid.tracks import owners
+from camvid.tracking.tracks import owners
 from camvid.weights import Weight
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from camvid.artifacts import Frames, MovableMasks, PointTracks
-from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.features.options import SiftMatcherOptions
 from camvid.models.protocols import PointTracker
 from camvid.models.registry import BackendConfig, build_backend, weights_of
@@ -14,6 +13,7 @@ from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_tracks
 from camvid.settings import table
 from camvid.stage import Resources
+from camvid.tracking.lucas_kanade import LucasKanadeOptions
 from camvid.weights import Weight
 
 

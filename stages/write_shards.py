@@ -10,15 +10,15 @@ from typing import ClassVar
 import camvid
 from camvid.arrow import pc
 from camvid.errors import DamagedArtifact
-from camvid.manifest import Described, ShardInfo, description_name, write_description
 from camvid.outcome import INDICATOR
 from camvid.plain import to_plain
-from camvid.schema import SCHEMA_VERSION
-from camvid.shard_buckets import Bucket, shard_name
-from camvid.shard_columns import shard_row
-from camvid.shard_folder import ShardFolder
-from camvid.shard_row import load_parts
-from camvid.shards import ShardOptions, ShardWriter
+from camvid.shards.buckets import Bucket, shard_name
+from camvid.shards.columns import shard_row
+from camvid.shards.folder import ShardFolder
+from camvid.shards.manifest import Described, ShardInfo, description_name, write_description
+from camvid.shards.row import load_parts
+from camvid.shards.schema import SCHEMA_VERSION
+from camvid.shards.writer import ShardOptions, ShardWriter
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 

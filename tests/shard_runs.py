@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from camvid.finished import content_key
-from camvid.manifest import Location
+from camvid.books.finished import content_key
 from camvid.outcome import Kind
+from camvid.shards.manifest import Location
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig

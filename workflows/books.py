@@ -7,8 +7,8 @@ from typing import Self
 
 import pyarrow as pa
 
-from camvid.finished import GATHERED, SCHEMA, describe, finished_parts
-from camvid.ledger import LedgerWriter
+from camvid.books.finished import GATHERED, SCHEMA, describe, finished_parts
+from camvid.books.ledger import LedgerWriter
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.split import VideoRecord, load_video_record
@@ -28,7 +28,7 @@ class Books:
         graph: Mapping[str, str],
         on_listed: Callable[[pa.Table], None] = lambda rows: None,
     ) -> None:
-        """`on_listed` is given the rows of `camvid.finished` as they are listed."""
+        """`on_listed` is given the rows of `camvid.books.finished` as they are listed."""
         self._store, self._graph, self._on_listed = store, graph, on_listed
         self._ledger = LedgerWriter(store)
         self._finished = finished_parts(store)
@@ -54,7 +54,7 @@ class Books:
         self._list(lambda video, row: True)
 
     def table(self) -> pa.Table:
-        """All that was booked, with the columns of `camvid.finished` that index and shards need."""
+        """All that was booked, with the columns that index and shards need (GATHERED)."""
         return pa.concat_tables([SCHEMA.empty_table().select(GATHERED), *self._written])
 
     def _list(self, ready: Callable[[VideoRecord | None, ClipRow], bool]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from camvid.books.index import find_record, read_index
 from camvid.errors import ConfigError
-from camvid.index import find_record, read_index
 from camvid.motion.calibration import Calibration, calibrate
 from camvid.record import ClipRecord
 from camvid.store import ClipStore

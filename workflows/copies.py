@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.arrow import pc
-from camvid.clip_table import sorted_table
+from camvid.books.clip_table import sorted_table
+from camvid.books.finished import SCHEMA, finished_parts
 from camvid.duplicates import COLUMNS, MAX_BITS, MIN_SHARE, Duplicate, find_duplicates
 from camvid.errors import ConfigError
-from camvid.finished import SCHEMA, finished_parts
 from camvid.outcome import INDICATOR, Reason
 from camvid.plain import to_plain
 from camvid.reasons import Why

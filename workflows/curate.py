@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from camvid.arrow import pc
 from camvid.attempts import Attempts
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
+from camvid.books.finished import graph_keys
 from camvid.errors import DamagedArtifact
-from camvid.finished import graph_keys
 from camvid.pipeline import CLIP_STAGES
 from camvid.settings import table
 from camvid.stage import ClipRow, StageConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camvid.artifacts import NAN
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
 from camvid.record import ClipRecord

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from camvid.arrow import pc
+from camvid.books.finished import finished_parts, graph_keys
+from camvid.books.ledger import read_ledger
+from camvid.books.parts import last_of_each
 from camvid.errors import StoreError
-from camvid.finished import finished_parts, graph_keys
-from camvid.ledger import read_ledger
-from camvid.parts import last_of_each
 from camvid.pipeline import CLIP_STAGES, FIRST
 from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets

@@ -15,12 +15,12 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.books.index import read_index
 from camvid.errors import ConfigError
 from camvid.evaluation.calibration_plot import calibration_plot
 from camvid.evaluation.scores import ClipResults, ClipScores, score_clip, score_stopped
 from camvid.evaluation.summary import RunScores, score_run
 from camvid.evaluation.truth import ClipTruth, Labels, find_truths, match_truth, read_truth
-from camvid.index import read_index
 from camvid.plain import to_plain
 from camvid.record import ClipRecord
 from camvid.store import ClipStore

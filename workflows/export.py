@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camvid.artifacts import Clip
-from camvid.dataset import Shards, open_shards
-from camvid.dataset_clip import DatasetClip
+from camvid.dataset.clip import DatasetClip
+from camvid.dataset.run import Shards, open_shards
 from camvid.errors import (
     BackendUnavailable,
     ClipError,

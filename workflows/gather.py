@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import SCHEMA as INDEX_SCHEMA
-from camvid.clip_table import ClipTable, sorted_table
+from camvid.books.clip_table import SCHEMA as INDEX_SCHEMA
+from camvid.books.clip_table import ClipTable, sorted_table
+from camvid.books.finished import GATHERED, SCHEMA, damaged_row
+from camvid.books.index import stopped_record, write_index
 from camvid.columns import to_row
 from camvid.errors import DamagedArtifact
-from camvid.finished import GATHERED, SCHEMA, damaged_row
-from camvid.index import stopped_record, write_index
-from camvid.manifest import ShardInfo
 from camvid.memory import release_memory
+from camvid.shards.manifest import ShardInfo
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from workflows.copies import CopiesConfig, without_copies
@@ -33,7 +33,7 @@ class Gathered:
     """What became of the clips."""
 
     index: ClipTable
-    damaged: pa.Table  # rows of `camvid.finished`: clips whose artifacts could not be read
+    damaged: pa.Table  # rows of `camvid.books.finished`: clips whose artifacts could not be read
 
 
 def gather(
@@ -43,7 +43,7 @@ def gather(
     clips: pa.Table,
     provenance: Mapping[str, Any],
 ) -> Gathered:
-    """Writes shards, index and dataset card; `clips` are rows of `camvid.finished` (GATHERED)."""
+    """Writes shards, index and dataset card; `clips` are rows of the finished (GATHERED)."""
     clips = without_copies(store, copies, _once_per_clip(clips.select(GATHERED)))
     damaged = _damaged(writing.write_outdated(clips), clips)
     shards = writing.shards.finish()

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
-from camvid.finished import SCHEMA, describe, finished_parts, stage_key
-from camvid.index import read_index
-from camvid.parts import last_of_each
+from camvid.books.clip_table import ClipTable
+from camvid.books.finished import SCHEMA, describe, finished_parts, stage_key
+from camvid.books.index import read_index
+from camvid.books.parts import last_of_each
 from camvid.pipeline import DECIDES
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore

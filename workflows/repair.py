@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from camvid.books.index import read_index
 from camvid.errors import StoreError
-from camvid.index import read_index
-from camvid.manifest import ShardInfo, read_manifest, shards_of
-from camvid.shard_columns import shard_row
-from camvid.shard_row import load_parts
-from camvid.shards import ShardWriter, faults_of
+from camvid.shards.columns import shard_row
+from camvid.shards.manifest import ShardInfo, read_manifest, shards_of
+from camvid.shards.row import load_parts
+from camvid.shards.writer import ShardWriter, faults_of
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
 from workflows.rows import StoredRows

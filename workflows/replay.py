@@ -1,9 +1,9 @@
 """Runs one stage of one clip again, from the inputs that a finished run stored."""
 
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
+from camvid.books.index import read_record
 from camvid.errors import ConfigError, StoreError
 from camvid.imports.cameras import GivenCameras
-from camvid.index import read_record
 from camvid.pipeline import CLIP_STAGES
 from camvid.plain import did_you_mean
 from camvid.stage import ClipRow, run_stage

@@ -19,12 +19,11 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
+from camvid.books.index import read_record
 from camvid.codecs import decode_jpegs
 from camvid.config import read_toml
 from camvid.errors import ConfigError
-from camvid.index import read_record
-from camvid.manifest import Location
 from camvid.record import ClipRecord
 from camvid.report.build import ReportOptions, build_report
 from camvid.report.card import LICENCE_FILE, dataset_card, licence_text
@@ -35,9 +34,10 @@ from camvid.report.funnel import funnel_from_index
 from camvid.report.selection import choose
 from camvid.report.statistics import run_statistics
 from camvid.settings import setting
-from camvid.shards import read_jpegs
+from camvid.shards.manifest import Location
+from camvid.shards.writer import read_jpegs
 from camvid.store import ClipStore
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 from workflows.thinning import kept
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from camvid.arrow import pc
-from camvid.finished import GATHERED, finished_parts
-from camvid.ledger import ledger_parts, read_ledger
-from camvid.parts import Parts, last_of_each
+from camvid.books.finished import GATHERED, finished_parts
+from camvid.books.ledger import ledger_parts, read_ledger
+from camvid.books.parts import Parts, last_of_each
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
-from camvid.shard_buckets import buckets_of
+from camvid.shards.buckets import buckets_of
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.names import is_remote
@@ -48,7 +48,7 @@ class Resume:
     def __init__(
         self, store: ClipStore, graph: Mapping[str, str], *, read_only: bool = False
     ) -> None:
-        """`graph` is `camvid.finished.graph_keys` of the run's configuration.
+        """`graph` is `camvid.books.finished.graph_keys` of the run's configuration.
 
         With `read_only` the books stay as they are.
         """
@@ -91,7 +91,7 @@ class Resume:
 
     @property
     def finished(self) -> pa.Table:
-        """Rows of `camvid.finished` of the videos that were passed over."""
+        """Rows of `camvid.books.finished` of the videos that were passed over."""
         return self._gathered_at(self._passed_over[self._state_of_line])
 
     def finished_in(self, bucket: int, num_buckets: int) -> pa.Table:

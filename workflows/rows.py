@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.errors import DamagedArtifact
 from camvid.pipeline import CLIP_STAGES
 from camvid.stage import ClipRow

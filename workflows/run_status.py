@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from camvid.arrow import pc
+from camvid.books.index import INDEX, read_index
+from camvid.books.ledger import read_ledger
+from camvid.books.parts import last_of_each
 from camvid.errors import StoreError
-from camvid.index import INDEX, read_index
-from camvid.ledger import read_ledger
-from camvid.parts import last_of_each
 from camvid.report.funnel import FUNNEL_COLUMNS, Funnel, funnel_from_index
 from camvid.store import ClipStore
 from workflows.run_folder import RUN_TOML

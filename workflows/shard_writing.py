@@ -13,7 +13,7 @@ from camvid.arrow import pc
 from camvid.errors import DamagedArtifact
 from camvid.memory import release_memory
 from camvid.outcome import INDICATOR
-from camvid.shard_buckets import CLIPS, Bucket, RunShards, bucket_of, buckets_of, count_buckets
+from camvid.shards.buckets import CLIPS, Bucket, RunShards, bucket_of, buckets_of, count_buckets
 from camvid.store import ClipStore
 from camvid.video.source import Source
 from stages.write_shards import WriteShardsConfig
@@ -146,7 +146,7 @@ class EarlyShards:
         self._handed_out = self._num_buckets
 
     def __call__(self, rows: pa.Table) -> None:
-        """Takes rows of `camvid.finished`, as they are listed."""
+        """Takes rows of `camvid.books.finished`, as they are listed."""
         at = buckets_of(rows["source_uri"], self._num_buckets)
         for number in np.unique(at).tolist():
             if number not in self._open:

@@ -10,12 +10,12 @@ from typing import Literal, get_args
 
 from camvid.arrow import pc
 from camvid.artifacts import Frames, MovableMasks, Rigidity
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.errors import ConfigError, StoreError
-from camvid.manifest import read_manifest, shards_of
 from camvid.pipeline import CLIP_STAGES
 from camvid.plain import did_you_mean
-from camvid.shards import faults_of
+from camvid.shards.manifest import read_manifest, shards_of
+from camvid.shards.writer import faults_of
 from camvid.store import FILE_NAMES, ClipStore
 
 Keep = Literal["all", "evidence", "shards"]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from camvid.artifacts import F32
+from camvid.books.index import read_index
 from camvid.errors import RunAborted
 from camvid.genxd.checkpoint import Checkpoint, load_checkpoint
 from camvid.genxd.data import ClipDataset
@@ -24,7 +25,6 @@ from camvid.genxd.diffusion import SamplerOptions
 from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_png
-from camvid.index import read_index
 from camvid.outcome import Kind
 from camvid.plain import to_plain
 from camvid.scenes.demo import demo_scenes

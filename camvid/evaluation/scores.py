@@ -27,7 +27,7 @@ from camvid.evaluation.truth import ClipTruth
 from camvid.geometry import camera_centers
 from camvid.scenes.fairness import Observable, observable
 from camvid.scenes.truth import SceneTruth, true_motion_strength
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 
 _ALL_OBSERVABLE = Observable(camera=True, motion=True)
 _STANDS = ("fixed", "rotating", "zooming")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from camvid.artifacts import F64
-from camvid.dataset_clip import DatasetClip
+from camvid.dataset.clip import DatasetClip
 from camvid.geometry import camera_centers, transform_points
 
 _NEAR_PERCENTILE = 5.0

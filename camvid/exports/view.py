@@ -10,7 +10,7 @@ import numpy as np
 
 from camvid.artifacts import F32, F64, I32, U8, U16, Bool
 from camvid.codecs import decode_jpegs
-from camvid.dataset_clip import DatasetClip
+from camvid.dataset.clip import DatasetClip
 from camvid.exports.cameras import filled_cameras
 from camvid.exports.framing import Framing
 from camvid.exports.options import ExportOptions

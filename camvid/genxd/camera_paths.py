@@ -19,7 +19,7 @@ from camvid.evaluation.truth import TRAJECTORY, world_from_cam_of_tum
 from camvid.genxd.data_sample import camera_matrices
 from camvid.genxd.data_shards import RowReader, find_shards
 from camvid.geometry import Floats, invert_rigid
-from camvid.shard_row import cameras_from_row
+from camvid.shards.row import cameras_from_row
 
 _ASPECT_SLACK = 0.02  # resizing rounds sides to whole pixels
 DEFAULT_FOCAL = 1.414  # of the shorter side, where nothing is known: the released code's

@@ -17,8 +17,8 @@ from camvid.genxd.data_shards import FRAMES, LATENTS
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
-from camvid.shard_columns import FRAME_CRC32
-from camvid.shard_row import cameras_from_row
+from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.row import cameras_from_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

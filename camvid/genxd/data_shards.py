@@ -20,11 +20,11 @@ from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from camvid.errors import ConfigError, StoreError
-from camvid.manifest import MANIFEST_NAMES
 from camvid.outcome import Kind
 from camvid.plain import from_plain
-from camvid.schema import check_version
-from camvid.shard_columns import FRAME_CRC32, TRAINING_COLUMNS
+from camvid.shards.columns import FRAME_CRC32, TRAINING_COLUMNS
+from camvid.shards.manifest import MANIFEST_NAMES
+from camvid.shards.schema import check_version
 
 FRAMES = "frames"
 LATENTS = "latents"  # the column of cached latents, read in place of `frames`

@@ -37,7 +37,7 @@ from camvid.genxd.data_shards import (
     open_shard,
 )
 from camvid.parallel import map_threads
-from camvid.schema import SCHEMA_VERSION
+from camvid.shards.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.errors import CamvidError, StoreError
 from camvid.record import ClipRecord
 from camvid.report.clip_view import ClipView, Media, clip_view

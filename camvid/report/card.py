@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.columns import counted
 from camvid.record import KEPT, MEANING, ClipRecord, Outcome
 from camvid.report.columns_page import conventions, markdown_table, shard_columns
 from camvid.report.funnel import Funnel
-from camvid.schema import SCHEMA_VERSION
+from camvid.shards.schema import SCHEMA_VERSION
 from camvid.weights import NON_COMMERCIAL
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[#+>=-])")  # inside a line, or where one begins

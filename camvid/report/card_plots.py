@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.report.statistics import RunStatistics
 from camvid.report.svg import element
 

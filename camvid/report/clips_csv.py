@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 
 _CHUNK = 65_536  # rows that are text at a time
 _FORMULA = r"^([=+\-@\t\r])"  # a spreadsheet would run a name that begins so

@@ -7,8 +7,8 @@ import pyarrow as pa
 from camvid.columns import Column, columns_of
 from camvid.reasons import Why
 from camvid.record import ClipRecord, ObjectRecord
-from camvid.schema import CONVENTIONS, SCHEMA_VERSION
-from camvid.shard_columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
+from camvid.shards.columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
+from camvid.shards.schema import CONVENTIONS, SCHEMA_VERSION
 
 _STORED = {"x100": "fraction", "%": "fraction", "count": ""}
 _IN_SHARDS = {"": "", "column": "yes", "quality": "in `quality`"}
@@ -19,7 +19,7 @@ def columns_page() -> str:
     return f"""# Columns and reasons
 
 Written by `make docs` from the declarations in [camvid/record.py](../camvid/record.py),
-[camvid/shard_columns.py](../camvid/shard_columns.py) and
+[camvid/shards/columns.py](../camvid/shards/columns.py) and
 [camvid/reasons.py](../camvid/reasons.py); schema {SCHEMA_VERSION}.
 
 {conventions()}

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.columns import counted
 from camvid.pipeline import FIRST, STAGES
 from camvid.record import KEPT, OUTCOMES, ClipRecord, Outcome

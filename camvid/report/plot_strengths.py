@@ -7,7 +7,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.reasons import Why
 from camvid.record import OUTCOMES
 from camvid.report.svg import element

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 
 _WORST = 0.2  # share of the list that goes to the noisiest clips
 _NOISE = "motion_background"

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.columns import columns_of
 from camvid.record import KEPT, ClipRecord, Outcome
 

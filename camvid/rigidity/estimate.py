@@ -16,7 +16,7 @@ from camvid.rigidity.image_evidence import image_evidence, soft_gray
 from camvid.rigidity.posterior import RigidityOptions, with_misled
 from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
 from camvid.rigidity.static_points import StaticPoints, fit_static_points
-from camvid.tracks import tracks_of
+from camvid.tracking.tracks import tracks_of
 
 _ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
 _NOISE_STEPS = 3

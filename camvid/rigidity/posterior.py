@@ -17,7 +17,7 @@ import numpy as np
 
 from camvid.artifacts import F64, NAN, U16, MaskedObject, ObjectMasks, PointTracks, Rigidity
 from camvid.objects import Origin
-from camvid.tracks import owners
+from camvid.tracking.tracks import owners
 
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 

@@ -26,7 +26,7 @@ from camvid.segmentation.join import JoinOptions, join_in_time
 from camvid.segmentation.objects import ObjectOptions, find_objects
 from camvid.segmentation.steady import steady
 from camvid.segmentation.track_evidence import TrackEvidenceOptions, track_evidence
-from camvid.tracks import owners
+from camvid.tracking.tracks import owners
 
 _EVEN = 0.5  # odds of moving and of standing still
 

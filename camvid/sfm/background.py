@@ -19,7 +19,7 @@ from camvid.sfm.border_inliers import Agreement, find_agreement, on_rim
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import Observations, observations_of, thinned
 from camvid.sfm.starts import StartOptions, best_start
-from camvid.tracks import join_tracks, tracks_of
+from camvid.tracking.tracks import join_tracks, tracks_of
 
 _GRID = 6  # cells per side by which the cover of tracks is judged
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulation import ClipTimes, Pools, drawn, measured_videos, simulate
-from camvid.index import write_index
-from camvid.ledger import LedgerWriter
+from camvid.books.index import write_index
+from camvid.books.ledger import LedgerWriter
 from camvid.record import ClipRecord
 from camvid.store import ClipStore, StageRecord
 

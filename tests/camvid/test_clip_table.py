@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.columns import to_row
 from camvid.outcome import Reason
 from camvid.record import ClipRecord, Measures

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import PointTracks
-from camvid.dataset_writer import ClipData, DatasetWriter
 from camvid.errors import ClipError, StoreError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
-from camvid.manifest import read_manifest
 from camvid.objects import MaskedObject
 from camvid.parquet import table_from_bytes
 from camvid.report.encode import encode_jpeg
-from camvid.shard_row import cameras_from_row, image_bytes
-from camvid.shards import verify_shards
+from camvid.shards.dataset_writer import ClipData, DatasetWriter
+from camvid.shards.manifest import read_manifest
+from camvid.shards.row import cameras_from_row, image_bytes
+from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
 
 T, H, W = 6, 24, 32

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pytest
 
 from camvid.artifacts import Clip
-from camvid.clip_table import SCHEMA
-from camvid.columns import to_row
-from camvid.errors import StoreError
-from camvid.index import (
+from camvid.books.clip_table import SCHEMA
+from camvid.books.index import (
     INDEX,
     read_index,
     stopped_record,
     verdict_record,
     write_index,
 )
+from camvid.columns import to_row
+from camvid.errors import StoreError
 from camvid.outcome import Reason
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.record import ClipRecord, Measures

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from camvid.ledger import SCHEMA, LedgerWriter, read_ledger
+from camvid.books.ledger import SCHEMA, LedgerWriter, read_ledger
 from camvid.outcome import Reason
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.reasons import Why

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
+from camvid.tracking.lucas_kanade import NEVER_SEED, LucasKanadeOptions, track_regions
 
 OPTIONS = LucasKanadeOptions(max_background_tracks=150, max_object_tracks=40)
 HEIGHT, WIDTH = 120, 160

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from camvid import parts
-from camvid.parts import Parts, last_of_each
+from camvid.books import parts
+from camvid.books.parts import Parts, last_of_each
 from camvid.store import ClipStore
 
 SCHEMA = pa.schema([("clip_id", pa.string()), ("stage", pa.string()), ("number", pa.int64())])

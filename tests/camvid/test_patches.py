@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.patches import cut_patches, find_patches
+from camvid.tracking.patches import cut_patches, find_patches
 
 TURN = cv2.getRotationMatrix2D((80, 60), 9, 1.1).astype(np.float32)  # 2x3; centres from 0
 

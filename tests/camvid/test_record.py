@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from camvid.artifacts import MotionReport, Reconstruction
+from camvid.books.index import SCHEMA
 from camvid.columns import columns_of, from_row, show, to_row
-from camvid.index import SCHEMA
 from camvid.motion import MotionOptions
 from camvid.pipeline import CLIP_STAGES, STAGES
 from camvid.reasons import Bound, Why, missed_limits, rule_of
 from camvid.record import ClipRecord, Measures, ObjectRecord, measure
 from camvid.report.columns_page import columns_page
-from camvid.schema import shard_schema
 from camvid.sfm.acceptance import AcceptanceOptions
-from camvid.shard_columns import SHARD_COLUMNS, TRAINING_COLUMNS
+from camvid.shards.columns import SHARD_COLUMNS, TRAINING_COLUMNS
+from camvid.shards.schema import shard_schema
 from camvid.verdict import Policy
 from camvid.video.quality import QualityOptions
 from workflows.curate import CurateConfig

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from camvid.codecs import decode_ids
-from camvid.dataset_writer import ClipData, DatasetWriter
 from camvid.genxd.data_shards import RowReader, find_shards
-from camvid.manifest import MANIFEST, read_manifest
 from camvid.parquet import table_from_bytes
-from camvid.schema import shard_schema
-from camvid.shard_row import depth_from_row, image_bytes
-from camvid.shards import verify_shards
+from camvid.shards.dataset_writer import ClipData, DatasetWriter
+from camvid.shards.manifest import MANIFEST, read_manifest
+from camvid.shards.row import depth_from_row, image_bytes
+from camvid.shards.schema import shard_schema
+from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

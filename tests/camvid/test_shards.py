@@ -24,20 +24,20 @@ from camvid.artifacts import (
 )
 from camvid.codecs import decode_ids, decode_jpegs
 from camvid.errors import StoreError
-from camvid.manifest import MANIFEST, ShardInfo, read_manifest, shards_of
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.plain import from_plain
 from camvid.report.encode import encode_jpeg
-from camvid.schema import check_version, shard_schema
-from camvid.shard_columns import EVIDENCE_COLUMNS
-from camvid.shard_row import (
+from camvid.shards.columns import EVIDENCE_COLUMNS
+from camvid.shards.manifest import MANIFEST, ShardInfo, read_manifest, shards_of
+from camvid.shards.row import (
     cameras_from_row,
     checksums,
     depth_from_row,
     image_bytes,
     scene_scale,
 )
-from camvid.shards import faults_of, verify_shards
+from camvid.shards.schema import check_version, shard_schema
+from camvid.shards.writer import faults_of, verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord
 from tests.factories import make_clip

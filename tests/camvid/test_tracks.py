@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from camvid.artifacts import MaskedObject, ObjectMasks, PointTracks
-from camvid.lucas_kanade import NEVER_SEED
-from camvid.tracks import owners, with_owners, within_regions
+from camvid.tracking.lucas_kanade import NEVER_SEED
+from camvid.tracking.tracks import owners, with_owners, within_regions
 
 PATH_PX = [[1.5, 1.5], [2.5, 1.5], [3.5, 1.5], [9.5, 1.5]]  # leaves the object at the end
 

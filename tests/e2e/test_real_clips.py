@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import Clip, MotionReport, ObjectMasks, Reconstruction
+from camvid.books.index import read_index
 from camvid.evaluation.trajectory import TrajectoryError, trajectory_error
 from camvid.evaluation.truth import read_truth
-from camvid.index import read_index
 from camvid.scenes.files import load_truth
 from camvid.scenes.truth import true_motion_strength
-from camvid.shards import verify_shards
+from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
 from stages.split import SplitConfig
 from tests.factories import CLIPS

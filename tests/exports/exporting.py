@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from camvid.dataset import open_run
+from camvid.dataset.run import open_run
 from camvid.exports.options import ExportOptions
 from camvid.exports.view import View, make_view
 from camvid.store import ClipStore

@@ -12,8 +12,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from camvid.dataset import open_run
-from camvid.dataset_clip import DatasetClip
+from camvid.dataset.clip import DatasetClip
+from camvid.dataset.run import open_run
 from camvid.errors import BackendUnavailable, ConfigError, StoreError
 from camvid.exports import registry
 from camvid.exports.options import ExportOptions

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.dataset import open_run
+from camvid.dataset.run import open_run
 from camvid.exports.view import View
 from camvid.geometry import invert_rigid
 from camvid.sfm.colmap import pycolmap

@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import Clip
-from camvid.dataset import open_run
+from camvid.dataset.run import open_run
 from camvid.errors import ConfigError, VideoError
 from camvid.exports.framing import Framing
 from camvid.exports.options import ExportOptions, parse_kinds, parse_size

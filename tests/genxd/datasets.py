@@ -10,9 +10,9 @@ from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_shards import FRAMES
 from camvid.parquet import table_from_bytes
-from camvid.schema import shard_schema
-from camvid.shard_columns import FRAME_CRC32
-from camvid.shard_row import checksums
+from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.row import checksums
+from camvid.shards.schema import shard_schema
 from camvid.store import ClipStore
 
 KINDS = "44334vv4"

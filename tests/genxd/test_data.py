@@ -23,9 +23,9 @@ from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import camera_matrices
 from camvid.genxd.data_shards import FRAMES, TRAINING_COLUMNS, find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.schema import SCHEMA_VERSION
-from camvid.shard_columns import EVIDENCE_COLUMNS
-from camvid.shard_row import scene_scale
+from camvid.shards.columns import EVIDENCE_COLUMNS
+from camvid.shards.row import scene_scale
+from camvid.shards.schema import SCHEMA_VERSION
 from camvid.store import ClipStore
 from tests.genxd.datasets import KINDS, SMALL, change_row, dataset, equal, row_of
 from tests.genxd.runs import clip_id, write_run

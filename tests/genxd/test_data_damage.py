@@ -11,7 +11,7 @@ from camvid.errors import StoreError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
-from camvid.shard_columns import FRAME_CRC32
+from camvid.shards.columns import FRAME_CRC32
 from camvid.store import ClipStore
 from tests.genxd.datasets import KINDS, SMALL, change_row, dataset, equal, row_of
 from tests.genxd.runs import clip_id, write_run

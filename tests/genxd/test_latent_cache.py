@@ -31,7 +31,7 @@ from camvid.genxd.data_sample import Sample  # noqa: E402
 from camvid.genxd.data_shards import find_shards  # noqa: E402
 from camvid.genxd.latent_cache import write_latents  # noqa: E402
 from camvid.parquet import table_from_bytes  # noqa: E402
-from camvid.schema import shard_schema  # noqa: E402
+from camvid.shards.schema import shard_schema  # noqa: E402
 from camvid.store import ClipStore  # noqa: E402
 from tests.genxd.runs import clip_id, write_run  # noqa: E402
 

@@ -19,7 +19,7 @@ from camvid.artifacts import (
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.parquet import table_from_bytes
-from camvid.shards import verify_shards
+from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.factories import make_clip

@@ -33,7 +33,7 @@ from camvid.rigidity.posterior import RigidityOptions, moving_objects
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 from tests.camvid.motion.test_measure import measured, rated
 from tests.factories import CLIPS
 

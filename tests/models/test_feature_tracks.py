@@ -9,7 +9,7 @@ from camvid.models.poses.feature_tracks import (
     feature_tracks,
     keyframe_tracks,
 )
-from camvid.tracks import join_tracks
+from camvid.tracking.tracks import join_tracks
 
 SHIFT = np.array([41, 13])
 

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
-from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions, calibrated
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
+from camvid.tracking.lucas_kanade import LucasKanadeOptions
 from tests.factories import CLIPS, make_clip
 
 

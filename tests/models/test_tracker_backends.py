@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from camvid.errors import BackendUnavailable, ConfigError
-from camvid.lucas_kanade import LucasKanadeOptions
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.models.trackers.options import CoTrackerOptions, FollowOptions, TapirOptions
+from camvid.tracking.lucas_kanade import LucasKanadeOptions
 from tests.models import tracker_contract as contract
 
 torch = pytest.importorskip("torch", reason="needs torch")

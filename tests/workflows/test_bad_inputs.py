@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import Clip, Frames, MotionReport
+from camvid.books.index import read_index
 from camvid.errors import BackendUnavailable, ConfigError, StoreError
-from camvid.index import read_index
 from camvid.record import ClipRecord
 from camvid.report.funnel import funnel_from_index
 from camvid.scenes.movie import write_video

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from camvid.books.index import write_index
 from camvid.errors import ConfigError, StoreError
-from camvid.index import write_index
 from camvid.record import ClipRecord, Measures
 from camvid.store import ClipStore
 from workflows.calibrate import calibrate_run, read_labels

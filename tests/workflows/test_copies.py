@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
+from camvid.books.index import read_index
 from camvid.errors import ConfigError
-from camvid.index import read_index
 from camvid.report.words import verdict_sentence
 from camvid.scenes.movie import read_video, write_video
 from camvid.store import ClipStore

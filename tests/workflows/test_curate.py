@@ -24,15 +24,15 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.books.index import read_index
+from camvid.books.ledger import read_ledger
 from camvid.camerawork.moves import CameraMove
 from camvid.errors import StoreError
-from camvid.index import read_index
-from camvid.ledger import read_ledger
 from camvid.plain import to_plain
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_broken_video, write_video
 from camvid.scenes.render import render
-from camvid.shards import verify_shards
+from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from workflows import in_process

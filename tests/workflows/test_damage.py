@@ -16,11 +16,11 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
-from camvid.index import INDEX, read_index
-from camvid.ledger import read_ledger
-from camvid.manifest import MANIFEST
+from camvid.books.index import INDEX, read_index
+from camvid.books.ledger import read_ledger
 from camvid.pipeline import CLIP_STAGES
-from camvid.shards import verify_shards
+from camvid.shards.manifest import MANIFEST
+from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.plain_videos import write_moving_square

@@ -17,10 +17,10 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Video,
 )
+from camvid.books.index import stopped_record, verdict_record, write_index
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.geometry import invert_rigid
-from camvid.index import stopped_record, verdict_record, write_index
 from camvid.record import measure
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.files import write_scene

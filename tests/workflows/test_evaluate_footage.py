@@ -16,12 +16,12 @@ from camvid.artifacts import (
     Reconstruction,
     Verdict,
 )
+from camvid.books.index import stopped_record, verdict_record, write_index
 from camvid.errors import ConfigError
 from camvid.evaluation.scores import ClipScores
 from camvid.evaluation.summary import RunScores
 from camvid.evaluation.truth import Labels
 from camvid.geometry import invert_rigid
-from camvid.index import stopped_record, verdict_record, write_index
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.factories import make_clip

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from camvid.books.index import read_index
+from camvid.books.ledger import read_ledger
 from camvid.errors import ConfigError, RunAborted
-from camvid.index import read_index
-from camvid.ledger import read_ledger
 from camvid.record import ClipRecord
 from camvid.store import ClipStore
 from stages.split import SplitConfig

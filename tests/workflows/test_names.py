@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from camvid.index import read_index
-from camvid.ledger import read_ledger
+from camvid.books.index import read_index
+from camvid.books.ledger import read_ledger
 from camvid.store import ClipStore
 from camvid.video.find import find_videos
 from tests.camvid.video.test_decode import moving, write_video

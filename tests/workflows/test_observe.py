@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from camvid.books.ledger import LedgerWriter
 from camvid.errors import ConfigError
-from camvid.ledger import LedgerWriter
 from camvid.pipeline import CLIP_STAGES
 from camvid.stage import ClipRow
 from camvid.store import ClipStore, StageRecord

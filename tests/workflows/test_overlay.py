@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks
-from camvid.index import read_index
+from camvid.books.index import read_index
 from camvid.objects import Origin
 from camvid.overlay.find import OverlayOptions, find_overlay
 from camvid.overlay.masks import overlay_of

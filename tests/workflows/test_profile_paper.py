@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, MovableMasks, PointTracks, Reconstruction
+from camvid.books.index import read_index
+from camvid.books.ledger import read_ledger
 from camvid.config import read_toml
-from camvid.index import read_index
-from camvid.ledger import read_ledger
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
-from camvid.shards import verify_shards
+from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
 from workflows.cli.main import main
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from camvid.books.clip_table import ClipTable
+from camvid.books.index import stopped_record, verdict_record, write_index
 from camvid.camerawork.moves import CameraMove, Description
-from camvid.clip_table import ClipTable
-from camvid.index import stopped_record, verdict_record, write_index
 from camvid.outcome import Reason
 from camvid.record import ClipRecord, Measures
 from camvid.stage import ClipRow

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from camvid.books.finished import SCHEMA, finished_parts, graph_keys
+from camvid.books.ledger import LedgerWriter
 from camvid.columns import to_row
-from camvid.finished import SCHEMA, finished_parts, graph_keys
-from camvid.ledger import LedgerWriter
 from camvid.outcome import Reason
 from camvid.record import ClipRecord
 from camvid.stage import ClipRow

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from camvid.books.index import write_index
 from camvid.errors import ConfigError, StoreError
-from camvid.index import write_index
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.plain_videos import write_moving_square
@@ -206,7 +206,7 @@ def test_a_damaged_state_is_none(store: ClipStore) -> None:
 
 
 def test_the_ledger_shows_the_first_clip_at_once(store: ClipStore) -> None:
-    from camvid.ledger import LedgerWriter, read_ledger
+    from camvid.books.ledger import LedgerWriter, read_ledger
     from camvid.store import StageRecord
 
     record = StageRecord(

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from camvid.attempts import ANY_RUN, Attempts
-from camvid.manifest import MANIFEST, read_manifest
-from camvid.shard_buckets import bucket_of, buckets_of, count_buckets
-from camvid.shards import verify_shards
+from camvid.shards.buckets import bucket_of, buckets_of, count_buckets
+from camvid.shards.manifest import MANIFEST, read_manifest
+from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
@@ -111,7 +111,7 @@ def test_datasets_opens_a_run_by_its_card(whole: ClipStore, tmp_path: Path) -> N
 def test_a_killed_run_keeps_its_shards_and_resumes(
     whole: ClipStore, videos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camvid.ledger.LedgerWriter.append", every_row_at_once())
+    monkeypatch.setattr("camvid.books.ledger.LedgerWriter.append", every_row_at_once())
     store = ClipStore(str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         curate(videos, store.root, CONFIG, Shuffled(1, late=False, stop_after=NUM_VIDEOS - 1))  # pyright: ignore[reportArgumentType]
@@ -127,7 +127,7 @@ def test_a_killed_run_keeps_its_shards_and_resumes(
 
 
 def every_row_at_once() -> Callable[..., bool]:
-    from camvid.ledger import LedgerWriter
+    from camvid.books.ledger import LedgerWriter
 
     append = LedgerWriter.append
 

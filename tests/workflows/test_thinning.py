@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from camvid.artifacts import Frames, ObjectMasks, Rigidity
+from camvid.books.index import read_index
 from camvid.errors import ConfigError, StoreError
-from camvid.index import read_index
-from camvid.shards import verify_shards
+from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.light_run import LightCurate, shard_hashes, write_videos

@@ -19,9 +19,9 @@ def command(
 ) -> None:
     """One clip: verdict, reasons, measures, and what each stage did."""
     from camvid.artifacts import Clip, MotionReport, Verdict
+    from camvid.books.index import read_record
     from camvid.columns import to_row
     from camvid.errors import DamagedArtifact
-    from camvid.index import read_record
     from camvid.pipeline import CLIP_STAGES
     from camvid.plain import to_plain
     from camvid.store import ClipStore

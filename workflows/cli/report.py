@@ -5,7 +5,7 @@ from workflows.cli.console import RunArgument
 
 def command(run: RunArgument) -> None:
     """Build the HTML report of a run from its index and artifacts."""
-    from camvid.index import read_index
+    from camvid.books.index import read_index
     from camvid.store import ClipStore
     from workflows.reporting import ReportConfig, write_report
     from workflows.run_toml import read_run_toml

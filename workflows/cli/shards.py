@@ -24,8 +24,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every shard: sha256, page checksums, schema, rows, frames."""
-    from camvid.manifest import read_manifest
-    from camvid.shards import verify_shards
+    from camvid.shards.manifest import read_manifest
+    from camvid.shards.writer import verify_shards
     from camvid.store import ClipStore
 
     store = ClipStore(run)

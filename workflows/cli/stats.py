@@ -12,7 +12,7 @@ _X100 = "motion_strength"  # people are shown it x100
 
 def command(run: RunArgument, as_json: JsonOption = False) -> None:
     """Kinds, camera motion, lengths, motion strengths and depth ranges of a finished run."""
-    from camvid.index import read_index
+    from camvid.books.index import read_index
     from camvid.report.statistics import run_statistics
     from camvid.store import ClipStore
 

@@ -1,7 +1,7 @@
 """How `curate` and `demo` end: the report, what stages took, the funnel, what failed."""
 
 from camvid.arrow import pc
-from camvid.clip_table import ClipTable
+from camvid.books.clip_table import ClipTable
 from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
 from workflows.curate import CurateConfig

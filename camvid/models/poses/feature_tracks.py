@@ -15,10 +15,10 @@ from scipy.sparse.csgraph import connected_components
 
 from camvid.artifacts import F32, I32, U8, U16, PointTracks
 from camvid.depth.alignment import sample
-from camvid.lucas_kanade import NEVER_SEED
 from camvid.models.protocols import FeatureMatcher, ImageFeatures
 from camvid.parallel import map_threads
 from camvid.sfm.epipolar import fundamental_matrix
+from camvid.tracking.lucas_kanade import NEVER_SEED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from camvid.sfm.given import Certificate, certify, focal_offset
 from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import observations_of
-from camvid.tracks import owners, within_regions
+from camvid.tracking.tracks import owners, within_regions
 
 _STANDS = 1e-6  # of the path's distance from the world's middle: no travel
 

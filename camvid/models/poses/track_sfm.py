@@ -18,7 +18,6 @@ from camvid.artifacts import (
     Reconstruction,
     ReconstructionQuality,
 )
-from camvid.lucas_kanade import NEVER_SEED
 from camvid.models.features.options import (
     AlikedLightGlueOptions,
     SiftMatcherOptions,
@@ -63,7 +62,8 @@ from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras, MappingOptions
 from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import StartOptions
-from camvid.tracks import join_tracks, owners, tracks_of, within_regions
+from camvid.tracking.lucas_kanade import NEVER_SEED
+from camvid.tracking.tracks import join_tracks, owners, tracks_of, within_regions
 from camvid.weights import Weight
 
 _LOG = logging.getLogger(__name__)

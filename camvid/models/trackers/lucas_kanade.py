@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import U8, Frames, ObjectMasks, PointTracks
-from camvid.lucas_kanade import LucasKanadeOptions, track_regions
 from camvid.parallel import map_threads
+from camvid.tracking.lucas_kanade import LucasKanadeOptions, track_regions
 
 
 class LucasKanadeTracker:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from camvid.books.clip_table import ClipTable
 from camvid.camerawork.moves import CameraMove
-from camvid.clip_table import ClipTable
 from camvid.record import ClipRecord, Measures
 from camvid.report.card_plots import card_plots
 from camvid.report.statistics import run_statistics

@@ -20,7 +20,7 @@ from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likeli
 from camvid.rigidity.posterior import Posterior, RigidityOptions, posterior
 from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
-from camvid.tracks import join_tracks
+from camvid.tracking.tracks import join_tracks
 
 T, SIZE_PX, FPS = 36, (480, 270), 24.0
 K = np.array([[400.0, 0, 240], [0, 400, 135], [0, 0, 1]])

@@ -23,7 +23,7 @@ from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
 from camvid.segmentation.objects import ObjectOptions
 from camvid.segmentation.verification import VerifyOptions, verify_masks
-from camvid.tracks import owners
+from camvid.tracking.tracks import owners
 from tests.factories import make_clip
 
 NUM_FRAMES = 24

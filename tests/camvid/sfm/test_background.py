@@ -15,7 +15,7 @@ from camvid.sfm.background import (
 )
 from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
 from camvid.sfm.observations import observations_of
-from camvid.tracks import tracks_of
+from camvid.tracking.tracks import tracks_of
 
 SIZE_PX = (640, 360)
 T = np.linspace(0, 1, 24)

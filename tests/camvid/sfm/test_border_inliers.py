@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camvid.sfm.border_inliers import find_agreement, on_rim
-from camvid.tracks import tracks_of
+from camvid.tracking.tracks import tracks_of
 
 DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  # [T, 1, 2]
 

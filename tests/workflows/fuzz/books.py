@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from camvid.books.index import read_index
 from camvid.config import dump_toml
 from camvid.errors import StoreError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
-from camvid.index import read_index
 from camvid.parquet import table_from_bytes, table_to_bytes
-from camvid.shards import MANIFEST, verify_shards
+from camvid.shards.writer import MANIFEST, verify_shards
 from camvid.store import ClipStore
 from camvid.video.find import find_videos
 from tests.workflows.fuzz.batch import Attempt

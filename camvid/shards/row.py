@@ -26,7 +26,7 @@ from camvid.geometry import camera_centers, transform_points
 from camvid.outcome import Kind
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from camvid.tracks import with_owners
+from camvid.tracking.tracks import with_owners
 
 A = TypeVar("A")
 

@@ -27,7 +27,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from camvid.errors import StoreError
-from camvid.manifest import (
+from camvid.outcome import INDICATOR, Kind
+from camvid.shards.folder import ShardFolder, our_shards
+from camvid.shards.manifest import (
     ShardInfo,
     described_buckets,
     described_in,
@@ -39,8 +41,6 @@ from camvid.manifest import (
     write_description,
     write_manifest,
 )
-from camvid.outcome import INDICATOR, Kind
-from camvid.shard_folder import ShardFolder, our_shards
 from camvid.store import ClipStore
 
 _THREADS = 16  # an object store answers many requests at a time

@@ -29,7 +29,7 @@ from camvid.errors import ClipError, ConfigError
 from camvid.objects import MaskedObject
 from camvid.outcome import INDICATOR, Kind
 from camvid.record import SAFE_ID
-from camvid.shard_row import ClipParts
+from camvid.shards.row import ClipParts
 from camvid.stage import ClipRow
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]

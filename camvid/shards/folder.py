@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 
 from camvid.errors import StoreError
-from camvid.manifest import MANIFEST_NAMES, described_buckets, description_name
 from camvid.parquet import table_from_bytes
+from camvid.shards.manifest import MANIFEST_NAMES, described_buckets, description_name
 from camvid.store import ClipStore
 
 # Names our shards while they change and no manifest stands; a run that was killed meanwhile

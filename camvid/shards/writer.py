@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camvid.errors import StoreError
-from camvid.manifest import Location, ShardInfo, read_manifest, shards_of
 from camvid.outcome import Kind
-from camvid.schema import check_version, length_faults, shard_schema
 from camvid.settings import setting
-from camvid.shard_columns import BLOB_COLUMNS, FRAME_CRC32
-from camvid.shard_row import checksums, image_bytes
+from camvid.shards.columns import BLOB_COLUMNS, FRAME_CRC32
+from camvid.shards.manifest import Location, ShardInfo, read_manifest, shards_of
+from camvid.shards.row import checksums, image_bytes
+from camvid.shards.schema import check_version, length_faults, shard_schema
 from camvid.store import ClipStore
 
 Put = Callable[[str, str, str], None]  # of a finished file: its path, the shard's name, its sha256

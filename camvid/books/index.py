@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 from camvid.arrow import pc
 from camvid.artifacts import Clip, Verdict
-from camvid.clip_table import CHECKED, SCHEMA, ClipTable, check_rows, sorted_table
+from camvid.books.clip_table import CHECKED, SCHEMA, ClipTable, check_rows, sorted_table
 from camvid.columns import values_of
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Reason
 from camvid.pipeline import DECIDES
 from camvid.plain import from_plain, to_plain
 from camvid.record import ClipRecord, caption_of, measures_of
-from camvid.schema import check_version
+from camvid.shards.schema import check_version
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 

@@ -14,11 +14,11 @@ from typing import Any, get_type_hints
 import pyarrow as pa
 
 from camvid.artifacts import Clip, Verdict
-from camvid.clip_table import SCHEMA as INDEX_SCHEMA
+from camvid.books.clip_table import SCHEMA as INDEX_SCHEMA
+from camvid.books.index import stopped_record, verdict_record
+from camvid.books.parts import Parts
 from camvid.columns import to_row
 from camvid.errors import DamagedArtifact
-from camvid.index import stopped_record, verdict_record
-from camvid.parts import Parts
 from camvid.pipeline import CLIP_STAGES, FIRST
 from camvid.stage import ClipRow, failure, fingerprint
 from camvid.store import ClipStore, StageRecord

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, U16, Bool, PointTracks
 from camvid.parallel import map_threads
-from camvid.patches import Found, cut_patches, find_patches
+from camvid.tracking.patches import Found, cut_patches, find_patches
 
 NEVER_SEED = 65535
 """Region label of pixels on which no track is put."""

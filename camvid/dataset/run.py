@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from functools import cached_property
 
-from camvid.clip_table import ClipTable
-from camvid.dataset_clip import DatasetClip
+from camvid.books.clip_table import ClipTable
+from camvid.books.index import read_index
+from camvid.dataset.clip import DatasetClip
 from camvid.errors import StoreError
 from camvid.genxd.data_shards import RowReader, ShardIndex, find_shards
-from camvid.index import read_index
 from camvid.outcome import INDICATOR, Kind
 from camvid.store import ClipStore
 

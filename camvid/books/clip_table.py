@@ -14,7 +14,7 @@ import pyarrow as pa
 from camvid.arrow import pc
 from camvid.columns import columns_of, from_row, to_row
 from camvid.record import SAFE_ID, ClipRecord
-from camvid.schema import SCHEMA_VERSION
+from camvid.shards.schema import SCHEMA_VERSION
 
 SCHEMA = pa.schema(
     [(known.name, known.arrow) for known in columns_of(ClipRecord)],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from camvid.dataset import Run, open_run
+from camvid.dataset.run import Run, open_run
 
 
 def curate(

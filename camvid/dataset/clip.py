@@ -15,8 +15,8 @@ from camvid.genxd.data_shards import FRAMES, Place, RowReader
 from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
 from camvid.record import Measures, ObjectRecord
-from camvid.shard_columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
-from camvid.shard_row import DEPTH_COLUMNS, cameras_from_row, depth_from_row, image_bytes
+from camvid.shards.columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
+from camvid.shards.row import DEPTH_COLUMNS, cameras_from_row, depth_from_row, image_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor

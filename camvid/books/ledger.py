@@ -6,9 +6,9 @@ from dataclasses import fields
 
 import pyarrow as pa
 
+from camvid.books.parts import Parts
 from camvid.columns import arrow_type
 from camvid.outcome import Reason
-from camvid.parts import Parts
 from camvid.plain import from_plain, to_plain
 from camvid.store import ClipStore, StageRecord
 

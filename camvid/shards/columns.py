@@ -16,7 +16,7 @@ from camvid.columns import Column, columns_of, values_of
 from camvid.outcome import INDICATOR
 from camvid.plain import to_plain
 from camvid.record import ClipRecord, ObjectRecord, caption_of
-from camvid.shard_row import ClipParts, cameras_to_lists, checksums, scene_scale
+from camvid.shards.row import ClipParts, cameras_to_lists, checksums, scene_scale
 
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from camvid.errors import StoreError
-from camvid.shard_columns import ONLY_IN_SHARDS, SHARD_COLUMNS
+from camvid.shards.columns import ONLY_IN_SHARDS, SHARD_COLUMNS
 
 # 1.2: frame_crc32; provenance.stages a list, as not every reader has maps
 # 1.3: a camera that travels may zoom as well

@@ -20,13 +20,13 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
-from camvid.clip_data import ClipData, checked_parts
 from camvid.errors import ClipError
-from camvid.manifest import ShardInfo, write_manifest
 from camvid.outcome import INDICATOR
-from camvid.shard_columns import shard_row
-from camvid.shard_folder import ShardFolder, our_shards
-from camvid.shards import ShardOptions, ShardWriter
+from camvid.shards.clip_data import ClipData, checked_parts
+from camvid.shards.columns import shard_row
+from camvid.shards.folder import ShardFolder, our_shards
+from camvid.shards.manifest import ShardInfo, write_manifest
+from camvid.shards.writer import ShardOptions, ShardWriter
 from camvid.store import ClipStore
 
 __all__ = ["ClipData", "DatasetWriter"]

@@ -10,7 +10,7 @@ from typing import Any
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import INDICATOR, Kind
 from camvid.plain import from_plain, to_plain
-from camvid.schema import SCHEMA_VERSION
+from camvid.shards.schema import SCHEMA_VERSION
 from camvid.store import ClipStore
 
 # The underscore hides it from readers of whole folders (pandas, pyarrow.dataset), who took the
@@ -58,7 +58,7 @@ class ShardInfo:
 def write_manifest(
     store: ClipStore, shards: Sequence[ShardInfo], buckets: Mapping[int, str] | None = None
 ) -> None:
-    """Writes the manifest; `buckets` says what each was made from (`camvid.shard_buckets`)."""
+    """Writes the manifest; `buckets` says what each was made from (`camvid.shards.buckets`)."""
     manifest = _manifest(shards, buckets or {})
     store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
 
@@ -109,7 +109,7 @@ def shards_of(manifest: Mapping[str, Any]) -> list[ShardInfo]:
     return list(from_plain(tuple[ShardInfo, ...], manifest["shards"], "shards"))
 
 
-# ---- buckets (camvid.shard_buckets) ----------------------------------------------------------
+# ---- buckets (camvid.shards.buckets) ----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The dataset from Python: runs and shards opened, their clips as arrays."""

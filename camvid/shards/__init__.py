@@ -1,0 +1,1 @@
+"""Shards: the dataset as it lies on disk, a clip a row."""

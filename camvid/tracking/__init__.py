@@ -1,0 +1,1 @@
+"""Point tracks: corners followed through a clip, and the objects that they lie on."""
