@@ -17,6 +17,7 @@ from camvid.scenes.files import load_truth
 from camvid.scenes.truth import true_motion_strength
 from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from stages.split import SplitConfig
 from tests.factories import CLIPS
 from workflows.curate import CurateConfig, curate
@@ -189,7 +190,7 @@ def split(name: str) -> list[Clip]:
     video = CLIPS / "path_derived" / name
     if not video.exists():
         pytest.skip(f"needs ../shared/clips/path_derived/{name}")
-    return [piece.clip for piece in SplitConfig().build()(str(video))]
+    return [piece.clip for piece in SplitConfig().build()(Source(uri=str(video)))]
 
 
 def test_cuts_and_the_fade() -> None:
