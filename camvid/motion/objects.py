@@ -131,10 +131,10 @@ def measure_object(
     pairs, moving = evidence.pairs, evidence.moves.objects[masked.object_id].moves > _EVEN
     track_moves = evidence.moves.track_moves
     own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
-    moves = track_moves[own] > _EVEN
+    moves, strays = track_moves[own] > _EVEN, evidence.strays[own]
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
     # A stray track of a static thing was misled: it says nothing of the thing.
-    asked = moves if moving else ~moves & ~evidence.strays[own]
+    asked = moves if moving else ~moves & ~strays
     counted = np.isfinite(length) & asked
     shares = evidence.area_shares[:, own]
 
@@ -146,7 +146,9 @@ def measure_object(
     measured = np.isfinite(series)
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
-    overruled = 0 * in_sight if moving else shares @ moves  # [Q] share of the object
+    # Where most tracks stray, images alone say that the thing stands still: it is not measured.
+    doubted = strays if len(own) and strays.mean() > _EVEN else moves
+    overruled = 0 * in_sight if moving else shares @ doubted  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,

@@ -9,7 +9,8 @@ from tests.workflows.fuzz.books import __name__ as books
 
 
 @pytest.mark.parametrize(
-    ("kind", "num_inputs"), [("books", 300), ("shards", 100), ("lists", 300), ("settings", 300)]
+    ("kind", "num_inputs"),
+    [("books", 300), ("shards", 100), ("lists", 150), ("tables", 150), ("settings", 300)],
 )
 def test_damaged_text_and_tables_give_a_line(kind: str, num_inputs: int, tmp_path: Path) -> None:
     outcomes = run_batch(f"{books}:{kind}", range(num_inputs), tmp_path / kind)

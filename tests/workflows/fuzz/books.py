@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from camvid.books.index import read_index
 from camvid.config import dump_toml
@@ -19,9 +20,10 @@ from camvid.errors import StoreError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.parquet import table_from_bytes, table_to_bytes
-from camvid.shards.writer import MANIFEST, verify_shards
+from camvid.shards.manifest import MANIFEST
+from camvid.shards.writer import verify_shards
 from camvid.store import ClipStore
-from camvid.video.find import find_videos
+from camvid.video.sources import find_sources
 from tests.workflows.fuzz.batch import Attempt
 from tests.workflows.fuzz.mutants import mutant, strange_table, strange_tables
 from tests.workflows.fuzz.videos import SMALLEST_PX, small_video
@@ -110,8 +112,36 @@ def lists() -> Attempt:
 
     def attempt(seed: int) -> str:
         Path("list.txt").write_bytes(mutant(whole, seed))
-        find_videos(["list.txt"], local_only=bool(seed % 2))
+        list(find_sources(["list.txt"], local_only=bool(seed % 2)))
         return ""
+
+    return attempt
+
+
+def tables() -> Attempt:
+    """Lists with columns: CSV, JSON lines and Parquet; a bad row is a fault of its own."""
+    rows = [
+        {"uri": f"{n}.mp4", "caption": 'a, "b"', "start_s": n, "end_s": n + 1.5, "fx": 9.0}
+        for n in range(20)
+    ]
+    table = pa.Table.from_pylist(rows)
+    text = "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)])
+    whole = {
+        "list.csv": text.encode(),
+        "list.jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "list.parquet": table_to_bytes(table),
+    }
+
+    def attempt(seed: int) -> str:
+        name = list(whole)[seed % len(whole)]
+        strange = name == "list.parquet" and seed % 2
+        damaged = (
+            table_to_bytes(strange_table(table, seed)) if strange else mutant(whole[name], seed)
+        )
+        Path(name).write_bytes(damaged)
+        faults = [source.fault for source in find_sources([name]) if source.fault]
+        assert all(len(fault.splitlines()) == 1 for fault in faults), faults
+        return faults[0] if faults else ""
 
     return attempt
 

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
+from camvid.video.source import Source
 from stages.segment import SegmentConfig
 from stages.split import SplitConfig, run_split
 from stages.track import TrackConfig
@@ -43,7 +44,7 @@ def short_ones() -> Attempt:
         path = Path(f"{seed}.{suffix}")
         path.write_bytes(mutant(whole[suffix], seed))
         try:
-            return _lines(list(run_split(split, ClipStore("run"), str(path))))
+            return _lines(list(run_split(split, ClipStore("run"), Source.of(str(path)))))
         finally:
             path.unlink()
 
@@ -64,7 +65,7 @@ def long_ones() -> Attempt:
         path = Path(f"{seed}.{suffix}")
         path.write_bytes(_scratched(whole[suffix], seed))
         rows: list[ClipRow] = []
-        for row in run_split(split, store, str(path)):
+        for row in run_split(split, store, Source.of(str(path))):
             for stage in stages:
                 row = run_stage(stage, store, row)
             rows.append(row)
