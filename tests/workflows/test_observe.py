@@ -37,6 +37,9 @@ def log() -> Iterator[io.StringIO]:
     handler.setFormatter(JsonLines())
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger) and logger.name.startswith(("camvid", "workflows")):
+            logger.disabled = False  # as logging.config leaves those that it does not know
     yield text
     root.removeHandler(handler)
     root.setLevel(level)
