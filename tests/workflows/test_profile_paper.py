@@ -82,6 +82,8 @@ def paper(video: Path, run: Path, checkpoints: Path, *more: str) -> list[str]:
         "segment.options.min_score=0.9",
         "--set",
         f"align_depth.options.checkpoint={checkpoints / 'tiny-depth'}",
+        "--set",
+        "filter.max_motion_background=1",
         *more,
     ]
 
