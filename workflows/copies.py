@@ -65,11 +65,15 @@ def without_copies(store: ClipStore, copies: CopiesConfig, clips: pa.Table) -> p
 
 def _decided(store: ClipStore, clips: pa.Table, known: pa.Table) -> dict[str, Duplicate]:
     """The duplicates by clip id; they are looked for only where the file is about other clips."""
-    content = _content_of(known["clip_id"], clips["clip_id"], clips["source_uri"], clips["content"])
+    own = [clips[name] for name in ("clip_id", "source_uri", "kind", "content")]
+    content = _content_of(known["clip_id"], *own)
     before = _stored(store)
     if before is None or (before.schema.metadata or {}).get(b"content") != content:
+        # A room with and without what moves in it changes alike as the camera passes.
+        kinds = dict(zip(clips["clip_id"].to_pylist(), clips["kind"].to_pylist(), strict=True))
         clips = _with_hashes(store, clips)
-        found = {copy.clip_id: copy for copy in find_duplicates(clips, known)}
+        copies = find_duplicates(clips, known)
+        found = {c.clip_id: c for c in copies if kinds.get(c.kept) in (None, kinds[c.clip_id])}
         kept = [found[i].kept if i in found else "" for i in clips["clip_id"].to_pylist()]
         share = [found[i].share if i in found else 0.0 for i in clips["clip_id"].to_pylist()]
         columns = [*clips.columns, pa.array(kept, pa.string()), pa.array(share, pa.float64())]
