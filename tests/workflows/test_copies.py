@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from camvid.arrow import pc
 from camvid.books.clip_table import ClipTable
+from camvid.books.finished import GATHERED, finished_parts
 from camvid.books.index import read_index
 from camvid.errors import ConfigError
 from camvid.report.words import verdict_sentence
@@ -16,7 +18,7 @@ from stages.filter import FilterConfig
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import FPS, write_moving_square
 from workflows import in_process
-from workflows.copies import FINGERPRINTS, CopiesConfig
+from workflows.copies import FINGERPRINTS, CopiesConfig, without_copies
 from workflows.curate import curate
 from workflows.refilter import preview
 
@@ -75,3 +77,17 @@ def test_clips_of_other_runs_are_known(videos: list[str], tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"copies\.known_clips must be the fingerprints"):
         run(videos, tmp_path / "fourth", copies=CopiesConfig(known_clips=str(tmp_path / "second")))
     assert not (tmp_path / "fourth").exists()
+
+
+def test_clips_of_two_kinds_are_no_copies(videos: list[str], tmp_path: Path) -> None:
+    """A room with and without what moves in it changes alike as the camera passes."""
+    copy, *_ = run(videos, tmp_path)
+    store = ClipStore(str(tmp_path))
+    clips = finished_parts(store).read(GATHERED)
+    alike = without_copies(store, DEFAULT, clips)
+    assert sorted(alike["kind"].to_pylist()) == ["none", "video", "video"]
+    is_copy = pc.equal(clips["clip_id"], copy.clip_id)
+    kinds = pc.if_else(is_copy, "3d", clips["kind"])
+    clips = clips.set_column(clips.schema.get_field_index("kind"), "kind", kinds)
+    differing = without_copies(store, DEFAULT, clips)
+    assert sorted(differing["kind"].to_pylist()) == ["3d", "video", "video"]
