@@ -57,8 +57,9 @@ check: $(DONE)-torch
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/codespell $(CODE) *.md
 
+# PYTHONPATH: TransNetV2's package installs a folder `tests`, which Ray's workers may find before ours.
 test: $(DONE)-torch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
 
 demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo

@@ -39,7 +39,7 @@ def log() -> Iterator[io.StringIO]:
     root.setLevel(logging.INFO)
     for logger in logging.Logger.manager.loggerDict.values():
         if isinstance(logger, logging.Logger) and logger.name.startswith(("camvid", "workflows")):
-            logger.disabled = False  # as logging.config leaves those that it does not know
+            logger.disabled = False  # whatever tests before it did to them
     yield text
     root.removeHandler(handler)
     root.setLevel(level)
