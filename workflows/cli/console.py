@@ -42,7 +42,9 @@ def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) ->
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if json_lines else text)
     level = logging.DEBUG if debug else logging.INFO if json_lines else logging.WARNING
-    handler.setLevel(level)  # also for loggers that have a level of their own
+    # Loggers with a level of their own are heard from INFO up: training speaks so, and Ray Data,
+    # which logs at DEBUG to its files, is not to.
+    handler.setLevel(min(level, logging.INFO))
     logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
         logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
