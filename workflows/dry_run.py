@@ -16,7 +16,7 @@ from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets
 from camvid.video.sources import Sources
 from workflows.copies import check_known
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 from workflows.licences import weights_in_use
 from workflows.ray_plan import Plan, Pool
 from workflows.resume import Resume

@@ -16,7 +16,7 @@ from camvid.errors import CamvidError
 from camvid.models.catalogue import CATALOGUE
 from camvid.models.registry import BACKENDS, BackendConfig, find_weights
 from camvid.parallel import num_threads
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 from workflows.provenance import PACKAGES
 
 OPTIONAL_PACKAGES = {

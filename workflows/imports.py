@@ -11,7 +11,7 @@ from stages.take_cameras import TakeCamerasConfig
 from stages.take_clips import TakeClipsConfig
 from stages.take_views import TakeViewsConfig
 from stages.track import TrackConfig
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

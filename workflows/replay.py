@@ -9,7 +9,7 @@ from camvid.plain import did_you_mean
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from stages.take_cameras import TakeCameras, TakeCamerasConfig
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.rows import rows_of_run
 from workflows.run_toml import read_run_toml

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from camvid.settings import Setting, settings_of
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 
 _NUM_SHOWN = 3  # of the items of a list
 _HEAD = """\

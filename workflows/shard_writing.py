@@ -157,12 +157,14 @@ class EarlyShards:
         self._write_full()
 
     def join(self) -> None:
-        """Waits for the tasks and takes note of what they wrote."""
+        """Waits for the tasks and takes note of what they wrote; from now on nothing is early."""
         self._write_full()
         self._writing.background.wait()  # what was left out, the run finds again at its end
         for number in sorted(self._submitted):
             self._writing.shards.written(number)
         self._submitted.clear()
+        self._open.clear()
+        self._rows.clear()
 
     def _count(self, number: int, rows: pa.Table) -> None:
         columns = (rows[name].to_pylist() for name in ("source_uri", "rows_of_video"))

@@ -21,7 +21,7 @@ def command(
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
-    from workflows.curate import CurateConfig
+    from workflows.curate_config import CurateConfig
     from workflows.demo import run_demo, write_demo_videos
     from workflows.executors import choose_executor
 

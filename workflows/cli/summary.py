@@ -4,7 +4,7 @@ from camvid.arrow import pc
 from camvid.books.clip_table import ClipTable
 from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
-from workflows.curate import CurateConfig
+from workflows.curate_config import CurateConfig
 from workflows.reporting import write_report
 from workflows.run_status import run_status
 
