@@ -330,6 +330,7 @@ class ObjectMotion:
     area_fraction: float
     interval_low: float = NAN  # 90 % interval from the noise of tracks and of depth
     interval_high: float = NAN
+    probability: float = NAN  # that it moves, by the posterior of its tracks and their images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -323,6 +323,11 @@ class ObjectRecord:
     motion_interval_high: float = _of_object(
         "upper end of that interval", lambda found: found.interval_high
     )
+    motion_probability: float = _of_object(
+        "that it moves at all, by its tracks and by what the images show of them",
+        lambda found: found.probability,
+        unit="",
+    )
     motion_lower_bound: float = _of_object(
         "what no static point could explain, whatever its depth", lambda found: found.lower_bound
     )

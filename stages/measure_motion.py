@@ -37,7 +37,7 @@ class MeasureMotion:
     """Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks, Rigidity -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         ObjectMasks,

@@ -128,7 +128,8 @@ def measure_object(
     held to its likeliest depth: wrong depth is no motion, nor is a track that was misled. `areas`
     [T] is the object's share of each frame.
     """
-    pairs, moving = evidence.pairs, evidence.moves.objects[masked.object_id].moves > _EVEN
+    pairs, probability = evidence.pairs, evidence.moves.objects[masked.object_id].moves
+    moving = probability > _EVEN
     track_moves = evidence.moves.track_moves
     own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
     moves, strays = track_moves[own] > _EVEN, evidence.strays[own]
@@ -160,6 +161,7 @@ def measure_object(
         num_tracks=int(np.isfinite(length).any(axis=0).sum()),
         num_pairs=int(measured.sum()),
         area_fraction=float(areas.mean()),
+        probability=float(probability),
     )
     missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
     motion = _with_interval(motion, values, background, depth_confidence / 255, missing, options)

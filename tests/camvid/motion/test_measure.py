@@ -263,6 +263,8 @@ def test_low_frame_rates_are_measured_too(fps: float, speed: float) -> None:
     assert report.motion_strength == pytest.approx(scene.expected(), rel=0.03, abs=STILL / 4)
     assert report.unmeasured_fraction == 0
     assert (report.interval_low > 0.001) == (speed > 0)
+    probability = report.per_object[0].probability
+    assert probability > 0.95 if speed else probability < 0.05
 
 
 def test_a_hole_in_the_timestamps_makes_no_pair_and_hides_no_motion() -> None:
