@@ -349,6 +349,7 @@ class MotionReport(Checked):
     num_tracks: int
     interval_low: float = NAN  # of the object that decides; 90 %
     interval_high: float = NAN
+    probability: float = NAN  # that what was measured moves at all
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     overlay_fraction: float = 0.0  # of the image, on which nothing is measured
     unmeasured_fraction: float = NAN  # of the image: the largest object of unknown motion

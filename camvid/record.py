@@ -86,6 +86,11 @@ class Measures:
         lambda motion: motion.interval_high,
         label="upper end of the motion strength's 90 % interval",
     )
+    moving_probability: float = _motion(
+        "that what was measured moves at all, by its tracks and by what the images show of them",
+        lambda motion: motion.probability,
+        unit="",
+    )
     motion_lower_bound: float = _motion(
         "what no static point could explain, whatever its depth, of the strongest object",
         lambda motion: motion.lower_bound,

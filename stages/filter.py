@@ -28,7 +28,7 @@ class Filter:
     """
 
     name: ClassVar[str] = "filter"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[type, ...]] = (Reconstruction, MotionReport, Description)
     writes: ClassVar[type] = Verdict
     weights: tuple[Weight, ...] = ()

@@ -16,7 +16,7 @@ from camvid.books.parts import last_of_each
 from camvid.pipeline import DECIDES
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
-from camvid.verdict import Policy, kinds_of, needed_columns, questions
+from camvid.verdict import Policy, deciding_columns, kinds_of, needed_columns, questions
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.books import list_rows
@@ -116,8 +116,7 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     """Applies `filter.key=value` overrides to a run: verdicts, shards, index and report."""
     run = read_run_toml(store)
     policy = run.section("filter", FilterConfig(), overrides)
-    needed = needed_columns()
-    index = read_index(store, needed, (*_COLUMNS, *needed))
+    index = read_index(store, needed_columns(), (*_COLUMNS, *deciding_columns()))
     changes = preview(index, policy)
     if dry_run:
         return changes

@@ -17,6 +17,7 @@ from camvid.artifacts import (
     MaskedObject,
     MotionReport,
     ObjectMasks,
+    ObjectMotion,
     PointTracks,
     Reconstruction,
     Rigidity,
@@ -168,6 +169,7 @@ def _report(
         # Of the strongest: it is at least as strong as the one surest to move.
         interval_low=max((m.motion.interval_low for m in valid), default=0.0),
         interval_high=max((m.motion.interval_high for m in valid), default=0.0),
+        probability=_probability([m.motion for m in valid]),
         background=background,
         confidence=decides.confidence if decides else 0.0,
         pair_gap_s=options.pair_gap_s,
@@ -179,6 +181,14 @@ def _report(
         unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
         reasons=_reasons(found, decides, background, tracks, options),
     )
+
+
+def _probability(measured: Sequence[ObjectMotion]) -> float:
+    """That one of them moves at all: each counts for its share of the strongest one's strength."""
+    strength = np.array([motion.motion_strength for motion in measured])
+    still = 1 - np.array([motion.probability for motion in measured])
+    strongest = strength.max(initial=0.0)
+    return float(1 - np.prod(still ** (strength / strongest))) if strongest > 0 else 0.0
 
 
 def _unmeasured_fraction(

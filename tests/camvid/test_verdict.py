@@ -101,6 +101,8 @@ def test_kinds(change: dict[str, object], kind: str, reasons: list[str]) -> None
             {"camera": "unknown", "motion_interval_low": 0.0},
             ["camera_unknown", "min_motion_probability"],
         ),
+        # as strong as any mover at the depth that it was given, yet a static point explains it
+        ({"moving_probability": 0.17}, ["min_motion_probability"]),
     ],
 )
 def test_undecided_clips_are_refused(change: dict[str, object], reasons: list[str]) -> None:
@@ -128,6 +130,14 @@ def test_probability_that_a_clip_moves(
     assert motion_probability(measures, 0.003) == pytest.approx(probability, abs=1e-5)
     measured = decide(measures, Policy()).measured
     assert measured["motion_probability"] == motion_probability(measures, 0.003)
+
+
+def test_runs_that_do_not_say_what_moves_are_decided_by_the_interval() -> None:
+    measures = replace(GOOD, motion_interval_low=0.003, moving_probability=float("nan"))
+    assert motion_probability(measures, 0.003) == pytest.approx(0.95)
+    assert motion_probability(replace(measures, moving_probability=0.5), 0.003) == pytest.approx(
+        0.475
+    )
 
 
 def test_what_moves_may_be_unmeasured_in_part() -> None:

@@ -30,12 +30,11 @@ WHOLE = [
     "dyn_paragliding",
     "dyn_bear",
     "still_apple",
-    "dyn_backpack_stairs",
-    "dyn_boy_walking_genai",
 ]
 
-LONG = ["fixed_dog_fetch"]  # of which the first seconds are as hard as the rest
-LONG_S = 4.0
+# Of which the first seconds are as hard as the rest.
+LONG = ["dyn_backpack_stairs", "dyn_boy_walking_genai", "fixed_dog_fetch"]
+LONG_S = 2.5
 FOUR_SHOTS = "four_shots_known_cuts.mp4"
 TURNED = "rotation_metadata_90.mp4"
 SPLIT_ALONE = (FOUR_SHOTS, TURNED)  # of path_derived: what is asked of them, split answers

@@ -353,6 +353,14 @@ def test_an_object_with_too_few_tracks_is_not_heard() -> None:
     assert (report.reasons[0].measured, report.reasons[0].limit) == (6, 8)
 
 
+def test_each_object_counts_for_its_share_of_the_strongest() -> None:
+    report = Scene(object_speed=(0.0, 1.0, 0.0)).measure()
+    (only,) = report.per_object
+    assert report.probability == pytest.approx(only.probability)
+    still = Scene().measure()
+    assert still.probability < 0.05
+
+
 def test_the_clips_interval_is_that_of_the_strongest_object() -> None:
     report = Scene(object_speed=(0.0, 1.0, 0.0)).measure()
     assert report.interval_low == report.per_object[0].interval_low
