@@ -256,9 +256,9 @@ def motion_probabilities(numbers: Numbers, limit: float) -> F64:
     What moves so much must move at all: strength is measured at the likeliest depth, and where that
     is wrong what stands still is strong, too. The 90 % interval gives a normal distribution on
     either side of the strength. An interval that begins at or above the limit is a probability of
-    0.95 and more. What seems still may yet move along the rays, where depth is a guess: its interval
-    reaches far up. But of motions as large as the limit, only those hide that are within the noise
-    of that direction.
+    0.95 and more. What seems still may yet move along the rays, where depth is a guess: its
+    interval reaches far up. But of motions as large as the limit, only those hide that are within
+    the noise of that direction.
     """
     strength, background = numbers("motion_strength"), numbers("motion_background")
     low, high = numbers("motion_interval_low"), numbers("motion_interval_high")

@@ -30,6 +30,7 @@ from camvid.scenes.truth import SceneTruth, true_motion_strength
 from camvid.tracking.tracks import with_owners
 
 _ALL_OBSERVABLE = Observable(camera=True, motion=True)
+_EVEN = 0.5  # odds of moving and of standing still; NaN in runs that do not say
 _STANDS = ("fixed", "rotating", "zooming")
 
 
@@ -47,9 +48,13 @@ class ClipResults:
 
     @property
     def moving_ids(self) -> tuple[int, ...]:
-        """The objects judged to move."""
+        """The objects judged to move: likely, and by more than the threshold."""
         limit = self.verdict.limits["min_motion_strength"]
-        return tuple(o.object_id for o in self.motion.per_object if o.motion_strength >= limit)
+        return tuple(
+            o.object_id
+            for o in self.motion.per_object
+            if o.motion_strength >= limit and not o.probability < _EVEN
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
