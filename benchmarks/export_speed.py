@@ -7,10 +7,12 @@ CPU time is compared: what else the machine does is not in it.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import av
 import cv2
@@ -163,15 +165,8 @@ def _pulled(graph: av.filter.Graph) -> Iterator[Any]:
             return
 
 
-class _one_thread:
+@contextmanager
+def _one_thread() -> Generator[None, None, None]:
     """The encoder takes as many threads as the process may have."""
-
-    def __enter__(self) -> None:
-        self._before = os.environ.get("CAMVID_THREADS")
-        os.environ["CAMVID_THREADS"] = "1"
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is None:
-            del os.environ["CAMVID_THREADS"]
-        else:
-            os.environ["CAMVID_THREADS"] = self._before
+    with patch.dict(os.environ, CAMVID_THREADS="1"):
+        yield
