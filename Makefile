@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks docs
 
-.PHONY: setup fmt docs site wheel-test check test demo bench scaling kill-run evaluate \
+.PHONY: setup fmt docs site wheel-test check test demo bench bench-export scaling kill-run evaluate \
 	evaluate-real evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
@@ -68,6 +68,9 @@ demo: $(DONE)
 
 bench: $(DONE)
 	$(BIN)/python -m benchmarks.performance --write docs/PERFORMANCE.md
+
+bench-export: $(DONE)
+	$(BIN)/python -m benchmarks.performance --only export --clips 100 --repeats 1
 
 scaling: $(DONE)
 	$(BIN)/python -m benchmarks.scaling --write docs/SCALING.md
