@@ -87,10 +87,10 @@ def _check_sizes(folder: Path, names: list[str]) -> None:
         if image is None:
             raise unreadable(folder, "photographs that can be decoded", f"{name} damaged")
         sizes[name] = f"{image.shape[1]}x{image.shape[0]}"
-    (_, most), *others = Counter(sizes.values()).most_common()
-    if others:
-        odd = next(name for name in names if sizes[name] == others[0][0])
-        found = ", ".join(f"{count} of {size}" for size, count in Counter(sizes.values()).items())
+    counts = Counter(sizes.values()).most_common()
+    if len(counts) > 1:
+        odd = next(name for name in names if sizes[name] == counts[1][0])
+        found = ", ".join(f"{count} of {size}" for size, count in counts)
         raise unreadable(folder, "photographs of one size and orientation", f"{found} ({odd})")
 
 
