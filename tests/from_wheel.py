@@ -14,13 +14,14 @@ from camvid.exports.registry import FORMATS
 
 README = Path(__file__).parents[1] / "README.md"
 RUN = "demo/run"
+AS_THEY_ARE = ("--fps", "24", "--size", "480x270")  # the demo's videos; LeRobot wants it said
 
 
 def main() -> None:
     assert "site-packages" in str(camvid.__file__), f"the checkout is in reach: {camvid.__file__}"
     command("demo", "--out", "demo")
     for name in FORMATS:
-        command("export", RUN, "--to", name, "--out", f"exported/{name}")
+        command("export", RUN, "--to", name, "--out", f"exported/{name}", *AS_THEY_ARE)
     command("import", "exported/colmap", "--from", "colmap", "--out", "imported")
     posed = [clip.kind for clip in camvid.open_run(RUN) if clip.kind != "video"]
     again = [clip.kind for clip in camvid.open_run("imported")]
