@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks docs
 
-.PHONY: setup fmt docs site wheel-test check test demo bench scaling kill-run evaluate \
+.PHONY: setup fmt docs site wheel-test check test demo bench bench-export scaling kill-run evaluate \
 	evaluate-real evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
@@ -36,13 +36,15 @@ site: $(DONE)
 	$(INSTALL) -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# The package as users get it, outside the checkout: nothing of it is in reach of the demo.
+# The package as users get it, outside the checkout: nothing of it is in reach. torch is what
+# README's Python asks for.
 wheel-test:
 	rm -rf build/lib
 	folder=$$(mktemp -d) && $(PYTHON) -m venv $$folder/venv \
 		&& $$folder/venv/bin/pip wheel --quiet --no-deps --wheel-dir $$folder . \
-		&& $$folder/venv/bin/pip install --quiet --no-compile -c constraints.txt $$folder/*.whl \
-		&& cd $$folder && venv/bin/camvid demo --out demo && rm -rf $$folder
+		&& $$folder/venv/bin/pip install --quiet --no-compile -c constraints.txt \
+			"camvid[export] @ file://$$(echo $$folder/*.whl)" torch \
+		&& (cd $$folder && venv/bin/python -I $(CURDIR)/tests/from_wheel.py) && rm -rf $$folder
 
 # Trainer and production models are checked and tested with torch, which the pipeline does without.
 $(DONE)-torch: pyproject.toml constraints.txt | $(BIN)/python
@@ -67,6 +69,9 @@ demo: $(DONE)
 bench: $(DONE)
 	$(BIN)/python -m benchmarks.performance --write docs/PERFORMANCE.md
 
+bench-export: $(DONE)
+	$(BIN)/python -m benchmarks.performance --only export --clips 100 --repeats 1
+
 scaling: $(DONE)
 	$(BIN)/python -m benchmarks.scaling --write docs/SCALING.md
 
@@ -88,7 +93,7 @@ evaluate-real: $(DONE)
 	$(BIN)/python benchmarks/real.py $(DATA) --write docs/REAL.md
 
 train-demo: $(DONE)-torch
-	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo --readme README.md
+	$(BIN)/python benchmarks/train_demo.py --out runs/train_demo --write docs/TRAIN.md
 
 bench-train: $(DONE)-torch
 	$(BIN)/python benchmarks/training.py

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 
+from benchmarks.export_speed import ExportBench
 from benchmarks.stock_sfm import solve_stock
 from benchmarks.timed_run import Job, timed_run
 from camvid.artifacts import Frames, ObjectMasks
@@ -143,6 +144,14 @@ def split(bench: Bench) -> list[Ratio]:
     return [Ratio(what="split / one PyAV decode (720p)", seconds=(cut, decode), limit=1.5)]
 
 
+def export(bench: Bench) -> list[Ratio]:
+    """Clips cut again from their source video against FFmpeg's re-encode of the same spans."""
+    clips = ExportBench(bench.folder / "export", bench.num_clips)
+    ours, theirs = bench.fastest(clips.ours, clips.reference)
+    what = "export / FFmpeg's own re-encode, CPU time (81 frames, 1080p to 832x480 at 16 fps)"
+    return [Ratio(what=what, seconds=(ours, theirs), limit=1.3)]
+
+
 def stock(bench: Bench) -> list[Ratio]:
     """All stages against stock masked SfM alone, which is given the true masks."""
     ours, theirs = bench.fastest(
@@ -165,6 +174,7 @@ PARTS: Mapping[str, Callable[[Bench], list[Ratio]]] = {
     "ray": ray,
     "isolation": isolation,
     "split": split,
+    "export": export,
     "stock": stock,
     "neighbour": neighbour,
 }

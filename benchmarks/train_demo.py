@@ -1,6 +1,6 @@
 """The training demo, with its numbers against what they must be.
 
-python benchmarks/train_demo.py [--out DIR] [--readme FILE] [--set section.key=value]
+python benchmarks/train_demo.py [--out DIR] [--write PAGE] [--set section.key=value]
 """
 
 import argparse
@@ -23,23 +23,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="runs/train_demo")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--readme", help="Markdown file whose marked lines take the numbers")
+    parser.add_argument("--write", metavar="PAGE", help="whose marked lines take the numbers")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
     numbers = run_train_demo(Path(asked.out), load_training_config("demo", asked.set), run)
     for name, value in asdict(numbers).items():
         print(f"{name:24}{value:9.3f}")
-    if asked.readme:
-        readme = Path(asked.readme)
-        readme.write_text(with_figures(readme.read_text(), MARKS, readme_lines(numbers)))
+    if asked.write:
+        page = Path(asked.write)
+        page.write_text(with_figures(page.read_text(), MARKS, table_lines(numbers)))
     unmet = [name for name, holds in requirements(numbers).items() if not holds]
     print(f"images and numbers: {asked.out}/README.md")
     sys.exit(f"not reached: {', '.join(unmet)}" if unmet else 0)
 
 
-def readme_lines(numbers: DemoNumbers) -> str:
-    """The table of README.md."""
+def table_lines(numbers: DemoNumbers) -> str:
+    """The table of docs/TRAIN.md."""
     n = numbers
     rows = {
         "loss, first and last": f"{n.first_loss:.2f}, {n.last_loss:.2f}",

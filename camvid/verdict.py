@@ -141,13 +141,12 @@ def needed_columns() -> frozenset[str]:
     """The columns of the index without which nothing can be decided anew."""
     asked = {rule_of(name).metric for name in Policy().limits()}
     measured = frozenset(f.name for f in fields(Measures))
-    others = {"motion_interval_low", "motion_interval_high", "camera_moves"}
-    return measured & asked | others
+    return measured & asked | {"motion_interval_low", "motion_interval_high"}
 
 
 def deciding_columns() -> frozenset[str]:
     """Those, and columns that older runs may lack."""
-    return needed_columns() | {"moving_probability"}
+    return needed_columns() | {"moving_probability", "camera_moves"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Imports: clips that come with cameras, through the same stages as videos."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ class ImportPlan(NamedTuple):
 def plan_import(source: str, name: str, footage: str) -> ImportPlan:
     """The sources in a file or folder; ConfigError where there are none of this format."""
     name, sources = find_sources(source, name)
+    footage = os.path.abspath(footage) if footage else ""  # for workers in other folders, too
     config = ImportConfig(split=TakeClipsConfig(format=name, footage=footage))
     if FORMATS[name].are_views:
         config = replace(config, are_views=True, track=TrackConfig(backend="views"))

@@ -1,8 +1,9 @@
 """Applies new thresholds to what a run measured; no model runs."""
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from camvid.pipeline import DECIDES
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from camvid.verdict import Policy, deciding_columns, kinds_of, needed_columns, questions
+from stages.describe import Describe, DescribeConfig
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.books import list_rows
@@ -116,14 +118,16 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     """Applies `filter.key=value` overrides to a run: verdicts, shards, index and report."""
     run = read_run_toml(store)
     policy = run.section("filter", FilterConfig(), overrides)
-    index = read_index(store, needed_columns(), (*_COLUMNS, *deciding_columns()))
-    changes = preview(index, policy)
+    needed = needed_columns()
+    asked = {*needed, "camera_moves"} if dry_run and policy.camera_moves else needed
+    index = read_index(store, asked, (*_COLUMNS, *deciding_columns()))
     if dry_run:
-        return changes
+        return preview(index, policy)
     refuse_thinned(store, "refilter")
     stage = policy.build()
-    rows = (run_stage(stage, store, row) for row in rows_of_run(store, index, "filter"))
-    clips = _listed(store, rows, policy)
+    described = _described(store, index, run.section("describe", DescribeConfig()))
+    clips = _listed(store, (run_stage(stage, store, row) for row in described), policy)
+    changes = preview(_with_moves_of(clips, index), policy)
     sizes = run.section("write_shards", WriteShardsConfig())
     copies = run.section("copies", CopiesConfig())
     writing = ShardWriting(store, sizes, run.provenance)
@@ -132,6 +136,26 @@ def refilter(store: ClipStore, overrides: Sequence[str], *, dry_run: bool) -> Ch
     write_section(store, run, "filter", policy)
     write_report(store, run.section("report", ReportConfig()), gathered.index)
     return changes
+
+
+def _described(store: ClipStore, index: ClipTable, config: DescribeConfig) -> Iterator[ClipRow]:
+    """The rows as they stood before the filter; runs older than `describe` get that stage now."""
+
+    @functools.cache
+    def stage() -> Describe:  # whose captioner may need weights
+        return config.build()
+
+    for row in rows_of_run(store, index, Describe.name):
+        record = store.load_record(row.clip_id, Describe.name) if row.status == "ok" else None
+        yield row.after(replace(record, reused=True)) if record else run_stage(stage(), store, row)
+
+
+def _with_moves_of(clips: pa.Table, index: ClipTable) -> ClipTable:
+    """The index with the classes of camera motion that the clips were described with."""
+    at = pc.index_in(index.table["clip_id"], clips["clip_id"].combine_chunks())
+    moves = clips["camera_moves"].combine_chunks().take(at.combine_chunks())
+    number = index.table.schema.get_field_index("camera_moves")
+    return ClipTable(index.table.set_column(number, index.table.schema.field(number), moves))
 
 
 def _listed(store: ClipStore, rows: Iterator[ClipRow], policy: FilterConfig) -> pa.Table:

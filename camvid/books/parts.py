@@ -59,7 +59,7 @@ class Parts:
             self._small.clear()
 
     def read(self, columns: Sequence[str] = (), coded: Collection[str] = ()) -> pa.Table:
-        """All parts as one table, oldest first; a damaged part is left out.
+        """All parts as one table, oldest first; one that is damaged, or lacks columns, is left out.
 
         Args:
             columns: those that are read, if not all.
@@ -105,7 +105,8 @@ class Parts:
                 yield name, self._read_one(f"{self.folder}/{name}", schema)
             except (pa.ArrowException, OSError, LookupError, ValueError, StoreError) as error:
                 line = " ".join(str(error).split())
-                log.warning("%s/%s is damaged, left out: %s", self.folder, name, line)
+                why = "damaged, or of an older version"
+                log.warning("%s/%s is %s; left out: %s", self.folder, name, why, line)
 
     def _read_one(self, name: str, schema: pa.Schema) -> pa.Table:
         coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]

@@ -3,17 +3,15 @@
 The release has no motion strength; `metadata.jsonl` beside the clips does.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from camvid.exports.colmap_model import write_model
-from camvid.exports.format import Entry, Format
-from camvid.exports.image_folder import write_images
+from camvid.exports.format import Entry
+from camvid.exports.image_folder import ImageFolders, write_images
 from camvid.exports.view import View
 
 
-class CamVid30K(Format):
+class CamVid30K(ImageFolders):
     """A folder a clip."""
 
     def write(self, view: View, folder: Path, number: int) -> Entry:
@@ -24,7 +22,3 @@ class CamVid30K(Format):
         # may list the file.
         (sample / "0" / "project.ini").write_text("[General]\nimage_path=images\n")
         return view.entry()
-
-    def finish(self, entries: Sequence[Entry], folder: Path) -> None:
-        lines = (json.dumps(entry) for entry in entries)
-        (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")

@@ -7,12 +7,12 @@
 from pathlib import Path
 
 from camvid.exports.colmap_model import write_model
-from camvid.exports.format import Entry, Format
-from camvid.exports.image_folder import static_masks, write_images, write_pngs
+from camvid.exports.format import Entry
+from camvid.exports.image_folder import ImageFolders, static_masks, write_images, write_pngs
 from camvid.exports.view import View
 
 
-class Colmap(Format):
+class Colmap(ImageFolders):
     """A COLMAP workspace a clip."""
 
     def write(self, view: View, folder: Path, number: int) -> Entry:

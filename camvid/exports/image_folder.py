@@ -1,5 +1,6 @@
 """The frames of a view as a folder of images, and what may move in them as masks."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -7,7 +8,18 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import U8, U16
+from camvid.exports.format import Entry, Format
 from camvid.exports.view import View
+
+
+class ImageFolders(Format):
+    """A folder of images for each clip. Neither they nor their camera files say how fast they
+    follow each other, so `metadata.jsonl` beside the folders does; our import reads it there.
+    """
+
+    def finish(self, entries: Sequence[Entry], folder: Path) -> None:
+        lines = (json.dumps(entry) for entry in entries)
+        (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def write_images(view: View, folder: Path) -> list[str]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from camvid.artifacts import F64, U16
-from camvid.exports.format import Entry, Format
-from camvid.exports.image_folder import static_masks, write_images, write_pngs
+from camvid.exports.format import Entry
+from camvid.exports.image_folder import ImageFolders, static_masks, write_images, write_pngs
 from camvid.exports.view import View
 from camvid.geometry import invert_rigid
 
@@ -21,7 +21,7 @@ _DEPTH_UNIT = 1e-3
 _POINTS = "sparse_pc.ply"
 
 
-class Nerfstudio(Format):
+class Nerfstudio(ImageFolders):
     """A nerfstudio folder a clip."""
 
     def write(self, view: View, folder: Path, number: int) -> Entry:

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from camvid.artifacts import F64
-from camvid.imports.posed import Footage, PosedVideo, image_files, pinhole, unreadable
+from camvid.imports.posed import (
+    Footage,
+    PosedVideo,
+    image_files,
+    image_times_s,
+    pinhole,
+    unreadable,
+)
 
 _WITHIN = ("", "sparse/0", "sparse", "0")
 # Of each camera model that a rectified pinhole can stand for: where its parameters lie.
@@ -78,7 +85,7 @@ def of_model(
     return PosedVideo(
         source=source,
         footage=files,
-        times_s=np.arange(len(posed)) / footage.fps,
+        times_s=image_times_s(len(posed), _clip_folder(source), footage),
         K=pinhole(*numbers.T),
         size_px=sizes.pop(),
         cam_from_world=np.stack([image.cam_from_world().matrix() for image in posed]),
@@ -92,9 +99,13 @@ def _images(path: Path, footage: Footage, names: list[str]) -> tuple[Path, ...]:
     beside = [folder / inside for folder in above for inside in ("images", "")]
     given = Path(footage.folder)
     # Releases of poses alone: a folder for each clip, named as the one that holds its model.
-    clip = next(folder.name for folder in above if folder.name not in ("0", "sparse"))
-    folders = [given, given / clip] if footage.folder else beside
+    folders = [given, given / _clip_folder(path).name] if footage.folder else beside
     return image_files(names, folders, path)
+
+
+def _clip_folder(path: Path) -> Path:
+    """The one that holds the model, in folders of COLMAP's names."""
+    return next(folder for folder in path.parents if folder.name not in ("0", "sparse"))
 
 
 def _pinhole(lens: Any) -> F64:

@@ -13,6 +13,7 @@ from camvid.imports.posed import (
     PosedVideo,
     from_opengl,
     image_files,
+    image_times_s,
     pinhole,
     unreadable,
 )
@@ -50,7 +51,7 @@ def read(path: Path, footage: Footage) -> PosedVideo:
     return PosedVideo(
         source=path,
         footage=image_files(names, folders, path),
-        times_s=np.arange(len(frames)) / footage.fps,
+        times_s=image_times_s(len(frames), path.parent, footage),
         K=pinhole(*numbers.T),
         size_px=(width, height),
         cam_from_world=from_opengl(poses),

@@ -1,5 +1,6 @@
 """What every reader of a format gives: views in order, with a camera each."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,20 @@ class Footage:
 
     folder: str = ""
     fps: float = 24.0  # of images, which have no clock of their own
+
+
+def image_times_s(num: int, clip: Path, footage: Footage) -> F64:
+    """[num] of a clip's images, evenly: at the rate that `metadata.jsonl` beside the folder `clip`
+    states, as our exports leave it there; else at that of the footage.
+    """
+    clip, fps = clip.resolve(), footage.fps
+    try:
+        with (clip.parent / "metadata.jsonl").open() as lines:
+            entries = (json.loads(line) for line in lines if clip.name in line)
+            fps = next(float(e["fps"]) for e in entries if e["clip_id"] == clip.name)
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        pass  # there is none, or it is somebody else's
+    return np.arange(num) / (fps if fps > 0 else footage.fps)
 
 
 Reader = Callable[[Path, Footage], PosedVideo]

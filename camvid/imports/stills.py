@@ -5,17 +5,20 @@ prior with a variance: it is rounded, and cropping or a film's size in the table
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from camvid.errors import VideoError
 from camvid.imports.colmap import of_model
 from camvid.imports.posed import Footage, PosedVideo, unreadable
 from camvid.video.image_folder.file_names import is_image
+from camvid.video.image_folder.pixels import decoded
 
 _MIN_VIEWS = 3
 _MAX_SIDE_PX = 1600  # of the images that features are found in
@@ -36,11 +39,12 @@ def find(root: Path) -> Iterator[Path]:
 def read(path: Path, footage: Footage) -> PosedVideo:
     """The photographs in order of their names, a second apart; those left over have no camera.
 
-    VideoError where they do not reconstruct.
+    VideoError where they are not of one size, or do not reconstruct.
     """
     from camvid.sfm.colmap import pycolmap
 
     names = _photographs(path)
+    _check_sizes(path, names)
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
     with tempfile.TemporaryDirectory(prefix="camvid-stills-") as folder:
         database = Path(folder) / "views.db"
@@ -73,6 +77,21 @@ def read(path: Path, footage: Footage) -> PosedVideo:
 
 def _photographs(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if is_image(path.name))
+
+
+def _check_sizes(folder: Path, names: list[str]) -> None:
+    """VideoError unless one camera can have taken them, held one way."""
+    sizes: dict[str, str] = {}
+    for name in names:
+        image = decoded(folder / name, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        if image is None:
+            raise unreadable(folder, "photographs that can be decoded", f"{name} damaged")
+        sizes[name] = f"{image.shape[1]}x{image.shape[0]}"
+    counts = Counter(sizes.values()).most_common()
+    if len(counts) > 1:
+        odd = next(name for name in names if sizes[name] == counts[1][0])
+        found = ", ".join(f"{count} of {size}" for size, count in counts)
+        raise unreadable(folder, "photographs of one size and orientation", f"{found} ({odd})")
 
 
 def _match(database: Path, folder: Path, names: list[str]) -> float:

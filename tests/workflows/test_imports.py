@@ -1,6 +1,7 @@
 """Clips with cameras through a whole run, with stages that compute nothing; the commands."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,33 @@ def test_sources_become_clips_of_a_run(source: Path, tmp_path: Path) -> None:
         sources, store.root, light, in_process.run, lambda row: rows.append(bool(row.records))
     )
     assert (again.clip_id, rows) == (record.clip_id, [False]), "nothing is done twice"
+
+
+def test_many_sources_on_ray_come_as_in_process(tmp_path: Path, local_ray: None) -> None:
+    from workflows.on_ray import RayExecutor
+
+    for name in ("a", "b"):
+        write_nerfstudio(tmp_path / "in" / name)
+    os.rename(tmp_path / "in/a/images", tmp_path / "elsewhere")
+    lens = json.loads((tmp_path / "in/a/transforms.json").read_text())
+    for frame in lens["frames"]:
+        frame["file_path"] = Path(frame["file_path"]).name
+    (tmp_path / "in/a/transforms.json").write_text(json.dumps(lens))
+    footage = os.path.relpath(tmp_path / "elsewhere")  # where b's are not
+    sources, config = plan_import(str(tmp_path / "in"), "nerfstudio", footage)
+    light = LightImport(split=config.split)
+    found = [
+        {
+            (Path(row.source_uri).parent.name, row.clip_id, row.kind, row.status)
+            for row in curate(sources, str(tmp_path / name), light, execute)
+        }
+        for name, execute in (("ray", RayExecutor(workers=2)), ("here", in_process.run))
+    ]
+    assert found[0] == found[1]
+    assert {(row[0], row[2], row[3]) for row in found[0]} == {
+        ("a", "video", "ok"),
+        ("b", "", "failed"),
+    }
 
 
 def test_given_cameras_stand_in_for_solved_ones(tmp_path: Path) -> None:

@@ -4,20 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from camvid.books.clip_table import ClipTable
-from camvid.books.index import stopped_record, verdict_record, write_index
+from camvid.books.index import INDEX, read_index, stopped_record, verdict_record, write_index
 from camvid.camerawork.moves import CameraMove, Description
+from camvid.errors import StoreError
 from camvid.outcome import Reason
 from camvid.record import ClipRecord, Measures
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.verdict import Policy, decide
 from tests.camvid.test_verdict import GOOD
+from tests.workflows.light_run import LightCurate, write_videos
 from tests.workflows.test_cli import camvid
-from workflows.curate import CurateConfig
-from workflows.refilter import preview
+from workflows import in_process
+from workflows.curate import CurateConfig, curate
+from workflows.refilter import preview, refilter
 from workflows.run_toml import write_run_toml
 
 POLICIES = (
@@ -120,3 +124,19 @@ def test_a_dry_run_prints_a_summary(tmp_path: Path) -> None:
     assert len(lines) < 40
     assert lines[0].split() == ["was", "is", "first", "reason", "clips"]
     assert lines[-1].endswith("clips would change")
+
+
+def test_a_run_that_is_older_than_describe_gets_that_stage(tmp_path: Path) -> None:
+    store = ClipStore(str(tmp_path / "run"))
+    (record,) = curate(write_videos(tmp_path, (40,)), store.root, LightCurate(), in_process.run)
+    store.remove_record(record.clip_id, "describe")
+    store.remove(store.artifact_name(record.clip_id, Description))
+    index = store.full_path(INDEX)
+    pq.write_table(pq.read_table(index).drop(["camera_moves"]), index)
+    moving = ['filter.camera_moves=["-static"]']
+    with pytest.raises(StoreError, match="must have the columns camera_moves"):
+        refilter(store, moving, dry_run=True)
+    assert refilter(store, ["filter.min_motion_strength=0.001"], dry_run=True).num_clips == 0
+    (changed,) = refilter(store, moving, dry_run=False).counts
+    assert (changed.before, changed.after, changed.reason) == ("video", "none", "camera_moves")
+    assert read_index(store)[0].camera_moves == (CameraMove.STATIC,)

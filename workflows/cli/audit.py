@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workflows.cli.console import JsonOption, number, print_json
-from workflows.cli.import_ import FootageOption
+from workflows.cli.console import number, print_json
+from workflows.cli.options import FootageOption, JsonOption
 
 if TYPE_CHECKING:
     from workflows.audit import Audit

@@ -1,26 +1,17 @@
-"""What the commands share: log lines, error lines, tables, and options that recur."""
+"""What the commands share: log lines, error lines and tables."""
 
 import json
 import logging
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from camvid.errors import CamvidError
 from camvid.video.addresses import without_secrets
 from workflows.cli.json_lines import JsonLines
 
 log = logging.getLogger(__name__)
-
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's folder or URI.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be repeated."),
-]
 
 
 class LogFormat(StrEnum):

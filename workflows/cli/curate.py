@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camvid.errors import BackendUnavailable
-from workflows.cli.console import SetOption, adopt_loggers
+from workflows.cli.console import adopt_loggers
+from workflows.cli.options import (
+    ConfigOption,
+    NewRunOption,
+    RayOption,
+    RetryFailedOption,
+    SetOption,
+    WorkersOption,
+)
 
 if TYPE_CHECKING:
     from camvid.stage import ClipRow
@@ -24,32 +32,20 @@ def command(
             help="Files, folders, globs, URIs, lists (.txt, .csv, .jsonl, .parquet).",
         ),
     ],
-    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="TOML; only what differs.")
-    ] = None,
+    out: NewRunOption,
+    config: ConfigOption = None,
     profile: Annotated[
         str, typer.Option(help="Backends: `embedded`, `paper` or `paper-noncommercial`.")
     ] = "embedded",
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
-    ] = 1,
+    ray: RayOption = None,
+    workers: WorkersOption = 1,
     accept_noncommercial: Annotated[
         bool,
         typer.Option(
             "--accept-noncommercial", help="Use weights whose licence forbids commercial use."
         ),
     ] = False,
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
-        ),
-    ] = False,
+    retry_failed: RetryFailedOption = False,
     known: Annotated[
         str | None,
         typer.Option(

@@ -2,7 +2,8 @@
 
 import typer
 
-from workflows.cli.console import JsonOption, print_json, table
+from workflows.cli.console import print_json, table
+from workflows.cli.options import JsonOption
 
 
 def command(as_json: JsonOption = False) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camvid.exports.registry import FORMATS
-from workflows.cli.console import JsonOption, print_json
+from workflows.cli.console import print_json
+from workflows.cli.options import JsonOption, RayOption, ShardsArgument, WorkersOption
 
 if TYPE_CHECKING:
     from workflows.export import Exported
@@ -15,9 +16,7 @@ _SCALES = "Unit of length: scene, realestate10k, first-depth-median, unit-transl
 
 
 def command(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run, a folder of shards, a shard, or a URI.")
-    ],
+    shards: ShardsArgument,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)}.")],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="New, or of the same export.")],
     kind: Annotated[str, typer.Option(help="Kinds of clips, with commas.")] = "4d,3d",
@@ -33,13 +32,8 @@ def command(
     stored_frames: Annotated[
         bool, typer.Option("--stored-frames", help="Never cut again from the source videos.")
     ] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
-    ] = 1,
+    ray: RayOption = None,
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Export clips for other tools, at source resolution where the source videos are at hand."""
@@ -59,7 +53,7 @@ def command(
         crf=crf,
         stored_frames=stored_frames,
     )
-    export = Export(uri=run, out=out, format=to, options=options)
+    export = Export(uri=shards, out=out, format=to, options=options)
     parts, write = export.parts(), choose_writer(ray, workers)
     with stoppable(), steps_bar(sum(map(len, parts)), "clips") as on_done:
         done = export_clips(export, parts, write=write, on_done=on_done)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from workflows.cli.console import JsonOption, number, print_json, table
+from workflows.cli.console import number, print_json, table
+from workflows.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from workflows.paper_tables import ProtocolResult

@@ -4,19 +4,21 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.console import SetOption
-
-FootageOption = Annotated[
-    str,
-    typer.Option(
-        "--footage", metavar="PATH", help="Images or videos, if not where the format has them."
-    ),
-]
+from workflows.cli.console import adopt_loggers
+from workflows.cli.options import (
+    ConfigOption,
+    FootageOption,
+    NewRunOption,
+    RayOption,
+    RetryFailedOption,
+    SetOption,
+    WorkersOption,
+)
 
 
 def command(
     source: Annotated[str, typer.Argument(metavar="SRC", help="A folder or file with cameras.")],
-    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Where the run goes.")],
+    out: NewRunOption,
     name: Annotated[
         str,
         typer.Option(
@@ -26,22 +28,10 @@ def command(
         ),
     ],
     footage: FootageOption = "",
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="TOML; only what differs.")
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Clips at a time; above one starts a local Ray.")
-    ] = 1,
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed", help="Try clips again that crashed, hung or ran out of memory before."
-        ),
-    ] = False,
+    config: ConfigOption = None,
+    ray: RayOption = None,
+    workers: WorkersOption = 1,
+    retry_failed: RetryFailedOption = False,
     settings: SetOption = None,
 ) -> None:
     """Others' clips and cameras as a run: cameras are tested, depth and motion measured."""
@@ -56,6 +46,7 @@ def command(
     plan = plan_import(source, name, footage)
     resolved = load_settings(plan.config, config, settings or ())
     with stoppable(), progress(len(plan.sources)) as on_row:
+        adopt_loggers("ray", "ray.data")
         execute = choose_executor(ray, workers, resolved.limits)
         index = curate(plan.sources, out, resolved, execute, on_row, retry_failed=retry_failed)
     failed = finish(out, resolved, index)

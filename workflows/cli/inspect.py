@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from workflows.cli.console import JsonOption, RunArgument, number, print_json, table
+from workflows.cli.console import number, print_json, table
+from workflows.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from camvid.record import ClipRecord

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.console import JsonOption, RunArgument, SetOption, print_json, table
+from workflows.cli.console import print_json, table
+from workflows.cli.options import JsonOption, RunArgument, SetOption
 
 
 def command(

@@ -1,6 +1,6 @@
 """`camvid report`: build the HTML report of a run again."""
 
-from workflows.cli.console import RunArgument
+from workflows.cli.options import RunArgument
 
 
 def command(run: RunArgument) -> None:

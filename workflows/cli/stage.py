@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.console import JsonOption, RunArgument, print_json
+from workflows.cli.console import print_json
+from workflows.cli.options import JsonOption, RunArgument
 
 
 def command(

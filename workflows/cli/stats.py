@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from workflows.cli.console import JsonOption, RunArgument, number, print_json, table
+from workflows.cli.console import number, print_json, table
+from workflows.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from camvid.report.statistics import Distribution, RunStatistics

@@ -1,6 +1,7 @@
 """`camvid status`: how far a run is and how it went."""
 
-from workflows.cli.console import JsonOption, RunArgument, print_json
+from workflows.cli.console import print_json
+from workflows.cli.options import JsonOption, RunArgument
 
 
 def command(run: RunArgument, as_json: JsonOption = False) -> None:

@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.console import SetOption
+from workflows.cli.options import RayOption, SetOption, ShardsArgument
 
 
 def command(
-    shards: Annotated[
-        str, typer.Argument(metavar="SHARDS", help="A run, a folder of shards, a shard, or a URI.")
-    ],
+    shards: ShardsArgument,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where checkpoints go.")],
     config: Annotated[
         str,
@@ -25,10 +23,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from DIR's newest checkpoint, if any.")
     ] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
-    ] = None,
+    ray: RayOption = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes on Ray; one GPU each where there are any.")
     ] = 1,
