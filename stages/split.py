@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -35,8 +35,8 @@ from camvid.reasons import Why
 from camvid.settings import setting, table
 from camvid.stage import ClipRow, Resources, failure, fingerprint
 from camvid.store import ClipStore, StageRecord, Stored
-from camvid.video.cut import CutClip, CutOptions, Span, cut
-from camvid.video.decode import local_copy
+from camvid.video.container import local_copy
+from camvid.video.cut import CutClip, CutOptions, find_and_cut
 from camvid.video.probe import probe
 from camvid.video.source import Source
 from camvid.weights import Weight
@@ -91,14 +91,9 @@ class Split:
                 calibration=source.calibration,
                 listed=source.listed,
             )
-            shots = self._detector.detect(path, image_fps=config.image_fps)
-            yield from cut(video, _within(shots, source), config.cut, path=path)
-
-
-def _within(shots: Iterable[Span], source: Source) -> list[Span]:
-    """What of the shots lies in the span that is wanted."""
-    spans = [(max(a, source.start_s), min(b, source.end_s)) for a, b in shots]
-    return [(start_s, end_s) for start_s, end_s in spans if start_s < end_s]
+            within = source.start_s, source.end_s
+            detect = self._detector.detect
+            yield from find_and_cut(video, detect, config.cut, path=path, within=within)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

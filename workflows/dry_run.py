@@ -38,6 +38,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What an hour costs, in any currency."""
+
+    worker: float = 0.0  # its CPUs and its share of the machine's memory
+    gpu: float = 0.0  # on top of that, while a worker has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
     """What a run would do."""
 
@@ -45,6 +53,7 @@ class DryRun:
     num_todo: int
     plan: Plan | None  # None: one clip at a time, in one process
     measured: Measured | None
+    prices: Prices = Prices()
 
     def render_text(self) -> str:
         given = self.num_done + self.num_todo
@@ -70,7 +79,10 @@ class DryRun:
         hours, gpu_hours = (self.num_todo * each / 3600 for each in (took.seconds, gpu_s))
         yield f"estimate, by {took.num_videos} videos of {took.run}:"
         yield f"  time: {hours / workers:.1f} h, where {workers} work without a pause"
-        yield f"  cost: {hours:.1f} hours of a worker, {gpu_hours:.1f} of them with a GPU"
+        price = hours * self.prices.worker + gpu_hours * self.prices.gpu
+        yield f"  cost: {hours:.1f} hours of a worker, {gpu_hours:.1f} of them with a GPU" + (
+            f", {price:.2f} in all" if price else ", without a price (--price-per-hour)"
+        )
         yield f"  disk: {self.num_todo * took.disk_bytes / 1e9:.1f} GB"
         for stage, seconds in took.stage_s.items():
             share = seconds / took.seconds if took.seconds else 0.0
@@ -83,7 +95,12 @@ def _spelled(pool: Pool) -> str:
 
 
 def dry_run(
-    sources: Sources, out: str, config: CurateConfig, plan: Plan | None, like: str = ""
+    sources: Sources,
+    out: str,
+    config: CurateConfig,
+    plan: Plan | None,
+    like: str = "",
+    prices: Prices = Prices(),
 ) -> DryRun:
     """Looks at the run in `out`, and at the ledger of the run `like` or else of `out` itself.
 
@@ -101,7 +118,9 @@ def dry_run(
     measured = _measured(ClipStore(like) if like else store)
     if like and measured is None:
         raise StoreError(f"--like must be a run that has measured times, {like} has none")
-    return DryRun(num_done=resume.num_done, num_todo=num_todo, plan=plan, measured=measured)
+    return DryRun(
+        num_done=resume.num_done, num_todo=num_todo, plan=plan, measured=measured, prices=prices
+    )
 
 
 def _measured(store: ClipStore) -> Measured | None:

@@ -1,6 +1,6 @@
 """The roles that models play: small Protocols, numpy in and out, one method each."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -20,16 +20,17 @@ from camvid.artifacts import (
     Reconstruction,
 )
 from camvid.camerawork.segments import CameraWork
+from camvid.video.decode import SourceFrame
 from camvid.weights import Weight
 
 
 class ShotDetector(Protocol):
     """Finds where a video cuts."""
 
-    def detect(self, path: str, *, image_fps: float) -> list[tuple[float, float]]:
-        """Shots of the local video as (start_s, end_s), in order, fades left out.
+    def detect(self, frames: Iterable[SourceFrame]) -> list[tuple[float, float]]:
+        """Shots of a video as (start_s, end_s), in order, fades left out.
 
-        `image_fps` is the rate of a folder of images, which has no clock of its own.
+        The frames come in order of time, 256 px at the longer side, and can be had once.
         """
         ...
 

@@ -27,18 +27,23 @@ class ChangeHashes:
         self._seen: deque[F32] = deque(maxlen=_SPAN)  # at the last steps
         self._next_s = -np.inf
 
-    def add(self, grey: U8, timestamp_s: float) -> None:
-        """Notes one frame [H, W] without its black bars; it stays on the screen till the next."""
+    def add(self, thumbnail: U8, timestamp_s: float) -> None:
+        """Notes the `thumbnail_of` a frame, which stays on the screen till the next."""
         if timestamp_s < self._next_s:
             return
-        small = cv2.resize(grey, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
-        now = small.astype(np.float32)
+        now = thumbnail.astype(np.float32)
         self._next_s = timestamp_s if self._next_s == -np.inf else self._next_s
         while timestamp_s >= self._next_s:
             if len(self._seen) == _SPAN:
                 self.hashes.append(_hash(now - self._seen[0]))
             self._seen.append(now)
             self._next_s += STEP_S
+
+
+def thumbnail_of(grey: U8) -> U8:
+    """[32, 32] of a frame [H, W] without its black bars."""
+    size = _SIDE_PX, _SIDE_PX
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _hash(change: F32) -> int:

@@ -1,29 +1,30 @@
-"""Cutting shots into clips: one pass over the video, one clip in memory at a time."""
+"""Cutting videos into clips: one pass over the video, one clip in memory at a time."""
 
 import hashlib
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from camvid.artifacts import U8, Clip, Video
+from camvid.artifacts import Clip, Video
 from camvid.errors import ConfigError
 from camvid.outcome import Rejected
 from camvid.settings import setting
+from camvid.video.bars import BlackBars, Rect
 from camvid.video.change_hash import ChangeHashes
-from camvid.video.decode import SourceFrame, fit, read_frames
-from camvid.video.quality import BlackBars, Combing, Looks, QualityOptions, Rect, find_fault
+from camvid.video.decode import SourceFrame, fit, read_frames, read_with_previews
+from camvid.video.kept import SAME_TIME_S, Keeper, Kept, Waiting, content_of_clip, waiting
+from camvid.video.quality import LOOK_EVERY_S, QualityOptions, find_fault, measured
 from camvid.video.timing import is_hole
 
 log = logging.getLogger(__name__)
 
 Span = tuple[float, float]  # start_s, end_s; the end is outside
-_SAME_TIME_S = 1e-6
+ShotFinder = Callable[[Iterable[SourceFrame]], Sequence[Span]]
+PREVIEW_SIDE_PX = 256  # of frames in which shots are looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,218 +67,203 @@ class CutClip:
 def cut(
     video: Video, shots: Sequence[Span], options: CutOptions, *, path: str = ""
 ) -> Iterator[CutClip]:
-    """The clips of the shots, in order of time; those that fail a test come with the reason.
+    """The clips of these shots, apart on the video's clock, as `find_and_cut` gives them."""
+    yield from find_and_cut(video, lambda _: shots, options, path=path)
 
-    A shot that runs over a hole or a change of size becomes one clip before it and one after.
+
+def find_and_cut(
+    video: Video,
+    find_shots: ShotFinder,
+    options: CutOptions,
+    *,
+    path: str = "",
+    within: Span = (0.0, math.inf),
+) -> Iterator[CutClip]:
+    """The clips of a video in order of time; those that fail a test come with the reason.
+
+    The video is decoded once: while shots are looked for in its frames, JPEGs of them are made and
+    wait on disk. A shot that runs over a hole or a change of size becomes one clip before it and
+    one after.
 
     Args:
-        shots: (start_s, end_s) on the video's clock, apart.
+        find_shots: from frames of PREVIEW_SIDE_PX to (start_s, end_s) on their clock, apart.
         path: a local copy of `video.uri`, where there is one.
+        within: (start_s, end_s) of what is wanted of the video.
     """
     source = path or video.uri
-    spans = [piece for shot in sorted(shots) for piece in _pieces(shot, options.max_clip_s)]
-    frames = read_frames(source, max_fps=options.max_fps, image_fps=video.fps, name=video.uri)
-    crop = _whole(video.width_px, video.height_px)
-    for span, of_span in _by_span(frames, spans):
-        draft: _Draft | None = None
-        start_s: float | None = span[0]
-        for _, stretch in itertools.groupby(of_span, key=lambda frame: frame.stretch):
-            if draft:
-                yield draft.finish(video, draft.within(start_s, draft.shown_until_s))
-                start_s = None  # with its first frame
-            draft = _Draft(crop, options)
-            for frame in stretch:
-                draft.add(frame)
-            if draft.content() != draft.crop.kept:
-                # Bars are known only once the whole clip was seen: go back, with the right crop.
-                # It holds for the next clip too, so a letterboxed video goes back just once.
-                draft = _again(draft, source, video)
-            crop = draft.crop
-        if draft:
-            yield draft.finish(video, draft.within(start_s, span[1]))
-        else:
-            log.warning("%s: no frame from %.3f to %.3f s", video.uri, *span)
+    with waiting() as frames:
+        previews = _kept(source, video, options, within, frames)
+        shots = sorted(find_shots(previews))
+        for _ in previews:  # what the finder did without
+            pass
+        pieces = (_pieces(shot, options.max_clip_s, within) for shot in shots)
+        for span in itertools.chain.from_iterable(pieces):
+            yield from _clips_of(span, frames, source, video, options)
 
 
 def one_clip(video: Video, frames: Iterable[SourceFrame], options: CutOptions) -> CutClip:
-    """These frames, all of one size, as one clip."""
-    draft: _Draft | None = None
-    for frame in frames:
-        draft = draft or _Draft(_whole(*frame.rgb.shape[1::-1]), options)
-        draft.add(frame)
-    if draft is None:
+    """These frames, all of one size, as one clip, whole."""
+    keeper = _keeper(options)
+    kept = [keeper.keep(frame, (0, 0, *frame.rgb.shape[1::-1])) for frame in frames]
+    if not kept:
         raise ValueError("a clip must have frames")
-    return draft.finish(video, (draft.times_s[0], draft.shown_until_s))
+    return _finish(video, kept, (kept[0].timestamp_s, _shown_until_s(kept)), options)
 
 
-def _pieces(shot: Span, max_clip_s: float) -> list[Span]:
-    """The shot in equal pieces, none longer than allowed."""
-    start_s, end_s = shot
-    count = max(1, math.ceil((end_s - start_s) / max_clip_s - _SAME_TIME_S))
+def _keeper(options: CutOptions, look_every_s: float = LOOK_EVERY_S) -> Keeper:
+    return Keeper(
+        max_side_px=options.max_side_px,
+        jpeg_quality=options.jpeg_quality,
+        remove_bars=options.remove_black_bars,
+        look_every_s=look_every_s,
+    )
+
+
+def _kept(
+    source: str, video: Video, options: CutOptions, within: Span, kept: Waiting
+) -> Iterator[SourceFrame]:
+    """Each frame in small; those that a clip may be made of are kept meanwhile."""
+    # Two looks in the shortest clip that passes.
+    keeper = _keeper(options, min(LOOK_EVERY_S, options.min_clip_s / 2))
+    for preview, frame in read_with_previews(
+        source,
+        preview_side_px=PREVIEW_SIDE_PX,
+        max_fps=options.max_fps,
+        image_fps=video.fps,
+        name=video.uri,
+    ):
+        if frame and within[0] - SAME_TIME_S <= frame.timestamp_s < within[1] - SAME_TIME_S:
+            kept.add(keeper.keep(frame))
+        del frame  # while the finder looks at the preview
+        yield preview
+
+
+def _clips_of(
+    span: Span, frames: Waiting, source: str, video: Video, options: CutOptions
+) -> Iterator[CutClip]:
+    """One clip, or one for each unbroken stretch in the span."""
+    start_s, end_s = span
+    stretches = [
+        list(part)
+        for _, part in itertools.groupby(frames.between(start_s, end_s), lambda kept: kept.stretch)
+    ]
+    if not stretches:
+        log.warning("%s: no frame from %.3f to %.3f s", video.uri, *span)
+    for number, part in enumerate(stretches):
+        until_s = end_s if part is stretches[-1] else _shown_until_s(part)
+        shown = _within(part, None if number else start_s, until_s)
+        yield _finish(video, _without_bars(part, source, video, options), shown, options)
+
+
+def _pieces(shot: Span, max_clip_s: float, within: Span) -> list[Span]:
+    """What is wanted of the shot in equal pieces, none longer than allowed."""
+    start_s, end_s = max(shot[0], within[0]), min(shot[1], within[1])
+    if not start_s < end_s:
+        return []
+    count = max(1, math.ceil((end_s - start_s) / max_clip_s - SAME_TIME_S))
     edges = [float(edge) for edge in np.linspace(start_s, end_s, count + 1)]
     return list(itertools.pairwise(edges))
 
 
-def _by_span(
-    frames: Iterator[SourceFrame], spans: Iterable[Span]
-) -> Iterator[tuple[Span, Iterator[SourceFrame]]]:
-    """Each span with its frames, which must be used up before the next span is asked for."""
-    frame = next(frames, None)
+def _without_bars(frames: list[Kept], source: str, video: Video, options: CutOptions) -> list[Kept]:
+    """The clip's frames in the crop that all of them agree on, read once more where they are not.
 
-    def take(start_s: float, end_s: float) -> Iterator[SourceFrame]:
-        nonlocal frame
-        while frame is not None and frame.timestamp_s < end_s - _SAME_TIME_S:
-            if frame.timestamp_s >= start_s - _SAME_TIME_S:
-                yield frame
-            frame = next(frames, None)
-
-    for start_s, end_s in spans:
-        yield (start_s, end_s), take(start_s, end_s)
+    The bars of a clip are known only once the whole clip was seen.
+    """
+    content = content_of_clip(frames)
+    if content and all(frame.crop_px == content and frame.jpeg for frame in frames):
+        return frames
+    crop = content or frames[0].crop_px
+    again, content = _again(frames, crop, source, video, options)
+    return again if content == crop else _again(frames, content, source, video, options)[0]
 
 
-class _Crop(NamedTuple):
-    """What is kept of frames of one size."""
+def _again(
+    frames: list[Kept], crop: Rect, source: str, video: Video, options: CutOptions
+) -> tuple[list[Kept], Rect]:
+    """The same frames in this crop, and what black bars leave of them, by whole images."""
+    was = {frame.timestamp_s: frame for frame in frames}
+    again: list[Kept] = []
+    bars = BlackBars()
+    for start_s in (frames[0].timestamp_s, 0.0):  # from the beginning where seeking goes wrong
+        keeper, bars, again = _keeper(options), BlackBars(), []
+        for frame in read_frames(
+            source, start_s=start_s, image_fps=video.fps, times_s=was, name=video.uri
+        ):
+            bars.add(frame.rgb)
+            again.append(keeper.keep(frame, crop))
+            if frame.timestamp_s >= frames[-1].timestamp_s:
+                break
+        # Where a clock restarts, another frame may have the same time on it.
+        if [(frame.timestamp_s, frame.mark) for frame in again] == [
+            (frame.timestamp_s, frame.mark) for frame in frames
+        ]:
+            break
+    same = [_as_first_read(frame, was[frame.timestamp_s]) for frame in again]
+    return same, bars.content() if options.remove_black_bars else crop
 
-    size: tuple[int, int]
-    kept: Rect
+
+def _as_first_read(frame: Kept, first: Kept) -> Kept:
+    """What only the frames before can tell: indices count from where a file is entered."""
+    return frame._replace(
+        source_frame_index=first.source_frame_index,
+        stretch=first.stretch,
+        num_lost=first.num_lost,
+        processing=first.processing,
+    )
 
 
-def _whole(width: int, height: int) -> _Crop:
-    return _Crop((width, height), (0, 0, width, height))
+def _within(frames: Sequence[Kept], start_s: float | None, end_s: float) -> Span:
+    """The span, less holes that lie between its ends and the first and last frame."""
+    first_s, last_s, until_s = frames[0].timestamp_s, frames[-1].timestamp_s, _shown_until_s(frames)
+    start_s = first_s if start_s is None else start_s
+    late, early = is_hole(np.array([first_s - start_s, end_s - last_s]), until_s - last_s)
+    return first_s if late else start_s, until_s if early else end_s
 
 
-class _Draft:
-    """A clip in the making: takes frames of the source, keeps JPEGs and measures."""
+def _shown_until_s(frames: Sequence[Kept]) -> float:
+    """The end, where no shot says it: the last frame stays as long as the others."""
+    times_s = [frame.timestamp_s for frame in frames]
+    usual_s = np.median(np.diff(times_s)) if len(times_s) > 1 else 0.0
+    return times_s[-1] + float(usual_s)
 
-    def __init__(self, crop: _Crop, options: CutOptions) -> None:
-        self.crop = crop
-        self.options = options
-        self.times_s: list[float] = []
-        self.indices: list[int] = []
-        self.num_lost = 0
-        self.processing: dict[str, None] = {}  # in order of appearance
-        self.last_rgb: U8 = np.zeros((0, 0, 3), np.uint8)
-        self._jpegs: list[bytes] = []
-        self._looks = Looks()
-        self._bars = BlackBars()
-        self._combing = Combing()
-        self._changes = ChangeHashes()
 
-    def add(self, frame: SourceFrame) -> None:
-        height, width = frame.rgb.shape[:2]
-        if not self.times_s and (width, height) != self.crop.size:
-            self.crop = _whole(width, height)
-        grey = _grey(frame.rgb)
-        self._combing.add(grey)
-        if self.options.remove_black_bars:
-            self._bars.add(grey)
-        x, y, width, height = self.crop.kept
-        rgb = frame.rgb[y : y + height, x : x + width]
-        size = fit(width, height, self.options.max_side_px)
-        if size != (width, height):
-            rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-        small_grey = _grey(rgb)
-        self._looks.add(small_grey)
-        self._changes.add(small_grey, frame.timestamp_s)
-        self._jpegs.append(_encode(rgb, self.options.jpeg_quality))
-        self.num_lost += frame.num_lost if self.times_s else 0
-        self.processing |= dict.fromkeys(frame.processing)
-        self.times_s.append(frame.timestamp_s)
-        self.indices.append(frame.source_frame_index)
-        self.last_rgb = frame.rgb
-
-    def content(self) -> Rect:
-        """What black bars leave of the frame, by all frames so far."""
-        return self._bars.content() if self.options.remove_black_bars else self.crop.kept
-
-    def within(self, start_s: float | None, end_s: float) -> Span:
-        """The span, less holes that lie between its ends and the first and last frame."""
-        usual_s = self.shown_until_s - self.times_s[-1]
-        start_s = self.times_s[0] if start_s is None else start_s
-        ends_s = np.array([self.times_s[0] - start_s, end_s - self.times_s[-1]])
-        late, early = is_hole(ends_s, usual_s)
-        return self.times_s[0] if late else start_s, self.shown_until_s if early else end_s
-
-    @property
-    def shown_until_s(self) -> float:
-        """The end, where no shot says it: the last frame stays as long as the others."""
-        usual_s = np.median(np.diff(self.times_s)) if len(self.times_s) > 1 else 0.0
-        return self.times_s[-1] + float(usual_s)
-
-    def finish(self, video: Video, span: Span) -> CutClip:
-        start_s, end_s = span
-        width_px, height_px = fit(*self.crop.kept[2:], self.options.max_side_px)
-        clip = Clip(
-            clip_id=clip_id_of(video, start_s, end_s),
-            video=video,
-            start_s=start_s,
-            end_s=end_s,
-            timestamps_s=np.array(self.times_s, np.float64),
-            source_frame_index=np.array(self.indices, np.int32),
-            width_px=width_px,
-            height_px=height_px,
-            crop_px=self.crop.kept,
-            processing=tuple(self.processing),
-            num_lost=self.num_lost,
-            change_hashes=tuple(self._changes.hashes),
-        )
-        # The last frame stays on the screen too; thousandths, because clocks are rounded.
-        shown_s = round(self.times_s[-1] - self.times_s[0] + 1 / clip.fps, 3)
-        num_source = self.indices[-1] - self.indices[0] + 1
-        rejected = find_fault(
-            self.options,
-            clip_s=shown_s,
-            fps=clip.fps,
-            side_px=min(self.crop.kept[2:]),
-            looks=self._looks.measured(),
-            combing=self._combing.measured(),
-            lost_share=self.num_lost / (self.num_lost + num_source),
-        )
-        return CutClip(clip=clip, jpegs=tuple(self._jpegs), rejected=rejected)
+def _finish(video: Video, frames: Sequence[Kept], span: Span, options: CutOptions) -> CutClip:
+    start_s, end_s = span
+    crop_px = frames[0].crop_px
+    width_px, height_px = fit(*crop_px[2:], options.max_side_px)
+    hashes = ChangeHashes()
+    for frame in frames:
+        hashes.add(frame.thumbnail, frame.timestamp_s)
+    num_lost = sum(frame.num_lost for frame in frames[1:])
+    clip = Clip(
+        clip_id=clip_id_of(video, start_s, end_s),
+        video=video,
+        start_s=start_s,
+        end_s=end_s,
+        timestamps_s=np.array([frame.timestamp_s for frame in frames], np.float64),
+        source_frame_index=np.array([frame.source_frame_index for frame in frames], np.int32),
+        width_px=width_px,
+        height_px=height_px,
+        crop_px=crop_px,
+        processing=tuple(dict.fromkeys(note for frame in frames for note in frame.processing)),
+        num_lost=num_lost,
+        change_hashes=tuple(hashes.hashes),
+    )
+    # The last frame stays on the screen too; thousandths, because clocks are rounded.
+    shown_s = round(frames[-1].timestamp_s - frames[0].timestamp_s + 1 / clip.fps, 3)
+    num_source = frames[-1].source_frame_index - frames[0].source_frame_index + 1
+    rejected = find_fault(
+        options,
+        clip_s=shown_s,
+        fps=clip.fps,
+        side_px=min(crop_px[2:]),
+        looks=measured([frame.looks for frame in frames]),
+        lost_share=num_lost / (num_lost + num_source),
+    )
+    return CutClip(clip=clip, jpegs=tuple(frame.jpeg for frame in frames), rejected=rejected)
 
 
 def clip_id_of(video: Video, start_s: float, end_s: float) -> str:
     """The same span of the same file has the same id, wherever and whenever it is cut."""
     return hashlib.sha256(f"{video.sha256}:{start_s:.3f}:{end_s:.3f}".encode()).hexdigest()[:16]
-
-
-def _again(draft: _Draft, source: str, video: Video) -> _Draft:
-    """The same clip without its bars: the same frames, read once more."""
-    index_of = dict(zip(draft.times_s, draft.indices, strict=True))
-    crop = _Crop(draft.crop.size, draft.content())
-    second = draft
-    for start_s in (draft.times_s[0], 0.0):  # from the beginning where seeking goes wrong
-        second = _Draft(crop, draft.options)
-        for frame in read_frames(
-            source, start_s=start_s, image_fps=video.fps, times_s=index_of, name=video.uri
-        ):  # indices count from where the file was entered
-            second.add(frame._replace(source_frame_index=index_of[frame.timestamp_s]))
-            if frame.timestamp_s >= draft.times_s[-1]:
-                break
-        # Where a clock restarts, another frame may have the same time on it.
-        same = second.times_s == draft.times_s
-        if same and np.array_equal(second.last_rgb, draft.last_rgb):
-            break
-    second.num_lost, second.processing = draft.num_lost, draft.processing
-    return second
-
-
-def _grey(rgb: U8) -> U8:
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _encode(rgb: U8, quality: int) -> bytes:
-    """JPEG with full-resolution colour: halving it smears the edges that tracks hold on to."""
-    ok, data = cv2.imencode(
-        ".jpg",
-        cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR),
-        [
-            cv2.IMWRITE_JPEG_QUALITY,
-            quality,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-        ],
-    )
-    if not ok:
-        raise RuntimeError(f"JPEG encoding failed for a frame of shape {rgb.shape}")
-    return data.tobytes()

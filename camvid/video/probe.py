@@ -10,14 +10,14 @@ import numpy as np
 
 from camvid.artifacts import Video
 from camvid.errors import ConfigError
-from camvid.video.decode import (
+from camvid.video.container import (
     DEFAULT_FPS,
     local_copy,
     open_video,
-    read_frames,
     read_packets,
     unusable,
 )
+from camvid.video.decode import read_frames
 from camvid.video.image_folder.series import ImageSeries, image_series, is_image_source, read_images
 from camvid.video.timing import frame_duration, is_hole
 

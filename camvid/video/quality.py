@@ -1,6 +1,8 @@
-"""Cheap looks at a clip's frames: black bars, and whether there is anything to work with."""
+"""Cheap looks at a clip's frames: whether there is anything to work with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,10 +13,8 @@ from camvid.outcome import Rejected
 from camvid.reasons import Why, missed_limits
 from camvid.settings import setting
 
-Rect = tuple[int, int, int, int]  # x, y, width, height in pixels
-
+LOOK_EVERY_S = 0.4
 _CORNER_CONTRAST = 12  # grey levels, absolute: a relative test finds corners in fog
-_LOOK_EVERY = 10  # frames
 _COMB_CONTRAST = 10  # grey levels between lines
 _COMB_COLUMNS = 8  # one in so many is looked at
 
@@ -60,66 +60,70 @@ class QualityOptions:
                 raise ConfigError(f"{name} must be in 0 to 1 (no test), got {value}")
 
 
-class Looks:
-    """Brightness, change and texture of a clip, measured frame by frame at the working size."""
+class Looks(NamedTuple):
+    """What a frame shows on its own, and how it differs from the one before."""
 
-    def __init__(self) -> None:
+    brightness: float  # grey level that its brightest hundredth exceeds
+    change: float | None  # grey levels of the pixel that changes most; None for a first frame
+    corner_count: int | None  # None where nobody looked: it takes long
+    combing: float | None  # share of the pixels; None where nobody looked
+
+
+class Look:
+    """Looks at frames in order, for corners and combing every so many seconds."""
+
+    def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
         self._corners = cv2.FastFeatureDetector.create(threshold=_CORNER_CONTRAST)
+        self._every_s, self._next_s = every_s, -np.inf
         self._last: U8 | None = None
-        self._brightness: list[float] = []
-        self._change: list[float] = []
-        self._corner_count: list[int] = []
 
-    def add(self, grey: U8) -> None:
-        """Measures one frame, [H, W]."""
-        if len(self._brightness) % _LOOK_EVERY == 0:
-            self._corner_count.append(len(self._corners.detect(grey)))
-        self._brightness.append(float(np.percentile(grey[::4, ::4], 99)))
+    def at(self, timestamp_s: float, rgb: U8, grey: U8) -> Looks:
+        """Measures the next frame: as it was decoded, [H, W, 3], and as it is kept, [h, w]."""
+        corner_count = combing = change = None
+        if timestamp_s >= self._next_s:
+            corner_count, combing = len(self._corners.detect(grey)), combing_of(grey_of(rgb))
+            self._next_s = timestamp_s + self._every_s
         if self._last is not None and self._last.shape == grey.shape:
-            self._change.append(float(cv2.absdiff(grey, self._last).max()))
+            change = float(cv2.absdiff(grey, self._last).max())
         self._last = grey
-
-    def measured(self) -> dict[Why, float]:
-        """The measures, by the reason of those that are too low."""
-        return {
-            Why.MIN_BRIGHTNESS: float(np.median(self._brightness)),
-            Why.MIN_CORNER_COUNT: float(np.median(self._corner_count)),
-            Why.MIN_FRAME_CHANGE: self._frame_change(),
-        }
-
-    def _frame_change(self) -> float:
-        """The largest change of any pixel, frame to frame, as most of the clip shows it.
-
-        Key frames make a still image pulse, so one pair in ten may change without meaning
-        anything, unless it changes a lot: something passed through.
-        """
-        if not self._change:
-            return 0.0
-        change = np.array(self._change)
-        return float(max(np.percentile(change, 90), change.max() / 10))
+        brightness = float(np.percentile(grey[::4, ::4], 99))
+        return Looks(brightness, change, corner_count, combing)
 
 
-class Combing:
-    """How many lines of a clip stand out against both neighbours in turn, as woven fields do.
+def measured(looks: Sequence[Looks]) -> dict[Why, float]:
+    """What a clip's frames show together, by the reason why it may be too little, or too much."""
+    changes = [frame.change for frame in looks[1:] if frame.change is not None]
+    counts = [frame.corner_count for frame in looks if frame.corner_count is not None]
+    combing = [frame.combing for frame in looks if frame.combing is not None]
+    found = {Why.MIN_BRIGHTNESS: float(np.median([frame.brightness for frame in looks]))}
+    if counts:  # else it is too short to be kept
+        found[Why.MIN_CORNER_COUNT] = float(np.median(counts))
+    found[Why.MIN_FRAME_CHANGE] = _frame_change(changes)
+    if combing:
+        found[Why.MAX_COMBING] = max(float(np.median(combing)), 0.0)
+    return found
+
+
+def _frame_change(changes: Sequence[float]) -> float:
+    """The largest change of any pixel, frame to frame, as most of the clip shows it.
+
+    Key frames make a still image pulse, so one pair in ten may change without meaning
+    anything, unless it changes a lot: something passed through.
+    """
+    return max(float(np.percentile(changes, 90)), max(changes) / 10) if changes else 0.0
+
+
+def combing_of(grey: U8) -> float:
+    """Share of the pixels of lines that stand out against both neighbours, as woven fields do.
 
     Videos that were interlaced are made whole where their headers say so; this finds the others.
-    What columns do alike is noise, or texture.
+    What columns do alike is noise, or texture. To be seen at source size, [H, W]: scaling hides
+    the lines.
     """
-
-    def __init__(self) -> None:
-        self._num_frames = 0
-        self._shares: list[float] = []
-
-    def add(self, grey: U8) -> None:
-        """Notes one frame at source size, [H, W]: scaling hides the lines."""
-        if self._num_frames % _LOOK_EVERY == 0 and min(grey.shape) > 4:
-            rows, columns = grey[:, ::_COMB_COLUMNS], grey.T[:, ::_COMB_COLUMNS]
-            self._shares.append(_turning(rows) - _turning(columns))
-        self._num_frames += 1
-
-    def measured(self) -> float:
-        """The median share of pixels."""
-        return max(float(np.median(self._shares)), 0.0) if self._shares else 0.0
+    if min(grey.shape) <= 4:
+        return 0.0
+    rows, columns = grey[:, ::_COMB_COLUMNS], grey.T[:, ::_COMB_COLUMNS]
+    return _turning(rows) - _turning(columns)
 
 
 def _turning(lines: U8) -> float:
@@ -137,7 +141,6 @@ def find_fault(
     fps: float,
     side_px: int,
     looks: dict[Why, float],
-    combing: float,
     lost_share: float,
 ) -> Rejected | None:
     """The first test that the clip fails, if any."""
@@ -146,7 +149,6 @@ def find_fault(
         Why.MIN_FPS: fps,
         Why.MIN_SIDE_PX: float(side_px),
         **looks,
-        Why.MAX_COMBING: combing,
         Why.MAX_LOST_SHARE: lost_share,
     }
     missed = missed_limits(measured, options)
@@ -154,77 +156,6 @@ def find_fault(
     return Rejected(missed[0], named) if missed else None
 
 
-class BlackBars:
-    """Finds letterbox and pillarbox bars: black in every frame, straight, with a sharp edge.
-
-    Bars alike on both sides may be as light as lossy coding makes them, and their edge need be lit
-    in one place. A single bar, or one wider than its opposite, could be a night sky or a dark
-    floor: it must be truly black, but for text or a logo on it, and lit along most of its edge.
-    Black corners and vignettes are neither.
-    """
-
-    MAX_LEVEL = 20  # grey level: black after lossy coding
-    TRUE_BLACK = 2  # median grey level of a bar at its brightest; coding leaves 0 or 1
-    MIN_EDGE_LEVEL = 48  # reached right beside the bar at some time in the clip
-    EDGE_PX = 6  # how far the bar's edge may be smeared
-    INSET_PX = 2  # half-black pixels at the edge go with the bar
-    MAX_ASYMMETRY = 0.02  # of the side, between two bars that are alike
-    MIN_SHARE = 0.01  # of the side, both bars together: less is not worth a crop
-    MIN_EDGE_SHARE = 0.6  # of a single bar's edge, lit on one side and black on the other
-    _STRIP_PX = 8  # averaged along the bar, so that coding noise does not lighten it
-
-    def __init__(self) -> None:
-        self._rows: U8 = np.zeros((0, 0), np.uint8)  # [H, strips] brightest so far
-        self._columns: U8 = np.zeros((0, 0), np.uint8)  # [W, strips]
-
-    def add(self, grey: U8) -> None:
-        """Notes one frame at source size, [H, W]."""
-        height, width = grey.shape
-        strips = (max(1, width // self._STRIP_PX), max(1, height // self._STRIP_PX))
-        along_rows = cv2.resize(grey, (strips[0], height), interpolation=cv2.INTER_AREA)
-        along_columns = cv2.resize(grey, (width, strips[1]), interpolation=cv2.INTER_AREA)
-        if not len(self._rows):
-            self._rows = np.zeros((height, strips[0]), np.uint8)
-            self._columns = np.zeros((width, strips[1]), np.uint8)
-        np.maximum(self._rows, along_rows, out=self._rows)
-        np.maximum(self._columns, along_columns.T, out=self._columns)
-
-    def content(self) -> Rect:
-        """What the bars leave of the frame."""
-        top, bottom = self._bars(self._rows)
-        left, right = self._bars(self._columns)
-        return left, top, len(self._columns) - left - right, len(self._rows) - top - bottom
-
-    def _bars(self, brightest: U8) -> tuple[int, int]:
-        """Widths of the two bars along one axis, from the brightest values seen, [side, strips]."""
-        size = len(brightest)
-        profile = brightest.max(axis=1)
-        bars = self._bar(profile), self._bar(profile[::-1])
-        if abs(bars[0] - bars[1]) <= self.MAX_ASYMMETRY * size:
-            return bars if sum(bars) >= self.MIN_SHARE * size else (0, 0)
-        return self._single_bar(brightest), self._single_bar(brightest[::-1])
-
-    def _bar(self, brightest: U8) -> int:
-        lit = np.flatnonzero(brightest > self.MAX_LEVEL)
-        if not len(lit) or lit[0] == 0:
-            return 0
-        edge = int(lit[0])
-        sharp = brightest[edge : edge + self.EDGE_PX].max() >= self.MIN_EDGE_LEVEL
-        return edge + self.INSET_PX if sharp else 0
-
-    def _single_bar(self, brightest: U8) -> int:
-        """The innermost edge that passes: text on the bar has edges of its own further out."""
-        lit = brightest > self.MAX_LEVEL
-        across = lit.mean(axis=0) > self.MIN_SHARE  # else the strip runs along another bar
-        share = lit[:, across].mean(axis=1) if across.any() else np.zeros(len(lit))
-        enough = share >= self.MIN_EDGE_SHARE / 2
-        edges = np.flatnonzero(enough[1:] & ~enough[:-1]) + 1
-        least = max(self.INSET_PX + 1, self.MIN_SHARE * len(brightest))
-        for edge in edges[(edges >= least) & (edges < len(brightest) / 2)][::-1].tolist():
-            beside = brightest[edge : edge + self.EDGE_PX].max(axis=0) >= self.MIN_EDGE_LEVEL
-            outside = brightest[max(0, edge - self.EDGE_PX) : edge - self.INSET_PX].max(axis=0)
-            sharp = beside & (outside <= self.MAX_LEVEL)
-            truly_black = np.median(brightest[: edge - self.INSET_PX]) <= self.TRUE_BLACK
-            if truly_black and sharp.sum() >= self.MIN_EDGE_SHARE * across.sum():
-                return edge + self.INSET_PX
-        return 0
+def grey_of(rgb: U8) -> U8:
+    """Brightness of an image [H, W, 3]."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)

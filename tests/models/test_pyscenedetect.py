@@ -9,6 +9,8 @@ import pytest
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.models.shots.pyscenedetect import PySceneDetect, PySceneDetectOptions
+from camvid.video.cut import PREVIEW_SIDE_PX
+from camvid.video.decode import read_frames
 from tests.factories import CLIPS
 
 SINGLE_SHOTS = (
@@ -23,6 +25,10 @@ def clip(name: str) -> str:
     if not path.exists():
         pytest.skip(f"needs ../shared/clips/{name}")
     return str(path)
+
+
+def detect(path: str) -> list[tuple[float, float]]:
+    return PySceneDetect().detect(read_frames(path, max_side_px=PREVIEW_SIDE_PX))
 
 
 def scene(seed: int, num_frames: int, *, step_px: int = 1) -> U8:
@@ -47,7 +53,7 @@ def detect_frames(folder: Path, frames: U8) -> list[tuple[int, int]]:
     """Shots as frame numbers, of frames written as a folder of images at 24 per second."""
     for i, rgb in enumerate(frames):
         cv2.imwrite(str(folder / f"{i:05d}.jpg"), rgb[..., ::-1])
-    shots = PySceneDetect().detect(str(folder))
+    shots = PySceneDetect().detect(read_frames(str(folder)))
     return [(round(start_s * 24), round(end_s * 24)) for start_s, end_s in shots]
 
 
@@ -99,7 +105,7 @@ def test_options_are_checked() -> None:
 
 
 def test_four_known_shots() -> None:
-    shots = PySceneDetect().detect(clip("path_derived/four_shots_known_cuts.mp4"))
+    shots = detect(clip("path_derived/four_shots_known_cuts.mp4"))
     edges = [(round(start_s * 24), round(end_s * 24)) for start_s, end_s in shots]
     assert len(edges) == 4
     assert edges[0] == (0, 48)
@@ -110,10 +116,10 @@ def test_four_known_shots() -> None:
 
 
 def test_a_film_of_six_shots() -> None:
-    shots = PySceneDetect().detect(clip("path_cuts_bikes/video.mp4"))
+    shots = detect(clip("path_cuts_bikes/video.mp4"))
     assert [round(start_s * 25) for start_s, _ in shots] == [0, 30, 76, 137, 187, 242]
 
 
 @pytest.mark.parametrize("name", SINGLE_SHOTS)
 def test_single_shots_are_not_cut(name: str) -> None:
-    assert len(PySceneDetect().detect(clip(f"{name}/video.mp4"))) == 1
+    assert len(detect(clip(f"{name}/video.mp4"))) == 1

@@ -39,7 +39,7 @@ def detect_frames(detector: ShotDetector, folder: Path, frames: U8) -> list[tupl
     folder.mkdir()
     for i, rgb in enumerate(frames):
         cv2.imwrite(str(folder / f"{i:05d}.jpg"), rgb[..., ::-1])
-    shots = detector.detect(str(folder), image_fps=24.0)
+    shots = detector.detect(read_frames(str(folder), image_fps=24.0))
     return [(round(start_s * 24), round(end_s * 24)) for start_s, end_s in shots]
 
 

@@ -1,5 +1,6 @@
 """What a dry run says, and that it touches nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from camvid.video.sources import Sources
 from tests.workflows.light_run import LightCurate, write_videos
 from workflows import in_process
 from workflows.curate import curate
-from workflows.dry_run import dry_run
+from workflows.dry_run import Prices, dry_run
 from workflows.ray_plan import make_plan
 
 CONFIG = LightCurate()
@@ -55,6 +56,10 @@ def test_by_the_times_of_another_run_on_a_cluster(folder: Path, tmp_path: Path) 
     assert "pool: 1 to 63 workers of 1 CPU: segment, track" in text
     assert f"estimate, by 2 videos of {folder}/run:" in text
     assert "where 63 work without a pause" in text
+    assert "0.0 of them with a GPU, without a price" in text
+    assert found.measured
+    dear = replace(found, prices=Prices(worker=3600e3, gpu=7.0))  # a thousand a second
+    assert f" with a GPU, {1000 * found.measured.seconds:.2f} in all" in dear.render_text()
     assert not Path(out).exists()
 
 

@@ -77,6 +77,17 @@ def command(
     like: Annotated[
         str, typer.Option("--like", metavar="RUN", help="A dry run goes by its times.")
     ] = "",
+    price_per_hour: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="PRICE",
+            help="Of a worker, in any currency, for what a dry run says of cost.",
+        ),
+    ] = 0.0,
+    price_per_gpu_hour: Annotated[
+        float, typer.Option(min=0, metavar="PRICE", help="The same of a worker's GPU, on top.")
+    ] = 0.0,
     settings: SetOption = None,
 ) -> None:
     """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
@@ -86,7 +97,7 @@ def command(
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
-    from workflows.dry_run import dry_run
+    from workflows.dry_run import Prices, dry_run
     from workflows.executors import choose_executor, plan_of
     from workflows.in_flight import InFlightNow
     from workflows.profiles import load_profile
@@ -102,7 +113,9 @@ def command(
     in_flight = InFlightNow()
     execute = choose_executor(ray, workers, resolved.limits, in_flight)
     if only_plan:
-        print(dry_run(found, out, resolved, plan_of(execute, resolved), like).render_text())
+        prices = Prices(worker=price_per_hour, gpu=price_per_gpu_hour)
+        plan = plan_of(execute, resolved)
+        print(dry_run(found, out, resolved, plan, like, prices).render_text())
         return
     counted = _counted(metrics_port, in_flight)
     with stoppable(), counted as count, progress(found.count()) as show:

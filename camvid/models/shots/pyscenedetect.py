@@ -11,10 +11,9 @@ from scenedetect.detectors import AdaptiveDetector  # pyright: ignore[reportMiss
 
 from camvid.errors import ConfigError
 from camvid.models.shots.spans import apart, shots_between
-from camvid.video.decode import DEFAULT_FPS, SourceFrame, read_frames
+from camvid.video.decode import SourceFrame
 from camvid.video.dissolves import DissolveDetector, DissolveOptions
 
-_DETECTION_SIDE_PX = 256
 _NOMINAL_FPS = 30.0  # PySceneDetect wants a rate; only its frame numbers are used
 
 
@@ -39,9 +38,8 @@ class PySceneDetect:
     def __init__(self, options: PySceneDetectOptions | None = None) -> None:
         self._options = options or PySceneDetectOptions()
 
-    def detect(self, path: str, *, image_fps: float = DEFAULT_FPS) -> list[tuple[float, float]]:
-        """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
-        frames = read_frames(path, max_side_px=_DETECTION_SIDE_PX, image_fps=image_fps)
+    def detect(self, frames: Iterable[SourceFrame]) -> list[tuple[float, float]]:
+        """Shots of a video as (start_s, end_s), in order; no fade belongs to a shot."""
         stretches = itertools.groupby(frames, key=lambda frame: frame.stretch)
         return apart(shot for _, stretch in stretches for shot in self._within(stretch))
 

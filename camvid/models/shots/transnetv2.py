@@ -23,11 +23,10 @@ from camvid.models.torch_runtime import (
     inference,
     read_state,
 )
-from camvid.video.decode import DEFAULT_FPS, SourceFrame, read_frames
+from camvid.video.decode import SourceFrame
 from camvid.weights import Weight
 
 _SIZE_PX = (48, 27)  # width, height of the images that the network takes
-_DECODE_SIDE_PX = 256
 _WINDOW, _CONTEXT = 100, 25  # frames; of each window, what lies between the contexts counts
 _STEP = _WINDOW - 2 * _CONTEXT
 
@@ -45,9 +44,8 @@ class TransNetV2:
         self._windows = BatchSize(self._options.batch_size)
         self.weights = (located.weight,)
 
-    def detect(self, path: str, *, image_fps: float = DEFAULT_FPS) -> list[tuple[float, float]]:
-        """Shots of the local video as (start_s, end_s), in order; no fade belongs to a shot."""
-        frames = read_frames(path, max_side_px=_DECODE_SIDE_PX, image_fps=image_fps)
+    def detect(self, frames: Iterable[SourceFrame]) -> list[tuple[float, float]]:
+        """Shots of a video as (start_s, end_s), in order; no fade belongs to a shot."""
         stretches = itertools.groupby(frames, key=lambda frame: frame.stretch)
         return apart(shot for _, stretch in stretches for shot in self._within(stretch))
 

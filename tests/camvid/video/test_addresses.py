@@ -8,7 +8,7 @@ import pytest
 from camvid.errors import ConfigError, VideoError
 from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets
-from camvid.video.decode import local_copy, open_video
+from camvid.video.container import local_copy, open_video
 from camvid.video.find import find_videos
 from camvid.video.names import source_name
 from tests.workflows.light_run import LightCurate

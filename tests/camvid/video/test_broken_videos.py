@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 
 from camvid.artifacts import U8
 from camvid.models.shots.pyscenedetect import PySceneDetect
-from camvid.video.cut import CutClip, CutOptions, cut
+from camvid.video.cut import CutClip, CutOptions, cut, find_and_cut
 from camvid.video.decode import SourceFrame, read_frames
 from camvid.video.probe import probe
 from tests.camvid.video.test_decode import moving, write_video
@@ -36,7 +36,7 @@ def times_of(frames: Sequence[SourceFrame]) -> list[float]:
 
 
 def cut_shots(path: str, options: CutOptions = ANY_SIZE) -> list[CutClip]:
-    return list(cut(probe(path), PySceneDetect().detect(path), options))
+    return list(find_and_cut(probe(path), PySceneDetect().detect, options))
 
 
 def cut_blindly(path: str, options: CutOptions = ANY_SIZE) -> list[CutClip]:

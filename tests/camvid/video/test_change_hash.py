@@ -7,7 +7,7 @@ import pytest
 
 from camvid.artifacts import U8
 from camvid.duplicates import COLUMNS, Duplicate, find_duplicates
-from camvid.video.change_hash import STEP_S, ChangeHashes
+from camvid.video.change_hash import STEP_S, ChangeHashes, thumbnail_of
 
 FPS = 24.0
 
@@ -30,7 +30,7 @@ def room(seed: int, num_frames: int = 120) -> U8:
 def hashes(frames: U8, fps: float = FPS) -> list[int]:
     found = ChangeHashes()
     for number, frame in enumerate(frames):
-        found.add(frame, number / fps)
+        found.add(thumbnail_of(frame), number / fps)
     return found.hashes
 
 

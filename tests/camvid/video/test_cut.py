@@ -9,9 +9,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
+from camvid.video import decode, kept
+from camvid.video.container import open_video
 from camvid.video.cut import CutClip, CutOptions, cut
 from camvid.video.decode import read_frames
 from camvid.video.probe import probe
@@ -166,6 +170,40 @@ def test_bars_of_one_clip_say_nothing_of_another(tmp_path: Path) -> None:
     assert list(full.clip.source_frame_index) == list(range(48, 96))
     options = CutOptions(min_side_px=32, remove_black_bars=False)
     assert next(cut(probe(path), [(0.0, 2.0)], options)).clip.crop_px == (0, 0, 192, 176)
+
+
+def test_a_video_is_decoded_once_and_clips_again_whose_bars_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxed = padded(moving(48), rows=24)
+    paths = [
+        write_video(tmp_path / "boxed.mp4", boxed * 2),
+        write_video(tmp_path / "changing.mp4", padded(moving(48, height=136), rows=20) + boxed),
+    ]
+    videos = [probe(path) for path in paths]
+    opened: list[str] = []
+
+    def note(local: str, uri: str) -> tuple[InputContainer, VideoStream]:
+        opened.append(local)
+        return open_video(local, uri)
+
+    monkeypatch.setattr(decode, "open_video", note)
+    options, spans = CutOptions(min_side_px=32), [(0.0, 2.0), (2.0, 4.0)]
+    crops = [[piece.clip.crop_px for piece in cut(video, spans, options)] for video in videos]
+    assert [opened.count(path) for path in paths] == [1, 2]
+    assert crops == [[(0, 26, 192, 124)] * 2, [(0, 22, 192, 132), (0, 26, 192, 124)]]
+
+
+def test_frames_for_which_there_is_no_room_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.mp4", moving(96))
+    options, spans = CutOptions(min_side_px=32), [(0.0, 2.0), (2.0, 4.0)]
+    waited = list(cut(probe(path), spans, options))
+    monkeypatch.setattr(kept, "MAX_WAITING_BYTES", 100_000)  # some 20 frames
+    read_again = list(cut(probe(path), spans, options))
+    assert [piece.jpegs for piece in read_again] == [piece.jpegs for piece in waited]
+    assert [piece.clip.clip_id for piece in read_again] == [p.clip.clip_id for p in waited]
 
 
 def test_dark_scenes_and_black_corners_are_not_bars(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from camvid.artifacts import U8
 from camvid.errors import VideoError
-from camvid.video.decode import read_frames
+from camvid.video.decode import read_frames, read_with_previews
 from camvid.video.probe import probe
 from tests.factories import CLIPS
 
@@ -152,6 +152,18 @@ def test_max_fps_leaves_frames_out_and_keeps_their_times(tmp_path: Path) -> None
     assert [frame.source_frame_index for frame in kept] == list(range(0, 60, 2))
     assert len(list(read_frames(path, max_fps=61))) == 60
     assert len(list(read_frames(path, max_fps=50))) == 30  # never closer than 1/50 s
+
+
+def test_previews_come_with_the_frames_that_another_reading_gives(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", moving(60), rate=60)
+    both = list(read_with_previews(path, preview_side_px=64, max_fps=30))
+    small, kept = [preview for preview, _ in both], [frame for _, frame in both if frame]
+    for found, alone in (
+        (small, list(read_frames(path, max_side_px=64))),
+        (kept, list(read_frames(path, max_fps=30))),
+    ):
+        assert [frame.timestamp_s for frame in found] == [frame.timestamp_s for frame in alone]
+        np.testing.assert_array_equal([f.rgb for f in found], [f.rgb for f in alone])
 
 
 def test_reading_from_the_middle_gives_the_same_frames(tmp_path: Path) -> None:
