@@ -14,7 +14,8 @@ from camvid.genxd.data_latents import CachedLatents
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick, SampleOrder
 from camvid.genxd.data_sample import Sample, make_sample
-from camvid.genxd.data_shards import Place, RowReader, Rows, ShardIndex, find_shards
+from camvid.genxd.data_reader import RowReader
+from camvid.genxd.data_shards import Place, Rows, ShardIndex, find_shards
 from camvid.outcome import Kind
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,7 @@ class ClipDataset:
         self._row_groups = _part(self.index, options.held_out_fraction, held_out)
         rows = [group for groups in self._row_groups.values() for group in groups]
         self.rows: Rows = np.sort(np.concatenate(rows)) if rows else np.arange(0)
-        files = latents.file_of_shard if latents else None
-        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000, files)
+        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000, latents)
 
     def __len__(self) -> int:
         return len(self.rows)

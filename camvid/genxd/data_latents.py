@@ -13,6 +13,7 @@ from camvid.errors import ConfigError, StoreError
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_shards import Shard, ShardIndex, open_filesystem, open_shard
 
+LATENTS = "latents"  # their column, read in place of `frames`
 METADATA = b"camvid.latents"
 _VERSION = 1  # rises when frames are decoded, framed or encoded in another way
 
@@ -60,6 +61,7 @@ class LatentsKey:
 class CachedLatents:
     """Files of latents that were found to be those of their shards."""
 
+    root: str  # a path or URI of the filesystem that they lie on
     file_of_shard: Mapping[str, str]
 
 
@@ -72,7 +74,7 @@ def open_latents(index: ShardIndex, key: LatentsKey) -> CachedLatents:
             f"latents of all {len(index.shards)} shards must be cached, {len(missing)} are not,"
             f" first {missing[0].path}: run latent_cache.write_latents"
         )
-    return CachedLatents({shard.path: key.path(shard) for shard in index.shards})
+    return CachedLatents(index.root, {shard.path: key.path(shard) for shard in index.shards})
 
 
 def is_cached(filesystem: Any, shard: Shard, key: LatentsKey) -> bool:

@@ -13,7 +13,8 @@ from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
-from camvid.genxd.data_shards import FRAMES, LATENTS
+from camvid.genxd.data_latents import LATENTS
+from camvid.genxd.data_shards import FRAMES
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR

@@ -23,16 +23,14 @@ from camvid.errors import StoreError
 from camvid.genxd.codec import LatentCodec
 from camvid.genxd.data import DAMAGE
 from camvid.genxd.data_choices import choose_framing
-from camvid.genxd.data_latents import LatentsKey, is_cached, shard_sha256
+from camvid.genxd.data_latents import LATENTS, LatentsKey, is_cached, shard_sha256
 from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_reader import encoded_images, frames_column
 from camvid.genxd.data_sample import read_images
 from camvid.genxd.data_shards import (
     FRAMES,
-    LATENTS,
     Shard,
     ShardIndex,
-    encoded_images,
-    frames_column,
     open_filesystem,
     open_shard,
 )
