@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
+from camvid.genxd.data_latents import LATENTS, read_latents
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
-from camvid.genxd.data_latents import LATENTS
 from camvid.genxd.data_shards import FRAMES
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
@@ -63,7 +63,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     K = framing.of_K(camera_matrices(row)[frame_index], (options.height_px, options.width_px))
     rgb = latents = None
     if LATENTS in row:
-        latents = _read_latents(_at(row[LATENTS], frame_index), options)
+        latents = read_latents(_at(row[LATENTS], frame_index), options.latent_hw)
     else:
         rgb = read_images(_checked_jpegs(row, frame_index), image_hw, framing, options)
     return Sample(
@@ -189,14 +189,6 @@ def _checked_jpegs(row: Mapping[str, Any], indices: NDArray[np.int64]) -> list[A
             if found != written:
                 raise ClipError(f"frame {index} must have CRC-32 {written}, got {found}")
     return jpegs
-
-
-def _read_latents(scalars: Sequence[Any], options: DataOptions) -> F32:
-    """Latents as `latent_cache` writes them, [F, C, h, w]."""
-    buffers = [scalar.as_buffer() for scalar in scalars]
-    if any(buffer is None for buffer in buffers):
-        raise ClipError("a frame must have cached latents: it could not be decoded or encoded")
-    return np.stack([np.frombuffer(b, "<f4").reshape(-1, *options.latent_hw) for b in buffers])
 
 
 def read_images(

@@ -54,8 +54,11 @@ class Place:
 class ShardIndex:
     """Rows 0, 1, ... over all shards in order; knows where each lies."""
 
-    def __init__(self, root: str, shards: Sequence[Shard]) -> None:
-        self.root, self.shards = root, tuple(shards)
+    def __init__(
+        self, root: str, shards: Sequence[Shard], latents: Mapping[str, Any] | None = None
+    ) -> None:
+        """`latents`: of shards that have those in place of frames, what decided them."""
+        self.root, self.shards, self.latents = root, tuple(shards), latents
         self._starts = _starts([len(shard.clip_ids) for shard in shards])
         self.num_rows = sum(len(shard.clip_ids) for shard in shards)
         if not self.num_rows:
@@ -131,7 +134,8 @@ def _find_shards(uri: str) -> ShardIndex:
             check_version({b"camvid.schema_version": version}, path)
             lines: list[Mapping[str, Any]] = manifest["shards"]
             sizes = _sizes_in(filesystem, folder)
-            return ShardIndex(uri, [_from_manifest(sizes, folder, line) for line in lines])
+            shards = [_from_manifest(sizes, folder, line) for line in lines]
+            return ShardIndex(uri, shards, manifest.get("latents"))
     patterns = [base] if base.endswith(".parquet") else [f"{base}/shards/*", f"{base}/*"]
     found = [path for pattern in patterns for path in filesystem.glob(pattern)]
     paths = sorted(str(path) for path in found if str(path).endswith(".parquet"))

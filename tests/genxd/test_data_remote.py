@@ -1,6 +1,5 @@
 """What a sample costs of a remote store: how many requests, how many bytes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,9 @@ def _row(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ranges() -> Iterator[list[int]]:
+def ranges() -> list[int]:
     CountingFileSystem.ranges.clear()
-    yield CountingFileSystem.ranges
+    return CountingFileSystem.ranges
 
 
 def test_a_sample_is_read_in_three_requests_of_what_it_needs(run: Path, ranges: list[int]) -> None:
