@@ -20,6 +20,7 @@ from torch import Tensor
 
 from camvid.errors import RunAborted
 from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_latents import check_codec
 from camvid.genxd.data_loader import Batch, ClipLoader
 from camvid.genxd.data_shards import ShardIndex, find_shards
 from camvid.genxd.diffusion import velocity_loss
@@ -96,8 +97,9 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
     config.run.micro_batches(accelerator.num_processes)  # fails now, not in the first step
     with_images = ClipDataset(index, config.data)
     codec = make_codec(config.codec, saved or config.model.init, with_images).to(accelerator.device)
+    check_codec(index, codec.identity())
     latents = None
-    if config.codec.cache_latents:
+    if config.codec.cache_latents and not index.latents:
         latents = ready_latents(
             index,
             config.data,

@@ -16,7 +16,6 @@ from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_shards import Shard, ShardIndex, open_filesystem, open_shard
 from camvid.plain import from_plain
 
-LATENTS = "latents"  # their column, read in place of `frames`: little-endian bfloat16 of a frame
 METADATA = b"camvid.latents"
 _VERSION = 2  # rises when frames are decoded, framed, encoded or written in another way
 
@@ -137,8 +136,17 @@ def packed_latents(index: ShardIndex, options: DataOptions) -> CachedLatents | N
     return CachedLatents(index.root, {shard.path: shard.path for shard in index.shards})
 
 
+def check_codec(index: ShardIndex, identity: str) -> None:
+    """ConfigError where the shards' own latents are of another codec than this."""
+    key = LatentsKey.of_packed(index)
+    if key is not None and key.codec != identity:
+        raise ConfigError(
+            f"codec.path must be what the latents of {index.root} were encoded by, got another"
+        )
+
+
 def read_latents(scalars: Sequence[Any], latent_hw: tuple[int, int]) -> F32:
-    """Latents [F, C, h, w] of frames, as Arrow's scalars of what was cached or packed."""
+    """Latents [F, C, h, w] of frames, as Arrow's scalars of little-endian bfloat16."""
     buffers = [scalar.as_buffer() for scalar in scalars]
     if any(buffer is None for buffer in buffers):
         raise ClipError("a frame must have cached latents: it could not be decoded or encoded")

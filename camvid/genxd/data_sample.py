@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
-from camvid.genxd.data_latents import LATENTS, read_latents
+from camvid.genxd.data_latents import read_latents
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
-from camvid.genxd.data_shards import FRAMES
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
-from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS
 from camvid.shards.row import cameras_from_row
 
 
@@ -199,15 +198,15 @@ def read_images(
     size = (options.height_px, options.width_px)
     bgr = np.empty((len(jpegs), *size, 3), np.uint8)
     for index, jpeg in enumerate(jpegs):
-        bgr[index] = framing.of_image(_decode(jpeg, image_hw), size)
+        bgr[index] = framing.of_image(decode_jpeg(jpeg, image_hw), size)
     planes = np.ascontiguousarray(bgr[..., ::-1].transpose(0, 3, 1, 2), np.float32)
     planes /= 127.5
     planes -= 1.0
     return planes
 
 
-def _decode(jpeg: Any, image_hw: tuple[int, int]) -> U8:
-    """The image as OpenCV has it: bgr [H, W, 3]."""
+def decode_jpeg(jpeg: Any, image_hw: tuple[int, int]) -> U8:
+    """An image, as Arrow's scalar, as OpenCV has it: bgr [H, W, 3]; ClipError where it is none."""
     buffer = jpeg.as_buffer()  # None for a null
     image = None
     if buffer is not None and buffer.size:

@@ -23,7 +23,7 @@ from camvid.plain import from_plain
 from camvid.shards.manifest import MANIFEST_NAMES
 from camvid.shards.schema import check_version
 
-FRAMES = "frames"
+PACKED_CODEC = "shards/codec.safetensors"  # of a pack of latents: what they were encoded by
 _READ_BYTES = 1 << 20
 
 Rows = NDArray[np.int64]  # numbers of rows

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from camvid.artifacts import F32
+from camvid.errors import ClipError
 from camvid.genxd.codec import LatentCodec
 from camvid.genxd.data import DAMAGE
 from camvid.genxd.data_choices import choose_framing
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_sample import read_images
 from camvid.parallel import num_threads
+from camvid.shards.columns import FRAMES, LATENTS
 
 FRAMES_AT_ONCE = 16  # decoded and encoded together; bounds the memory
 
@@ -74,6 +76,16 @@ class FrameEncoder:
             return read_images([jpeg], image_hw, framing, self._options)[0]
         except DAMAGE:
             return None
+
+
+def encoded_row(row: dict[str, Any], options: DataOptions, codec: LatentCodec) -> dict[str, Any]:
+    """A shard's row with `latents` in place of its `frames`, which are Arrow's scalars."""
+    image_hw = (row["height_px"], row["width_px"])
+    with FrameEncoder(options, codec) as encoder:
+        (latents,) = encoder.encode([ClipFrames(row["clip_id"], row[FRAMES], image_hw)])
+    if None in latents:
+        raise ClipError(f"frame {latents.index(None)} must be an image that can be decoded")
+    return {name: value for name, value in row.items() if name != FRAMES} | {LATENTS: latents}
 
 
 class _Part(NamedTuple):

@@ -20,11 +20,12 @@ import torch.distributed as dist
 
 from camvid.errors import StoreError
 from camvid.genxd.codec import LatentCodec
-from camvid.genxd.data_latents import LATENTS, CachedLatents, LatentFiles, LatentsKey, open_latents
+from camvid.genxd.data_latents import CachedLatents, LatentFiles, LatentsKey, open_latents
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_reader import encoded_images, frames_column
-from camvid.genxd.data_shards import FRAMES, Shard, ShardIndex, open_shard
+from camvid.genxd.data_shards import Shard, ShardIndex, open_shard
 from camvid.genxd.encoding import ClipFrames, FrameEncoder
+from camvid.shards.columns import FRAMES, LATENTS
 from camvid.shards.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)

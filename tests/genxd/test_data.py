@@ -21,9 +21,9 @@ from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import camera_matrices
-from camvid.genxd.data_shards import FRAMES, find_shards
+from camvid.genxd.data_shards import find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.shards.columns import EVIDENCE_COLUMNS, TRAINING_COLUMNS
+from camvid.shards.columns import EVIDENCE_COLUMNS, FRAMES, TRAINING_COLUMNS
 from camvid.shards.row import scene_scale
 from camvid.shards.schema import SCHEMA_VERSION
 from camvid.store import ClipStore
