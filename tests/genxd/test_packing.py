@@ -21,6 +21,7 @@ from camvid.shards.writer import ShardOptions, ShardWriter, verify_shards
 from camvid.store import ClipStore
 from tests.genxd.counting import CountingFileSystem
 from workflows.pack import Pack, Packed, pack_shards
+from workflows.parts import choose_writer
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 46, 360, 640
 OPTIONS = DataOptions(
@@ -198,3 +199,12 @@ def test_the_trainer_takes_a_pack_of_latents(encoded: Path, tmp_path: Path) -> N
     config = load_training_config("tiny", [*sizes, *once, *few, *narrow])
     assert train(str(encoded), tmp_path / "out", config).step == 1
     assert list((tmp_path / "out/validation").rglob("*.mp4"))
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_ray_packs_the_same_bytes(run: Path, small: Path, tmp_path: Path) -> None:
+    options = PackOptions(side_px=256, square=True)
+    started = Pack(uri=str(run), out=str(tmp_path / "o"), options=options).start()
+    pack_shards(started, write=choose_writer("auto", 2))
+    for path in small.glob("shards/*"):
+        assert (tmp_path / "o/shards" / path.name).read_bytes() == path.read_bytes()
