@@ -20,6 +20,9 @@ from camvid.outcome import INDICATOR
 from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS
 from camvid.shards.row import cameras_from_row
 
+NOMINAL_FOCAL = 1.414  # over the width, of a lens that nothing shows: the released code's
+_IDENTITY = np.eye(3, 4).ravel().tolist()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
@@ -88,6 +91,7 @@ def check_row(row: Mapping[str, Any]) -> None:
     needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
         row.get("kind", ""), {"a known kind"}
     )
+    needed -= {"K"} if _stands(row) else set[str]()
     if absent := sorted(name for name in needed if row.get(name) is None):
         raise ClipError(f"the row must have {', '.join(absent)}")
     num_frames = row["num_frames"]
@@ -107,11 +111,24 @@ def camera_matrices(row: Mapping[str, Any]) -> F64:
     zoom = np.array(row.get("zoom") or [1.0] * row["num_frames"], np.float64)  # new in 1.2
     if row["kind"] == "video":
         return np.full((len(zoom), 3, 3), np.nan)
-    K = row["K"]
+    K: Mapping[str, Any] = row["K"] or _nominal_K(row)
     if not all(v is not None and np.isfinite(v) for v in K.values()):
         raise ClipError(f"K must be finite, got {K}")
     first = np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
     return zoomed_K(first, zoom)
+
+
+def _stands(row: Mapping[str, Any]) -> bool:
+    """Whether the row says that its camera stands still, which leaves its lens unknown."""
+    cameras = row.get("cam_from_world") or ()
+    known = [camera for camera in cameras if camera is not None]
+    return bool(known) and all(camera == _IDENTITY for camera in known)
+
+
+def _nominal_K(row: Mapping[str, Any]) -> dict[str, float]:
+    width, height = row["width_px"], row["height_px"]
+    focal_px = NOMINAL_FOCAL * width
+    return {"fx": focal_px, "fy": focal_px, "cx": width / 2, "cy": height / 2}
 
 
 def scale_cameras(
