@@ -98,6 +98,7 @@ train-demo: $(DONE)-torch
 bench-train: $(DONE)-torch
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loaders.py
+	$(BIN)/python benchmarks/streaming.py
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache

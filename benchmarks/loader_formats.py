@@ -27,6 +27,7 @@ from camvid.store import ClipStore
 FRAMES, HEIGHT_PX, WIDTH_PX = 72, 360, 640  # of a clip: 3 s, about 6 MB
 NUM_VIEWS = 8  # different images of a clip, one after the other
 BATCH = 4
+SHARDS = ShardOptions()
 OPTIONS = DataOptions(share_3d=0, share_video=0)
 
 Row = dict[str, Any]  # as `make_sample` takes it, frames as bytes
@@ -45,7 +46,7 @@ class Contender:
 # --- the clips ---
 
 
-def make_row(number: int) -> Row:
+def make_row(number: int, num_frames: int = FRAMES) -> Row:
     """A clip of images that compress like natural ones, with a camera that moves."""
     rng = np.random.default_rng(number)
     scene = sum(
@@ -57,19 +58,19 @@ def make_row(number: int) -> Row:
         view = scene[step : step + HEIGHT_PX, 2 * step : 2 * step + WIDTH_PX] + 128
         image = np.clip(view, 0, 255).astype(np.uint8)
         views.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
-    frames = [views[t % NUM_VIEWS] for t in range(FRAMES)]
-    cameras = np.tile(np.eye(3, 4), (FRAMES, 1, 1))
-    cameras[:, 0, 3] = np.linspace(0, 1, FRAMES)
+    frames = [views[t % NUM_VIEWS] for t in range(num_frames)]
+    cameras = np.tile(np.eye(3, 4), (num_frames, 1, 1))
+    cameras[:, 0, 3] = np.linspace(0, 1, num_frames)
     return {
         "clip_id": f"{number:016x}",
         "kind": "4d",
-        "num_frames": FRAMES,
+        "num_frames": num_frames,
         "height_px": HEIGHT_PX,
         "width_px": WIDTH_PX,
-        "timestamps_s": (np.arange(FRAMES) / 24).tolist(),
+        "timestamps_s": (np.arange(num_frames) / 24).tolist(),
         "frames": frames,
         "K": {"fx": 600.0, "fy": 600.0, "cx": 320.0, "cy": 180.0},
-        "cam_from_world": cameras.reshape(FRAMES, 12).tolist(),
+        "cam_from_world": cameras.reshape(num_frames, 12).tolist(),
         "scene_scale": 4.0,
         "motion_strength": 0.02,
     }
@@ -113,9 +114,9 @@ def to_batch(rows: Sequence[Row]) -> Batch:
 # --- ours ---
 
 
-def write_ours(rows: Sequence[Row], folder: Path) -> None:
+def write_ours(rows: Sequence[Row], folder: Path, options: ShardOptions = SHARDS) -> None:
     store = ClipStore(str(folder))
-    writer = ShardWriter(store, "4d", ShardOptions(), ShardFolder(store, ()).put)
+    writer = ShardWriter(store, "4d", options, ShardFolder(store, ()).put)
     for row in rows:
         images = [{"bytes": jpeg} for jpeg in row["frames"]]
         writer.add(row | {"frames": images, FRAME_CRC32: checksums(row["frames"])})
@@ -141,8 +142,12 @@ def write_webdataset(rows: Sequence[Row], folder: Path) -> None:
 
 
 def read_webdataset(folder: Path, workers: int) -> Iterable[Batch]:
+    return read_tars(sorted(str(path) for path in folder.glob("*.tar")), workers)
+
+
+def read_tars(shards: Sequence[str], workers: int) -> Iterable[Batch]:
+    """WebDataset's, at paths or URLs."""
     webdataset = importlib.import_module("webdataset")
-    shards = sorted(str(path) for path in folder.glob("*.tar"))
     clips = webdataset.WebDataset(shards, shardshuffle=len(shards), empty_check=False, seed=0)
     clips = clips.shuffle(32).to_tuple("meta", "blob")
     return DataLoader(clips, batch_size=BATCH, num_workers=workers, collate_fn=_from_pairs)

@@ -23,7 +23,7 @@ Numbers = Callable[[str], F64]  # gives the measure of a name, one for each clip
 _UNDESCRIBED = Description()
 _Z90 = NormalDist().inv_cdf(0.95)  # standard deviations on either side that hold 90 %
 
-# The thresholds that are asked of cameras with a path, and of those that turn in place.
+# The thresholds that are asked of cameras with a path, that turn in place, and that stand still.
 _OF_A_PATH = (
     Why.MIN_REGISTERED_FRACTION,
     Why.MAX_MEAN_REPROJECTION_ERROR_PX,
@@ -37,6 +37,8 @@ _OF_TURNS = (
     Why.MAX_FOCAL_UNCERTAINTY,
     Why.MAX_MOTION_BACKGROUND,
 )
+
+_OF_STANDING = (Why.MIN_REGISTERED_FRACTION, Why.MAX_MOTION_BACKGROUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ class Policy:
     itself moves by more than `max_motion_background`, the cameras are not good.
     An overlay (a logo, a hood, black corners) may hide `max_overlay_fraction` of the image.
     `rotating` says what a moving object seen by a camera that turns in place is good for: as `4d`
-    its cameras count as known, with zero translation and no depth.
+    its cameras count as known, with zero translation and no depth. `fixed` says the same of one
+    that stands still: all its cameras are the identity, and nothing shows its focal length.
     `camera_moves` asks for classes of camera motion, of which a clip must have one at least, and
     refuses those written with a minus.
     """
@@ -107,6 +110,9 @@ class Policy:
     rotating: Literal["video", "4d"] = setting(
         "video", "kind", "Of a clip with a mover and a good rotating camera: `video` or `4d`."
     )
+    fixed: Literal["video", "4d"] = setting(
+        "video", "kind", "Of a clip with a mover and a camera that stands still: `video` or `4d`."
+    )
     camera_moves: tuple[str, ...] = setting(
         (), "names", "A clip must have one of these, and none with a minus: `dolly_in -handheld`."
     )
@@ -124,7 +130,8 @@ class Policy:
 
     def limits(self) -> dict[str, float]:
         """The thresholds by name."""
-        names = [f.name for f in fields(Policy) if f.name not in ("rotating", "camera_moves")]
+        choices = {"rotating", "fixed", "camera_moves"}
+        names = [f.name for f in fields(Policy) if f.name not in choices]
         return {name: float(getattr(self, name)) for name in names}
 
     def unwanted(self, camera_moves: Sequence[Collection[str] | None]) -> NDArray[np.bool_]:
@@ -183,7 +190,8 @@ def questions(
     ask = _Asking(numbers, policy)
     still = ask.missed(Why.MIN_MOTION_STRENGTH)
     turns = (camera == "rotating") & (policy.rotating == "4d")
-    pathless = (camera != "moving") & ~turns
+    stands = (camera == "fixed") & (policy.fixed == "4d")
+    pathless = (camera != "moving") & ~turns & ~stands
     facts = [
         _fact(Why.of_camera(kind), pathless & (camera == kind))
         for kind in get_args(CameraKind)
@@ -191,11 +199,13 @@ def questions(
     ]
     # Several views of a still scene need more than one place.
     facts.append(_fact(Why.CAMERA_ROTATING, turns & still))
+    facts.append(_fact(Why.CAMERA_FIXED, stands & still))
     return (
         Question(why=Why.CAMERA_MOVES, group="unwanted", missed=policy.unwanted(camera_moves)),
         ask.that(Why.MAX_OVERLAY_FRACTION, "unwanted"),
         *facts,
         *(ask.that(why, "cameras", of=turns) for why in _OF_TURNS),
+        *(ask.that(why, "cameras", of=stands) for why in _OF_STANDING),
         *(ask.that(why, "cameras", of=camera == "moving") for why in _OF_A_PATH),
         ask.that(Why.MIN_MOTION_PROBABILITY, "undecided", of=~still),
         ask.that(Why.MIN_MOTION_CONFIDENCE, "undecided", of=~still),

@@ -9,9 +9,9 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ from camvid.artifacts import Clip
 from camvid.dataset.clip import DatasetClip
 from camvid.dataset.run import Shards, open_shards
 from camvid.errors import (
-    BackendUnavailable,
     ClipError,
     ConfigError,
     DamagedArtifact,
@@ -37,6 +36,8 @@ from camvid.plain import from_plain, to_plain
 from camvid.record import SAFE_ID
 from camvid.store import ClipStore
 from camvid.video.names import is_remote, local_path
+from workflows.claim import claim
+from workflows.parts import Writer, in_process
 
 log = logging.getLogger(__name__)
 _ASKED = ".camvid/export.json"  # it makes the folder an export's
@@ -159,27 +160,6 @@ class Export:
         return Exported(clip_id=clip.clip_id, status="ok", entry=dict(entry))
 
 
-Writer = Callable[[Export, Sequence[ClipIds]], Iterator[list[Exported]]]
-
-
-def in_process(export: Export, parts: Sequence[ClipIds]) -> Iterator[list[Exported]]:
-    """Writes one part after another; what became of each."""
-    return map(export.write_part, range(len(parts)), parts)
-
-
-def choose_writer(ray: str | None, workers: int) -> Writer:
-    """In this process, unless Ray is asked for by address or by more than one worker."""
-    if ray is None and workers == 1:
-        return in_process
-    try:
-        from workflows.export_on_ray import write_on_ray
-    except ImportError as error:
-        raise BackendUnavailable(
-            "--ray and --workers need Ray", fix="pip install 'camvid[ray]'"
-        ) from error
-    return partial(write_on_ray, address=ray or "local", workers=workers)
-
-
 def export_clips(
     export: Export,
     parts: Sequence[ClipIds],
@@ -199,9 +179,11 @@ def export_clips(
         ConfigError: the folder holds something else.
         StoreError: it cannot be written.
     """
-    _claim(export)
+    shards = open_shards(export.uri).digest()
+    asked = {"format": export.format, **to_plain(export.options), "shards": shards}
+    claim(export.out, _ASKED, asked, owner="an export")
     done: list[Exported] = []
-    for part in write(export, parts):
+    for part in write(export.write_part, parts):
         done += part
         on_done(len(done))
     export.finish(done)
@@ -216,29 +198,6 @@ def find_source(store: ClipStore, clip: DatasetClip) -> SourceClip | None:
         return SourceClip(store.load(clip.clip_id, Clip), local_path(clip.source_uri))
     except DamagedArtifact:
         return None  # shards alone, or a run whose artifacts were taken away
-
-
-def _claim(export: Export) -> None:
-    """ConfigError unless the folder is new, empty, or of an export as this one."""
-    target = ClipStore(export.out)
-    shards = open_shards(export.uri).digest()
-    asked = {"format": export.format, **to_plain(export.options), "shards": shards}
-    if target.exists(_ASKED):
-        before = json.loads(target.read_bytes(_ASKED))
-        changed = [f"{key} {before.get(key)}" for key in asked if before.get(key) != asked[key]]
-        if changed:
-            raise ConfigError(
-                f"--out {export.out} must be of the same export, but was made with"
-                f" {', '.join(changed)}: ask for that, or name another folder"
-            )
-        return
-    names = ["a file"] if target.is_file("") else target.list_names("")
-    if names:
-        raise ConfigError(
-            f"--out must be a new or empty folder, or an export's: {export.out} holds"
-            f" {', '.join(names[:3])}; name another"
-        )
-    target.write_bytes(_ASKED, json.dumps(asked, indent=1).encode())
 
 
 @lru_cache(maxsize=1)

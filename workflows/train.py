@@ -20,11 +20,11 @@ from torch import Tensor
 
 from camvid.errors import RunAborted
 from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_latents import open_latents
+from camvid.genxd.data_latents import check_codec
 from camvid.genxd.data_loader import Batch, ClipLoader
 from camvid.genxd.data_shards import ShardIndex, find_shards
 from camvid.genxd.diffusion import velocity_loss
-from camvid.genxd.latent_cache import write_latents
+from camvid.genxd.latent_cache import ready_latents
 from camvid.genxd.training.board import Board
 from camvid.genxd.training.checkpoints import Checkpoints, Training
 from camvid.genxd.training.flops import peak_tflops, step_flops
@@ -97,12 +97,17 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
     config.run.micro_batches(accelerator.num_processes)  # fails now, not in the first step
     with_images = ClipDataset(index, config.data)
     codec = make_codec(config.codec, saved or config.model.init, with_images).to(accelerator.device)
+    check_codec(index, codec.identity())
     latents = None
-    if config.codec.cache_latents:
-        rank, count = accelerator.process_index, accelerator.num_processes
-        key = write_latents(index, config.data, codec, rank=rank, world_size=count)
-        accelerator.wait_for_everyone()
-        latents = open_latents(index, key)
+    if config.codec.cache_latents and not index.latents:
+        latents = ready_latents(
+            index,
+            config.data,
+            codec,
+            folder=config.codec.cache_dir,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
+        )
     loader = ClipLoader(
         ClipDataset(index, config.data, latents=latents),
         batch_size=config.run.micro_batch_size,

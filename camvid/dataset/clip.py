@@ -11,11 +11,12 @@ from camvid.artifacts import F32, F64, I32, U8, U16, Bool, CameraKind, PointTrac
 from camvid.codecs import decode_ids, decode_jpegs
 from camvid.columns import from_row
 from camvid.errors import BackendUnavailable, DamagedArtifact
-from camvid.genxd.data_shards import FRAMES, Place, RowReader
+from camvid.genxd.data_reader import RowReader
+from camvid.genxd.data_shards import Place
 from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
 from camvid.record import Measures, ObjectRecord
-from camvid.shards.columns import EVIDENCE_COLUMNS, SHARD_COLUMNS
+from camvid.shards.columns import EVIDENCE_COLUMNS, FRAMES, SHARD_COLUMNS
 from camvid.shards.row import DEPTH_COLUMNS, cameras_from_row, depth_from_row, image_bytes
 
 if TYPE_CHECKING:

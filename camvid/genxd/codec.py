@@ -9,7 +9,7 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import LATENT_FACTOR
 from camvid.genxd.data_sample import Sample
+from camvid.genxd.data_shards import PACKED_CODEC, ShardIndex, is_local, open_filesystem
+from camvid.run_files import RunFiles
 
 PATCH_CODEC = "camvid linear patch codec (PCA)"  # the label in its files
 NUM_PATCH_VALUES = 3 * LATENT_FACTOR**2
@@ -61,6 +63,32 @@ def load_codec(path: str | Path) -> LatentCodec:
     if Path(path).is_dir():
         return TemporalVae(path)
     return PatchCodec.load(path)
+
+
+def load_codec_at(address: str) -> LatentCodec:
+    """As `load_codec`, of a path, or of a file at any fsspec URI."""
+    if Path(address).exists():
+        return load_codec(address)
+    folder, _, name = address.rpartition("/")
+    store = RunFiles(folder or ".")
+    if not store.exists(name):
+        raise BackendUnavailable(
+            f"a codec must be at {address}, but is not: fit a PatchCodec, or name a VAE's folder"
+        )
+    with store.open_local(name) as local:
+        return load_codec(local)
+
+
+def codec_of_pack(index: ShardIndex) -> LatentCodec | None:
+    """What a pack's latents were encoded by, where it lies beside its shards."""
+    if not index.latents:
+        return None
+    folder = PurePosixPath(index.shards[0].path).parent
+    filesystem = open_filesystem(index.root)[0]
+    address = str(folder / PurePosixPath(PACKED_CODEC).name)
+    if not filesystem.exists(address):
+        return None
+    return load_codec_at(address if is_local(filesystem) else filesystem.unstrip_protocol(address))
 
 
 def fit_on_shards(

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.errors import ClipError, StoreError
-from camvid.genxd.data_latents import CachedLatents
+from camvid.genxd.data_latents import CachedLatents, packed_latents
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick, SampleOrder
+from camvid.genxd.data_reader import RowReader
 from camvid.genxd.data_sample import Sample, make_sample
-from camvid.genxd.data_shards import Place, RowReader, Rows, ShardIndex, find_shards
+from camvid.genxd.data_shards import Place, Rows, ShardIndex, find_shards
 from camvid.outcome import Kind
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ class ClipDataset:
             shards: see `find_shards`.
             options: what a sample is made of.
             held_out: the clips of the held-out source videos instead of all others.
-            latents: samples have these instead of images, and no image is decoded.
+            latents: samples have these instead of images, and no image is decoded; so have those
+                of shards that were packed as latents.
         """
         self.index = find_shards(shards) if isinstance(shards, str) else shards
         self.options = options
@@ -67,8 +69,8 @@ class ClipDataset:
         self._row_groups = _part(self.index, options.held_out_fraction, held_out)
         rows = [group for groups in self._row_groups.values() for group in groups]
         self.rows: Rows = np.sort(np.concatenate(rows)) if rows else np.arange(0)
-        files = latents.file_of_shard if latents else None
-        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000, files)
+        latents = latents or packed_latents(self.index, options)
+        self._reader = RowReader(self.index.root, options.cache_mb * 1_000_000, latents)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -37,6 +37,13 @@ class Batch(NamedTuple):
         assert self.rgb is not None  # one of the two is there
         return codec.encode(self.rgb.to(device)).float()
 
+    def images(self, codec: LatentCodec) -> Tensor:
+        """The images on the CPU, [B, F, 3, H, W]; what the codec keeps of them, of latents."""
+        if self.rgb is not None:
+            return self.rgb
+        assert self.latents is not None  # one of the two is there
+        return codec.decode(self.latents.to(codec.device)).float().cpu()
+
 
 class ClipLoader:
     """Endless batches of one rank, from where the state says.

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
+from camvid.genxd.data_latents import read_latents
 from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
-from camvid.genxd.data_shards import FRAMES, LATENTS
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
-from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS
 from camvid.shards.row import cameras_from_row
+
+NOMINAL_FOCAL = 1.414  # over the width, of a lens that nothing shows: the released code's
+_IDENTITY = np.eye(3, 4).ravel().tolist()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +65,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
     K = framing.of_K(camera_matrices(row)[frame_index], (options.height_px, options.width_px))
     rgb = latents = None
     if LATENTS in row:
-        latents = _read_latents(_at(row[LATENTS], frame_index), options)
+        latents = read_latents(_at(row[LATENTS], frame_index), options.latent_hw)
     else:
         rgb = read_images(_checked_jpegs(row, frame_index), image_hw, framing, options)
     return Sample(
@@ -88,6 +91,7 @@ def check_row(row: Mapping[str, Any]) -> None:
     needed |= {"4d": {"K", "motion_strength"}, "3d": {"K"}, "video": {"motion_strength"}}.get(
         row.get("kind", ""), {"a known kind"}
     )
+    needed -= {"K"} if _stands(row) else set[str]()
     if absent := sorted(name for name in needed if row.get(name) is None):
         raise ClipError(f"the row must have {', '.join(absent)}")
     num_frames = row["num_frames"]
@@ -107,11 +111,24 @@ def camera_matrices(row: Mapping[str, Any]) -> F64:
     zoom = np.array(row.get("zoom") or [1.0] * row["num_frames"], np.float64)  # new in 1.2
     if row["kind"] == "video":
         return np.full((len(zoom), 3, 3), np.nan)
-    K = row["K"]
+    K: Mapping[str, Any] = row["K"] or _nominal_K(row)
     if not all(v is not None and np.isfinite(v) for v in K.values()):
         raise ClipError(f"K must be finite, got {K}")
     first = np.array([[K["fx"], 0, K["cx"]], [0, K["fy"], K["cy"]], [0, 0, 1.0]])
     return zoomed_K(first, zoom)
+
+
+def _stands(row: Mapping[str, Any]) -> bool:
+    """Whether the row says that its camera stands still, which leaves its lens unknown."""
+    cameras = row.get("cam_from_world") or ()
+    known = [camera for camera in cameras if camera is not None]
+    return bool(known) and all(camera == _IDENTITY for camera in known)
+
+
+def _nominal_K(row: Mapping[str, Any]) -> dict[str, float]:
+    width, height = row["width_px"], row["height_px"]
+    focal_px = NOMINAL_FOCAL * width
+    return {"fx": focal_px, "fy": focal_px, "cx": width / 2, "cy": height / 2}
 
 
 def scale_cameras(
@@ -190,14 +207,6 @@ def _checked_jpegs(row: Mapping[str, Any], indices: NDArray[np.int64]) -> list[A
     return jpegs
 
 
-def _read_latents(scalars: Sequence[Any], options: DataOptions) -> F32:
-    """Latents as `latent_cache` writes them, [F, C, h, w]."""
-    buffers = [scalar.as_buffer() for scalar in scalars]
-    if any(buffer is None for buffer in buffers):
-        raise ClipError("a frame must have cached latents: it could not be decoded or encoded")
-    return np.stack([np.frombuffer(b, "<f4").reshape(-1, *options.latent_hw) for b in buffers])
-
-
 def read_images(
     jpegs: Sequence[Any], image_hw: tuple[int, int], framing: Framing, options: DataOptions
 ) -> F32:
@@ -206,15 +215,15 @@ def read_images(
     size = (options.height_px, options.width_px)
     bgr = np.empty((len(jpegs), *size, 3), np.uint8)
     for index, jpeg in enumerate(jpegs):
-        bgr[index] = framing.of_image(_decode(jpeg, image_hw), size)
+        bgr[index] = framing.of_image(decode_jpeg(jpeg, image_hw), size)
     planes = np.ascontiguousarray(bgr[..., ::-1].transpose(0, 3, 1, 2), np.float32)
     planes /= 127.5
     planes -= 1.0
     return planes
 
 
-def _decode(jpeg: Any, image_hw: tuple[int, int]) -> U8:
-    """The image as OpenCV has it: bgr [H, W, 3]."""
+def decode_jpeg(jpeg: Any, image_hw: tuple[int, int]) -> U8:
+    """An image, as Arrow's scalar, as OpenCV has it: bgr [H, W, 3]; ClipError where it is none."""
     buffer = jpeg.as_buffer()  # None for a null
     image = None
     if buffer is not None and buffer.size:

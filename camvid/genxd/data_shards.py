@@ -3,9 +3,7 @@
 import hashlib
 import itertools
 import json
-import os
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -22,12 +20,10 @@ from numpy.typing import NDArray
 from camvid.errors import ConfigError, StoreError
 from camvid.outcome import Kind
 from camvid.plain import from_plain
-from camvid.shards.columns import FRAME_CRC32, TRAINING_COLUMNS
 from camvid.shards.manifest import MANIFEST_NAMES
 from camvid.shards.schema import check_version
 
-FRAMES = "frames"
-LATENTS = "latents"  # the column of cached latents, read in place of `frames`
+PACKED_CODEC = "shards/codec.safetensors"  # of a pack of latents: what they were encoded by
 _READ_BYTES = 1 << 20
 
 Rows = NDArray[np.int64]  # numbers of rows
@@ -58,8 +54,11 @@ class Place:
 class ShardIndex:
     """Rows 0, 1, ... over all shards in order; knows where each lies."""
 
-    def __init__(self, root: str, shards: Sequence[Shard]) -> None:
-        self.root, self.shards = root, tuple(shards)
+    def __init__(
+        self, root: str, shards: Sequence[Shard], latents: Mapping[str, Any] | None = None
+    ) -> None:
+        """`latents`: of shards that have those in place of frames, what decided them."""
+        self.root, self.shards, self.latents = root, tuple(shards), latents
         self._starts = _starts([len(shard.clip_ids) for shard in shards])
         self.num_rows = sum(len(shard.clip_ids) for shard in shards)
         if not self.num_rows:
@@ -135,7 +134,8 @@ def _find_shards(uri: str) -> ShardIndex:
             check_version({b"camvid.schema_version": version}, path)
             lines: list[Mapping[str, Any]] = manifest["shards"]
             sizes = _sizes_in(filesystem, folder)
-            return ShardIndex(uri, [_from_manifest(sizes, folder, line) for line in lines])
+            shards = [_from_manifest(sizes, folder, line) for line in lines]
+            return ShardIndex(uri, shards, manifest.get("latents"))
     patterns = [base] if base.endswith(".parquet") else [f"{base}/shards/*", f"{base}/*"]
     found = [path for pattern in patterns for path in filesystem.glob(pattern)]
     paths = sorted(str(path) for path in found if str(path).endswith(".parquet"))
@@ -178,92 +178,6 @@ def _from_file(filesystem: Any, path: str) -> Shard:
     return from_plain(Shard, value, path)
 
 
-class RowReader:
-    """Reads rows of shards and keeps the last row groups, in each process for itself."""
-
-    def __init__(
-        self, root: str, cache_bytes: int, latents: Mapping[str, str] | None = None
-    ) -> None:
-        """`latents`: the file of cached latents of each shard, to be read instead of frames."""
-        self._root, self._cache_bytes, self._latents = root, cache_bytes, latents
-        self._forget(os.getpid())
-
-    def __reduce__(self) -> tuple[type["RowReader"], tuple[Any, ...]]:
-        return RowReader, (self._root, self._cache_bytes, self._latents)
-
-    def read(self, place: Place) -> dict[str, Any]:
-        """The training columns of a row, and `frames`, or `latents` where they are cached.
-
-        Those stay in Arrow, so that only some are copied. Where the row has `frame_crc32`, its
-        frames are yet to be checked against that.
-
-        Raises:
-            StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
-        """
-        group, at = place.row_group, place.row_in_group
-        light = self._row_group(place.path, group, TRAINING_COLUMNS)
-        row = {name: light[name][at].as_py() for name in light.column_names}
-        if self._latents is not None:
-            latents = self._row_group(self._latents[place.path], group, (LATENTS,))
-            return row | {LATENTS: latents[LATENTS][at].values}
-        frames = self._row_group(place.path, group, (FRAMES,), check_pages=FRAME_CRC32 not in row)
-        lists = frames.column_names and pa.types.is_list(frames.schema.field(FRAMES).type)
-        return row | {FRAMES: encoded_images(frames[FRAMES][at])} if lists else row
-
-    def read_columns(self, place: Place, columns: Sequence[str]) -> dict[str, Any]:
-        """These columns of a row as Python values, less those that its version has not.
-
-        Raises:
-            StoreError, OSError or pa.ArrowException: the shard, or this part of it, is damaged.
-        """
-        table = self._row_group(place.path, place.row_group, columns)
-        return {name: table[name][place.row_in_group].as_py() for name in table.column_names}
-
-    def _row_group(
-        self, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
-    ) -> pa.Table:
-        if self._pid != os.getpid():
-            self._forget(os.getpid())  # open files and connections are the parent's
-        key = (path, group, tuple(columns))
-        if key in self._tables:
-            self._tables.move_to_end(key)
-            return self._tables[key]
-        try:
-            # On the calling thread: Arrow's thread pools do not survive a fork.
-            file = self._file(path, check_pages)
-            if path not in self._frames:
-                self._frames[path] = frames_column(file)
-            names = [self._frames[path] if name == FRAMES else name for name in columns]
-            table = file.read_row_group(group, columns=names, use_threads=False)
-        except OSError:
-            self._forget(self._pid)  # a lost connection is not kept
-            raise
-        # One clip alone comes but once a pass: memory that is used again at once is quicker than
-        # new memory for each, by a third of all the time a sample takes.
-        if table.num_rows > 1:
-            self._make_room(table.nbytes)
-            self._tables[key] = table
-        return table
-
-    def _file(self, path: str, check_pages: bool) -> pq.ParquetFile:
-        key = (path, check_pages)
-        if key not in self._files:
-            filesystem = open_filesystem(self._root)[0]
-            self._files[key] = open_shard(filesystem, path, check_pages=check_pages)
-        return self._files[key]
-
-    def _make_room(self, num_bytes: int) -> None:
-        total = num_bytes + sum(table.nbytes for table in self._tables.values())
-        while self._tables and total > self._cache_bytes:
-            total -= self._tables.popitem(last=False)[1].nbytes
-
-    def _forget(self, pid: int) -> None:
-        self._pid = pid
-        self._files: dict[tuple[str, bool], pq.ParquetFile] = {}
-        self._frames: dict[str, str] = {}  # what to read of each shard for its frames
-        self._tables: OrderedDict[tuple[str, int, tuple[str, ...]], pa.Table] = OrderedDict()
-
-
 def open_filesystem(uri: str) -> tuple[Any, str]:
     try:
         filesystem, base = fsspec.core.url_to_fs(uri)
@@ -274,34 +188,27 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     return filesystem, str(base).rstrip("/")
 
 
+def is_local(filesystem: Any) -> bool:
+    """Whether paths are those of this machine."""
+    return isinstance(filesystem, LocalFileSystem)
+
+
 def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.ParquetFile:
     """A shard, or a file of its cached latents, of a version that we read.
 
     `check_pages`: by their checksums; a caller who does without has to check what it uses.
     """
-    options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": check_pages}
-    if isinstance(filesystem, LocalFileSystem):
+    options: dict[str, Any] = {"page_checksum_verification": check_pages}
+    if is_local(filesystem):
         # By Arrow itself and piece by piece: through Python every byte would be copied twice more.
-        file = pq.ParquetFile(path, buffer_size=_READ_BYTES, **options)
+        file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, **options)
     else:
-        file = pq.ParquetFile(filesystem.open(path, "rb"), **options)
+        # Just the columns asked for, those that are neighbours in one request; fsspec's own cache
+        # would read megabytes ahead, into columns that training leaves out.
+        remote = filesystem.open(path, "rb", cache_type="none")
+        file = pq.ParquetFile(remote, pre_buffer=True, **options)
     check_version(file.schema_arrow.metadata, path)
     return file
-
-
-def frames_column(file: pq.ParquetFile) -> str:
-    """What of a shard to read for `encoded_images`: the frames' bytes without their paths."""
-    paths = {file.schema.column(number).path for number in range(len(file.schema))}
-    nested = f"{FRAMES}.list.element.bytes"
-    return nested if nested in paths else FRAMES  # up to schema 1.5
-
-
-def encoded_images(images: Any) -> Any:
-    """A list of encoded images (Arrow's scalar) as an array of bytes; None for a null."""
-    values: Any = images.values
-    if values is None or not pa.types.is_struct(values.type):
-        return values
-    return values.field("bytes")
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

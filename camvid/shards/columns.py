@@ -18,6 +18,8 @@ from camvid.plain import to_plain
 from camvid.record import ClipRecord, ObjectRecord, caption_of
 from camvid.shards.row import ClipParts, cameras_to_lists, checksums, scene_scale
 
+FRAMES = "frames"
+LATENTS = "latents"  # in place of frames where shards were packed so, or beside them: bfloat16
 FRAME_CRC32 = "frame_crc32"  # the column by which each frame can be checked alone
 
 
@@ -149,7 +151,7 @@ ONLY_IN_SHARDS = (
         per_frame="each",
     ),
     ShardColumn(
-        "frames",
+        FRAMES,
         pa.list_(_IMAGE),
         "JPEG of each frame; `bytes` has it, `path` is null",
         lambda p: _images(p.jpegs),
@@ -284,7 +286,10 @@ TRAINING_COLUMNS = tuple(known.name for known in SHARD_COLUMNS if known.training
 """What a training read touches besides the frames: never the masks, depth and tracks."""
 EVIDENCE_COLUMNS = tuple(known.name for known in ONLY_IN_SHARDS if known.evidence)
 """What a training read leaves out."""
-BLOB_COLUMNS = tuple(f"{known.name}.{path}" for known in ONLY_IN_SHARDS for path in known.blobs)
+BLOB_COLUMNS = (
+    *(f"{known.name}.{path}" for known in ONLY_IN_SHARDS for path in known.blobs),
+    f"{LATENTS}.list.element",
+)
 """Parquet paths of columns that are compressed already or do not compress."""
 
 

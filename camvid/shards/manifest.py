@@ -56,10 +56,18 @@ class ShardInfo:
 
 
 def write_manifest(
-    store: ClipStore, shards: Sequence[ShardInfo], buckets: Mapping[int, str] | None = None
+    store: ClipStore,
+    shards: Sequence[ShardInfo],
+    buckets: Mapping[int, str] | None = None,
+    latents: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the manifest; `buckets` says what each was made from (`camvid.shards.buckets`)."""
-    manifest = _manifest(shards, buckets or {})
+    """Writes the manifest.
+
+    Args:
+        buckets: what each was made from (`camvid.shards.buckets`).
+        latents: of shards that have those in place of frames, what decided them.
+    """
+    manifest = _manifest(shards, buckets or {}) | ({"latents": dict(latents)} if latents else {})
     store.write_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from camvid.errors import StoreError
 from camvid.outcome import Kind
 from camvid.settings import setting
-from camvid.shards.columns import BLOB_COLUMNS, FRAME_CRC32
+from camvid.shards.columns import BLOB_COLUMNS, FRAME_CRC32, LATENTS
 from camvid.shards.manifest import Location, ShardInfo, read_manifest, shards_of
 from camvid.shards.row import checksums, image_bytes
 from camvid.shards.schema import check_version, length_faults, shard_schema
@@ -84,7 +84,7 @@ class ShardWriter:
             return
         if self._file is None:
             path = self._store.part_path(f"shards/{self._name_of(len(self.shards))}")
-            self._file = (path, _open_writer(path, self._schema))
+            self._file = (path, open_writer(path, self._schema))
         self._file[1].write_table(pa.concat_tables(self._group).combine_chunks())
         self._group_sizes.append(len(self._group))
         self._group, self._group_bytes = [], 0
@@ -115,7 +115,8 @@ class ShardWriter:
         self._shard_bytes = 0
 
 
-def _open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
+    """A local Parquet file of shards' columns, whose images are not compressed once more."""
     leaves = [schema_path for schema_path in _leaf_paths(schema) if schema_path not in BLOB_COLUMNS]
     options: dict[str, Any] = {
         "compression": dict.fromkeys(leaves, "zstd") | dict.fromkeys(BLOB_COLUMNS, "none"),
@@ -184,7 +185,8 @@ def read_jpegs(store: ClipStore, place: Location) -> list[bytes]:
 
 
 def _verify_rows(name: str, parquet: pq.ParquetFile, clip_ids: tuple[str, ...]) -> list[str]:
-    missing = sorted(_NEEDED - set(parquet.schema_arrow.names))
+    names = set(parquet.schema_arrow.names)
+    missing = sorted(_NEEDED - names - ({"frames"} if LATENTS in names else set[str]()))
     if missing:
         return [f"{name}: must have the columns {', '.join(missing)}, but does not"]
     faults: list[str] = []
@@ -206,13 +208,18 @@ def _row_faults(row: dict[str, Any]) -> list[str]:
 
 
 def _faults_within(row: dict[str, Any]) -> Iterable[str]:
-    empty = [column for column in sorted(_NEEDED) if row[column] is None]
+    needed = _NEEDED - ({"frames"} if LATENTS in row else set[str]())
+    empty = [column for column in sorted(needed) if row[column] is None]
     if empty:
         yield f"{', '.join(empty)} must have a value, but are null"
         return
     yield from length_faults(row)
     if row["kind"] in ("4d", "3d") and not any(row["registered"]):
         yield f"kind {row['kind']} needs registered cameras, got none"
+    if LATENTS in row:
+        if len(row[LATENTS]) != row["num_frames"]:
+            yield f"{LATENTS} must have {row['num_frames']} entries, got {len(row[LATENTS])}"
+        return
     jpegs = image_bytes(row["frames"])
     if FRAME_CRC32 in row and row[FRAME_CRC32] != checksums(jpegs):  # new in 1.2
         yield f"{FRAME_CRC32} must be the CRC-32 of each frame, but is not"

@@ -189,6 +189,33 @@ def test_rotating_cameras_may_count_as_known(
     assert usual.reasons[0].name.startswith("camera_")
 
 
+STANDING = replace(
+    TURNING,
+    camera="fixed",
+    mean_reprojection_error_px=float("nan"),
+    focal_uncertainty=float("nan"),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reasons"),
+    [
+        ({}, "4d", []),
+        (STILL, "none", ["camera_fixed", "min_motion_strength"]),
+        ({"motion_confidence": 0.1}, "none", ["min_motion_confidence"]),
+        ({"motion_background": 0.01}, "video", ["max_motion_background"]),
+        ({"camera": "rotating"}, "video", ["camera_rotating"]),
+    ],
+)
+def test_fixed_cameras_may_count_as_known(
+    change: dict[str, object], kind: str, reasons: list[str]
+) -> None:
+    verdict = decide(replace(STANDING, **change), Policy(fixed="4d"))
+    assert (verdict.kind, [reason.name for reason in verdict.reasons]) == (kind, reasons)
+    usual = decide(replace(STANDING, **change), Policy())
+    assert usual.reasons[0].name.startswith("camera_")
+
+
 @pytest.mark.parametrize(
     ("strength", "low", "high", "doubts"),
     [

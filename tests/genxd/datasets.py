@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_shards import FRAMES
 from camvid.parquet import table_from_bytes
-from camvid.shards.columns import FRAME_CRC32
+from camvid.shards.columns import FRAME_CRC32, FRAMES
 from camvid.shards.row import checksums
 from camvid.shards.schema import shard_schema
 from camvid.store import ClipStore

@@ -16,14 +16,14 @@ import pytest
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
 from camvid.codecs import decode_jpegs
 from camvid.errors import ConfigError, StoreError
-from camvid.genxd import data_shards
+from camvid.genxd import data_reader
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_order import Pick
 from camvid.genxd.data_sample import camera_matrices
-from camvid.genxd.data_shards import FRAMES, TRAINING_COLUMNS, find_shards
+from camvid.genxd.data_shards import find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
-from camvid.shards.columns import EVIDENCE_COLUMNS
+from camvid.shards.columns import EVIDENCE_COLUMNS, FRAMES, TRAINING_COLUMNS
 from camvid.shards.row import scene_scale
 from camvid.shards.schema import SCHEMA_VERSION
 from camvid.store import ClipStore
@@ -134,13 +134,13 @@ def test_a_clip_alone_in_its_row_group_is_not_kept(
 def test_another_process_opens_its_own_files(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, opened, open_shard = dataset(store), [], data_shards.open_shard
+    data, opened, open_shard = dataset(store), [], data_reader.open_shard
 
     def spy(filesystem: Any, path: str, **options: Any) -> pq.ParquetFile:
         opened.append(path)
         return open_shard(filesystem, path, **options)
 
-    monkeypatch.setattr(data_shards, "open_shard", spy)
+    monkeypatch.setattr(data_reader, "open_shard", spy)
     first = data[0]
     assert equal(data[0], first)
     assert len(opened) == 2  # images are checked one by one, all else by pages

@@ -25,8 +25,9 @@ _REQUEST = re.compile(r'"(?:\x1b\[\d+m)*([A-Z]+) /')
 class S3Server:
     """Keeps what was written in a recording, from which it is whole again after a kill."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, recording: bool = True) -> None:
+        """`folder`: for the log and the recording, without which requests are quicker."""
+        self._folder, self._recording = folder, recording
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -35,7 +36,7 @@ class S3Server:
 
     def start(self) -> None:
         record = {
-            "MOTO_ENABLE_RECORDING": "true",
+            "MOTO_ENABLE_RECORDING": str(self._recording).lower(),
             "MOTO_RECORDER_FILEPATH": str(self._folder / "requests"),
         }
         with (self._folder / "log").open("ab") as log:

@@ -29,6 +29,7 @@ POLICIES = (
     Policy(min_motion_strength=0.018),
     Policy(min_motion_strength=0.0, max_overlay_fraction=0.1),
     Policy(rotating="4d", max_motion_background=0.02),
+    Policy(fixed="4d"),
     Policy(camera_moves=("dolly_in", "pan_left", "-handheld")),
 )
 MOVES = ((), (CameraMove.DOLLY_IN,), (CameraMove.DOLLY_IN, CameraMove.HANDHELD))

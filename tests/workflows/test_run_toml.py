@@ -21,7 +21,7 @@ from workflows.run_toml import (
 from workflows.settings_page import all_settings, settings_page
 
 DOCS = Path(__file__).parents[2] / "docs"
-MAX_SETTINGS = 64  # what a person may be asked to look through
+MAX_SETTINGS = 65  # what a person may be asked to look through
 TRANSNET = ["split.backend=transnetv2"]
 PROVENANCE = {"camvid": "0.1", "weights": ["u2netp 1"], "videos": ["a.mp4"]}
 

@@ -25,7 +25,7 @@ from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
 from camvid.genxd.checkpoint import load_checkpoint  # noqa: E402
 from camvid.genxd.data import ClipDataset  # noqa: E402
 from camvid.genxd.data_options import DataOptions  # noqa: E402
-from camvid.genxd.data_shards import RowReader  # noqa: E402
+from camvid.genxd.data_reader import RowReader  # noqa: E402
 from camvid.genxd.device import choose_device  # noqa: E402
 from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
 from camvid.genxd.metrics import NetworkWeights  # noqa: E402

@@ -19,6 +19,7 @@ from workflows.cli import (
     import_,
     inspect,
     models,
+    pack,
     refilter,
     report,
     sample,
@@ -56,6 +57,7 @@ app.command("refilter")(refilter.command)
 app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)
 app.command("export")(export.command)
+app.command("pack")(pack.command)
 app.command("train")(train.command)
 app.command("sample")(sample.command)
 app.add_typer(genxd.app, name="genxd")

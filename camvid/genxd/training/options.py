@@ -28,7 +28,8 @@ class CodecOptions:
     path: str = ""
     num_channels: int = 4  # of a codec that is fitted; 4 as the released model
     num_fit_samples: int = 64
-    cache_latents: bool = False  # encode once, into files beside the shards; no random crop then
+    cache_latents: bool = False  # encode once, into files; no random crop then
+    cache_dir: str = ""  # of those files, a path or URI; empty: beside the shards
 
     def __post_init__(self) -> None:
         require("num_channels", self.num_channels, self.num_channels >= 1, "1 or more")
@@ -161,5 +162,5 @@ class TrainConfig:
             name: value
             for name, value in names.items()
             if (name.partition(".")[0] in whole or name in decides)
-            and name not in ("data.cache_mb", "codec.cache_latents")
+            and name not in ("data.cache_mb", "codec.cache_latents", "codec.cache_dir")
         }

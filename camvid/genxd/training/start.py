@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from camvid.errors import BackendUnavailable, ConfigError
-from camvid.genxd.codec import LatentCodec, PatchCodec, fit_on_shards, load_codec
+from camvid.genxd.codec import LatentCodec, PatchCodec, codec_of_pack, fit_on_shards, load_codec
 from camvid.genxd.conditioning import NUM_INPUT_CHANNELS
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.model import GenXDUNet
@@ -22,11 +22,13 @@ _OTHER_CHANNELS = NUM_INPUT_CHANNELS - 2 * 4  # of the UNet's input: rays and ma
 def make_codec(
     options: CodecOptions, checkpoint: Path | str | None, dataset: ClipDataset
 ) -> LatentCodec:
-    """That of the path, else that of the checkpoint that is started from, else one fitted now."""
+    """That of the path, of the checkpoint that is started from, of the pack, or one fitted now."""
     if options.path:
         return load_codec(options.path)
     if checkpoint and (Path(checkpoint) / CODEC_FILE).is_file():
         return PatchCodec.load(Path(checkpoint) / CODEC_FILE)
+    if packed := codec_of_pack(dataset.index):
+        return packed
     return fit_on_shards(
         dataset, num_samples=options.num_fit_samples, num_channels=options.num_channels
     )

@@ -36,7 +36,7 @@ class Validation:
     """The same samples every time, so that what changes is the model."""
 
     def __init__(self, dataset: ClipDataset, config: TrainConfig) -> None:
-        """`dataset`: with images, of the held-out clips where there are any."""
+        """`dataset`: of the held-out clips where there are any; with images, unless packed."""
         order = dataset.order()
         picks = [order.pick(number) for number in range(config.validation.num_samples)]
         loaded = [(pick, *dataset.load(pick)) for pick in picks]
@@ -85,10 +85,10 @@ class Validation:
                     num_steps=options.num_sampler_steps, guidance=options.guidance
                 ),
             )
-        assert batch.rgb is not None
+        true = batch.images(training.codec)[0]
         if accelerator.is_main_process:
-            _write(folder / str(number), made[0], batch, board, step)
-        return float(loss.mean()), psnr_db(made[0], batch.rgb[0], ~batch.is_given[0])
+            _write(folder / str(number), made[0], true, batch.is_given[0], board, step)
+        return float(loss.mean()), psnr_db(made[0], true, ~batch.is_given[0])
 
 
 def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
@@ -109,11 +109,11 @@ def psnr_db(made_FCHW: Tensor, true_FCHW: Tensor, chosen_F: Tensor) -> float:
     return 10 * math.log10(4 / max(error, 1e-12))
 
 
-def _write(path: Path, made: Tensor, batch: Batch, board: Board, step: int) -> None:
-    assert batch.rgb is not None
-    both = torch.cat([made, batch.rgb[0]], dim=-2)
-    frames = to_rgb(both.numpy())
-    sheet = contact_sheet(frames, batch.is_given[0].numpy())
+def _write(
+    path: Path, made: Tensor, true: Tensor, is_given: Tensor, board: Board, step: int
+) -> None:
+    frames = to_rgb(torch.cat([made, true], dim=-2).numpy())
+    sheet = contact_sheet(frames, is_given.numpy())
     write_mp4(path.with_suffix(".mp4"), frames)
     write_png(path.with_suffix(".png"), sheet)
     board.image(step, f"validation/{path.name}", torch.from_numpy(sheet).movedim(-1, 0) / 255)

@@ -1,4 +1,4 @@
-"""Rotation-only cameras, on their way through shards into training samples."""
+"""Cameras that turn in place or stand still, through shards into training samples."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from camvid.artifacts import (
 )
 from camvid.genxd.data import ClipDataset
 from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_sample import NOMINAL_FOCAL
 from camvid.parquet import table_from_bytes
+from camvid.sfm.camera_motion import CameraMotion
+from camvid.sfm.in_place import reconstruct_in_place
 from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
@@ -50,7 +53,19 @@ def store(
     motion: MotionReport,
     verdict: Verdict,
 ) -> ClipStore:
-    store = ClipStore(str(tmp_path / "run"))
+    return _written(
+        ClipStore(str(tmp_path / "run")), rotating, masks, depth, tracks, motion, verdict
+    )
+
+
+def _written(
+    store: ClipStore,
+    camera: Reconstruction,
+    masks: ObjectMasks,
+    depth: DepthMaps,
+    *artifacts: object,
+) -> ClipStore:
+    """Two clips of a camera, as 4D and as a video."""
     rows: Any = {}
     for index, kind in enumerate(("4d", "video")):
         name = clip_id(index)
@@ -58,7 +73,7 @@ def store(
             make_clip(name), [smooth_jpeg(np.random.default_rng(t)) for t in range(6)]
         )
         none = DepthMaps.none(*depth.depth.shape)
-        for artifact in (make_clip(name), rotating, masks, none, tracks, motion, verdict):
+        for artifact in (make_clip(name), camera, masks, none, *artifacts):
             store.save(name, artifact)
         rows[name] = (ClipRow(clip_id=name, video_uri="a.mp4"), kind)
     write_shards(store, rows)
@@ -86,3 +101,35 @@ def test_rays_of_a_turning_camera_need_no_scale(store: ClipStore, rule: Any) -> 
     assert np.abs(rotates.rays[:, 3:]).max() < 1e-6  # ... through the origin: no moment
     assert not video.rays.any()
     assert np.isnan(video.cam_from_world).all()
+
+
+@pytest.fixture
+def fixed() -> Reconstruction:
+    found = CameraMotion("fixed", 0.0, 0.0, 0.5, None)
+    return reconstruct_in_place(found, 6, quality=ReconstructionQuality(), reasons=())
+
+
+def test_a_fixed_camera_is_the_identity_with_a_nominal_lens(
+    tmp_path: Path,
+    fixed: Reconstruction,
+    masks: ObjectMasks,
+    depth: DepthMaps,
+    tracks: PointTracks,
+    motion: MotionReport,
+    verdict: Verdict,
+) -> None:
+    store = _written(
+        ClipStore(str(tmp_path / "fixed")), fixed, masks, depth, tracks, motion, verdict
+    )
+    assert verify_shards(store) == []
+    row = table_from_bytes(store.read_bytes("shards/4d-00000.parquet")).to_pylist()[0]
+    assert (row["indicator"], row["K"], row["scene_scale"]) == (2, None, None)
+    np.testing.assert_array_equal(np.reshape(row["cam_from_world"][3], (3, 4)), np.eye(3, 4))
+    data = ClipDataset(store.root, DataOptions(num_frames=4, height_px=64, width_px=64))
+    stands = next(sample for sample in (data[i] for i in range(len(data))) if sample.indicator == 2)
+    assert not data.skipped
+    np.testing.assert_array_equal(stands.cam_from_world, np.tile(np.eye(3, 4), (4, 1, 1)))
+    assert (stands.rays == stands.rays[0]).all()  # every frame is seen from the same place
+    assert np.abs(stands.rays[:, :3]).max() > 0
+    # Frames of 32 x 24 are cropped to 24 x 24 and enlarged.
+    np.testing.assert_allclose(stands.K[0, 0, 0], NOMINAL_FOCAL * 32 * 64 / 24)

@@ -1,0 +1,102 @@
+"""What a sample costs of a remote store: how many requests, how many bytes."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_order import Pick
+from camvid.shards.folder import ShardFolder
+from camvid.shards.manifest import write_manifest
+from camvid.shards.row import checksums
+from camvid.shards.writer import ShardOptions, ShardWriter
+from camvid.store import ClipStore
+from tests.genxd.counting import CountingFileSystem
+from tests.genxd.datasets import equal
+
+FRAMES, HEIGHT_PX, WIDTH_PX = 46, 160, 288
+OPTIONS = DataOptions(share_3d=0.0, share_video=0.0, height_px=64, width_px=64)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips of about 3 MB of images, and as much of what training leaves out."""
+    store = ClipStore(str(tmp_path_factory.mktemp("run")))
+    writer = ShardWriter(store, "4d", ShardOptions(), ShardFolder(store, ()).put)
+    for number in range(2):
+        writer.add(_row(number))
+    writer.close()
+    write_manifest(store, writer.shards)
+    return Path(store.root)
+
+
+def _row(number: int) -> dict[str, Any]:
+    rng = np.random.default_rng(number)
+    noise = rng.integers(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    cameras = np.tile(np.eye(3, 4), (FRAMES, 1, 1))
+    cameras[:, 0, 3] = np.linspace(0, 1, FRAMES)
+    return {
+        "clip_id": f"{number:016x}",
+        "kind": "4d",
+        "source_sha256": f"{number:064x}",
+        "num_frames": FRAMES,
+        "height_px": HEIGHT_PX,
+        "width_px": WIDTH_PX,
+        "timestamps_s": (np.arange(FRAMES) / 24).tolist(),
+        "frames": [{"bytes": jpeg}] * FRAMES,
+        "frame_crc32": checksums([jpeg] * FRAMES),
+        "K": {"fx": 300.0, "fy": 300.0, "cx": 144.0, "cy": 80.0},
+        "cam_from_world": cameras.reshape(FRAMES, 12).tolist(),
+        "points_world": rng.normal(size=(4000, 3)).tolist(),
+        "scene_scale": 4.0,
+        "motion_strength": 0.02,
+        "depth": [rng.bytes(60_000)] * FRAMES,
+    }
+
+
+@pytest.fixture
+def ranges() -> list[int]:
+    CountingFileSystem.ranges.clear()
+    return CountingFileSystem.ranges
+
+
+def test_a_sample_is_read_in_three_requests_of_what_it_needs(run: Path, ranges: list[int]) -> None:
+    near = ClipDataset(str(run), OPTIONS)
+    images = sum(len(jpeg.as_py()) for jpeg in near._reader.read(near.index.place(0))["frames"])
+    assert 2_500_000 < images < 3_100_000
+    far = ClipDataset(f"counting://{run}", OPTIONS)
+    assert len(ranges) == 1  # the manifest
+    ranges.clear()
+    sample = far.load(Pick(0, 0))[0]
+    assert len(ranges) <= 3  # the footer, and the columns on either side of the points
+    assert sum(ranges) < images + 100_000 <= 3_200_000
+    ranges.clear()
+    assert equal(far.load(Pick(1, 1))[0], near.load(Pick(1, 1))[0])
+    assert len(ranges) <= 2  # the shard stays open
+    assert sample.rgb is not None
+
+
+def test_the_split_by_source_reads_no_images(run: Path, ranges: list[int]) -> None:
+    far = ClipDataset(f"counting://{run}", OPTIONS)
+    ranges.clear()
+    assert far.index.sources() == [f"{number:064x}" for number in range(2)]
+    assert sum(ranges) < 100_000
+
+
+def test_forked_workers_read_for_themselves(run: Path, ranges: list[int]) -> None:
+    pytest.importorskip("torch")
+    from itertools import islice
+
+    from camvid.genxd.data_loader import ClipLoader
+
+    far = ClipDataset(f"counting://{run}", OPTIONS)
+    first = far[0]  # the parent's connection and threads must not be the workers'
+    loader = ClipLoader(far, batch_size=1, num_workers=2, multiprocessing_context="fork")
+    found = {batch.clip_ids[0] for batch in islice(loader, 4)}
+    assert found == {f"{number:016x}" for number in range(2)}
+    assert equal(far[0], first)
