@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -211,11 +212,13 @@ def test_cuda_trains_with_8_bit_adam(shards: str, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_ends_the_run_with_good_weights(
     shards: str, tmp_path: Path
 ) -> None:
-    config = small(optimizer={"learning_rate": 1e36, "warmup_steps": 0})
+    config = small(
+        optimizer={"learning_rate": 1e36, "warmup_steps": 0}, run={"max_skipped_steps": 0}
+    )
     with pytest.raises(RunAborted, match=r"must be finite, got .* in step 2 \(clips 0000"):
         train(shards, tmp_path / "out", config)
     left = list((tmp_path / "out" / "checkpoints").iterdir())
-    assert [p.name for p in left] == ["step-00000001"]
+    assert [p.name for p in left] == ["step-00000002"]
     assert all(value.isfinite().all() for value in saved_unet(left[0]).values())
 
 
@@ -249,36 +252,63 @@ def test_missing_shards_are_named(tmp_path: Path) -> None:
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def start(shards: str, out: Path, config: TrainConfig, *more: str) -> subprocess.Popen[str]:
+def start(shards: str, out: Path, config: TrainConfig, *launcher: str) -> subprocess.Popen[str]:
+    """`camvid train` in a process of its own, or what starts others; its log goes to OUT.log."""
     toml = out.with_suffix(".toml")
     toml.write_text(dump_toml(config))
-    command = [sys.executable, "-m", "workflows.cli", "train", shards, "--out", str(out)]
-    return subprocess.Popen(
-        [*command, "--config", str(toml), *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    command = [*(launcher or ("train",)), shards, "--out", str(out), "--config", str(toml)]
+    with out.with_suffix(".log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workflows.cli", *command],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
 
 
-def test_sigterm_saves_and_the_same_command_goes_on(shards: str, tmp_path: Path) -> None:
-    endless = small(run={"num_steps": 100_000, "save_every_steps": 100_000})
-    process = start(shards, tmp_path / "out", endless)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "step 2:" in line:
-            process.send_signal(signal.SIGTERM)
-            break
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+def wait_for(process: subprocess.Popen[str], log: Path, text: str) -> None:
+    """Until the log holds it; fails with the log where it does not come."""
+    ends_s = time.monotonic() + 120
+    while text not in log.read_text():
+        if time.monotonic() > ends_s or process.poll() is not None:
+            process.kill()
+            pytest.fail(f"{text!r} must come, got {log.read_text()}")
+        time.sleep(0.1)
+
+
+ENDLESS = {"num_steps": 100_000, "save_every_steps": 100_000}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "number"),
+    [
+        ((), signal.SIGUSR1),
+        (("torchrun", "--nproc-per-node=2", "train"), signal.SIGTERM),
+    ],
+    ids=["alone", "torchrun"],
+)
+def test_a_signal_saves_and_the_same_command_goes_on(
+    shards: str, tmp_path: Path, launcher: tuple[str, ...], number: signal.Signals
+) -> None:
+    """Without a traceback; and what two processes saved, one resumes."""
+    endless = small(run=ENDLESS | {"micro_batch_size": 1})
+    process = start(shards, tmp_path / "out", endless, *launcher)
+    log = tmp_path / "out.log"
+    wait_for(process, log, "step 2 of 100000")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
     assert output.startswith("stopped, --resume goes on: step ")
     step = int(output.split("step ")[1].split(",")[0])
     assert step >= 2
-    more = small(run={"num_steps": step + 1, "save_every_steps": 100_000})
+    more = small(run={"num_steps": step + 1, "save_every_steps": 100_000, "micro_batch_size": 1})
     resumed = train(shards, tmp_path / "out", more, resume=True)
-    whole = train(shards, tmp_path / "whole", more)
-    assert_equal(saved_state(resumed.checkpoint), saved_state(whole.checkpoint))
+    assert resumed.step == step + 1
+    if not launcher:
+        whole = train(shards, tmp_path / "whole", more)
+        assert_equal(saved_state(resumed.checkpoint), saved_state(whole.checkpoint))
 
 
 @pytest.mark.parametrize(
