@@ -61,13 +61,13 @@ def main() -> None:
 
 def make_svd(widths: tuple[int, ...], ours: nn.Module) -> nn.Module:
     """With as many channels in and out, heads and layers as ours."""
-    config, attending = ours.config, len(widths) - 1
+    config, attending = ours.config, ["CrossAttn{}BlockSpatioTemporal"] * (len(widths) - 1)
     return UNetSpatioTemporalConditionModel(
         in_channels=config["in_channels"],
         out_channels=config["out_channels"],
         block_out_channels=widths,
-        down_block_types=(*["CrossAttnDownBlockSpatioTemporal"] * attending, "DownBlockSpatioTemporal"),
-        up_block_types=("UpBlockSpatioTemporal", *["CrossAttnUpBlockSpatioTemporal"] * attending),
+        down_block_types=(*[kind.format("Down") for kind in attending], "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", *[kind.format("Up") for kind in attending]),
         num_attention_heads=tuple(config["num_attention_heads"]),
         layers_per_block=config["layers_per_block"],
         cross_attention_dim=CONTEXT,

@@ -62,7 +62,7 @@ def train_on_ray(
 
 
 def _fit(trainer: TorchTrainer) -> dict[str, Any]:
-    """Ray's own handling of SIGINT drops what is in flight; it leaves it out beside a main thread."""
+    """Beside the main thread: on it, Ray would answer SIGINT itself and drop what is in flight."""
     with ThreadPoolExecutor(1, "ray-train") as thread:
         try:
             return thread.submit(trainer.fit).result().metrics or {}
@@ -86,7 +86,7 @@ def _passed_on(file: Path) -> Generator[None, None, None]:
 
 
 def _work(job: Mapping[str, Any]) -> None:
-    """On each worker. It always resumes: whether it may was asked before, and this may be a retry."""
+    """On each worker. It always resumes: whether it may was asked before, and it may be a retry."""
     logging.basicConfig(level=logging.INFO, format="camvid: %(message)s")
     config = from_plain(TrainConfig, job["config"])
     try:

@@ -81,7 +81,7 @@ class Checkpoints:
         self.folder = out / "checkpoints"
         self._config = config
         self._thread = ThreadPoolExecutor(1, "checkpoint")
-        self._begun: tuple[Path, Future[Any] | None] | None = None
+        self._begun: tuple[Path, Future[Any]] | None = None
         self._group: Any = None
         # What one process saves, or reads, alone: torch warns that it is so.
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
@@ -140,9 +140,8 @@ class Checkpoints:
             return
         path, writing = self._begun
         self._begun = None
-        if writing is not None:
-            with _named(path):
-                writing.result()
+        with _named(path):
+            writing.result()
         training.accelerator.wait_for_everyone()
 
     def resume(self, training: Training) -> int:
@@ -164,14 +163,16 @@ class Checkpoints:
         training.loader.load_state_dict(progress["loader"])
         return int(progress["step"])
 
-    def _copy_and_write(self, training: Training, folder: Path) -> Future[Any] | None:
+    def _copy_and_write(self, training: Training, folder: Path) -> Future[Any]:
         """Each process its parts; what is not sharded is the same everywhere, and the first's."""
         sharded = self._config.run.sharding == "fsdp2"
         if training.accelerator.num_processes > 1 and self._group is None:
             # Its own, on CPUs: it must not meet what training exchanges meanwhile.
             self._group = torch.distributed.new_group(backend="gloo")
         if not (sharded or training.accelerator.is_main_process):
-            return None
+            nothing: Future[Any] = Future()
+            nothing.set_result(None)
+            return nothing
         writing: Any = save_parts(
             training.tensors(),
             checkpoint_id=folder,

@@ -36,7 +36,6 @@ def _device_name(device: torch.device) -> str:
 def _clips_by_kind(dataset: ClipDataset) -> str:
     """Of those trained on; the held-out ones are others."""
     groups = dataset.index.row_groups()
-    counts = {
-        kind: int(np.isin(np.concatenate(rows), dataset.rows).sum()) for kind, rows in groups.items()
-    }
+    rows = {kind: np.concatenate(of_kind) for kind, of_kind in groups.items()}
+    counts = {kind: int(np.isin(of_kind, dataset.rows).sum()) for kind, of_kind in rows.items()}
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
