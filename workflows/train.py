@@ -33,6 +33,7 @@ from camvid.genxd.training.meter import Meter
 from camvid.genxd.training.noise import draw_noise
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.training.processes import (
+    check_can_halve,
     clip_gradients,
     enough_memory,
     join_processes,
@@ -44,7 +45,7 @@ from camvid.genxd.training.skips import SkippedSteps
 from camvid.genxd.training.start import check_levels, make_codec, make_unet
 from camvid.genxd.training.stop import STOP_FILE, StopSignal
 from camvid.genxd.training.validation import Validation, conditions_of
-from camvid.genxd.training.weights import MovingAverage, choose_trained, make_optimizer
+from camvid.genxd.training.weights import MovingAverage, choose_trained, halve_frozen, make_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,10 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
     unet = make_unet(config.model, codec.num_channels, config.run.seed)
     check_levels(unet, config.data.latent_hw)
     choose_trained(unet, config.model.trained)
+    half = uses_half(config.run, accelerator.device)
+    if config.model.frozen_precision == "bf16":
+        check_can_halve(config.run, half)
+        halve_frozen(unet)
     model = spread(unet, accelerator, config.run)
     return Training(
         accelerator=accelerator,
@@ -156,7 +161,7 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
         average=MovingAverage(model, config.optimizer.ema_decay),
         codec=codec,
         loader=loader,
-        half=uses_half(config.run, accelerator.device),
+        half=half,
     )
 
 

@@ -314,7 +314,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--config", "nosuch"], 2, "--config must be a file, or one of demo, stage1, stage2"),
+        (["--config", "nosuch"], 2, "--config must be a file, or one of demo, h100, lowmem"),
         (["--config", "tiny", "--set", "run.steps=1"], 2, "did you mean `num_steps`?"),
         (["--config", "tiny", "--init", "nowhere"], 4, "must hold shards with clips, got none"),
     ],

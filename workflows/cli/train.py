@@ -15,8 +15,12 @@ def command(
     ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where checkpoints go.")],
     config: Annotated[
-        str,
-        typer.Option("--config", metavar="F", help="TOML, or tiny, stage1, stage2 or stage3."),
+        list[str],
+        typer.Option(
+            "--config",
+            metavar="F",
+            help="TOML, or tiny, stage1, stage2 or stage3; again: h100, lowmem or TOML over it.",
+        ),
     ],
     init: Annotated[
         str | None,

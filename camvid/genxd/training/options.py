@@ -45,6 +45,9 @@ class ModelOptions:
     num_attention_heads: tuple[int, ...] = (5, 10, 20, 20)
     layers_per_block: int = 2
     trained: TrainedPart = "all"
+    # bf16: half the memory of what is not trained, at the same results, as the step computes in
+    # bfloat16 anyway; checkpoints keep it as rounded. Not with run.sharding = fsdp2.
+    frozen_precision: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,9 @@ class RunOptions:
     micro_batch_size: int = 1  # of a process at a time; gradients accumulate to batch_size
     precision: Precision = "auto"  # bf16 on CUDA, fp32 on the CPU; weights are always kept in fp32
     gradient_checkpointing: bool = True
-    compile_backend: str = ""  # of torch.compile for each layer: inductor; empty: not compiled
+    # Of torch.compile for each layer: inductor; empty: not compiled. Layers that are alike share
+    # what was compiled, once for each of their widths and resolutions.
+    compile_backend: str = ""
     sharding: Sharding = "ddp"  # fsdp2: weights, gradients and Adam's state in parts
     # fsdp2: gradients are exchanged once a step, not once a micro-batch. Until then every process
     # keeps all of them in float32: 7.7 GB for the full network.

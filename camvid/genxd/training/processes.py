@@ -69,6 +69,15 @@ def uses_half(options: RunOptions, device: torch.device) -> bool:
     return options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
 
 
+def check_can_halve(options: RunOptions, half: bool) -> None:
+    """ConfigError where frozen weights cannot be in bfloat16."""
+    if not half or options.sharding == "fsdp2":
+        raise ConfigError(
+            "model.frozen_precision = bf16 needs run.precision = bf16 and run.sharding = ddp, got"
+            f" {'bf16' if half else 'fp32'} and {options.sharding}"
+        )
+
+
 def spread(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> nn.Module:
     """The model to be called: on its device, replicated or sharded."""
     if options.gradient_checkpointing:
