@@ -3,7 +3,7 @@
 The same function alone, under torchrun, and inside Ray's TorchTrainer (`train_on_ray`):
 
     camvid train RUN --out DIR --config tiny
-    torchrun --nproc-per-node 8 -m workflows.cli train RUN --out DIR --config stage1 --init SVD
+    camvid torchrun --nproc-per-node 8 train RUN --out DIR --config stage1 --init SVD
 """
 
 import logging

@@ -53,7 +53,7 @@ def train_on_ray(
                 failure_config=ray.train.FailureConfig(max_failures=config.run.max_failures),
             ),
         )
-        with _passed_on(out / STOP_FILE):
+        with passed_on(out / STOP_FILE):
             metrics = _fit(trainer)
     if "aborted" in metrics:
         raise RunAborted(metrics["aborted"])
@@ -71,7 +71,7 @@ def _fit(trainer: TorchTrainer) -> dict[str, Any]:
 
 
 @contextmanager
-def _passed_on(file: Path) -> Generator[None, None, None]:
+def passed_on(file: Path) -> Generator[None, None, None]:
     """A signal makes the file, which asks the workers to stop."""
     file.unlink(missing_ok=True)  # of a run that was killed before it heard
     file.parent.mkdir(parents=True, exist_ok=True)
