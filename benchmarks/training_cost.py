@@ -1,6 +1,6 @@
 """What a training step of the full network costs, on paper: counted on tensors without memory.
 
-    python benchmarks/training_cost.py [--write docs/TRAINING_COST.md]
+python benchmarks/training_cost.py [--write docs/TRAINING_COST.md]
 """
 
 import argparse

@@ -45,7 +45,12 @@ from camvid.genxd.training.skips import SkippedSteps
 from camvid.genxd.training.start import check_levels, make_codec, make_unet
 from camvid.genxd.training.stop import STOP_FILE, StopSignal
 from camvid.genxd.training.validation import Validation, conditions_of
-from camvid.genxd.training.weights import MovingAverage, choose_trained, halve_frozen, make_optimizer
+from camvid.genxd.training.weights import (
+    MovingAverage,
+    choose_trained,
+    halve_frozen,
+    make_optimizer,
+)
 
 log = logging.getLogger(__name__)
 

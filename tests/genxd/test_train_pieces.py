@@ -173,7 +173,8 @@ def test_packaged_configurations_load(name: str) -> None:
 
 def test_an_unknown_configuration_lists_the_known() -> None:
     with pytest.raises(
-        ConfigError, match="or one of demo, h100, lowmem, stage1, stage2, stage3, tiny, got 'nosuch'"
+        ConfigError,
+        match="or one of demo, h100, lowmem, stage1, stage2, stage3, tiny, got 'nosuch'",
     ):
         load_training_config("nosuch", [])
     with pytest.raises(ConfigError, match=r"unknown key `run.batchsize`; did you mean `batch_size"):
