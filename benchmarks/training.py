@@ -24,7 +24,7 @@ from camvid.genxd.training.weights import make_optimizer
 from workflows.configs import load_training_config
 
 CONTEXT = 16  # width of SVD's one token of context, which GenXD does without
-EQUAL_SIZE = (32, 64, 64, 64)  # SVD's widths with about as many weights; tiny's are 32 32 64 64
+EQUAL_SIZE = (32, 64, 96)  # SVD's widths with about as many weights; tiny's are 32 64 64
 WARM_UP = 2
 
 
@@ -61,11 +61,13 @@ def main() -> None:
 
 def make_svd(widths: tuple[int, ...], ours: nn.Module) -> nn.Module:
     """With as many channels in and out, heads and layers as ours."""
-    config = ours.config
+    config, attending = ours.config, ["CrossAttn{}BlockSpatioTemporal"] * (len(widths) - 1)
     return UNetSpatioTemporalConditionModel(
         in_channels=config["in_channels"],
         out_channels=config["out_channels"],
         block_out_channels=widths,
+        down_block_types=(*[kind.format("Down") for kind in attending], "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", *[kind.format("Up") for kind in attending]),
         num_attention_heads=tuple(config["num_attention_heads"]),
         layers_per_block=config["layers_per_block"],
         cross_attention_dim=CONTEXT,

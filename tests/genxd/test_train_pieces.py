@@ -161,7 +161,7 @@ def test_a_run_starts_from_a_genxd_of_any_shape(tmp_path: Path) -> None:
         make_unet(replace(small().model, init=str(tmp_path)), 16, seed=0)
 
 
-@pytest.mark.parametrize("name", ["tiny", "demo", "stage1", "stage2", "stage3"])
+@pytest.mark.parametrize("name", ["tiny", "demo", "stage1", "stage2", "stage3", "h100", "lowmem"])
 def test_packaged_configurations_load(name: str) -> None:
     assert name in config_names()
     config = load_training_config(name, ["run.num_steps=7"])
@@ -173,7 +173,8 @@ def test_packaged_configurations_load(name: str) -> None:
 
 def test_an_unknown_configuration_lists_the_known() -> None:
     with pytest.raises(
-        ConfigError, match="or one of demo, stage1, stage2, stage3, tiny, got 'nosuch'"
+        ConfigError,
+        match="or one of demo, h100, lowmem, stage1, stage2, stage3, tiny, got 'nosuch'",
     ):
         load_training_config("nosuch", [])
     with pytest.raises(ConfigError, match=r"unknown key `run.batchsize`; did you mean `batch_size"):

@@ -1,14 +1,18 @@
 """One process or many, on CPU or GPUs: what they share, and how the model is spread over them."""
 
 import importlib
+import os
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+from torch.nn.parallel import DistributedDataParallel
 
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.attention import CascadeTransformer
@@ -21,14 +25,57 @@ from camvid.genxd.training.options import RunOptions
 _UNITS = (CascadeResBlock, CascadeTransformer)
 
 
-def join_processes() -> Accelerator:
-    """What torchrun, Ray or nothing at all started; the process group is made here if need be."""
-    return Accelerator(cpu=not torch.cuda.is_available())
+def join_processes(options: RunOptions) -> Accelerator:
+    """What torchrun, Ray or nothing at all started; the process group is made here if need be.
+
+    Raises:
+        ConfigError: `accelerate launch` was told something else than the configuration says.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    _check_launcher(options, device)
+    return Accelerator(
+        cpu=device.type == "cpu",
+        mixed_precision="no",  # `Training.autocast` does that
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+    )
+
+
+def leave_processes() -> None:
+    """At a process's end, where `join_processes` made a group; torch warns otherwise."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _check_launcher(options: RunOptions, device: torch.device) -> None:
+    """`accelerate launch` passes its own options on in the environment, and none may win unseen."""
+    ours = "bf16" if uses_half(options, device) else "no"
+    wanted = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if wanted not in ("no", ours):
+        raise ConfigError(
+            "the precision is that of run.precision, which means"
+            f" {ours} here, but accelerate launch was given --mixed_precision {wanted}: leave that"
+            " out, and set run.precision"
+        )
+    for plugin in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        if os.environ.get(f"ACCELERATE_USE_{plugin}", "false").lower() == "true":
+            raise ConfigError(
+                f"accelerate launch must leave the spreading to run.sharding, but uses {plugin}:"
+                " set run.sharding = fsdp2 instead"
+            )
 
 
 def uses_half(options: RunOptions, device: torch.device) -> bool:
     """Whether to compute in bfloat16. Weights are kept in float32 either way."""
     return options.precision == "bf16" or (options.precision == "auto" and device.type == "cuda")
+
+
+def check_can_halve(options: RunOptions, half: bool) -> None:
+    """ConfigError where frozen weights cannot be in bfloat16."""
+    if not half or options.sharding == "fsdp2":
+        raise ConfigError(
+            "model.frozen_precision = bf16 needs run.precision = bf16 and run.sharding = ddp, got"
+            f" {'bf16' if half else 'fp32'} and {options.sharding}"
+        )
 
 
 def spread(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> nn.Module:
@@ -73,6 +120,20 @@ def _sharded(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> 
         fully_shard(module, mesh=mesh, mp_policy=policy)
     fully_shard(unet, mesh=mesh, mp_policy=policy)
     return unet
+
+
+def micro_batch(
+    model: nn.Module, options: RunOptions, *, is_last: bool
+) -> AbstractContextManager[object]:
+    """In which to compute one of a step: gradients are exchanged with the last.
+
+    With each, where the model is sharded, unless `run.reduce_once`.
+    """
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(is_last or not options.reduce_once)
+    elif isinstance(model, DistributedDataParallel) and not is_last:
+        return model.no_sync()
+    return nullcontext()
 
 
 @contextmanager
