@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from workflows.cli.console import JsonOption, print_json
+from workflows.cli.console import print_json
+from workflows.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from workflows.pack import Packed
