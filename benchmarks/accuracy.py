@@ -30,7 +30,7 @@ from workflows.cli.evaluate import clip_table, confidence_table, ingredient_tabl
 from workflows.cli.progress import progress
 from workflows.curate import CurateConfig, curate
 from workflows.evaluate import evaluate
-from workflows.executors import choose_executor
+from workflows.execution.executors import choose_executor
 
 # Published seeds are drawn anew whenever decisions have been taken on the last ones.
 SETS = {"dev": tuple(range(200, 240)), "published": tuple(range(8000, 8040))}

@@ -34,10 +34,10 @@ from camvid.shards.buckets import Bucket, shard_name
 from camvid.shards.manifest import Described, ShardInfo, write_description
 from camvid.store import FILE_NAMES, ClipStore
 from workflows.curate import CurateConfig
-from workflows.licences import weights_in_use
-from workflows.provenance import weight_lines
-from workflows.run_toml import write_run_toml
-from workflows.shard_writing import ShardWriting, clips_of_shards
+from workflows.runs.licences import weights_in_use
+from workflows.runs.provenance import weight_lines
+from workflows.runs.run_toml import write_run_toml
+from workflows.runs.shard_writing import ShardWriting, clips_of_shards
 
 COMMANDS: dict[str, list[str]] = {
     "status": ["status"],

@@ -25,10 +25,10 @@ import numpy as np
 from benchmarks.kill_run_videos import write_videos
 from camvid.books.index import read_index
 from camvid.store import ClipStore
-from workflows.run_state import read_state
+from workflows.runs.run_state import read_state
 
 _DRIVER = "driver"
-_VICTIMS = {"worker": b"ray::", "stage process": b"workflows.stage_worker"}
+_VICTIMS = {"worker": b"ray::", "stage process": b"workflows.execution.stage_worker"}
 _MAX_ABORTED = 10  # beyond which the run does not come on
 _GRACE_S = 30.0  # for a cluster to go down with its driver
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.performance_parts import Bench
 from camvid.stage import ClipRow
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 
 _NUM_FUNCTIONS = 15
 

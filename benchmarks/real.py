@@ -35,7 +35,7 @@ from stages.split import SplitConfig
 from workflows.cli.progress import progress
 from workflows.curate import CurateConfig, curate
 from workflows.evaluate import evaluate
-from workflows.executors import choose_executor
+from workflows.execution.executors import choose_executor
 
 BASELINES = ("u2netp", "stock", "stock-masked")
 

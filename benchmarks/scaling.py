@@ -23,7 +23,7 @@ from benchmarks.simulation import Pools, Video, drawn, measured_videos, simulate
 from benchmarks.timed_run import Job, timed_run
 from camvid.store import ClipStore
 from workflows.curate import CurateConfig
-from workflows.ray_plan import make_plan
+from workflows.execution.ray_plan import make_plan
 
 NODES = (1, 8, 64, 512)
 _WORKERS = (1, 2, 4)

@@ -23,7 +23,7 @@ from workflows.cli.evaluate import ingredient_table, run_lines
 from workflows.cli.progress import progress
 from workflows.curate import CurateConfig, curate
 from workflows.evaluate import evaluate
-from workflows.executors import choose_executor
+from workflows.execution.executors import choose_executor
 
 SETS = {"dev": tuple(range(12)), "published": tuple(range(100, 112))}
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from camvid.stage import ClipRow
-from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
-from workflows.isolated import Isolated
+from workflows.execution import in_process
+from workflows.execution.isolated import Isolated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def main() -> None:
 
 def _executor(job: Job) -> Executor:
     if job.where == "ray":
-        from workflows.on_ray import RayExecutor
+        from workflows.execution.on_ray import RayExecutor
 
         return RayExecutor(workers=job.workers)
     return in_process.run if job.where == "process" else Isolated()

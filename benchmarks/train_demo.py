@@ -12,7 +12,7 @@ from pathlib import Path
 from figures import marks, with_figures
 
 from workflows.configs import load_training_config
-from workflows.in_process import run
+from workflows.execution.in_process import run
 from workflows.train_demo import DemoNumbers, run_train_demo
 
 MIN_PSNR_DB = 25.0

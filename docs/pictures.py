@@ -26,8 +26,8 @@ from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
 from camvid.store import ClipStore
 from camvid.tracking.tracks import owners
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 from workflows.reporting import load_evidence
 
 IMAGES = Path(__file__).parent / "images"

@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def local_ray() -> Iterator[None]:
     """A local Ray, started once in each process of the tests: whoever asks for one joins it."""
     pytest.importorskip("ray")
-    from workflows.ray_cluster import ray_cluster
+    from workflows.execution.ray_cluster import ray_cluster
 
     with ray_cluster("local", workers=2, num_pools=10):
         yield

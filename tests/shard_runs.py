@@ -11,7 +11,7 @@ from camvid.shards.manifest import Location
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
-from workflows.shard_writing import ShardWriting, clips_of_shards
+from workflows.runs.shard_writing import ShardWriting, clips_of_shards
 
 
 def write_shards(

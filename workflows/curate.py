@@ -10,7 +10,7 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.sources import Sources
 from workflows.curate_config import CurateConfig
-from workflows.curation import Curation, Executor
+from workflows.runs.curation import Curation, Executor
 
 __all__ = ["CurateConfig", "Executor", "curate"]
 

@@ -16,11 +16,11 @@ from stages.split import SplitConfig
 from stages.track import TrackConfig
 from stages.verify import VerifyConfig
 from stages.write_shards import WriteShardsConfig
-from workflows.breaker import BreakerConfig
-from workflows.copies import CopiesConfig
-from workflows.licences import LicenceConfig
-from workflows.limits import LimitsConfig
+from workflows.execution.limits import LimitsConfig
 from workflows.reporting import ReportConfig
+from workflows.runs.breaker import BreakerConfig
+from workflows.runs.copies import CopiesConfig
+from workflows.runs.licences import LicenceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

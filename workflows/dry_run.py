@@ -15,12 +15,12 @@ from camvid.pipeline import CLIP_STAGES, FIRST
 from camvid.store import ClipStore
 from camvid.video.addresses import without_secrets
 from camvid.video.sources import Sources
-from workflows.copies import check_known
 from workflows.curate_config import CurateConfig
-from workflows.licences import weights_in_use
-from workflows.ray_plan import Plan, Pool
-from workflows.resume import Resume
-from workflows.run_folder import claim
+from workflows.execution.ray_plan import Plan, Pool
+from workflows.runs.copies import check_known
+from workflows.runs.licences import weights_in_use
+from workflows.runs.resume import Resume
+from workflows.runs.run_folder import claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

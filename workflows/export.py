@@ -37,7 +37,7 @@ from camvid.record import SAFE_ID
 from camvid.store import ClipStore
 from camvid.video.names import is_remote, local_path
 from workflows.claim import claim
-from workflows.parts import Writer, in_process
+from workflows.execution.parts import Writer, in_process
 
 log = logging.getLogger(__name__)
 _ASKED = ".camvid/export.json"  # it makes the folder an export's

@@ -7,10 +7,10 @@ from typing import Any
 from camvid.store import ClipStore
 from camvid.video.sources import find_sources
 from workflows.curate import CurateConfig, curate
-from workflows.executors import choose_executor
+from workflows.execution.executors import choose_executor
 from workflows.profiles import load_profile
 from workflows.reporting import write_report
-from workflows.run_toml import load_settings
+from workflows.runs.run_toml import load_settings
 
 
 def curate_videos(

@@ -17,7 +17,7 @@ from camvid.models.catalogue import CATALOGUE
 from camvid.models.registry import BACKENDS, BackendConfig, find_weights
 from camvid.parallel import num_threads
 from workflows.curate_config import CurateConfig
-from workflows.provenance import PACKAGES
+from workflows.runs.provenance import PACKAGES
 
 OPTIONAL_PACKAGES = {
     "ray": "pip install 'camvid[ray]'",

@@ -25,7 +25,7 @@ from camvid.plain import from_plain, to_plain
 from camvid.shards.manifest import ShardInfo, write_manifest
 from camvid.store import ClipStore
 from workflows.claim import claim
-from workflows.parts import Writer, in_process
+from workflows.execution.parts import Writer, in_process
 
 if TYPE_CHECKING:  # packs of images need no torch
     from camvid.genxd.codec import LatentCodec

@@ -21,14 +21,14 @@ from camvid.verdict import Policy, deciding_columns, kinds_of, needed_columns, q
 from stages.describe import Describe, DescribeConfig
 from stages.filter import FilterConfig
 from stages.write_shards import WriteShardsConfig
-from workflows.books import list_rows
-from workflows.copies import CopiesConfig
-from workflows.gather import gather
 from workflows.reporting import ReportConfig, write_report
-from workflows.rows import rows_of_run
-from workflows.run_toml import read_run_toml, write_section
-from workflows.shard_writing import ShardWriting
-from workflows.thinning import refuse_thinned
+from workflows.runs.books import list_rows
+from workflows.runs.copies import CopiesConfig
+from workflows.runs.gather import gather
+from workflows.runs.rows import rows_of_run
+from workflows.runs.run_toml import read_run_toml, write_section
+from workflows.runs.shard_writing import ShardWriting
+from workflows.runs.thinning import refuse_thinned
 
 _EXAMPLES = 10
 _CHUNK = 65_536  # rows of which all numbers are in memory

@@ -12,8 +12,8 @@ from camvid.shards.row import load_parts
 from camvid.shards.writer import ShardWriter, faults_of
 from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
-from workflows.rows import StoredRows
-from workflows.run_toml import RunToml, read_run_toml
+from workflows.runs.rows import StoredRows
+from workflows.runs.run_toml import RunToml, read_run_toml
 
 
 def repair_shards(

@@ -10,10 +10,10 @@ from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from stages.take_cameras import TakeCameras, TakeCamerasConfig
 from workflows.curate_config import CurateConfig
-from workflows.licences import LicenceConfig, weights_in_use
-from workflows.rows import rows_of_run
-from workflows.run_toml import read_run_toml
-from workflows.thinning import refuse_thinned
+from workflows.runs.licences import LicenceConfig, weights_in_use
+from workflows.runs.rows import rows_of_run
+from workflows.runs.run_toml import read_run_toml
+from workflows.runs.thinning import refuse_thinned
 
 
 def replay_stage(store: ClipStore, name: str, clip_id: str) -> ClipRow:

@@ -38,7 +38,7 @@ from camvid.shards.manifest import Location
 from camvid.shards.writer import read_jpegs
 from camvid.store import ClipStore
 from camvid.tracking.tracks import with_owners
-from workflows.thinning import kept
+from workflows.runs.thinning import kept
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")

@@ -17,7 +17,7 @@ from camvid.parallel import map_threads, num_threads, one_thread_per_call
 from camvid.stage import ClipRow, Resources, run_stage
 from camvid.store import ClipStore
 from camvid.weights import Weight
-from workflows.stage_worker import Setup, Worker
+from workflows.execution.stage_worker import Setup, Worker
 
 
 def counts() -> set[int]:

@@ -65,7 +65,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Run:
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     folder = tmp_path_factory.mktemp("e2e")
     videos = [CLIPS / name / "video.mp4" for name in WHOLE]

@@ -20,8 +20,8 @@ from camvid.shards.row import checksums
 from camvid.shards.writer import ShardOptions, ShardWriter, verify_shards
 from camvid.store import ClipStore
 from tests.genxd.counting import CountingFileSystem
+from workflows.execution.parts import choose_writer
 from workflows.pack import Pack, Packed, pack_shards
-from workflows.parts import choose_writer
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 46, 360, 640
 OPTIONS = DataOptions(

@@ -67,7 +67,7 @@ def test_a_file_asks_for_a_stop_once(tmp_path: Path) -> None:
 
 def test_the_driver_of_ray_passes_signals_on_as_that_file(tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    from workflows.train_on_ray import passed_on
+    from workflows.execution.train_on_ray import passed_on
 
     (tmp_path / "out").mkdir()
     file = tmp_path / "out" / "stop"

@@ -116,7 +116,7 @@ def test_two_processes_train_as_one(shards: str, alone: Path, tmp_path: Path) ->
 def test_ray_trains_as_one_process(
     shards: str, alone: Path, tmp_path: Path, local_ray: None
 ) -> None:
-    from workflows.train_on_ray import train_on_ray
+    from workflows.execution.train_on_ray import train_on_ray
 
     def on_ray() -> Trained:
         out = tmp_path / "ray"
@@ -133,7 +133,7 @@ def test_an_error_of_a_worker_keeps_its_type() -> None:
     pytest.importorskip("ray")
     from ray.train import WorkerGroupError
 
-    from workflows.train_on_ray import cause
+    from workflows.execution.train_on_ray import cause
 
     failed = WorkerGroupError("two failed", {1: OSError("lost"), 0: ConfigError("must be so")})
     assert cause(failed) is failed.worker_failures[0]

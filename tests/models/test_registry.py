@@ -21,7 +21,7 @@ from stages.align_depth import AlignDepthConfig
 from stages.split import SplitConfig
 from tests.models.backend_contracts import check_depth_estimator, posed_frames
 from workflows.curate import CurateConfig
-from workflows.run_toml import load_settings
+from workflows.runs.run_toml import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "BACKENDS.md"
 SECTIONS = [

@@ -23,8 +23,8 @@ from stages.split import Split, SplitConfig, load_video_record, run_split, save_
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import write_bad_inputs, write_moving_square
 from tests.workflows.test_cli import camvid
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 from workflows.refilter import refilter
 from workflows.reporting import write_report
 
@@ -48,7 +48,7 @@ def curate_in(request: pytest.FixtureRequest) -> Callable[[str], Curates]:
         config, execute = CurateConfig(), in_process.run
         if where == "ray":
             request.getfixturevalue("local_ray")
-            from workflows.on_ray import RayExecutor
+            from workflows.execution.on_ray import RayExecutor
 
             config, execute = LightCurate(), RayExecutor(workers=1)
         return lambda videos, root: curate(videos, root, config, execute)

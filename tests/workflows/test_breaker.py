@@ -9,7 +9,7 @@ from camvid.errors import BackendError, ConfigError, RunAborted, VideoError
 from camvid.faults import is_of_machine
 from camvid.stage import ClipRow, failure
 from camvid.store import StageRecord
-from workflows.breaker import Breaker, BreakerConfig
+from workflows.runs.breaker import Breaker, BreakerConfig
 
 
 def row(stage: str, error: Exception | None, number: int = 0) -> ClipRow:

@@ -17,10 +17,10 @@ from camvid.store import ClipStore
 from stages.filter import FilterConfig
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import FPS, write_moving_square
-from workflows import in_process
-from workflows.copies import FINGERPRINTS, CopiesConfig, without_copies
 from workflows.curate import curate
+from workflows.execution import in_process
 from workflows.refilter import preview
+from workflows.runs.copies import FINGERPRINTS, CopiesConfig, without_copies
 
 DEFAULT = CopiesConfig()
 
@@ -57,7 +57,9 @@ def test_a_copy_is_listed_and_not_in_the_shards(
     index = read_index(ClipStore(str(tmp_path / "True")))
     changes = preview(index, FilterConfig()).examples
     assert copy.clip_id not in {change.clip_id for change in changes}, "no threshold brings it back"
-    monkeypatch.setattr("workflows.copies.find_duplicates", None)  # a finished run asks no more
+    monkeypatch.setattr(
+        "workflows.runs.copies.find_duplicates", None
+    )  # a finished run asks no more
     again = run(videos, tmp_path / "True")
     assert (again[0].kind, again[0].duplicate_of) == ("none", original.clip_id)
     both = run(videos, tmp_path / "True", CopiesConfig(reject=False))

@@ -35,12 +35,12 @@ from camvid.scenes.render import render
 from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 from workflows.refilter import refilter
 from workflows.replay import replay_stage
 from workflows.reporting import write_report
-from workflows.run_toml import load_settings
+from workflows.runs.run_toml import load_settings
 
 HOSTILE = "<img src=x onerror=alert(1)>.mp4"
 ROOT = Path(__file__).parents[2]
@@ -205,7 +205,7 @@ def test_a_stage_can_be_replayed(run: ClipStore) -> None:
 def test_ray_gives_equal_rows_and_equal_artifacts(
     run: ClipStore, videos: list[str], tmp_path: Path, local_ray: None
 ) -> None:
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     curate(videos, str(tmp_path), CurateConfig(), RayExecutor(workers=2))
     store = ClipStore(str(tmp_path))
@@ -237,7 +237,7 @@ def test_run_toml_reproduces_the_run(run: ClipStore, videos: list[str], tmp_path
 def test_what_ends_a_run_on_ray_is_one_of_our_errors(
     run: ClipStore, videos: list[str], tmp_path: Path, local_ray: None
 ) -> None:
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     blocked = tmp_path / "run"
     shutil.copytree(run.full_path("."), blocked, ignore=shutil.ignore_patterns("clips", "videos"))

@@ -25,13 +25,13 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.plain_videos import write_moving_square
 from tests.workflows.test_cli import camvid
-from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
+from workflows.execution import in_process
 from workflows.refilter import refilter
 from workflows.repair import repair_shards
 from workflows.replay import replay_stage
 from workflows.reporting import write_report
-from workflows.run_status import run_status
+from workflows.runs.run_status import run_status
 
 Damage = Callable[[bytes], bytes]
 
@@ -94,7 +94,7 @@ def assert_as_before(store: ClipStore, whole: ClipStore) -> None:
 
 def ray_executor(request: pytest.FixtureRequest) -> Executor:
     request.getfixturevalue("local_ray")
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     return RayExecutor(workers=1)
 

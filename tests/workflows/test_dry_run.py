@@ -8,10 +8,10 @@ import pytest
 from camvid.errors import ConfigError, StoreError
 from camvid.video.sources import Sources
 from tests.workflows.light_run import LightCurate, write_videos
-from workflows import in_process
 from workflows.curate import curate
 from workflows.dry_run import Prices, dry_run
-from workflows.ray_plan import make_plan
+from workflows.execution import in_process
+from workflows.execution.ray_plan import make_plan
 
 CONFIG = LightCurate()
 

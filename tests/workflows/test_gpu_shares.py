@@ -10,8 +10,8 @@ from workflows.profiles import load_profile, profile_names
 
 pytest.importorskip("ray")
 
-from workflows.ray_plan import fuse, gpu_plan
-from workflows.run_toml import load_settings
+from workflows.execution.ray_plan import fuse, gpu_plan
+from workflows.runs.run_toml import load_settings
 
 
 def paper() -> CurateConfig:

@@ -16,9 +16,9 @@ from stages.take_views import TakeViewsConfig
 from tests.camvid.imports.test_readers import NUM, K, cameras, write_nerfstudio
 from tests.workflows.light_stages import WRITES, LightConfig
 from tests.workflows.test_cli import camvid
-from workflows import in_process
 from workflows.audit import Audit, Status, exit_code
 from workflows.curate import curate
+from workflows.execution import in_process
 from workflows.imports import ImportConfig, plan_import
 
 
@@ -52,7 +52,7 @@ def test_sources_become_clips_of_a_run(source: Path, tmp_path: Path) -> None:
 
 
 def test_many_sources_on_ray_come_as_in_process(tmp_path: Path, local_ray: None) -> None:
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     for name in ("a", "b"):
         write_nerfstudio(tmp_path / "in" / name)

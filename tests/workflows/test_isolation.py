@@ -23,15 +23,15 @@ from camvid.store import ClipStore
 from stages.split import SplitConfig
 from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write_videos
 from tests.workflows.light_stages import FAULTS, Unbuildable, plan_fault
-from workflows import in_process
 from workflows.cli.stopping import Stopped, print_stopped, stoppable
 from workflows.curate import curate
-from workflows.isolated import Isolated
-from workflows.limits import LimitsConfig
+from workflows.execution import in_process
+from workflows.execution.isolated import Isolated
+from workflows.execution.limits import LimitsConfig
+from workflows.execution.stage_process import StageProcess
+from workflows.execution.stage_worker import Setup
 from workflows.refilter import refilter
-from workflows.run_state import read_state
-from workflows.stage_process import StageProcess
-from workflows.stage_worker import Setup
+from workflows.runs.run_state import read_state
 
 LIMITS = LimitsConfig(stage_s=60.0, memory_gb=1.0)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

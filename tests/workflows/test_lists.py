@@ -12,9 +12,9 @@ from camvid.store import ClipStore
 from camvid.video.sources import find_sources
 from tests.workflows.light_run import LightCurate, shard_hashes
 from tests.workflows.plain_videos import write_moving_square
-from workflows import in_process
-from workflows.copies import CopiesConfig
 from workflows.curate import curate
+from workflows.execution import in_process
+from workflows.runs.copies import CopiesConfig
 
 
 @pytest.fixture

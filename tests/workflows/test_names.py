@@ -13,8 +13,8 @@ from camvid.store import ClipStore
 from camvid.video.find import find_videos
 from tests.camvid.video.test_decode import moving, write_video
 from tests.workflows.light_run import LightCurate
-from workflows import in_process
 from workflows.curate import CurateConfig, Executor, curate
+from workflows.execution import in_process
 from workflows.reporting import write_report
 
 NAMES = [
@@ -53,7 +53,7 @@ def executor(kind: str) -> tuple[CurateConfig, Executor]:
         return CurateConfig(), in_process.run
     ray = pytest.importorskip("ray")
     ray.shutdown()  # workers of one that runs already look for relative names where it was begun
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     return LightCurate(), RayExecutor(workers=1)  # no clip comes to a stage
 

@@ -22,11 +22,11 @@ from tests.workflows.test_cli import camvid
 from workflows.cli.console import adopt_loggers
 from workflows.cli.json_lines import JsonLines
 from workflows.curate import curate
-from workflows.in_flight import InFlightNow
-from workflows.isolated import Isolated
-from workflows.prometheus import Metrics, served
-from workflows.run_state import read_state
-from workflows.run_status import run_status
+from workflows.execution.in_flight import InFlightNow
+from workflows.execution.isolated import Isolated
+from workflows.runs.prometheus import Metrics, served
+from workflows.runs.run_state import read_state
+from workflows.runs.run_status import run_status
 
 
 @pytest.fixture

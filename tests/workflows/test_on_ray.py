@@ -24,13 +24,13 @@ from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write
 from tests.workflows.light_stages import FAULTS, DeadlySplitConfig, HarmfulSplitConfig, plan_fault
 from tests.workflows.plain_videos import write_moving_square
 from tests.workflows.test_cli import camvid
-from workflows import in_process
 from workflows.cli.stopping import Stopped, print_stopped, stoppable
 from workflows.curate import CurateConfig, curate
-from workflows.limits import LimitsConfig
-from workflows.on_ray import RayExecutor
-from workflows.ray_plan import make_plan
-from workflows.ray_stall import stall_watch, start_in_flight
+from workflows.execution import in_process
+from workflows.execution.limits import LimitsConfig
+from workflows.execution.on_ray import RayExecutor
+from workflows.execution.ray_plan import make_plan
+from workflows.execution.ray_stall import stall_watch, start_in_flight
 
 LIMITS = LimitsConfig(stage_s=3.0, memory_gb=1.0)
 
@@ -194,7 +194,7 @@ def test_a_standstill_is_said(cluster: Cluster, caplog: pytest.LogCaptureFixture
 def test_videos_of_which_nothing_came_are_failed_rows(
     videos: list[str], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.on_ray._rows", lambda dataset: iter(()))
+    monkeypatch.setattr("workflows.execution.on_ray._rows", lambda dataset: iter(()))
     index = curate(videos, str(tmp_path), LightCurate(), RayExecutor(workers=1))
     assert [(row.status, row.cause) for row in index] == [("failed", "lost")] * len(videos)
     assert index[0].error.startswith(f"{videos[0]}: ")

@@ -11,8 +11,8 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.light_run import LightCurate, shard_hashes, write_videos
 from tests.workflows.s3_server import ACCOUNT, S3Server
-from workflows import in_process
 from workflows.curate import curate
+from workflows.execution import in_process
 
 pytest.importorskip("moto", reason="needs moto")
 pytest.importorskip("s3fs", reason="needs s3fs")

@@ -16,8 +16,8 @@ from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
 from camvid.scenes.spec import SceneSpec
 from camvid.store import ClipStore
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 from workflows.refilter import refilter
 
 LOGO = np.s_[14:54, 370:460]  # rows, columns: 2.8 % of the image

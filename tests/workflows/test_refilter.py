@@ -19,10 +19,10 @@ from camvid.verdict import Policy, decide
 from tests.camvid.test_verdict import GOOD
 from tests.workflows.light_run import LightCurate, write_videos
 from tests.workflows.test_cli import camvid
-from workflows import in_process
 from workflows.curate import CurateConfig, curate
+from workflows.execution import in_process
 from workflows.refilter import preview, refilter
-from workflows.run_toml import write_run_toml
+from workflows.runs.run_toml import write_run_toml
 
 POLICIES = (
     Policy(),

@@ -24,9 +24,9 @@ from camvid.video.names import source_name
 from camvid.video.source import Source
 from camvid.video.stat import stat_key
 from stages.split import VideoRecord
-from workflows.books import Books
 from workflows.curate import CurateConfig
-from workflows.resume import Resume
+from workflows.runs.books import Books
+from workflows.runs.resume import Resume
 
 CONFIG = CurateConfig()
 
@@ -197,8 +197,8 @@ def test_rows_wait_until_their_video_is_cut(
     begun = ClipRow(clip_id="", video_uri="a.mp4").after(line)
     clips = [ClipRow(clip_id=name * 16, video_uri="a.mp4").after(line) for name in "ab"]
     video: list[VideoRecord | None] = [None]
-    monkeypatch.setattr("workflows.books.load_video_record", lambda store, uri: video[0])
-    monkeypatch.setattr("workflows.books.LedgerWriter", partial(LedgerWriter, part_s=0))
+    monkeypatch.setattr("workflows.runs.books.load_video_record", lambda store, uri: video[0])
+    monkeypatch.setattr("workflows.runs.books.LedgerWriter", partial(LedgerWriter, part_s=0))
 
     def record(*rows: ClipRow) -> VideoRecord:
         return VideoRecord(uri="a.mp4", stat="1", fingerprint="f", rows=rows)

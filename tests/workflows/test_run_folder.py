@@ -15,11 +15,12 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.plain_videos import write_moving_square
 from tests.workflows.test_cli import camvid
-from workflows import in_process, run_state
 from workflows.curate import CurateConfig, curate
-from workflows.run_folder import RUN_TOML, claim
-from workflows.run_state import STATE, StateWriter, read_state
-from workflows.run_status import run_status
+from workflows.execution import in_process
+from workflows.runs import run_state
+from workflows.runs.run_folder import RUN_TOML, claim
+from workflows.runs.run_state import STATE, StateWriter, read_state
+from workflows.runs.run_status import run_status
 
 FOREIGN = {"README.md": b"mine", "shards/4d-00000.parquet": b"mine", "scratch/notes.txt": b"mine"}
 
@@ -183,7 +184,7 @@ def test_a_killed_run_is_not_under_way(tmp_path: Path) -> None:
     store.write_bytes(RUN_TOML, b"[provenance]\n")
     code = (
         "import sys, time\nfrom camvid.store import ClipStore\n"
-        "from workflows.run_state import StateWriter\n"
+        "from workflows.runs.run_state import StateWriter\n"
         "with StateWriter(ClipStore(sys.argv[1]), 2):\n    print('up', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, store.root], stdout=subprocess.PIPE)

@@ -11,7 +11,7 @@ from camvid.settings import settings_of
 from camvid.store import ClipStore
 from stages.filter import FilterConfig
 from workflows.curate import CurateConfig
-from workflows.run_toml import (
+from workflows.runs.run_toml import (
     VERSION,
     load_settings,
     read_run_toml,

@@ -19,9 +19,9 @@ from camvid.store import ClipStore
 from stages.write_shards import WriteShardsConfig
 from tests.workflows.light_run import LightCurate, shard_hashes
 from tests.workflows.plain_videos import write_moving_square
-from workflows import in_process
 from workflows.curate import curate
-from workflows.shard_writing import BucketTask, Damaged
+from workflows.execution import in_process
+from workflows.runs.shard_writing import BucketTask, Damaged
 
 NUM_VIDEOS = 6
 CONFIG = replace(LightCurate(), write_shards=WriteShardsConfig(videos_per_bucket=2))

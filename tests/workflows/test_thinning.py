@@ -13,13 +13,13 @@ from camvid.shards.writer import verify_shards
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.light_run import LightCurate, shard_hashes, write_videos
-from workflows import in_process
 from workflows.cli import inspect
 from workflows.curate import curate
+from workflows.execution import in_process
 from workflows.refilter import refilter
 from workflows.replay import replay_stage
 from workflows.reporting import ReportConfig, write_report
-from workflows.thinning import check_keep, thin
+from workflows.runs.thinning import check_keep, thin
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,12 @@ from camvid.video.source import Source
 from tests.workflows.light_run import LightCurate, write_videos
 from tests.workflows.test_breaker import row as row_of
 from tests.workflows.test_cli import camvid
-from workflows import in_process, run_state
-from workflows.breaker import BreakerConfig
 from workflows.curate import curate
-from workflows.run_state import STATE, RunState, StateWriter, read_state, refuse_while_running
-from workflows.tried_last import FAILED, in_order
+from workflows.execution import in_process
+from workflows.runs import run_state
+from workflows.runs.breaker import BreakerConfig
+from workflows.runs.run_state import STATE, RunState, StateWriter, read_state, refuse_while_running
+from workflows.runs.tried_last import FAILED, in_order
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) ->
     for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
         logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
     if not (debug or json_lines):  # people have a bar, and a list of failures at the end
-        logging.getLogger("workflows.observe").setLevel(logging.CRITICAL)
+        logging.getLogger("workflows.runs.observe").setLevel(logging.CRITICAL)
 
 
 def logs_json() -> bool:

@@ -20,8 +20,8 @@ from workflows.cli.options import (
 
 if TYPE_CHECKING:
     from camvid.stage import ClipRow
-    from workflows.in_flight import InFlightNow
-    from workflows.observe import OnRow
+    from workflows.execution.in_flight import InFlightNow
+    from workflows.runs.observe import OnRow
 
 
 def command(
@@ -98,11 +98,11 @@ def command(
     from workflows.cli.summary import finish
     from workflows.curate import CurateConfig, curate
     from workflows.dry_run import Prices, dry_run
-    from workflows.executors import choose_executor, plan_of
-    from workflows.in_flight import InFlightNow
+    from workflows.execution.executors import choose_executor, plan_of
+    from workflows.execution.in_flight import InFlightNow
     from workflows.profiles import load_profile
-    from workflows.run_toml import load_settings
-    from workflows.thinning import check_keep, thin
+    from workflows.runs.run_toml import load_settings
+    from workflows.runs.thinning import check_keep, thin
 
     what = check_keep(keep)
     accepted = ["licences.accept_noncommercial=true"] if accept_noncommercial else []
@@ -138,7 +138,7 @@ def _counted(port: int | None, in_flight: "InFlightNow") -> "Generator[OnRow, No
         yield lambda row: None
         return
     try:
-        from workflows.prometheus import Metrics, served
+        from workflows.runs.prometheus import Metrics, served
     except ImportError as error:
         raise BackendUnavailable(
             "--metrics-port needs a package", fix="pip install 'camvid[metrics]'"

@@ -24,7 +24,7 @@ def command(
     from workflows.cli.summary import finish
     from workflows.curate_config import CurateConfig
     from workflows.demo import run_demo, write_demo_videos
-    from workflows.executors import choose_executor
+    from workflows.execution.executors import choose_executor
 
     folder = Path(out)
     videos = write_demo_videos(folder / "videos")

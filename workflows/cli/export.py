@@ -40,8 +40,8 @@ def command(
     from camvid.exports.options import ExportOptions, parse_kinds, parse_size
     from workflows.cli.steps import steps_bar
     from workflows.cli.stopping import stoppable
+    from workflows.execution.parts import choose_writer
     from workflows.export import Export, export_clips
-    from workflows.parts import choose_writer
 
     width_px, height_px = parse_size(size) if size else (0, 0)
     options = ExportOptions(

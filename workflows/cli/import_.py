@@ -39,9 +39,9 @@ def command(
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish
     from workflows.curate import curate
-    from workflows.executors import choose_executor
+    from workflows.execution.executors import choose_executor
     from workflows.imports import plan_import
-    from workflows.run_toml import load_settings
+    from workflows.runs.run_toml import load_settings
 
     plan = plan_import(source, name, footage)
     resolved = load_settings(plan.config, config, settings or ())

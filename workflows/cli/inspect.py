@@ -26,7 +26,7 @@ def command(
     from camvid.pipeline import CLIP_STAGES
     from camvid.plain import to_plain
     from camvid.store import ClipStore
-    from workflows.thinning import kept
+    from workflows.runs.thinning import kept
 
     store = ClipStore(run)
     record = read_record(store, clip)

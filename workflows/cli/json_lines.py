@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from camvid.video.addresses import without_secrets
 
 _ALWAYS = {"run": "", "clip": "", "stage": "", "attempt": None}
-# Of stages, where `workflows.observe` gives them.
+# Of stages, where `workflows.runs.observe` gives them.
 _MORE = ("video", "outcome", "cause", "seconds", "peak_rss_bytes")
 
 

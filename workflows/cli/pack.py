@@ -50,8 +50,8 @@ def command(
     from camvid.genxd.packing import PackOptions
     from workflows.cli.steps import steps_bar
     from workflows.cli.stopping import stoppable
+    from workflows.execution.parts import choose_writer
     from workflows.pack import Pack, pack_shards
-    from workflows.parts import choose_writer
 
     if latents == (side > 0):
         raise ConfigError("camvid pack needs either --side PIXELS or --latents")

@@ -21,7 +21,7 @@ def command(
     from camvid.errors import ConfigError
     from camvid.store import ClipStore
     from workflows.refilter import refilter
-    from workflows.run_state import refuse_while_running
+    from workflows.runs.run_state import refuse_while_running
 
     if any(not text.startswith("filter.") for text in settings or ()):
         raise ConfigError("refilter takes --set filter.key=value only; other settings need curate")

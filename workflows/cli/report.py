@@ -8,7 +8,7 @@ def command(run: RunArgument) -> None:
     from camvid.books.index import read_index
     from camvid.store import ClipStore
     from workflows.reporting import ReportConfig, write_report
-    from workflows.run_toml import read_run_toml
+    from workflows.runs.run_toml import read_run_toml
 
     store = ClipStore(run)
     config = read_run_toml(store).section("report", ReportConfig())

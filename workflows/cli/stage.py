@@ -19,7 +19,7 @@ def command(
     """Run one stage of one clip again from its stored inputs, and say what came out."""
     from camvid.store import ClipStore
     from workflows.replay import replay_stage
-    from workflows.run_state import refuse_while_running
+    from workflows.runs.run_state import refuse_while_running
 
     store = ClipStore(run)
     refuse_while_running(store)

@@ -7,7 +7,7 @@ from workflows.cli.options import JsonOption, RunArgument
 def command(run: RunArgument, as_json: JsonOption = False) -> None:
     """Funnel, throughput and failures of a run, finished or under way."""
     from camvid.store import ClipStore
-    from workflows.run_status import run_status
+    from workflows.runs.run_status import run_status
 
     status = run_status(ClipStore(run))
     if as_json:

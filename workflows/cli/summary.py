@@ -6,7 +6,7 @@ from camvid.report.funnel import funnel_from_index
 from camvid.store import ClipStore
 from workflows.curate_config import CurateConfig
 from workflows.reporting import write_report
-from workflows.run_status import run_status
+from workflows.runs.run_status import run_status
 
 _MAX_FAILURES = 20  # that are spelled out
 

@@ -49,7 +49,7 @@ def command(
     for name in ("camvid.genxd.training", "workflows.train"):
         logging.getLogger(name).setLevel(logging.INFO)
     if ray is not None or workers > 1:
-        from workflows.train_on_ray import train_on_ray
+        from workflows.execution.train_on_ray import train_on_ray
 
         address = ray or "local"
         done = train_on_ray(

@@ -13,8 +13,8 @@ from camvid.video.find import find_videos
 from camvid.video.names import source_name
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import write_moving_square
-from workflows import in_process
 from workflows.curate import curate
+from workflows.execution import in_process
 
 
 @pytest.mark.parametrize(

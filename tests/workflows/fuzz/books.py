@@ -28,10 +28,10 @@ from tests.workflows.fuzz.batch import Attempt
 from tests.workflows.fuzz.mutants import mutant, strange_table, strange_tables
 from tests.workflows.fuzz.videos import SMALLEST_PX, small_video
 from tests.workflows.light_run import LightCurate
-from workflows import in_process
 from workflows.cli.main import main
 from workflows.curate import CurateConfig, curate
-from workflows.run_toml import load_settings, write_run_toml
+from workflows.execution import in_process
+from workflows.runs.run_toml import load_settings, write_run_toml
 
 _RUN = "run"
 _COMMANDS: tuple[Sequence[str], ...] = (

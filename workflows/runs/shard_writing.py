@@ -17,8 +17,8 @@ from camvid.shards.buckets import CLIPS, Bucket, RunShards, bucket_of, buckets_o
 from camvid.store import ClipStore
 from camvid.video.source import Source
 from stages.write_shards import WriteShardsConfig
-from workflows.resume import Resume
-from workflows.rows import StoredRows
+from workflows.runs.resume import Resume
+from workflows.runs.rows import StoredRows
 
 _MAX_HELD = 50_000  # videos in memory while they are put in order
 Damaged = dict[str, DamagedArtifact]  # by clip id

@@ -15,7 +15,7 @@ from camvid.errors import ConfigError, StoreError
 from camvid.models.registry import BACKENDS
 from camvid.settings import as_table, settings_tables, with_settings
 from camvid.store import ClipStore
-from workflows.run_folder import RUN_TOML
+from workflows.runs.run_folder import RUN_TOML
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

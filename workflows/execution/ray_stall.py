@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workflows.in_flight import stage_of
+from workflows.execution.in_flight import stage_of
 
 STALL_S = 600.0
 _SHOWN = 5

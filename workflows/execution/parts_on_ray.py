@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from workflows.ray_cluster import ray_cluster
+from workflows.execution.ray_cluster import ray_cluster
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")

@@ -16,8 +16,8 @@ from camvid.books.parts import last_of_each
 from camvid.errors import StoreError
 from camvid.report.funnel import FUNNEL_COLUMNS, Funnel, funnel_from_index
 from camvid.store import ClipStore
-from workflows.run_folder import RUN_TOML
-from workflows.run_state import RunState, read_state
+from workflows.runs.run_folder import RUN_TOML
+from workflows.runs.run_state import RunState, read_state
 
 MAX_FAILURES = 20  # that are spelled out; the others are counted by cause
 _FAILURE = ("error", "cause")

@@ -1,8 +1,8 @@
 """The process in which stages run; its arguments are a descriptor and its parent's id.
 
-`workflows.stage_process` starts it, sends it a `Setup` and then one task after another: a video
-to split, or a clip's row to take through the stages. It answers with what it begins (`At`),
-with finished rows, and with `Done`; an error that ends the run is sent as it is.
+`stage_process` starts it, sends it a `Setup` and then one task after another: a video to split, or
+a clip's row to take through the stages. It answers with what it begins (`At`), with finished rows,
+and with `Done`; an error that ends the run is sent as it is.
 """
 
 import ctypes

@@ -24,8 +24,8 @@ from camvid.stage import ClipRow, attempt_ended
 from camvid.store import ClipStore
 from camvid.video.source import Source
 from stages.split import Split, split_ended
-from workflows.limits import SPLIT_FACTOR, LimitsConfig
-from workflows.stage_worker import At, Done, Setup
+from workflows.execution.limits import SPLIT_FACTOR, LimitsConfig
+from workflows.execution.stage_worker import At, Done, Setup
 
 POLL_S = 0.1  # how often memory is looked at; answers are taken at once
 _GRACE_S = 5.0  # for a process that has cut its connection
@@ -33,7 +33,8 @@ _LOAD_S = 1800.0  # for models to load, be it over a network
 # A process that shall end with its parent ends with the thread that launched it: here, a thread
 # that lasts as long as we do. Ray calls from threads of its own.
 _LAUNCHER = ThreadPoolExecutor(1, "launcher")
-_CHILD = "from workflows.stage_worker import main; main()"  # not -m: what it sends has a module
+# Not -m: what it sends has a module.
+_CHILD = "from workflows.execution.stage_worker import main; main()"
 
 
 class Lost(Exception):

@@ -20,20 +20,20 @@ from camvid.store import ClipStore
 from camvid.video.source import Source
 from camvid.video.sources import Sources
 from stages.split import SplitConfig
-from workflows.books import Books, list_rows
-from workflows.breaker import Breaker
-from workflows.copies import check_known
 from workflows.curate_config import CurateConfig
-from workflows.gather import gather
-from workflows.licences import weights_in_use
-from workflows.observe import log_lines_of, log_row, of_run
-from workflows.provenance import make_provenance, weight_lines
-from workflows.resume import Resume
-from workflows.run_folder import claim
-from workflows.run_state import StateWriter
-from workflows.run_toml import write_run_toml
-from workflows.shard_writing import Background, EarlyShards, ShardWriting
-from workflows.tried_last import in_order, remembered
+from workflows.runs.books import Books, list_rows
+from workflows.runs.breaker import Breaker
+from workflows.runs.copies import check_known
+from workflows.runs.gather import gather
+from workflows.runs.licences import weights_in_use
+from workflows.runs.observe import log_lines_of, log_row, of_run
+from workflows.runs.provenance import make_provenance, weight_lines
+from workflows.runs.resume import Resume
+from workflows.runs.run_folder import claim
+from workflows.runs.run_state import StateWriter
+from workflows.runs.run_toml import write_run_toml
+from workflows.runs.shard_writing import Background, EarlyShards, ShardWriting
+from workflows.runs.tried_last import in_order, remembered
 
 log = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, StageConfig
 from camvid.video.source import Source
 from stages.split import SplitConfig
-from workflows.in_flight import InFlightNow, stage_of
-from workflows.limits import LimitsConfig
-from workflows.stage_process import StageProcess
-from workflows.stage_worker import Setup
+from workflows.execution.in_flight import InFlightNow, stage_of
+from workflows.execution.limits import LimitsConfig
+from workflows.execution.stage_process import StageProcess
+from workflows.execution.stage_worker import Setup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolated:
-    """`workflows.in_process`, but a clip that crashes, hangs or eats all memory fails alone."""
+    """As `in_process`, but a clip that crashes, hangs or eats all memory fails alone."""
 
     limits: LimitsConfig = LimitsConfig()
     in_flight: InFlightNow = field(default_factory=InFlightNow)

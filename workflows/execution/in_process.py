@@ -1,6 +1,6 @@
 """Runs the stages in this process, one clip after another: the plainest executor.
 
-Nothing shields the run from a clip that kills its process or hangs; `workflows.isolated` does.
+Nothing shields the run from a clip that kills its process or hangs; `isolated` does.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -2,10 +2,10 @@
 
 from camvid.errors import BackendUnavailable
 from workflows.curate import CurateConfig, Executor
-from workflows.in_flight import InFlightNow
-from workflows.isolated import Isolated
-from workflows.limits import DEFAULT_LIMITS, LimitsConfig
-from workflows.ray_plan import Plan
+from workflows.execution.in_flight import InFlightNow
+from workflows.execution.isolated import Isolated
+from workflows.execution.limits import DEFAULT_LIMITS, LimitsConfig
+from workflows.execution.ray_plan import Plan
 
 
 def choose_executor(
@@ -19,7 +19,7 @@ def choose_executor(
     if ray is None and workers == 1:
         return Isolated(limits=limits, in_flight=watched)
     try:
-        from workflows.on_ray import RayExecutor
+        from workflows.execution.on_ray import RayExecutor
     except ImportError as error:
         raise BackendUnavailable(
             "--ray and --workers need Ray: pip install 'camvid[ray]'"
@@ -33,7 +33,7 @@ def plan_of(execute: Executor, config: CurateConfig) -> Plan | None:
     """How the graph would be laid over a cluster; None without one."""
     if isinstance(execute, Isolated):
         return None
-    from workflows.on_ray import RayExecutor
+    from workflows.execution.on_ray import RayExecutor
 
     assert isinstance(execute, RayExecutor)
     return execute.plan(config.split, config.clip_stages())

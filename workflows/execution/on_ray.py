@@ -3,7 +3,7 @@
 Videos go to splitters; each clip leaves as a row of its own as soon as it is cut, and goes to
 whichever worker is free. Rows carry ids and small numbers; arrays stay in the store. Neighbouring
 stages with equal resources run in one worker, whose models stay warm in a process of its own
-(`workflows.stage_process`): Ray restarts dead actors without end, and so never sees a clip crash.
+(`stage_process`): Ray restarts dead actors without end, and so never sees a clip crash.
 What takes a whole node down is bounded by the attempts that the store holds.
 """
 
@@ -29,14 +29,14 @@ from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, StageConfig
 from camvid.video.source import Source
 from stages.split import SplitConfig, lost_video
-from workflows.in_flight import InFlightNow
-from workflows.limits import DEFAULT_LIMITS, LimitsConfig
-from workflows.ray_cluster import ray_cluster
-from workflows.ray_plan import Plan, Pool, make_plan
-from workflows.ray_stall import count_in_flight, stall_watch, start_in_flight
-from workflows.shard_writing import BucketTask, Damaged
-from workflows.stage_process import StageProcess
-from workflows.stage_worker import Setup
+from workflows.execution.in_flight import InFlightNow
+from workflows.execution.limits import DEFAULT_LIMITS, LimitsConfig
+from workflows.execution.ray_cluster import ray_cluster
+from workflows.execution.ray_plan import Plan, Pool, make_plan
+from workflows.execution.ray_stall import count_in_flight, stall_watch, start_in_flight
+from workflows.execution.stage_process import StageProcess
+from workflows.execution.stage_worker import Setup
+from workflows.runs.shard_writing import BucketTask, Damaged
 
 log = logging.getLogger(__name__)
 RayRow = dict[str, Any]

@@ -19,7 +19,7 @@ def choose_writer(ray: str | None, workers: int, *, with_gpu: bool = False) -> W
     if ray is None and workers == 1:
         return in_process
     try:
-        from workflows.parts_on_ray import write_on_ray
+        from workflows.execution.parts_on_ray import write_on_ray
     except ImportError as error:
         raise BackendUnavailable(
             "--ray and --workers need Ray", fix="pip install 'camvid[ray]'"

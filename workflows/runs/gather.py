@@ -19,9 +19,9 @@ from camvid.memory import release_memory
 from camvid.shards.manifest import ShardInfo
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from workflows.copies import CopiesConfig, without_copies
 from workflows.reporting import write_card
-from workflows.shard_writing import ShardWriting
+from workflows.runs.copies import CopiesConfig, without_copies
+from workflows.runs.shard_writing import ShardWriting
 
 log = logging.getLogger(__name__)
 _PLACE = ("shard", "row_group", "row")

@@ -27,7 +27,7 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.names import is_remote
 from camvid.video.source import Source
-from workflows.thinning import kept
+from workflows.runs.thinning import kept
 
 log = logging.getLogger(__name__)
 _ASKED = (

@@ -22,7 +22,7 @@ from camvid.genxd.training.checkpoints import Checkpoints
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.training.stop import STOP_FILE, STOP_SIGNALS
 from camvid.plain import from_plain, to_plain
-from workflows.ray_cluster import ray_cluster
+from workflows.execution.ray_cluster import ray_cluster
 from workflows.train import Trained, train
 
 

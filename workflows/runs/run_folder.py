@@ -4,7 +4,7 @@ import tomllib
 
 from camvid.errors import ConfigError
 from camvid.store import ClipStore
-from workflows.run_state import STATE, STATE_BEFORE
+from workflows.runs.run_state import STATE, STATE_BEFORE
 
 RUN_TOML = "run.toml"
 _RECORDS = ("clips", "videos")  # of a run whose run.toml was damaged

@@ -14,7 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from camvid.errors import ConfigError
 from camvid.stage import ClipRow
-from workflows.in_flight import InFlightNow
+from workflows.execution.in_flight import InFlightNow
 
 _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1200, 1800)
 
