@@ -51,8 +51,8 @@ def test_special_imports_have_one_home(path: Path) -> None:
     found = imports(path)
     if name != "camvid/sfm/colmap.py":
         assert "pycolmap" not in found, "its import order matters: use camvid.sfm.colmap"
-    on_ray = ("export_on_ray", "on_ray", "ray_cluster", "ray_stall")
-    if name not in [f"workflows/{module}.py" for module in on_ray]:
+    on_ray = ("on_ray", "parts_on_ray", "ray_cluster", "ray_stall")
+    if name not in [f"workflows/execution/{module}.py" for module in on_ray]:
         assert not {"ray", "ray.data"} & found
     assert "__future__" not in found
 

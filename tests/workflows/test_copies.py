@@ -57,9 +57,7 @@ def test_a_copy_is_listed_and_not_in_the_shards(
     index = read_index(ClipStore(str(tmp_path / "True")))
     changes = preview(index, FilterConfig()).examples
     assert copy.clip_id not in {change.clip_id for change in changes}, "no threshold brings it back"
-    monkeypatch.setattr(
-        "workflows.runs.copies.find_duplicates", None
-    )  # a finished run asks no more
+    monkeypatch.setattr("workflows.runs.copies.find_duplicates", None)  # not asked once finished
     again = run(videos, tmp_path / "True")
     assert (again[0].kind, again[0].duplicate_of) == ("none", original.clip_id)
     both = run(videos, tmp_path / "True", CopiesConfig(reject=False))
