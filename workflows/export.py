@@ -31,6 +31,7 @@ from camvid.exports.part_folder import part_folder, put, sweep
 from camvid.exports.registry import make_format
 from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
+from camvid.imports.cameras import GivenCameras
 from camvid.outcome import Rejected
 from camvid.plain import from_plain, to_plain
 from camvid.record import SAFE_ID
@@ -192,6 +193,8 @@ def export_clips(
 
 def find_source(store: ClipStore, clip: DatasetClip) -> SourceClip | None:
     """The clip's source video, if that is on this disk and the run says what of it is the clip."""
+    if store.exists(store.artifact_name(clip.clip_id, GivenCameras)):
+        return None  # the source of an imported clip is a file of cameras
     if is_remote(clip.source_uri) or not Path(local_path(clip.source_uri)).exists():
         return None
     try:

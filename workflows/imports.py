@@ -1,12 +1,12 @@
 """Imports: clips that come with cameras, through the same stages as videos."""
 
-import os
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from camvid.imports.formats import FORMATS, find_sources
 from camvid.pipeline import CLIP_STAGES
 from camvid.stage import StageConfig
+from camvid.video.names import absolute
 from stages.split import SplitConfig
 from stages.take_cameras import TakeCamerasConfig
 from stages.take_clips import TakeClipsConfig
@@ -40,8 +40,8 @@ class ImportPlan(NamedTuple):
 
 def plan_import(source: str, name: str, footage: str) -> ImportPlan:
     """The sources in a file or folder; ConfigError where there are none of this format."""
-    name, sources = find_sources(source, name)
-    footage = os.path.abspath(footage) if footage else ""  # for workers in other folders, too
+    name, sources = find_sources(absolute(source), name)  # for workers in other folders, too
+    footage = absolute(footage) if footage else ""
     config = ImportConfig(split=TakeClipsConfig(format=name, footage=footage))
     if FORMATS[name].are_views:
         config = replace(config, are_views=True, track=TrackConfig(backend="views"))

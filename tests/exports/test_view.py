@@ -18,6 +18,7 @@ from camvid.exports.scale import SCALE_RULES
 from camvid.exports.source import SourceClip
 from camvid.exports.view import make_view
 from camvid.geometry import camera_centers, img_from_cam, transform_points
+from camvid.imports.cameras import GivenCameras
 from camvid.outcome import Reason, Rejected
 from camvid.reasons import Why
 from camvid.scenes.movie import read_video
@@ -150,6 +151,15 @@ def test_shards_alone_have_no_source(run: ClipStore, tmp_path: Path) -> None:
     assert find_source(ClipStore(str(tmp_path)), clip) is None
     assert find_source(run, clip) is not None
     assert isinstance(run.load(clip.clip_id, Clip), Clip)
+
+
+def test_an_imported_clip_is_cut_from_no_file_of_cameras(run: ClipStore, tmp_path: Path) -> None:
+    copy = ClipStore(str(shutil.copytree(run.root, tmp_path / "run")))
+    clip = next(open_run(copy.root).clips("3d"))
+    assert find_source(copy, clip) is not None
+    given = GivenCameras(K=clip.K[0], zoom=np.ones(48), cam_from_world=clip.cam_from_world)
+    copy.save(clip.clip_id, given)
+    assert find_source(copy, clip) is None
 
 
 def test_framing_without_a_size_loses_at_most_a_row_and_a_column() -> None:

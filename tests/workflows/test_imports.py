@@ -34,8 +34,11 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_sources_become_clips_of_a_run(source: Path, tmp_path: Path) -> None:
-    sources, config = plan_import(str(source), "nerfstudio", "")
+def test_sources_become_clips_of_a_run(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sources, config = plan_import("in", "nerfstudio", "")
     light = LightImport(split=config.split)
     store = ClipStore(str(tmp_path / "run"))
     (record,) = curate(sources, store.root, light, in_process.run)
