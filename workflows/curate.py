@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ from stages.verify import VerifyConfig
 from stages.write_shards import WriteShardsConfig
 from workflows.books import Books, list_rows
 from workflows.breaker import Breaker, BreakerConfig
-from workflows.copies import CopiesConfig, check_known
+from workflows.copies import CopiesConfig, known_key
 from workflows.gather import gather
 from workflows.licences import LicenceConfig, weights_in_use
 from workflows.limits import LimitsConfig
@@ -112,13 +112,14 @@ def curate(
     """
     # What is missing, damaged or not accepted ends the run before it leaves a trace.
     weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
-    check_known(config.copies)
+    known = known_key(config.copies)
+    split = replace(config.split, known_clips=config.copies.known_clips if known else "")
     store = ClipStore(out)
     claim(store)
     sources = Sources.of(videos)
     state = StateWriter(store, sources.count())
     attempts = Attempts(run=state.run, stopped=state.stopped_before, retry_failed=retry_failed)
-    graph = graph_keys((config.split, *config.clip_stages()), weights)
+    graph = graph_keys((split, *config.clip_stages()), weights, known)
     resume = Resume(store, graph)
 
     def count(row: ClipRow) -> None:
@@ -128,7 +129,7 @@ def curate(
     def executed(some: Iterator[Source]) -> Iterable[ClipRow]:
         for source in some:  # where there is none, no model need load
             some = itertools.chain([source], some)
-            return execute(some, config.split, config.clip_stages(), out, attempts)
+            return execute(some, split, config.clip_stages(), out, attempts)
         return ()
 
     def once_more(names: Collection[str]) -> Iterable[ClipRow]:
