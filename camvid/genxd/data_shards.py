@@ -28,7 +28,6 @@ from camvid.shards.schema import check_version
 
 FRAMES = "frames"
 LATENTS = "latents"  # the column of cached latents, read in place of `frames`
-_READ_BYTES = 1 << 20
 
 Rows = NDArray[np.int64]  # numbers of rows
 
@@ -281,8 +280,9 @@ def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.Pa
     """
     options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": check_pages}
     if isinstance(filesystem, LocalFileSystem):
-        # By Arrow itself and piece by piece: through Python every byte would be copied twice more.
-        file = pq.ParquetFile(path, buffer_size=_READ_BYTES, **options)
+        # By Arrow itself: through Python every byte would be copied twice more. Not piece by piece:
+        # where the header of a page is damaged, Arrow's buffer takes the size that it claims.
+        file = pq.ParquetFile(path, **options)
     else:
         file = pq.ParquetFile(filesystem.open(path, "rb"), **options)
     check_version(file.schema_arrow.metadata, path)
