@@ -63,7 +63,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=48, help="of each clip")
     parser.add_argument("--width", type=int, default=480, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=2, help="of each measure; the best counts")
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000], help="of the books")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="of the books"
+    )
     parser.add_argument("--scratch", help="folder for temporary files")
     parser.add_argument("--write", help="Markdown file that takes the page")
     return parser.parse_args()

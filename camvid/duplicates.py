@@ -9,7 +9,7 @@ which clips are finished does not matter.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ COLUMNS = ("clip_id", "source_uri", "start_s", "change_hashes")
 _NUM_BANDS = 5
 _MIN_HITS = 2
 _LAGS = 64  # told apart, each of two steps
-_MAX_BUCKET = 50  # hashes that share a band: more of them tell nothing, as of a fade
+MAX_BUCKET = 50  # hashes that share a band: more of them tell nothing, as of a fade
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
@@ -110,9 +110,7 @@ def _candidates(clips: _Clips) -> I64:
     within = np.arange(len(clip)) - np.repeat(clips.first[:-1], length)
     step = np.repeat((clips.start_s / STEP_S).astype(np.int64), length) + within
     codes: list[I64] = []  # both numbers of a pair and the lag as one
-    width = _band_width(len(clip))
-    for start in np.linspace(0, 64 - width, _NUM_BANDS, dtype=np.int64):
-        band = (clips.hashes >> start) & ((1 << width) - 1)
+    for band in bands_of(clips.hashes, band_width(len(clip))):
         again = np.append(False, (band[1:] == band[:-1]) & (clip[1:] == clip[:-1]))
         used = np.flatnonzero(~again & (clips.hashes != 0))
         first, second = _equal_pairs(band[used], used)
@@ -125,7 +123,13 @@ def _candidates(clips: _Clips) -> I64:
     return np.stack(np.divmod(np.unique(often // _LAGS), len(clips.ids)), axis=1)
 
 
-def _band_width(num_hashes: int) -> int:
+def bands_of(hashes: I64, width: int) -> Iterator[I64]:
+    """Stretches of so many bits of each hash."""
+    for start in np.linspace(0, 64 - width, _NUM_BANDS, dtype=np.int64):
+        yield (hashes >> start) & ((1 << width) - 1)
+
+
+def band_width(num_hashes: int) -> int:
     """Bits of a band: wide enough that chance pairs are no more than there are hashes."""
     return max(21, math.ceil(math.log2(num_hashes + 1)) + 1)
 
@@ -136,7 +140,7 @@ def _equal_pairs(band: I64, sample: I64) -> tuple[I64, I64]:
     band, sample = np.divmod(np.sort(band * most + sample), most)
     begin = np.flatnonzero(np.append(True, band[1:] != band[:-1])) if len(band) else band
     counts = np.diff(np.append(begin, len(band)))
-    size = np.repeat(np.where(counts <= _MAX_BUCKET, counts, 0), counts)
+    size = np.repeat(np.where(counts <= MAX_BUCKET, counts, 0), counts)
     place = np.arange(len(band)) - np.repeat(begin, counts)
     pairs = [
         np.stack([sample[here], sample[here + ahead]])

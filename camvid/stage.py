@@ -119,12 +119,13 @@ def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) 
     """Identity of a stage's output: sha256 over stage, version, configuration and inputs.
 
     The configuration counts with its constants, not only with its settings: code that gives one
-    another value makes its artifacts anew. Where a stage runs (`resources`) changes nothing.
+    another value makes its artifacts anew. Where a stage runs (`resources`), and which of its clips
+    are taken further (`known_clips`), changes nothing of them.
     """
     settings = {
         f.name: to_plain(getattr(config, f.name))
         for f in fields(config)  # pyright: ignore[reportArgumentType]
-        if f.name != "resources"
+        if f.name not in ("resources", "known_clips")
     }
     text = json.dumps([name, version, settings, list(inputs)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -23,6 +23,7 @@ from camvid.attempts import (
     is_given_up,
 )
 from camvid.errors import ConfigError, DamagedArtifact
+from camvid.known import load_known
 from camvid.memory import peak_gpu_bytes, peak_rss_bytes, release_memory
 from camvid.models.protocols import ShotDetector
 from camvid.models.registry import BackendConfig, build_backend, weights_of
@@ -59,6 +60,7 @@ class SplitConfig(BackendConfig):
     licence: str = setting("", "text", "Licence of the videos, copied into every clip and shard.")
     image_fps: float = setting(24.0, "frames/s", "Frame rate of folders of numbered images.")
     resources: Resources = Resources(cpus=0.5)
+    known_clips: str = ""  # file of other runs' clips, of which copies are taken no further
 
     def build(self) -> "Split":
         return Split(self)
@@ -74,6 +76,7 @@ class Split:
         self.config = config
         self._detector: ShotDetector = build_backend(config)
         self.weights: tuple[Weight, ...] = weights_of(self._detector)
+        self.known = load_known(config.known_clips)
 
     def fingerprint(self, *inputs: str) -> str:
         """Identity of what comes of these inputs, cut so and with these weights."""
@@ -108,6 +111,19 @@ class VideoRecord:
 
 def run_split(
     split: Split, store: ClipStore, source: Source, attempts: Attempts = ANY_RUN
+) -> Iterator[ClipRow]:
+    """The video's clips as rows, each as soon as it is cut; copies of known ones are rejected.
+
+    What is written down of the video does not say so: it holds whatever is known next time.
+    """
+    for row in _rows_of(split, store, source, attempts):
+        if split.known and row.status == "ok":
+            row = split.known.unless_known(row, store.load(row.clip_id, Clip))
+        yield row
+
+
+def _rows_of(
+    split: Split, store: ClipStore, source: Source, attempts: Attempts
 ) -> Iterator[ClipRow]:
     """The video's clips as rows, each as soon as it is cut.
 

@@ -29,6 +29,7 @@ class TakeClips(Split):
     def __init__(self, config: TakeClipsConfig) -> None:
         self.config: TakeClipsConfig = config
         self.weights = ()
+        self.known = None
 
     def __call__(self, source: Source) -> Iterator[CutClip]:
         config = self.config

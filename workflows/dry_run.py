@@ -17,7 +17,7 @@ from camvid.video.addresses import without_secrets
 from camvid.video.sources import Sources
 from workflows.curate_config import CurateConfig
 from workflows.execution.ray_plan import Plan, Pool
-from workflows.runs.copies import check_known
+from workflows.runs.copies import known_key
 from workflows.runs.licences import weights_in_use
 from workflows.runs.resume import Resume
 from workflows.runs.run_folder import claim
@@ -110,10 +110,10 @@ def dry_run(
     """
     stages = (config.split, *config.clip_stages())
     weights = weights_in_use(stages, config.licences)
-    check_known(config.copies)
+    known = known_key(config.copies)
     store = ClipStore(out)
     claim(store)
-    resume = Resume(store, graph_keys(stages, weights), read_only=True)
+    resume = Resume(store, graph_keys(stages, weights, known), read_only=True)
     num_todo = sum(1 for _ in resume.todo(sources))
     measured = _measured(ClipStore(like) if like else store)
     if like and measured is None:

@@ -44,11 +44,14 @@ def finished_parts(store: ClipStore) -> Parts:
     return Parts(store, FOLDER, SCHEMA, ("source_uri", "clip_id"))
 
 
-def graph_keys(configs: Sequence[Any], weights: Iterable[Weight]) -> dict[str, str]:
+def graph_keys(
+    configs: Sequence[Any], weights: Iterable[Weight], known: str = ""
+) -> dict[str, str]:
     """For each stage at which a clip may end, the identity of the stages up to that one.
 
     A clip that ended there is still right as long as these stages, their settings and the run's
     weights are the same. The part after the colon is the last stage's own.
+    `known` is the identity of other runs' clips, of which `split` takes no copy further.
     """
     used = sorted({weight.sha256 for weight in weights})
     keys: dict[str, str] = {}
@@ -57,6 +60,8 @@ def graph_keys(configs: Sequence[Any], weights: Iterable[Weight]) -> dict[str, s
         own = stage_key(name, config)
         keys[name] = f"{before}:{own}"
         before = hashlib.sha256(keys[name].encode()).hexdigest()[:32]
+    if known:
+        keys[FIRST] = f"{known[:32]}{keys[FIRST]}"
     return keys
 
 

@@ -24,7 +24,6 @@ from camvid.shards.manifest import MANIFEST_NAMES
 from camvid.shards.schema import check_version
 
 PACKED_CODEC = "shards/codec.safetensors"  # of a pack of latents: what they were encoded by
-_READ_BYTES = 1 << 20
 
 Rows = NDArray[np.int64]  # numbers of rows
 
@@ -200,8 +199,9 @@ def open_shard(filesystem: Any, path: str, *, check_pages: bool = True) -> pq.Pa
     """
     options: dict[str, Any] = {"page_checksum_verification": check_pages}
     if is_local(filesystem):
-        # By Arrow itself and piece by piece: through Python every byte would be copied twice more.
-        file = pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False, **options)
+        # By Arrow itself: through Python every byte would be copied twice more. Not piece by piece:
+        # where the header of a page is damaged, Arrow's buffer takes the size that it claims.
+        file = pq.ParquetFile(path, pre_buffer=False, **options)
     else:
         # Just the columns asked for, those that are neighbours in one request; fsspec's own cache
         # would read megabytes ahead, into columns that training leaves out.

@@ -8,6 +8,7 @@ import pytest
 
 from camvid.arrow import pc
 from camvid.books.clip_table import ClipTable
+from camvid.books.fingerprints import FINGERPRINTS
 from camvid.books.finished import GATHERED, finished_parts
 from camvid.books.index import read_index
 from camvid.errors import ConfigError
@@ -20,7 +21,7 @@ from tests.workflows.plain_videos import FPS, write_moving_square
 from workflows.curate import curate
 from workflows.execution import in_process
 from workflows.refilter import preview
-from workflows.runs.copies import FINGERPRINTS, CopiesConfig, without_copies
+from workflows.runs.copies import CopiesConfig, without_copies
 
 DEFAULT = CopiesConfig()
 
@@ -69,10 +70,17 @@ def test_clips_of_other_runs_are_known(videos: list[str], tmp_path: Path) -> Non
     copies = CopiesConfig(known_clips=str(tmp_path / "first"))
     copy, other = run([videos[0], videos[2]], tmp_path / "second", copies)
     assert (copy.kind, copy.duplicate_of) == ("none", original.clip_id)
+    assert copy.stopped_at == "split", "no other stage spent anything on it"
+    store = ClipStore(str(tmp_path / "second"))
+    assert store.load_record(copy.clip_id, "segment") is None
     assert other.kind == "video"
     third = run(videos, tmp_path / "third", CopiesConfig(known_clips=str(tmp_path / "second")))
     assert [row.kind for row in third] == ["none"] * 3, "the second run passes on what it knew"
     assert [row.duplicate_of for row in third] == [original.clip_id] * 2 + [other.clip_id]
+    again, other = run([videos[0], videos[2]], tmp_path / "second")
+    assert (again.kind, other.kind) == ("video", "video"), "what is not known goes all the way"
+    again, other = run([videos[0], videos[2]], tmp_path / "second", copies)
+    assert (again.stopped_at, other.kind) == ("write_shards", "video"), "it is done, but known"
     (tmp_path / "second" / FINGERPRINTS).write_bytes(b"PAR1")
     with pytest.raises(ConfigError, match=r"copies\.known_clips must be the fingerprints"):
         run(videos, tmp_path / "fourth", copies=CopiesConfig(known_clips=str(tmp_path / "second")))

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,7 +24,7 @@ from stages.split import SplitConfig
 from workflows.curate_config import CurateConfig
 from workflows.runs.books import Books, list_rows
 from workflows.runs.breaker import Breaker
-from workflows.runs.copies import check_known
+from workflows.runs.copies import known_key
 from workflows.runs.gather import gather
 from workflows.runs.licences import weights_in_use
 from workflows.runs.observe import log_lines_of, log_row, of_run
@@ -65,10 +66,10 @@ class Curation:
         retry_failed: bool,
     ) -> None:
         """Reads what earlier commands left; the arguments are those of `workflows.curate`."""
-        stages = (config.split, *config.clip_stages())
         # What is missing, damaged or not accepted ends the run before it leaves a trace.
-        weights = weights_in_use(stages, config.licences)
-        check_known(config.copies)
+        weights = weights_in_use((config.split, *config.clip_stages()), config.licences)
+        known = known_key(config.copies)
+        self._split = replace(config.split, known_clips=config.copies.known_clips if known else "")
         claim(store)
         self._store, self._videos, self._config = store, videos, config
         self._execute, self._on_row = execute, on_row
@@ -76,7 +77,7 @@ class Curation:
         self._attempts = Attempts(
             run=self._state.run, stopped=self._state.stopped_before, retry_failed=retry_failed
         )
-        self._graph = graph_keys(stages, weights)
+        self._graph = graph_keys((self._split, *config.clip_stages()), weights, known)
         self._resume = Resume(store, self._graph)
         self._provenance = make_provenance(weight_lines(weights), videos)
         background = execute if isinstance(execute, Background) else None
@@ -143,9 +144,8 @@ class Curation:
         first = next(rest, None)
         if first is None:
             return ()  # no model need load
-        config, some = self._config, itertools.chain([first], rest)
-        stages = config.clip_stages()
-        return self._execute(some, config.split, stages, self._store.root, self._attempts)
+        some, stages = itertools.chain([first], rest), self._config.clip_stages()
+        return self._execute(some, self._split, stages, self._store.root, self._attempts)
 
     def _with_second_pass(self, rows: Iterable[ClipRow]) -> Iterator[ClipRow]:
         """All rows; clips on whose damaged artifacts a stage came are taken through once more.

@@ -20,7 +20,7 @@ from camvid.errors import CamvidError
 
 MAX_INPUT_S = 20  # of one input; most take milliseconds
 MAX_GROWTH_BYTES = 2 << 30  # of the address space, beyond what the libraries take
-MAX_HELD_BYTES = 3 << 29  # torch and what it draws in hold most of it
+MAX_HELD_BYTES = 1 << 30  # torch and what it draws in hold half of it
 
 Attempt = Callable[[int], str]  # seed -> the one line that a user sees, "" where all is well
 
