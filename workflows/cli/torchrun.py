@@ -17,7 +17,7 @@ _LEFT_TO_TORCHRUN = "SIGHUP,SIGQUIT"
 def command(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="[OPTIONS OF torchrun] COMMAND ...", help="train RUN --out DIR ..."),
+        typer.Argument(metavar="COMMAND", help="torchrun's options, then train RUN --out DIR ..."),
     ],
 ) -> None:
     """Run a camvid command in many processes, on one machine or several, by torchrun.
