@@ -268,6 +268,8 @@ def test_a_checkpoint_is_written_while_training_goes_on(
     assert_equal(saved_unet(path), before)
     state = saved_state(path)
     assert_equal({name: state[f"/weights/{name}"] for name in before}, before)
+    at_once = Checkpoints(tmp_path, small(run={"async_checkpoints": False}))
+    assert at_once.save(training, 2).exists()
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def _accumulate() -> None:
             exchanged = [p.grad is not None for p in model.parameters()]
             assert all(exchanged) if is_last or not once else not any(exchanged)
         found.append([p.grad.to_local() for p in model.parameters()])
+    replicated = spread(make_unet(one_level, 4, seed=0), join_processes(options), RunOptions())
+    assert replicated.gradient_as_bucket_view
     for each, all_at_once in zip(*found, strict=True):
         torch.testing.assert_close(all_at_once, each)
 

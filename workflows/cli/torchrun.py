@@ -1,5 +1,6 @@
 """`camvid torchrun`: torchrun, which ends as the training that it started does."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -17,7 +18,7 @@ _LEFT_TO_TORCHRUN = "SIGHUP,SIGQUIT"
 def command(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="[OPTIONS OF torchrun] COMMAND ...", help="train RUN --out DIR ..."),
+        typer.Argument(metavar="COMMAND", help="torchrun's options, then train RUN --out DIR ..."),
     ],
 ) -> None:
     """Run a camvid command in many processes, on one machine or several, by torchrun.
@@ -37,6 +38,8 @@ def command(
     parsed = parse_args([*ours, *arguments])
     parsed.training_script_args = [parsed.training_script, *parsed.training_script_args]
     parsed.training_script, parsed.module = "workflows.cli", True
+    # Processes that are started again must not find the addresses of the dead (pytorch #135712).
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     for number in STOP_SIGNALS:
         signal.signal(number, _pass_on)
     try:

@@ -59,7 +59,8 @@ def command(
         from camvid.genxd.training.processes import leave_processes
         from workflows.train import train
 
-        done = train(shards, Path(out), resolved, resume=resume)
+        started_again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+        done = train(shards, Path(out), resolved, resume=resume or started_again)
         leave_processes()
     if os.environ.get("RANK", "0") == "0":  # under torchrun, one of many
         how = "stopped, --resume goes on" if done.stopped else "finished"

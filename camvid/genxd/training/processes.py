@@ -5,11 +5,12 @@ import os
 import warnings
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
@@ -20,9 +21,12 @@ from camvid.genxd.model import GenXDUNet
 from camvid.genxd.resnet import CascadeResBlock
 from camvid.genxd.training.options import RunOptions
 
-# Units of sharding and of compilation. Every process runs all of these in every step, whatever is
-# in its batch; a part that only some run, as a temporal branch is, would leave the others waiting.
-_UNITS = (CascadeResBlock, CascadeTransformer)
+# Every process runs all of these in every step, whatever is in its batch; a part that only some run,
+# as a temporal branch is, would leave the others waiting.
+_LAYERS = (CascadeResBlock, CascadeTransformer)
+
+# How long processes wait for one that writes a checkpoint, or its share of the latents.
+_PATIENCE = timedelta(minutes=30)
 
 
 def join_processes(options: RunOptions) -> Accelerator:
@@ -36,7 +40,10 @@ def join_processes(options: RunOptions) -> Accelerator:
     return Accelerator(
         cpu=device.type == "cpu",
         mixed_precision="no",  # `Training.autocast` does that
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+            InitProcessGroupKwargs(timeout=_PATIENCE),
+        ],
     )
 
 
@@ -95,7 +102,7 @@ def _compile(unet: GenXDUNet, backend: str) -> None:
     dynamo: Any = importlib.import_module("torch._dynamo")
     # Widths and resolutions of one class of layers: beyond the default of 8, dynamo gives up.
     dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, 128)
-    for module in _units(unet):
+    for module in layers(unet):
         module.compile(backend=backend)
 
 
@@ -116,7 +123,7 @@ def _sharded(unet: GenXDUNet, accelerator: Accelerator, options: RunOptions) -> 
     # torch warns that a layer returns a view; nothing changes those in place.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
     unet.to(accelerator.device)
-    for module in _units(unet):
+    for module in layers(unet):
         fully_shard(module, mesh=mesh, mp_policy=policy)
     fully_shard(unet, mesh=mesh, mp_policy=policy)
     return unet
@@ -158,5 +165,6 @@ def clip_gradients(parameters: Any, limit: float) -> Tensor:
     return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
 
-def _units(unet: GenXDUNet) -> list[nn.Module]:
-    return [module for module in unet.modules() if isinstance(module, _UNITS)]
+def layers(unet: GenXDUNet) -> list[nn.Module]:
+    """The units of sharding and of compilation."""
+    return [module for module in unet.modules() if isinstance(module, _LAYERS)]
