@@ -9,6 +9,7 @@ from camvid.artifacts import F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_options import DataOptions
 from camvid.geometry import Floats, crop_K, rescale_K
+from camvid.outcome import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,9 @@ def choose_framing(
     return Framing(x_px=int(x), y_px=int(y), width_px=int(width), height_px=int(height))
 
 
-def choose_frames(times_s: F64, options: DataOptions, rng: np.random.Generator) -> list[int]:
+def choose_frames(
+    times_s: F64, options: DataOptions, rng: np.random.Generator, kind: Kind = "4d"
+) -> list[int]:
     """Indices of `num_frames` of the frames with these rising times, about equally far apart.
 
     The gap is drawn; clips too short for it give a smaller one, down to neighbouring frames.
@@ -66,7 +69,7 @@ def choose_frames(times_s: F64, options: DataOptions, rng: np.random.Generator) 
     wanted = options.num_frames
     if len(times_s) < wanted:
         raise ClipError(f"num_frames must be at most the clip's usable frames, {len(times_s)}")
-    gap_s = rng.uniform(options.min_gap_s, options.max_gap_s)
+    gap_s = rng.uniform(options.min_gap_s, options.largest_gap_s(kind))
     span_s = min(gap_s * (wanted - 1), times_s[-1] - times_s[0])
     start_s = rng.uniform(times_s[0], times_s[-1] - span_s)
     ideal_s = np.linspace(start_s, start_s + span_s, wanted)

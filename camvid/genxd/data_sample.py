@@ -53,7 +53,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
         cam_from_world, usable = np.full_like(cam_from_world, np.nan), np.ones_like(usable)
     usable = np.flatnonzero(usable)
     image_hw = (row["height_px"], row["width_px"])
-    chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng)
+    chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng, row["kind"])
     framing = choose_framing(image_hw, options, rng)
     is_given = choose_given(options, rng)
     is_dropped = bool(rng.random() < options.dropout)
