@@ -1,5 +1,6 @@
 """The random choices of a training sample: frames, crop, condition views."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,15 @@ class Framing:
         """K [..., 3, 3] of the framed images of size `size_hw`, from that of whole images."""
         cut = crop_K(K, self.x_px, self.y_px)
         return rescale_K(cut, size_hw[1] / self.width_px, size_hw[0] / self.height_px)
+
+    def content(self, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the framed image that show the image, not the black around it."""
+        rows = _overlap(self.y_px, self.height_px, image_hw[0])[0]
+        columns = _overlap(self.x_px, self.width_px, image_hw[1])[0]
+        return (
+            _inside(rows, size_hw[0] / self.height_px),
+            _inside(columns, size_hw[1] / self.width_px),
+        )
 
     def of_image(self, image: U8, size_hw: tuple[int, int]) -> U8:
         """The framed image [H, W, 3], of size `size_hw`."""
@@ -96,6 +106,11 @@ def choose_given(options: DataOptions, rng: np.random.Generator) -> Bool:
     places = {1: [int(rng.choice([first, middle, last]))], 2: [first, last]}
     is_given[places.get(count, [first, middle, last])] = True
     return is_given
+
+
+def _inside(pixels: slice, scale: float) -> slice:
+    """Whole pixels of a resized line that only these of the line went into."""
+    return slice(math.ceil(pixels.start * scale), math.floor(pixels.stop * scale))
 
 
 def _overlap(start: int, length: int, size: int) -> tuple[slice, slice]:

@@ -53,6 +53,21 @@ def test_crops_fill_the_image_and_padding_keeps_all_of_it() -> None:
     assert max(lefts) == 160 - 90
 
 
+def test_what_is_not_padding_is_known() -> None:
+    options = DataOptions(height_px=64, width_px=64, fit="pad")
+    for image_hw in ((90, 160), (160, 90), (97, 101)):
+        framing = choose_framing(image_hw, options, np.random.default_rng(0))
+        framed = framing.of_image(np.full((*image_hw, 3), 200, np.uint8), (64, 64))
+        rows, columns = framing.content(image_hw, (64, 64))
+        assert (framed[rows, columns] == 200).all()
+        outside = np.ones((64, 64), bool)
+        outside[rows, columns] = False
+        assert (framed[outside] < 200).mean() > 0.9
+        assert framed[rows, columns].shape[:2] == pytest.approx(
+            np.array(image_hw) * 64 / max(image_hw), abs=2
+        )
+
+
 def test_frames_are_chosen_by_time() -> None:
     times = np.arange(120) / 24
     options = DataOptions(num_frames=8, min_gap_s=0.25, max_gap_s=0.25)

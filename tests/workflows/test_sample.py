@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("skimage")
 
+from torch import Tensor, nn  # noqa: E402
+
 from camvid.artifacts import (  # noqa: E402
     DepthMaps,
     MotionReport,
@@ -28,8 +30,8 @@ from camvid.genxd.data_options import DataOptions  # noqa: E402
 from camvid.genxd.data_reader import RowReader  # noqa: E402
 from camvid.genxd.device import choose_device  # noqa: E402
 from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
-from camvid.genxd.metrics import NetworkWeights  # noqa: E402
-from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places  # noqa: E402
+from camvid.genxd.metrics import NetworkWeights, Scorer  # noqa: E402
+from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places, protocols_of  # noqa: E402
 from camvid.genxd.sampling import conditions_of  # noqa: E402
 from camvid.geometry import camera_centers  # noqa: E402
 from camvid.outcome import INDICATOR  # noqa: E402
@@ -197,7 +199,7 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
     found = {m.name: m for m in three.measures}
     assert found["PSNR"].count == 2  # of 4 frames, 3 are known
     assert found["FID"].note == "not measured: needs --fid-weights PATH"
-    video = read_video(tmp_path / "out" / "views-3" / f"{clip_id(0)}.mp4")
+    video = read_video(tmp_path / "out" / "table2-views-3" / f"{clip_id(0)}.mp4")
     assert video.shape == (4, 64, 128, 3)
     saved = json.loads((tmp_path / "out" / "table2.json").read_text())
     assert saved["lines"][0]["measures"][0]["value"] == pytest.approx(one.measures[0].value)
@@ -208,14 +210,91 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
     ]
 
 
+def test_black_bars_are_not_scored(
+    run: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    padded = replace(loaded, trained_on=replace(loaded.trained_on, fit="pad"))
+    asked = ProtocolRun(
+        protocol=TABLE_4, checkpoint="", shards=run, out=tmp_path, sampler=QUICK, max_clips=1
+    )
+    scored: list[tuple[int, ...]] = []
+    monkeypatch.setattr(Scorer, "add", lambda _, made, true, judged: scored.append(made.shape))
+    run_protocol(asked, padded)
+    assert [shape[1:3] for shape in scored] == [(48, 64)]  # of 64 x 64, as frames are 32 x 24
+
+
 def test_table_4_is_of_static_scenes(run: str, checkpoint: Path, tmp_path: Path) -> None:
     asked = ["--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "--json"]
-    result = json.loads(camvid("genxd", "table", "4", str(checkpoint), run, *asked))
+    (result,) = json.loads(camvid("genxd", "table", "4", str(checkpoint), run, *asked))
     assert [line["num_given"] for line in result["lines"]] == [3]
     assert result["lines"][0]["num_clips"] == 2
-    names = {path.stem for path in (tmp_path / "out" / "views-3").iterdir()}
+    names = {path.stem for path in (tmp_path / "out" / "table4-views-3").iterdir()}
     assert names == {clip_id(2), clip_id(3)}
     assert result["protocol"]["kind"] == TABLE_4.kind == "3d"
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> tuple[str, ...]:
+    """Small random networks, called as those of the measures are."""
+
+    class Features(nn.Module):
+        def __init__(self, size: int, axes: int) -> None:
+            super().__init__()
+            self.linear, self.axes = nn.Linear(3, size), axes
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Lpips(Features):
+        def forward(self, x: Tensor, resize_images: bool, return_lpips: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Fid(Features):
+        def forward(self, x: Tensor, return_features: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Fvd(Features):
+        def forward(self, x: Tensor, rescale: bool, resize: bool, return_features: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    made = {"lpips": Lpips(8, 4), "clip": Features(8, 4), "fid": Fid(2048, 4), "fvd": Fvd(400, 5)}
+    options: list[str] = []
+    for name, network in made.items():
+        torch.jit.script(network).save(str(tmp_path / name))
+        options += [f"--{name}-weights", str(tmp_path / name)]
+    return tuple(options)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_all_tables_that_scenes_can_be_measured_by(
+    run: str, checkpoint: Path, networks: tuple[str, ...], tmp_path: Path
+) -> None:
+    asked = ["--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "--json"]
+    printed = camvid("genxd", "table", "2,4,5,7", str(checkpoint), run, *networks, *asked)
+    results = json.loads(printed)
+    assert [result["protocol"]["name"] for result in results] == [
+        *("table2", "table4", "table5-3d", "table5-4d", "table7-3d", "table7-4d")
+    ]
+    for result in results:
+        for line in result["lines"]:
+            found = {measure["name"]: measure["value"] for measure in line["measures"]}
+            assert set(found) == {"PSNR", "SSIM", "LPIPS", "CLIP-I", "FID", "FVD"}
+            assert all(value is not None for value in found.values())
+            assert -1 <= found["CLIP-I"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("tables", "error", "message"),
+    [
+        ("2,3", BackendUnavailable, r"table 3 needs renderings of animated objects"),
+        ("6", BackendUnavailable, r"table 6 needs renderings of 3D objects"),
+        ("1", ConfigError, r"TABLE must be of 2, 4, 5, 7, with commas, got '1'"),
+    ],
+)
+def test_other_tables_say_what_they_lack(tables: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        protocols_of(tables)
 
 
 def test_known_views_lie_as_in_the_released_evaluation() -> None:
