@@ -20,6 +20,7 @@ from camvid.genxd.diffusion import OnStep, SamplerOptions
 from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_mp4, write_png
 from camvid.outcome import Kind
+from camvid.video.decode import read_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class SampleRequest:
     size_hw: tuple[int, int] | None = None
     scene_scale: float | None = None  # of the camera file: its unit times this is the scene's depth
     seeds: tuple[int, ...] = (0,)  # one sample each
+    video: str = ""  # to start from, its frames evenly apart; empty: from noise
 
 
 def load(folder: str, codec: str | None = None, device: str = "") -> Checkpoint:
@@ -52,6 +54,7 @@ def sample(
 ) -> list[U8]:
     """One video [F, H, W, 3] for each seed."""
     scene = make_scene(request, checkpoint.trained_on)
+    start = make_start(request, checkpoint.trained_on, scene.num_frames)
     made = sample_images(
         checkpoint.model,
         checkpoint.codec,
@@ -59,6 +62,7 @@ def sample(
         seeds=request.seeds,
         options=options,
         on_step=on_step,
+        video_BFCHW=None if start is None else torch.from_numpy(start)[None],
     )
     return [to_rgb(images) for images in made.numpy()]
 
@@ -101,6 +105,19 @@ def make_scene(request: SampleRequest, trained_on: DataOptions) -> Scene:
         kind=request.kind,
         motion_id=motion_id_of(request.motion / 100, data.motion_rule),
     )
+
+
+def make_start(request: SampleRequest, trained_on: DataOptions, num_frames: int) -> F32 | None:
+    """As many frames of the request's video, framed [F, 3, H, W]; None where it has none."""
+    if not request.video:
+        return None
+    data = _data_options(request, trained_on)
+    frames = [frame.rgb for frame in read_frames(request.video)]
+    if len(frames) < num_frames:
+        raise ConfigError(f"--video must have {num_frames} frames or more, has {len(frames)}")
+    chosen = np.linspace(0, len(frames) - 1, num_frames).round().astype(int)
+    framing = choose_framing(frames[0].shape[:2], data, np.random.default_rng(0))
+    return _framed([frames[index] for index in chosen], framing, (data.height_px, data.width_px))
 
 
 def find_path(camera: str, num_frames: int) -> CameraPath:

@@ -43,7 +43,7 @@ from workflows.cli.genxd import protocol_table  # noqa: E402
 from workflows.cli.main import app  # noqa: E402
 from workflows.metrics import score_folders  # noqa: E402
 from workflows.paper_tables import ProtocolRun, num_samples, run_protocol  # noqa: E402
-from workflows.sample import SampleRequest, make_scene, sample  # noqa: E402
+from workflows.sample import SampleRequest, make_scene, make_start, sample  # noqa: E402
 
 SMALL = DataOptions(num_frames=4, height_px=64, width_px=128)
 QUICK = SamplerOptions(num_steps=2, guidance=1.0)
@@ -178,6 +178,25 @@ def test_the_command_writes_a_video_and_a_sheet(
     assert read_video(out).shape == (5, 64, 128, 3)
     assert cv2.imread(str(tmp_path / "o" / "a.png")).shape == (70, 5 * 134, 3)
     assert printed == f"written to {out}\nwritten to {out.with_suffix('.png')}\n"
+
+
+def test_a_video_is_started_from(checkpoint: Path, images: tuple[str, ...], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    video = tmp_path / "start.mp4"
+    write_video(video, rng.integers(0, 255, (9, 64, 64, 3), np.uint8), 8.0)
+    known = ["--image", images[0], "--frames", "5", "--size", "64x64", "--steps", "4"]
+
+    def made(*options: str) -> np.ndarray:
+        out = tmp_path / "out.mp4"
+        camvid("sample", str(checkpoint), *known, *options, "--out", str(out))
+        return read_video(out)
+
+    first, second = (made("--video", str(video), "--strength", s) for s in ("0.25", "1"))
+    assert first.shape == second.shape == (5, 64, 64, 3)
+    assert not np.array_equal(first, second)
+    request = SampleRequest(images=images[:1], video=str(video), num_frames=12)
+    with pytest.raises(ConfigError, match="--video must have 12 frames or more, has 9"):
+        make_start(request, DataOptions(num_frames=12), 12)
 
 
 def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Path) -> None:
