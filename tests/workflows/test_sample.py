@@ -180,6 +180,18 @@ def test_the_command_writes_a_video_and_a_sheet(
     assert printed == f"written to {out}\nwritten to {out.with_suffix('.png')}\n"
 
 
+def test_more_poses_than_the_model_takes_are_made_in_groups(
+    checkpoint: Path, images: tuple[str, ...]
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    request = SampleRequest(images=images[:2], num_frames=10, size_hw=(64, 64), kind="3d", group=4)
+    counted: list[int] = []
+    (video,) = sample(loaded, request, QUICK, counted.append)
+    assert video.shape == (10, 64, 64, 3)
+    assert counted == [1, 2] * 4  # 8 targets, two in each group of 4
+    assert (video.reshape(10, -1).std(axis=1) > 0).all()
+
+
 def test_a_video_is_started_from(checkpoint: Path, images: tuple[str, ...], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     video = tmp_path / "start.mp4"

@@ -37,6 +37,9 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same video.")] = 0,
     steps: Annotated[int, typer.Option(min=2, help="Of the sampler.")] = 25,
     guidance: Annotated[float, typer.Option(help="1: the conditions alone.")] = 3.0,
+    group: Annotated[
+        int, typer.Option(metavar="N", help="Frames made together, near each other [0: all].")
+    ] = 0,
     video: Annotated[
         str, typer.Option(metavar="FILE", help="Start from this video, noised, not from noise.")
     ] = "",
@@ -77,6 +80,7 @@ def command(
         size_hw=parse_size(size) if size else None,
         scene_scale=scene_scale,
         seeds=(seed,),
+        group=group,
         video=video,
     )
     loaded = load(checkpoint, codec, device)
