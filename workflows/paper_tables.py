@@ -75,9 +75,12 @@ def run_protocol(
         at = given_places(num_given, options.num_frames)
         for sample in _samples(dataset, run, failed):
             made, true = _make(sample, at, run, checkpoint, options)
-            scorer.add(made, true, ~np.isin(np.arange(len(made)), at))
+            rows, columns = sample.content  # black bars are the same in both
+            shown = (slice(None), rows, columns)
+            scorer.add(made[shown], true[shown], ~np.isin(np.arange(len(made)), at))
             side_by_side = np.concatenate([made, true], axis=2)
-            write_mp4(run.out / f"views-{num_given}" / f"{sample.clip_id}.mp4", side_by_side)
+            folder = run.out / f"{run.protocol.name}-views-{num_given}"
+            write_mp4(folder / f"{sample.clip_id}.mp4", side_by_side)
             num_clips, num_done = num_clips + 1, num_done + 1
             if on_clip is not None:
                 on_clip(num_done)

@@ -17,9 +17,11 @@ from camvid.genxd.data_options import DataOptions
 from camvid.genxd.data_sample import motion_id_of, scale_cameras
 from camvid.genxd.device import choose_device
 from camvid.genxd.diffusion import OnStep, SamplerOptions
+from camvid.genxd.pose_groups import group_poses
 from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_mp4, write_png
 from camvid.outcome import Kind
+from camvid.video.decode import read_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class SampleRequest:
     size_hw: tuple[int, int] | None = None
     scene_scale: float | None = None  # of the camera file: its unit times this is the scene's depth
     seeds: tuple[int, ...] = (0,)  # one sample each
+    group: int = 0  # frames made together, of poses near each other; 0: all
+    video: str = ""  # to start from, its frames evenly apart; empty: from noise
 
 
 def load(folder: str, codec: str | None = None, device: str = "") -> Checkpoint:
@@ -52,15 +56,26 @@ def sample(
 ) -> list[U8]:
     """One video [F, H, W, 3] for each seed."""
     scene = make_scene(request, checkpoint.trained_on)
-    made = sample_images(
-        checkpoint.model,
-        checkpoint.codec,
-        conditions_of([scene] * len(request.seeds), checkpoint.codec),
-        seeds=request.seeds,
-        options=options,
-        on_step=on_step,
-    )
-    return [to_rgb(images) for images in made.numpy()]
+    start = make_start(request, checkpoint.trained_on, scene.num_frames)
+    parts = [range(scene.num_frames)]
+    scenes = [scene]
+    if 0 < request.group < scene.num_frames:
+        groups = group_poses(scene, request.group)
+        parts, scenes = [group.frames for group in groups], [group.scene(scene) for group in groups]
+    height, width = scene.images.shape[-2:]
+    videos = np.zeros((len(request.seeds), scene.num_frames, height, width, 3), np.uint8)
+    for frames, part in zip(parts, scenes, strict=True):
+        made = sample_images(
+            checkpoint.model,
+            checkpoint.codec,
+            conditions_of([part] * len(request.seeds), checkpoint.codec),
+            seeds=request.seeds,
+            options=options,
+            on_step=on_step,
+            video_BFCHW=None if start is None else torch.from_numpy(start[list(frames)])[None],
+        )
+        videos[:, list(frames)] = to_rgb(made.numpy())
+    return list(videos)
 
 
 def write_sample(path: Path, rgb: U8, given: Sequence[int] = ()) -> tuple[Path, Path]:
@@ -101,6 +116,19 @@ def make_scene(request: SampleRequest, trained_on: DataOptions) -> Scene:
         kind=request.kind,
         motion_id=motion_id_of(request.motion / 100, data.motion_rule),
     )
+
+
+def make_start(request: SampleRequest, trained_on: DataOptions, num_frames: int) -> F32 | None:
+    """As many frames of the request's video, framed [F, 3, H, W]; None where it has none."""
+    if not request.video:
+        return None
+    data = _data_options(request, trained_on)
+    frames = [frame.rgb for frame in read_frames(request.video)]
+    if len(frames) < num_frames:
+        raise ConfigError(f"--video must have {num_frames} frames or more, has {len(frames)}")
+    chosen = np.linspace(0, len(frames) - 1, num_frames).round().astype(int)
+    framing = choose_framing(frames[0].shape[:2], data, np.random.default_rng(0))
+    return _framed([frames[index] for index in chosen], framing, (data.height_px, data.width_px))
 
 
 def find_path(camera: str, num_frames: int) -> CameraPath:

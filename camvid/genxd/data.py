@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,12 +92,32 @@ class ClipDataset:
 
     def load(self, pick: Pick) -> tuple[Sample, list[Skipped]]:
         """The sample of a pick, and what was skipped on the way to it."""
+        return self._load(pick, self._reader.read)
+
+    def load_all(self, picks: Sequence[Pick]) -> list[tuple[Sample, list[Skipped]]]:
+        """Those of several picks; of a remote store one is read while the one before is decoded."""
+        if self._reader.is_local:
+            return [self.load(pick) for pick in picks]
+        with ThreadPoolExecutor(1) as pool:  # whose thread alone uses the reader
+            ahead = {
+                place: pool.submit(self._reader.read, place)
+                for place in (self.index.place(pick.row) for pick in picks)
+            }
+
+            def read(place: Place) -> dict[str, Any]:
+                return (ahead.get(place) or pool.submit(self._reader.read, place)).result()
+
+            return [self._load(pick, read) for pick in picks]
+
+    def _load(
+        self, pick: Pick, read: Callable[[Place], dict[str, Any]]
+    ) -> tuple[Sample, list[Skipped]]:
         skipped: list[Skipped] = []
         for candidate in self._candidates(pick):
             place = self.index.place(candidate)
             rng = np.random.default_rng([self.options.seed, pick.number])
             try:
-                return make_sample(self._reader.read(place), self.options, rng), skipped
+                return make_sample(read(place), self.options, rng), skipped
             except DAMAGE as error:
                 skipped.append(self._skip(place, error))
         raise StoreError(

@@ -1,5 +1,6 @@
 """The random choices of a training sample: frames, crop, condition views."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,7 @@ from camvid.artifacts import F64, U8, Bool
 from camvid.errors import ClipError
 from camvid.genxd.data_options import DataOptions
 from camvid.geometry import Floats, crop_K, rescale_K
+from camvid.outcome import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,15 @@ class Framing:
         """K [..., 3, 3] of the framed images of size `size_hw`, from that of whole images."""
         cut = crop_K(K, self.x_px, self.y_px)
         return rescale_K(cut, size_hw[1] / self.width_px, size_hw[0] / self.height_px)
+
+    def content(self, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the framed image that show the image, not the black around it."""
+        rows = _overlap(self.y_px, self.height_px, image_hw[0])[0]
+        columns = _overlap(self.x_px, self.width_px, image_hw[1])[0]
+        return (
+            _inside(rows, size_hw[0] / self.height_px),
+            _inside(columns, size_hw[1] / self.width_px),
+        )
 
     def of_image(self, image: U8, size_hw: tuple[int, int]) -> U8:
         """The framed image [H, W, 3], of size `size_hw`."""
@@ -57,7 +68,9 @@ def choose_framing(
     return Framing(x_px=int(x), y_px=int(y), width_px=int(width), height_px=int(height))
 
 
-def choose_frames(times_s: F64, options: DataOptions, rng: np.random.Generator) -> list[int]:
+def choose_frames(
+    times_s: F64, options: DataOptions, rng: np.random.Generator, kind: Kind = "4d"
+) -> list[int]:
     """Indices of `num_frames` of the frames with these rising times, about equally far apart.
 
     The gap is drawn; clips too short for it give a smaller one, down to neighbouring frames.
@@ -66,7 +79,7 @@ def choose_frames(times_s: F64, options: DataOptions, rng: np.random.Generator) 
     wanted = options.num_frames
     if len(times_s) < wanted:
         raise ClipError(f"num_frames must be at most the clip's usable frames, {len(times_s)}")
-    gap_s = rng.uniform(options.min_gap_s, options.max_gap_s)
+    gap_s = rng.uniform(options.min_gap_s, options.largest_gap_s(kind))
     span_s = min(gap_s * (wanted - 1), times_s[-1] - times_s[0])
     start_s = rng.uniform(times_s[0], times_s[-1] - span_s)
     ideal_s = np.linspace(start_s, start_s + span_s, wanted)
@@ -93,6 +106,11 @@ def choose_given(options: DataOptions, rng: np.random.Generator) -> Bool:
     places = {1: [int(rng.choice([first, middle, last]))], 2: [first, last]}
     is_given[places.get(count, [first, middle, last])] = True
     return is_given
+
+
+def _inside(pixels: slice, scale: float) -> slice:
+    """Whole pixels of a resized line that only these of the line went into."""
+    return slice(math.ceil(pixels.start * scale), math.floor(pixels.stop * scale))
 
 
 def _overlap(start: int, length: int, size: int) -> tuple[slice, slice]:

@@ -128,8 +128,9 @@ class _Loads:
     def __init__(self, dataset: ClipDataset) -> None:
         self._dataset = dataset
 
-    def __getitem__(self, pick: Pick) -> tuple[Pick, Sample, list[Skipped]]:
-        return pick, *self._dataset.load(pick)
+    def __getitems__(self, picks: Sequence[Pick]) -> list[tuple[Pick, Sample, list[Skipped]]]:
+        loaded = self._dataset.load_all(picks)
+        return [(pick, *each) for pick, each in zip(picks, loaded, strict=True)]
 
 
 def collate(loaded: Sequence[tuple[Pick, Sample, list[Skipped]]]) -> Batch:

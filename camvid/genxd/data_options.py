@@ -24,6 +24,7 @@ class DataOptions:
     num_frames: int = 12  # as the released model
     min_gap_s: float = 1 / 12  # between frames; unpublished. Motion is measured over 1/12 s
     max_gap_s: float = 0.25  # drawn uniformly up to here, or to what the clip is long enough for
+    max_gap_3d_s: float = 1.0  # of 3D clips: nothing moves, and views far apart show the scene
     height_px: int = 256
     width_px: int = 256
     fit: Fit = "random_crop"  # the paper: centre crop, then also padding
@@ -54,7 +55,9 @@ class DataOptions:
             _require(name, getattr(self, name), "a multiple of 64, above 0", _is_multiple_of_64)
         _require("num_frames", self.num_frames, "2 or more", lambda n: n >= 2)
         _require("min_gap_s", self.min_gap_s, "above 0", lambda gap: gap > 0)
-        _require("max_gap_s", self.max_gap_s, "at least min_gap_s", lambda g: g >= self.min_gap_s)
+        for name in ("max_gap_s", "max_gap_3d_s"):
+            gap_s = getattr(self, name)
+            _require(name, gap_s, "at least min_gap_s", lambda gap: gap >= self.min_gap_s)
         for name in ("single_view_probability", "dropout", "held_out_fraction"):
             _require(name, getattr(self, name), "in [0, 1]", lambda p: 0 <= p <= 1)
         for kind, share in self.shares().items():
@@ -74,6 +77,10 @@ class DataOptions:
     @property
     def latent_hw(self) -> tuple[int, int]:
         return self.height_px // LATENT_FACTOR, self.width_px // LATENT_FACTOR
+
+    def largest_gap_s(self, kind: Kind) -> float:
+        """Between neighbouring frames of a sample."""
+        return self.max_gap_3d_s if kind == "3d" else self.max_gap_s
 
     def shares(self) -> Mapping[Kind, float]:
         """What part of the samples each kind should be, not yet normalised."""

@@ -21,7 +21,7 @@ class RowReader:
     def __init__(self, root: str, cache_bytes: int, latents: CachedLatents | None = None) -> None:
         """`latents`: where those of each shard are, to be read instead of frames."""
         self._root, self._cache_bytes, self._latents = root, cache_bytes, latents
-        self._is_local = is_local(open_filesystem(root)[0])
+        self.is_local = is_local(open_filesystem(root)[0])
         self._forget(os.getpid())
 
     def __reduce__(self) -> tuple[type["RowReader"], tuple[Any, ...]]:
@@ -62,7 +62,7 @@ class RowReader:
     ) -> tuple[pa.Table, pa.Table]:
         """What has the training columns, and what has the images, which may lie elsewhere."""
         group = place.row_group
-        if path == place.path and not self._is_local:
+        if path == place.path and not self.is_local:
             # A request costs more than checking all that it brings.
             table = self._row_group(root, path, group, (*TRAINING_COLUMNS, images))
             return table, table

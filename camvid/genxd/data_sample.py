@@ -37,6 +37,7 @@ class Sample:
     indicator: int
     motion_id: float
     frame_index: tuple[int, ...]  # [F] in the clip
+    content: tuple[slice, slice]  # rows and columns of rgb that are not black padding
     K: F64  # [F, 3, 3] in pixels of rgb; NaN without cameras
     cam_from_world: F64  # [F, 3, 4], translations by the scale rule; NaN without cameras
 
@@ -53,7 +54,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
         cam_from_world, usable = np.full_like(cam_from_world, np.nan), np.ones_like(usable)
     usable = np.flatnonzero(usable)
     image_hw = (row["height_px"], row["width_px"])
-    chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng)
+    chosen = choose_frames(np.array(row["timestamps_s"])[usable], options, rng, row["kind"])
     framing = choose_framing(image_hw, options, rng)
     is_given = choose_given(options, rng)
     is_dropped = bool(rng.random() < options.dropout)
@@ -78,6 +79,7 @@ def make_sample(row: Mapping[str, Any], options: DataOptions, rng: np.random.Gen
         indicator=INDICATOR[row["kind"]],
         motion_id=_motion_id(row, options),
         frame_index=tuple(frame_index.tolist()),
+        content=framing.content(image_hw, (options.height_px, options.width_px)),
         K=K,
         cam_from_world=cameras,
     )

@@ -24,6 +24,7 @@ class SamplerOptions:
 
     num_steps: int = 25
     guidance: float = 3.0  # 1: conditions alone; 0: none; below 1 is weaker, not off
+    strength: float = 1.0  # of the noise on a video that is started from: the last steps alone
     sigma_min: float = 0.002
     sigma_max: float = 700.0
     rho: float = 7.0
@@ -31,6 +32,10 @@ class SamplerOptions:
     def __post_init__(self) -> None:
         if self.num_steps < 2:
             raise ConfigError(f"num_steps must be 2 or more, got {self.num_steps}")
+        if not 1 <= self.strength * self.num_steps <= self.num_steps:
+            raise ConfigError(
+                f"strength must leave from 1 to all of {self.num_steps} steps, got {self.strength}"
+            )
         if not 0 < self.sigma_min < self.sigma_max:
             raise ConfigError(
                 "sigma_min must be above 0 and below sigma_max,"
@@ -100,13 +105,20 @@ def sample_latents(
     noise_BFCHW: Tensor,
     options: SamplerOptions = SamplerOptions(),
     on_step: OnStep | None = None,
+    start_BFCHW: Tensor | None = None,
 ) -> Tensor:
-    """Euler's method from pure noise to latents [B, F, 4, H, W].
+    """Euler's method from noise to latents [B, F, 4, H, W].
 
     Condition frames come out as given. Computes in the dtype of the noise, whatever the model's.
+    `start`: clean latents that are noised by `options.strength` and denoised (SDEdit,
+    arXiv:2108.01073), instead of pure noise: as the released pipeline's `video` and `strength`.
     """
     sigmas = options.sigmas()
-    x_BFCHW = noise_BFCHW * float((sigmas[0] ** 2 + 1).sqrt())
+    if start_BFCHW is None:
+        x_BFCHW = noise_BFCHW * float((sigmas[0] ** 2 + 1).sqrt())
+    else:
+        sigmas = sigmas[options.num_steps - int(options.num_steps * options.strength) :]
+        x_BFCHW = start_BFCHW.to(noise_BFCHW) + noise_BFCHW * float(sigmas[0])
     for step, (sigma, next_sigma) in enumerate(sigmas.unfold(0, 2, 1).tolist()):
         sigma_B = x_BFCHW.new_full((len(x_BFCHW),), sigma)
         v_BFCHW = _guided(model, x_BFCHW, sigma_B, conditions, options.guidance)

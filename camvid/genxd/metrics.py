@@ -1,7 +1,7 @@
 """How near generated frames are to the true ones, and how alike the two sets look.
 
-PSNR and SSIM need nothing. LPIPS, FID and FVD are what they are by their networks: each is measured
-only with that network's weights at a path the user gives, and is otherwise said not to be.
+PSNR and SSIM need nothing. LPIPS, CLIP-I, FID and FVD are what they are by their networks: each is
+measured only with that network's weights at a path the user gives, and is otherwise said not to be.
 """
 
 import hashlib
@@ -15,10 +15,13 @@ import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
+from torch.nn.functional import cosine_similarity, interpolate
 
 from camvid.artifacts import F64, U8, Bool
 from camvid.errors import BackendUnavailable, ConfigError
 
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of its training images, published with it
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _AT_ONCE = 16  # images in a network together
 
 
@@ -28,6 +31,7 @@ class NetworkWeights:
 
     lpips: str = ""  # VGG16 with LPIPS heads of the StyleGAN2-ADA release (vgg16.pt)
     fid: str = ""  # its Inception network (inception-2015-12-05.pt), 2048 features
+    clip: str = ""  # an image encoder of CLIP: 224 px, normalised as CLIP's, to [N, D] features
     fvd: str = ""  # the I3D network of the StyleGAN-V release (i3d_torchscript.pt), 400 logits
 
 
@@ -51,7 +55,9 @@ class Scorer:
             for field in fields(weights)
             if (path := getattr(weights, field.name))
         }
-        self._pairs: dict[str, list[float]] = {"PSNR": [], "SSIM": [], "LPIPS": []}
+        self._pairs: dict[str, list[float]] = {
+            name: [] for name in ("PSNR", "SSIM", "LPIPS", "CLIP-I")
+        }
         self._features: dict[str, tuple[list[F64], list[F64]]] = {
             "fid": ([], []),
             "fvd": ([], []),
@@ -74,7 +80,7 @@ class Scorer:
                 kept.append(self._video_features(self._tensor(clip)))
 
     def measures(self) -> list[Measure]:
-        """All five, measured or not."""
+        """All six, measured or not."""
         return [*(self._of_pairs(name) for name in self._pairs), self._fid(), self._fvd()]
 
     def _add_features(self, made_NCHW: Tensor, true_NCHW: Tensor) -> None:
@@ -83,6 +89,10 @@ class Scorer:
             network = self._networks["lpips"]
             a, b = (_ask(network, "lpips", x.float(), keywords) for x in (made_NCHW, true_NCHW))
             self._pairs["LPIPS"] += (a - b).square().sum(dim=1).tolist()
+        if "clip" in self._networks:
+            network = self._networks["clip"]
+            a, b = (_ask(network, "clip", clip_input(x), {}) for x in (made_NCHW, true_NCHW))
+            self._pairs["CLIP-I"] += cosine_similarity(a, b).tolist()
         for kept, x in zip(self._features["fid"], (made_NCHW, true_NCHW), strict=True):
             if "fid" in self._networks:
                 found = _ask(self._networks["fid"], "fid", x, {"return_features": True}, 2048)
@@ -98,10 +108,11 @@ class Scorer:
         return torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))).to(self._device)
 
     def _of_pairs(self, name: str) -> Measure:
-        if name == "LPIPS" and "lpips" not in self._networks:
-            return _absent(name, "lpips")
+        key = {"LPIPS": "lpips", "CLIP-I": "clip"}.get(name, "")
+        if key and key not in self._networks:
+            return _absent(name, key)
         values = self._pairs[name]
-        note = _origin(self._weights.lpips) if name == "LPIPS" else ""
+        note = _origin(getattr(self._weights, key)) if key else ""
         mean = float(np.mean(values)) if values else None
         return Measure(name=name, value=mean, count=len(values), note=note)
 
@@ -119,6 +130,16 @@ class Scorer:
             return Measure(name=name, value=None, note="not measured: needs 2 or more to compare")
         value = frechet_distance(np.asarray(made), np.asarray(true))
         return Measure(name=name, value=value, count=len(made), note=_origin(path))
+
+
+def clip_input(images_NCHW: Tensor) -> Tensor:
+    """Images of 8 bits as CLIP was trained with them: the middle square at 224 px, normalised."""
+    side = min(images_NCHW.shape[-2:])
+    y, x = ((size - side) // 2 for size in images_NCHW.shape[-2:])
+    square = images_NCHW[..., y : y + side, x : x + side].float() / 255
+    resized = interpolate(square, size=224, mode="bicubic", antialias=True).clamp(0, 1)
+    mean, std = (resized.new_tensor(values)[:, None, None] for values in (_CLIP_MEAN, _CLIP_STD))
+    return (resized - mean) / std
 
 
 def psnr_db(made: U8, true: U8) -> float:
@@ -180,8 +201,9 @@ def _ask(
     try:
         features = network(x, **keywords)
     except RuntimeError as error:
+        asked = ", ".join(("images", *keywords))
         raise ConfigError(
-            f"--{name}-weights must be a network that is called with {', '.join(keywords)}:"
+            f"--{name}-weights must be a network that is called with {asked}:"
             f" {str(error).splitlines()[-1]}"
         ) from error
     if features.ndim != 2 or (width and features.shape[1] != width):

@@ -82,8 +82,11 @@ def sample_images(
     seeds: Sequence[int],
     options: SamplerOptions,
     on_step: OnStep | None = None,
+    video_BFCHW: Tensor | None = None,
 ) -> Tensor:
     """All frames of each sample, [B, F, 3, H, W] float32 in [-1, 1] on the CPU.
+
+    `video`: images to start from instead of pure noise, by `options.strength`.
 
     Condition frames come out as the codec returns them. A sample follows from its own seed, of
     `seeds` [B], whatever else is in the batch; on the CPU it does so to the bit for the same batch.
@@ -94,7 +97,8 @@ def sample_images(
     model.eval()
     try:
         noise = initial_noise(seeds, conditions.given_latents.shape[1:]).to(model.device)
-        made = sample_latents(model, conditions.to(model.device), noise, options, on_step)
+        start = None if video_BFCHW is None else codec.encode(video_BFCHW.to(codec.device))
+        made = sample_latents(model, conditions.to(model.device), noise, options, on_step, start)
     finally:
         model.train(was_training)
     # One sample at a time: decoding takes more memory than all the steps before.

@@ -9,6 +9,8 @@ from camvid.errors import ClipError, ConfigError
 from camvid.genxd.data_choices import choose_frames, choose_framing, choose_given
 from camvid.genxd.data_options import DataOptions
 from camvid.geometry import cam_from_img, img_from_cam
+from camvid.outcome import Kind
+from workflows.configs import load_training_config
 
 
 @pytest.mark.parametrize("fit", ["random_crop", "centre_crop", "pad"])
@@ -51,6 +53,21 @@ def test_crops_fill_the_image_and_padding_keeps_all_of_it() -> None:
     assert max(lefts) == 160 - 90
 
 
+def test_what_is_not_padding_is_known() -> None:
+    options = DataOptions(height_px=64, width_px=64, fit="pad")
+    for image_hw in ((90, 160), (160, 90), (97, 101)):
+        framing = choose_framing(image_hw, options, np.random.default_rng(0))
+        framed = framing.of_image(np.full((*image_hw, 3), 200, np.uint8), (64, 64))
+        rows, columns = framing.content(image_hw, (64, 64))
+        assert (framed[rows, columns] == 200).all()
+        outside = np.ones((64, 64), bool)
+        outside[rows, columns] = False
+        assert (framed[outside] < 200).mean() > 0.9
+        assert framed[rows, columns].shape[:2] == pytest.approx(
+            np.array(image_hw) * 64 / max(image_hw), abs=2
+        )
+
+
 def test_frames_are_chosen_by_time() -> None:
     times = np.arange(120) / 24
     options = DataOptions(num_frames=8, min_gap_s=0.25, max_gap_s=0.25)
@@ -81,6 +98,21 @@ def test_short_clips_give_smaller_gaps_and_each_frame_once() -> None:
         choose_frames(crowded[:7], options, rng)
 
 
+def test_views_of_a_static_scene_lie_further_apart() -> None:
+    times, options = np.arange(240) / 24, DataOptions()  # a clip of 10 s
+
+    def spans(kind: Kind) -> list[float]:
+        chosen = (
+            choose_frames(times, options, np.random.default_rng(seed), kind) for seed in range(50)
+        )
+        return [times[frames[-1]] - times[frames[0]] for frames in chosen]
+
+    assert max(spans("4d")) < 2.8
+    assert max(spans("3d")) > 9
+    assert min(spans("3d")) < 2.8
+    assert np.median(spans("3d")) > 4
+
+
 def test_given_views_are_those_of_the_rule() -> None:
     def places(**options: Any) -> dict[tuple[int, ...], int]:
         rng, found = np.random.default_rng(0), {}
@@ -107,6 +139,7 @@ def test_given_views_are_those_of_the_rule() -> None:
         ({"height_px": 100}, "height_px must be a multiple of 64, above 0, got 100"),
         ({"num_frames": 1}, "num_frames must be 2 or more, got 1"),
         ({"max_gap_s": 0.01}, "max_gap_s must be at least min_gap_s, got 0.01"),
+        ({"max_gap_3d_s": 0.01}, "max_gap_3d_s must be at least min_gap_s, got 0.01"),
         ({"dropout": 1.5}, r"dropout must be in \[0, 1\], got 1.5"),
         ({"share_3d": -1}, "share_3d must be 0 or more, got -1"),
         ({"max_given_views": 4}, "max_given_views must be from 1 to 3"),
@@ -115,3 +148,9 @@ def test_given_views_are_those_of_the_rule() -> None:
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         DataOptions(**options)
+
+
+def test_stages_mix_the_kinds_as_published() -> None:
+    stages = {n: load_training_config(f"stage{n}", []).data.shares() for n in (1, 2, 3)}
+    kinds = {n: {kind for kind, share in shares.items() if share} for n, shares in stages.items()}
+    assert kinds == {1: {"3d"}, 2: {"3d", "4d"}, 3: {"3d", "4d"}}

@@ -88,6 +88,25 @@ def test_the_split_by_source_reads_no_images(run: Path, ranges: list[int]) -> No
     assert sum(ranges) < 100_000
 
 
+def test_what_is_read_ahead_is_the_same(run: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "run"
+    (broken / "shards").mkdir(parents=True)
+    for path in (run / "shards").iterdir():
+        (broken / "shards" / path.name).write_bytes(path.read_bytes())
+    shard = broken / "shards" / "4d-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 16] ^= 4  # within an image of the first clip
+    shard.write_bytes(content)
+    picks = [Pick(number, number % 2) for number in range(4)]
+    far = ClipDataset(f"counting://{broken}", OPTIONS)
+    ahead = far.load_all(picks)
+    for pick, (sample, skipped) in zip(picks, ahead, strict=True):
+        one, also = far.load(pick)
+        assert equal(sample, one)
+        assert skipped == also
+        assert [skip.clip_id for skip in skipped] == [f"{0:016x}"] * (pick.row == 0)
+
+
 def test_forked_workers_read_for_themselves(run: Path, ranges: list[int]) -> None:
     pytest.importorskip("torch")
     from itertools import islice

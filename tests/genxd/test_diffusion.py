@@ -183,6 +183,25 @@ def test_guidance_weighs_the_two_answers(guidance: float, num_rows: int) -> None
     torch.testing.assert_close(got, expected)
 
 
+@pytest.mark.parametrize(("strength", "num_steps"), [(1.0, 10), (0.6, 6), (0.1, 1)])
+def test_a_video_is_started_from_at_its_noise(strength: float, num_steps: int) -> None:
+    start, noise, truth = (random_latents(2, 4, 4, 8, 8, seed=seed) for seed in range(3))
+    conditions, model = make_conditions([2, 0]), knows(truth)
+    asked: list[Tensor] = []
+
+    def spy(*inputs: Tensor) -> Tensor:
+        asked.append(inputs[0][:, :, :4])
+        return model(*inputs)
+
+    options = SamplerOptions(num_steps=10, guidance=1.0, strength=strength)
+    made = sample_latents(spy, conditions, noise, options, start_BFCHW=start)
+    assert len(asked) == num_steps
+    sigma = float(options.sigmas()[10 - num_steps])
+    noisy = (start + sigma * noise) / (sigma**2 + 1) ** 0.5
+    torch.testing.assert_close(asked[0], conditions.put_given(noisy))
+    torch.testing.assert_close(made, conditions.put_given(truth))
+
+
 def test_a_batch_is_sampled_as_its_samples(weights: dict[str, Tensor]) -> None:
     unet, noise = make_unet(weights), random_latents(2, 4, 4, 8, 8)
     options = SamplerOptions(num_steps=2)

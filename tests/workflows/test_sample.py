@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("skimage")
 
+from torch import Tensor, nn  # noqa: E402
+
 from camvid.artifacts import (  # noqa: E402
     DepthMaps,
     MotionReport,
@@ -28,8 +30,8 @@ from camvid.genxd.data_options import DataOptions  # noqa: E402
 from camvid.genxd.data_reader import RowReader  # noqa: E402
 from camvid.genxd.device import choose_device  # noqa: E402
 from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
-from camvid.genxd.metrics import NetworkWeights  # noqa: E402
-from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places  # noqa: E402
+from camvid.genxd.metrics import NetworkWeights, Scorer  # noqa: E402
+from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places, protocols_of  # noqa: E402
 from camvid.genxd.sampling import conditions_of  # noqa: E402
 from camvid.geometry import camera_centers  # noqa: E402
 from camvid.outcome import INDICATOR  # noqa: E402
@@ -41,7 +43,7 @@ from workflows.cli.genxd import protocol_table  # noqa: E402
 from workflows.cli.main import app  # noqa: E402
 from workflows.metrics import score_folders  # noqa: E402
 from workflows.paper_tables import ProtocolRun, num_samples, run_protocol  # noqa: E402
-from workflows.sample import SampleRequest, make_scene, sample  # noqa: E402
+from workflows.sample import SampleRequest, make_scene, make_start, sample  # noqa: E402
 
 SMALL = DataOptions(num_frames=4, height_px=64, width_px=128)
 QUICK = SamplerOptions(num_steps=2, guidance=1.0)
@@ -178,6 +180,37 @@ def test_the_command_writes_a_video_and_a_sheet(
     assert printed == f"written to {out}\nwritten to {out.with_suffix('.png')}\n"
 
 
+def test_more_poses_than_the_model_takes_are_made_in_groups(
+    checkpoint: Path, images: tuple[str, ...]
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    request = SampleRequest(images=images[:2], num_frames=10, size_hw=(64, 64), kind="3d", group=4)
+    counted: list[int] = []
+    (video,) = sample(loaded, request, QUICK, counted.append)
+    assert video.shape == (10, 64, 64, 3)
+    assert counted == [1, 2] * 4  # 8 targets, two in each group of 4
+    assert (video.reshape(10, -1).std(axis=1) > 0).all()
+
+
+def test_a_video_is_started_from(checkpoint: Path, images: tuple[str, ...], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    video = tmp_path / "start.mp4"
+    write_video(video, rng.integers(0, 255, (9, 64, 64, 3), np.uint8), 8.0)
+    known = ["--image", images[0], "--frames", "5", "--size", "64x64", "--steps", "4"]
+
+    def made(*options: str) -> np.ndarray:
+        out = tmp_path / "out.mp4"
+        camvid("sample", str(checkpoint), *known, *options, "--out", str(out))
+        return read_video(out)
+
+    first, second = (made("--video", str(video), "--strength", s) for s in ("0.25", "1"))
+    assert first.shape == second.shape == (5, 64, 64, 3)
+    assert not np.array_equal(first, second)
+    request = SampleRequest(images=images[:1], video=str(video), num_frames=12)
+    with pytest.raises(ConfigError, match="--video must have 12 frames or more, has 9"):
+        make_start(request, DataOptions(num_frames=12), 12)
+
+
 def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Path) -> None:
     loaded = load_checkpoint(checkpoint)
     asked = ProtocolRun(
@@ -197,7 +230,7 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
     found = {m.name: m for m in three.measures}
     assert found["PSNR"].count == 2  # of 4 frames, 3 are known
     assert found["FID"].note == "not measured: needs --fid-weights PATH"
-    video = read_video(tmp_path / "out" / "views-3" / f"{clip_id(0)}.mp4")
+    video = read_video(tmp_path / "out" / "table2-views-3" / f"{clip_id(0)}.mp4")
     assert video.shape == (4, 64, 128, 3)
     saved = json.loads((tmp_path / "out" / "table2.json").read_text())
     assert saved["lines"][0]["measures"][0]["value"] == pytest.approx(one.measures[0].value)
@@ -208,14 +241,91 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
     ]
 
 
+def test_black_bars_are_not_scored(
+    run: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_checkpoint(checkpoint)
+    padded = replace(loaded, trained_on=replace(loaded.trained_on, fit="pad"))
+    asked = ProtocolRun(
+        protocol=TABLE_4, checkpoint="", shards=run, out=tmp_path, sampler=QUICK, max_clips=1
+    )
+    scored: list[tuple[int, ...]] = []
+    monkeypatch.setattr(Scorer, "add", lambda _, made, true, judged: scored.append(made.shape))
+    run_protocol(asked, padded)
+    assert [shape[1:3] for shape in scored] == [(48, 64)]  # of 64 x 64, as frames are 32 x 24
+
+
 def test_table_4_is_of_static_scenes(run: str, checkpoint: Path, tmp_path: Path) -> None:
     asked = ["--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "--json"]
-    result = json.loads(camvid("genxd", "table", "4", str(checkpoint), run, *asked))
+    (result,) = json.loads(camvid("genxd", "table", "4", str(checkpoint), run, *asked))
     assert [line["num_given"] for line in result["lines"]] == [3]
     assert result["lines"][0]["num_clips"] == 2
-    names = {path.stem for path in (tmp_path / "out" / "views-3").iterdir()}
+    names = {path.stem for path in (tmp_path / "out" / "table4-views-3").iterdir()}
     assert names == {clip_id(2), clip_id(3)}
     assert result["protocol"]["kind"] == TABLE_4.kind == "3d"
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> tuple[str, ...]:
+    """Small random networks, called as those of the measures are."""
+
+    class Features(nn.Module):
+        def __init__(self, size: int, axes: int) -> None:
+            super().__init__()
+            self.linear, self.axes = nn.Linear(3, size), axes
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Lpips(Features):
+        def forward(self, x: Tensor, resize_images: bool, return_lpips: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Fid(Features):
+        def forward(self, x: Tensor, return_features: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    class Fvd(Features):
+        def forward(self, x: Tensor, rescale: bool, resize: bool, return_features: bool) -> Tensor:
+            return self.linear(x.float().flatten(2).mean(dim=2))
+
+    made = {"lpips": Lpips(8, 4), "clip": Features(8, 4), "fid": Fid(2048, 4), "fvd": Fvd(400, 5)}
+    options: list[str] = []
+    for name, network in made.items():
+        torch.jit.script(network).save(str(tmp_path / name))
+        options += [f"--{name}-weights", str(tmp_path / name)]
+    return tuple(options)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_all_tables_that_scenes_can_be_measured_by(
+    run: str, checkpoint: Path, networks: tuple[str, ...], tmp_path: Path
+) -> None:
+    asked = ["--out", str(tmp_path / "out"), "--steps", "2", "--guidance", "1", "--json"]
+    printed = camvid("genxd", "table", "2,4,5,7", str(checkpoint), run, *networks, *asked)
+    results = json.loads(printed)
+    assert [result["protocol"]["name"] for result in results] == [
+        *("table2", "table4", "table5-3d", "table5-4d", "table7-3d", "table7-4d")
+    ]
+    for result in results:
+        for line in result["lines"]:
+            found = {measure["name"]: measure["value"] for measure in line["measures"]}
+            assert set(found) == {"PSNR", "SSIM", "LPIPS", "CLIP-I", "FID", "FVD"}
+            assert all(value is not None for value in found.values())
+            assert -1 <= found["CLIP-I"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("tables", "error", "message"),
+    [
+        ("2,3", BackendUnavailable, r"table 3 needs renderings of animated objects"),
+        ("6", BackendUnavailable, r"table 6 needs renderings of 3D objects"),
+        ("1", ConfigError, r"TABLE must be of 2, 4, 5, 7, with commas, got '1'"),
+    ],
+)
+def test_other_tables_say_what_they_lack(tables: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        protocols_of(tables)
 
 
 def test_known_views_lie_as_in_the_released_evaluation() -> None:

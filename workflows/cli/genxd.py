@@ -1,7 +1,7 @@
 """`camvid genxd`: measure what a model makes, by itself or by the tables of the paper."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ FidOption = Annotated[
 FvdOption = Annotated[
     str, typer.Option("--fvd-weights", metavar="PATH", help="TorchScript I3D, 400 logits.")
 ]
+ClipOption = Annotated[
+    str, typer.Option("--clip-weights", metavar="PATH", help="TorchScript image encoder of CLIP.")
+]
 DeviceOption = Annotated[str, typer.Option(help="cuda, cpu, ... [cuda where there is one].")]
 
 
@@ -37,12 +40,13 @@ def metrics(
     made: Annotated[str, typer.Argument(metavar="MADE", help="Videos, or folders of images.")],
     truth: Annotated[str, typer.Option("--truth", metavar="DIR", help="The same, as they are.")],
     lpips: LpipsOption = "",
+    clip: ClipOption = "",
     fid: FidOption = "",
     fvd: FvdOption = "",
     device: DeviceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """PSNR, SSIM; with weights LPIPS, FID, FVD: generated clips against true ones."""
+    """PSNR, SSIM; with weights LPIPS, CLIP-I, FID, FVD: generated clips against true ones."""
     from workflows.cli.extras import require_train_extra
 
     require_train_extra()
@@ -50,7 +54,7 @@ def metrics(
     from camvid.genxd.metrics import NetworkWeights
     from workflows.metrics import score_folders
 
-    weights = NetworkWeights(lpips=lpips, fid=fid, fvd=fvd)
+    weights = NetworkWeights(lpips=lpips, clip=clip, fid=fid, fvd=fvd)
     measures = score_folders(made, truth, weights, choose_device(device))
     if as_json:
         print_json(measures)
@@ -61,8 +65,12 @@ def metrics(
 
 @app.command("table")
 def table_of_paper(
-    which: Annotated[
-        Literal["2", "4"], typer.Argument(metavar="TABLE", help="2: 4D scenes; 4: few views in 3D.")
+    tables: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLES",
+            help="With commas. 2: 4D scenes; 4: few views in 3D; 5, 7: both, for ablations.",
+        ),
     ],
     checkpoint: Annotated[
         str, typer.Argument(metavar="CHECKPOINT", help="Of `camvid train`, or a released GenXD.")
@@ -74,6 +82,7 @@ def table_of_paper(
     guidance: Annotated[float, typer.Option(help="1: the conditions alone.")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Of noise and frames.")] = 0,
     lpips: LpipsOption = "",
+    clip: ClipOption = "",
     fid: FidOption = "",
     fvd: FvdOption = "",
     codec: Annotated[
@@ -82,35 +91,38 @@ def table_of_paper(
     device: DeviceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Sample the clips of SHARDS as a table of the paper does, and measure."""
+    """Sample the clips of SHARDS as tables of the paper do, and measure."""
     from workflows.cli.extras import require_train_extra
 
     require_train_extra()
     from camvid.genxd.diffusion import SamplerOptions
     from camvid.genxd.metrics import NetworkWeights
-    from camvid.genxd.protocols import TABLE_2, TABLE_4
+    from camvid.genxd.protocols import protocols_of
     from workflows.cli.steps import steps_bar
     from workflows.paper_tables import ProtocolRun, num_samples, run_protocol
     from workflows.sample import load
 
-    run = ProtocolRun(
-        protocol={"2": TABLE_2, "4": TABLE_4}[which],
-        checkpoint=checkpoint,
-        shards=shards,
-        out=Path(out),
-        weights=NetworkWeights(lpips=lpips, fid=fid, fvd=fvd),
-        sampler=SamplerOptions(num_steps=steps, guidance=guidance),
-        seed=seed,
-        max_clips=clips,
-    )
+    protocols = protocols_of(tables)
     loaded = load(checkpoint, codec, device)
-    with steps_bar(num_samples(run, loaded.trained_on), "samples") as on_clip:
-        result = run_protocol(run, loaded, on_clip)
+    results: list[ProtocolResult] = []
+    for protocol in protocols:
+        run = ProtocolRun(
+            protocol=protocol,
+            checkpoint=checkpoint,
+            shards=shards,
+            out=Path(out),
+            weights=NetworkWeights(lpips=lpips, clip=clip, fid=fid, fvd=fvd),
+            sampler=SamplerOptions(num_steps=steps, guidance=guidance),
+            seed=seed,
+            max_clips=clips,
+        )
+        with steps_bar(num_samples(run, loaded.trained_on), "samples") as on_clip:
+            results.append(run_protocol(run, loaded, on_clip))
+        if not as_json:
+            print(protocol_table(results[-1]))
     if as_json:
-        print_json(result)
-    else:
-        print(protocol_table(result))
-    raise typer.Exit(1 if result.failed else 0)
+        print_json(results)
+    raise typer.Exit(1 if any(result.failed for result in results) else 0)
 
 
 def protocol_table(result: "ProtocolResult") -> str:

@@ -37,6 +37,15 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same video.")] = 0,
     steps: Annotated[int, typer.Option(min=2, help="Of the sampler.")] = 25,
     guidance: Annotated[float, typer.Option(help="1: the conditions alone.")] = 3.0,
+    group: Annotated[
+        int, typer.Option(metavar="N", help="Frames made together, near each other [0: all].")
+    ] = 0,
+    video: Annotated[
+        str, typer.Option(metavar="FILE", help="Start from this video, noised, not from noise.")
+    ] = "",
+    strength: Annotated[
+        float, typer.Option(help="How much of a video is made anew: 1: all of it.")
+    ] = 1.0,
     scene_scale: Annotated[
         float | None,
         typer.Option(min=1e-9, help="Depth of the scene in the unit of a camera file [1]."),
@@ -71,10 +80,12 @@ def command(
         size_hw=parse_size(size) if size else None,
         scene_scale=scene_scale,
         seeds=(seed,),
+        group=group,
+        video=video,
     )
     loaded = load(checkpoint, codec, device)
     with steps_bar(steps) as on_step:
-        options = SamplerOptions(num_steps=steps, guidance=guidance)
+        options = SamplerOptions(num_steps=steps, guidance=guidance, strength=strength)
         made = sample(loaded, request, options, on_step)
     given = places(request, len(made[0]))
     for path in write_sample(Path(out), made[0], given):
