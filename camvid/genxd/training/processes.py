@@ -21,8 +21,8 @@ from camvid.genxd.model import GenXDUNet
 from camvid.genxd.resnet import CascadeResBlock
 from camvid.genxd.training.options import RunOptions
 
-# Every process runs all of these in every step, whatever is in its batch; a part that only some run,
-# as a temporal branch is, would leave the others waiting.
+# Every process runs all of these in every step, whatever is in its batch; a part that only some
+# run, as a temporal branch is, would leave the others waiting.
 _LAYERS = (CascadeResBlock, CascadeTransformer)
 
 # How long processes wait for one that writes a checkpoint, or its share of the latents.
