@@ -103,6 +103,7 @@ class ClipStore(RunFiles):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self._frames: tuple[str, Frames] | None = None
+        self._recent: tuple[str, dict[Stored, bytes]] = "", {}
 
     def __reduce__(self) -> tuple[type["ClipStore"], tuple[str]]:
         return ClipStore, (self.root,)  # travels to workers as its address
@@ -124,7 +125,19 @@ class ClipStore(RunFiles):
 
     def _write(self, clip_id: str, kind: type, data: bytes) -> Stored:
         self.write_bytes(self.artifact_name(clip_id, kind), data)
-        return Stored.of(data)
+        stored = Stored.of(data)
+        self._remember(clip_id, kind, stored, data)
+        return stored
+
+    def _remember(self, clip_id: str, kind: type, stored: Stored, data: bytes) -> None:
+        """Neighbouring stages want the same artifacts of a clip, and each is a request to a store.
+
+        Those of the last clip stay here as they are stored, but for its frames.
+        """
+        if self._recent[0] != clip_id:
+            self._recent = clip_id, {}
+        if kind is not Frames:
+            self._recent[1][stored] = data
 
     def is_whole(self, record: StageRecord) -> bool:
         """Whether what a stage wrote is still there in its size; it need not be read for that."""
@@ -141,12 +154,16 @@ class ClipStore(RunFiles):
 
     def read_artifact(self, clip_id: str, kind: type, stored: Stored | None = None) -> bytes:
         """An artifact's bytes; DamagedArtifact where they are not those that were `stored`."""
+        if stored and self._recent[0] == clip_id and stored in self._recent[1]:
+            return self._recent[1][stored]
         name = self.artifact_name(clip_id, kind)
         data = self._read_if_there(name)
         if data is None:
             raise DamagedArtifact(f"{self._missing(name)}; {_REMEDY}", name=name)
         if stored and stored != Stored.of(data):
             raise self._damaged(clip_id, kind, "it is not what was written")
+        if stored:
+            self._remember(clip_id, kind, stored, data)
         return data
 
     def load(self, clip_id: str, kind: type[A], stored: Stored | None = None) -> A:

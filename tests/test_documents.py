@@ -28,16 +28,19 @@ PAGES = [
 ]
 
 RUN_BY = {
+    "camvid audit": "workflows/test_imports.py",
     "camvid curate": "workflows/test_cli.py",
+    "camvid export": "exports/test_export.py",
     "camvid inspect": "workflows/test_cli.py",
     "camvid refilter": "workflows/test_cli.py",
     "camvid sample": "workflows/test_sample.py",
     "camvid shards": "workflows/test_cli.py",
     "camvid stage": "workflows/test_cli.py",
+    "camvid stats": "workflows/test_cli.py",
     "camvid status": "workflows/test_cli.py",
 }
 """Commands that are shown, and the tests that run them and look at what they say; `make wheel-test`
-runs the demo."""
+runs the demo, exports and an import."""
 
 
 @dataclass(frozen=True)

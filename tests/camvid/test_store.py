@@ -44,6 +44,17 @@ def test_damage_is_named(store: ClipStore, clip: Clip, masks: ObjectMasks) -> No
         store.load(clip.clip_id, Frames)
 
 
+def test_what_neighbouring_stages_want_is_not_read_again(
+    store: ClipStore, clip: Clip, masks: ObjectMasks
+) -> None:
+    stored = store.save(clip.clip_id, masks)
+    store.write_bytes(store.artifact_name(clip.clip_id, ObjectMasks), b"whatever lies there")
+    assert store.load(clip.clip_id, ObjectMasks, stored).objects == masks.objects
+    store.save("another", masks)
+    with pytest.raises(StoreError, match="it is not what was written"):
+        store.load(clip.clip_id, ObjectMasks, stored)
+
+
 def test_records(store: ClipStore, clip: Clip) -> None:
     record = StageRecord(
         clip_id=clip.clip_id,
