@@ -109,7 +109,7 @@ def train(shards: str, out: Path, config: TrainConfig, *, resume: bool = False) 
             batches=iter(training.loader),
             meter=make_meter(training, config),
             stop=stop,
-            skips=SkippedSteps(config.run.max_skipped_steps),
+            skips=SkippedSteps(config.run.max_skipped_steps, is_main=is_main),
         )
         while step < config.run.num_steps and not stop.agreed:
             try:

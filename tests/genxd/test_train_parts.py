@@ -79,7 +79,7 @@ def test_the_driver_of_ray_passes_signals_on_as_that_file(tmp_path: Path) -> Non
 
 
 def test_only_steps_in_a_row_count() -> None:
-    skips = SkippedSteps(2)
+    skips = SkippedSteps(2, is_main=True)
     for step in (1, 2, 4, 5):
         skips.skip(step, 1.0, float("nan"), ["a", "b"])
         if step == 2:

@@ -35,6 +35,7 @@ def train_on_ray(
     """
     checkpoints = Checkpoints(out, config)
     checkpoints.to_go_on_from(resume=resume)  # what would be refused there is refused here
+    config.run.micro_batches(workers)
     job: dict[str, Any] = {
         "shards": shards if "://" in shards else str(Path(shards).resolve()),
         "out": str(out.resolve()),
@@ -54,20 +55,24 @@ def train_on_ray(
             ),
         )
         with passed_on(out / STOP_FILE):
-            metrics = _fit(trainer)
-    if "aborted" in metrics:
-        raise RunAborted(metrics["aborted"])
+            aborted = _fit(trainer)
+    if aborted:
+        raise RunAborted(aborted)
     step, checkpoint = checkpoints.reached()
     return Trained(step=step, checkpoint=checkpoint, stopped=step < config.run.num_steps)
 
 
-def _fit(trainer: TorchTrainer) -> dict[str, Any]:
-    """Beside the main thread: on it, Ray would answer SIGINT itself and drop what is in flight."""
+def _fit(trainer: TorchTrainer) -> str:
+    """What `_work` returned; older versions of Ray do not pass it on.
+
+    Not on the main thread: there Ray answers SIGINT itself, and drops what is in flight.
+    """
     with ThreadPoolExecutor(1, "ray-train") as thread:
         try:
-            return thread.submit(trainer.fit).result().metrics or {}
+            result: Any = thread.submit(trainer.fit).result()
         except ray.train.TrainingFailedError as error:
             raise cause(error) from error
+    return getattr(result, "return_value", None) or ""
 
 
 @contextmanager
@@ -85,14 +90,18 @@ def passed_on(file: Path) -> Generator[None, None, None]:
             signal.signal(number, handler)
 
 
-def _work(job: Mapping[str, Any]) -> None:
-    """On each worker. It always resumes: whether it may was asked before, and it may be a retry."""
+def _work(job: Mapping[str, Any]) -> str:
+    """On each worker. It always resumes: whether it may was asked before, and it may be a retry.
+
+    Returns why the run was aborted, which all workers agree on: raised, it would be tried again.
+    """
     logging.basicConfig(level=logging.INFO, format="camvid: %(message)s")
     config = from_plain(TrainConfig, job["config"])
     try:
         train(job["shards"], Path(job["out"]), config, resume=True)
-    except RunAborted as aborted:  # by all workers alike; to try again would end the same way
-        ray.train.report({"aborted": str(aborted)})
+    except RunAborted as aborted:
+        return str(aborted)
+    return ""
 
 
 def cause(error: Exception) -> CamvidError:

@@ -9,10 +9,10 @@ log = logging.getLogger(__name__)
 
 
 class SkippedSteps:
-    """Counts them."""
+    """Counts them; all processes skip the same, and the first one says so."""
 
-    def __init__(self, most_in_a_row: int) -> None:
-        self._most = most_in_a_row
+    def __init__(self, most_in_a_row: int, *, is_main: bool) -> None:
+        self._most, self._is_main = most_in_a_row, is_main
         self._in_a_row = 0
 
     def taken(self) -> None:
@@ -36,4 +36,5 @@ class SkippedSteps:
                 " --resume goes on after them; or lower optimizer.learning_rate and start from"
                 " them with --init, or raise run.max_skipped_steps"
             )
-        log.warning("%s: the step is skipped", found)
+        if self._is_main:
+            log.warning("%s: the step is skipped", found)
