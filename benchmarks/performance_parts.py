@@ -23,7 +23,8 @@ from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
 from camvid.store import ClipStore
 from camvid.video.source import Source
-from stages.split import SplitConfig, run_split
+from stages.run_split import run_split
+from stages.split import SplitConfig
 
 _IN_PROCESS = Job(where="process")
 _HD = (1280, 720)

@@ -19,7 +19,8 @@ from camvid.store import ClipStore
 from camvid.video.cut import CutClip, CutOptions
 from camvid.video.decode import read_frames
 from camvid.video.source import Source
-from stages.split import Split, SplitConfig, load_video_record, run_split, save_video_record
+from stages.run_split import load_video_record, run_split, save_video_record
+from stages.split import Split, SplitConfig
 from tests.workflows.light_run import LightCurate
 from tests.workflows.plain_videos import write_bad_inputs, write_moving_square
 from tests.workflows.test_cli import camvid

@@ -23,7 +23,7 @@ from camvid.store import ClipStore, StageRecord
 from camvid.video.names import source_name
 from camvid.video.source import Source
 from camvid.video.stat import stat_key
-from stages.split import VideoRecord
+from stages.run_split import VideoRecord
 from workflows.curate import CurateConfig
 from workflows.runs.books import Books
 from workflows.runs.resume import Resume

@@ -9,7 +9,8 @@ from camvid.attempts import ANY_RUN, Attempts
 from camvid.stage import ClipRow, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
 from camvid.video.source import Source
-from stages.split import Split, SplitConfig, run_split
+from stages.run_split import run_split
+from stages.split import Split, SplitConfig
 
 
 def run(

@@ -28,7 +28,8 @@ from camvid.errors import CamvidError, RunAborted
 from camvid.plain import from_plain, to_plain
 from camvid.stage import ABORTING, ClipRow, StageConfig
 from camvid.video.source import Source
-from stages.split import SplitConfig, lost_video
+from stages.run_split import lost_video
+from stages.split import SplitConfig
 from workflows.execution.in_flight import InFlightNow
 from workflows.execution.limits import DEFAULT_LIMITS, LimitsConfig
 from workflows.execution.ray_cluster import ray_cluster

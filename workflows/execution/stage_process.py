@@ -23,7 +23,8 @@ from camvid.memory import machine_bytes, num_oom_kills, rss_bytes
 from camvid.stage import ClipRow, attempt_ended
 from camvid.store import ClipStore
 from camvid.video.source import Source
-from stages.split import Split, split_ended
+from stages.run_split import split_ended
+from stages.split import Split
 from workflows.execution.limits import SPLIT_FACTOR, LimitsConfig
 from workflows.execution.stage_worker import At, Done, Setup
 

@@ -22,7 +22,8 @@ from camvid.errors import CamvidError, ConfigError
 from camvid.stage import ClipRow, Stage, StageConfig, run_stage
 from camvid.store import ClipStore
 from camvid.video.source import Source
-from stages.split import Split, SplitConfig, run_split
+from stages.run_split import run_split
+from stages.split import Split, SplitConfig
 
 _PR_SET_PDEATHSIG = 1
 # pycolmap's logging library installs handlers that print a native stack.

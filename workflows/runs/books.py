@@ -11,7 +11,7 @@ from camvid.books.finished import GATHERED, SCHEMA, describe, finished_parts
 from camvid.books.ledger import LedgerWriter
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from stages.split import VideoRecord, load_video_record
+from stages.run_split import VideoRecord, load_video_record
 
 _THREADS = 8  # a remote store answers many requests at a time
 

@@ -11,7 +11,8 @@ from camvid.errors import DamagedArtifact
 from camvid.pipeline import CLIP_STAGES
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
-from stages.split import Split, VideoRecord, load_video_record
+from stages.run_split import VideoRecord, load_video_record
+from stages.split import Split
 
 
 class StoredRows:

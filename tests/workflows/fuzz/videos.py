@@ -13,8 +13,9 @@ from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.stage import ClipRow, run_stage
 from camvid.store import ClipStore
 from camvid.video.source import Source
+from stages.run_split import run_split
 from stages.segment import SegmentConfig
-from stages.split import SplitConfig, run_split
+from stages.split import SplitConfig
 from stages.track import TrackConfig
 from tests.workflows.fuzz.batch import Attempt
 from tests.workflows.fuzz.mutants import mutant
