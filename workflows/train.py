@@ -3,19 +3,19 @@
 The same function alone, under torchrun, and inside Ray's TorchTrainer (`train_on_ray`):
 
     camvid train RUN --out DIR --config tiny
-    torchrun --nproc-per-node 8 -m workflows.cli train RUN --out DIR --config stage1 --init SVD
+    camvid torchrun --nproc-per-node 8 train RUN --out DIR --config stage1 --init SVD
 """
 
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from camvid.errors import RunAborted
@@ -28,20 +28,29 @@ from camvid.genxd.latent_cache import write_latents
 from camvid.genxd.training.board import Board
 from camvid.genxd.training.checkpoints import Checkpoints, Training
 from camvid.genxd.training.flops import peak_tflops, step_flops
+from camvid.genxd.training.header import header
 from camvid.genxd.training.meter import Meter
 from camvid.genxd.training.noise import draw_noise
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.training.processes import (
+    check_can_halve,
     clip_gradients,
     enough_memory,
     join_processes,
+    micro_batch,
     spread,
     uses_half,
 )
-from camvid.genxd.training.start import make_codec, make_unet
-from camvid.genxd.training.stop import StopSignal
+from camvid.genxd.training.skips import SkippedSteps
+from camvid.genxd.training.start import check_levels, make_codec, make_unet
+from camvid.genxd.training.stop import STOP_FILE, StopSignal
 from camvid.genxd.training.validation import Validation, conditions_of
-from camvid.genxd.training.weights import MovingAverage, choose_trained, make_optimizer
+from camvid.genxd.training.weights import (
+    MovingAverage,
+    choose_trained,
+    halve_frozen,
+    make_optimizer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +61,34 @@ class Trained:
 
     step: int
     checkpoint: Path
-    stopped: bool  # by SIGTERM, before its last step
+    stopped: bool  # asked to, before its last step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loop:
+    """What each step of a run needs."""
+
+    training: Training
+    config: TrainConfig
+    batches: Iterator[Batch]
+    meter: Meter
+    stop: StopSignal
+    skips: SkippedSteps
 
 
 def train(shards: str, out: Path, config: TrainConfig, *, resume: bool = False) -> Trained:
-    """Trains to `run.num_steps`, or until SIGTERM; either way a checkpoint is left.
+    """Trains to `run.num_steps`, or until asked to stop; either way a checkpoint is left.
+
+    SIGTERM, SIGINT and SIGUSR1 ask for it, and a file `out`/stop.
 
     Args:
         shards: see `find_shards`.
         out: where all goes; the same folder for all machines.
         config: the run.
         resume: go on from the newest checkpoint in `out`, if there is one.
+
+    Raises:
+        RunAborted: more than `run.max_skipped_steps` steps in a row were not finite.
     """
     checkpoints = Checkpoints(out, config)
     saved = checkpoints.to_go_on_from(resume=resume)
@@ -70,30 +96,43 @@ def train(shards: str, out: Path, config: TrainConfig, *, resume: bool = False) 
     training = set_up(index, config, saved)
     step = checkpoints.resume(training)
     validation = make_validation(index, config)
-    meter, batches = make_meter(training, config), iter(training.loader)
     is_main = training.accelerator.is_main_process
-    with StopSignal() as stop, Board(out, config, step, is_main=is_main) as board:
-        while step < config.run.num_steps and not stop.wanted:
-            rate = config.optimizer.learning_rate_at(step)
+    with (
+        StopSignal(out / STOP_FILE if is_main else None) as stop,
+        Board(out, config, step, is_main=is_main) as board,
+    ):
+        if is_main:
+            log.info("%s", header(training, config, step))
+        loop = Loop(
+            training=training,
+            config=config,
+            batches=iter(training.loader),
+            meter=make_meter(training, config),
+            stop=stop,
+            skips=SkippedSteps(config.run.max_skipped_steps, is_main=is_main),
+        )
+        while step < config.run.num_steps and not stop.agreed:
             try:
-                take_step(training, batches, config, meter, stop, step=step, rate=rate)
+                take_step(loop, step)
             except RunAborted:
-                checkpoints.save(training, step)  # the weights are those before the bad step
+                checkpoints.save(training, step + 1)  # the weights are those before the bad steps
+                checkpoints.wait(training)
                 raise
-            step, saved = step + 1, None
+            step += 1
             if _is_due(step, config.run.log_every_steps):
-                board.reading(meter.read(step, rate))
+                board.reading(loop.meter.read(step, config.optimizer.learning_rate_at(step - 1)))
             if _is_due(step, config.run.save_every_steps):
-                saved = checkpoints.save(training, step)
+                checkpoints.save(training, step)
             if _is_due(step, config.validation.every_steps):
                 validation.run(training, out, board, step)
-        saved = saved or checkpoints.save(training, step)
+        saved = checkpoints.save(training, step)
+        checkpoints.wait(training)
     return Trained(step=step, checkpoint=saved, stopped=step < config.run.num_steps)
 
 
 def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) -> Training:
     """Data, codec, network and optimiser as they are before the first step."""
-    accelerator = join_processes()
+    accelerator = join_processes(config.run)
     config.run.micro_batches(accelerator.num_processes)  # fails now, not in the first step
     with_images = ClipDataset(index, config.data)
     codec = make_codec(config.codec, saved or config.model.init, with_images).to(accelerator.device)
@@ -112,7 +151,12 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
         pin_memory=accelerator.device.type == "cuda",
     )
     unet = make_unet(config.model, codec.num_channels, config.run.seed)
+    check_levels(unet, config.data.latent_hw)
     choose_trained(unet, config.model.trained)
+    half = uses_half(config.run, accelerator.device)
+    if config.model.frozen_precision == "bf16":
+        check_can_halve(config.run, half)
+        halve_frozen(unet)
     model = spread(unet, accelerator, config.run)
     return Training(
         accelerator=accelerator,
@@ -122,63 +166,53 @@ def set_up(index: ShardIndex, config: TrainConfig, saved: Path | None = None) ->
         average=MovingAverage(model, config.optimizer.ema_decay),
         codec=codec,
         loader=loader,
-        half=uses_half(config.run, accelerator.device),
+        half=half,
     )
 
 
-def take_step(
-    training: Training,
-    batches: Iterator[Batch],
-    config: TrainConfig,
-    meter: Meter,
-    stop: StopSignal,
-    *,
-    step: int,
-    rate: float,
-) -> None:
-    """One update of the weights from `run.batch_size` samples.
+def take_step(loop: Loop, step: int) -> None:
+    """One update of the weights from `run.batch_size` samples; none where it is not finite.
 
     Raises:
-        RunAborted: loss or gradients are not finite; the weights are left as they were.
+        RunAborted: too many in a row are not finite; the weights are those before them.
     """
-    loss, clips = accumulate(training, batches, config, meter)
+    training, config = loop.training, loop.config
+    loss, clips = accumulate(loop)
     norm = clip_gradients(training.model.parameters(), config.optimizer.clip_norm)
     # One exchange for all: what the step measured, and whether any process was asked to stop.
-    shared = torch.stack([loss, norm, loss.new_tensor(float(stop.wanted))])
+    shared = torch.stack([loss, norm, loss.new_tensor(float(loop.stop.heard))])
     reduced: Any = training.accelerator.reduce(shared, "mean")
     mean_loss, mean_norm, stops = reduced.tolist()
-    if not math.isfinite(mean_loss + mean_norm):
-        training.optimizer.zero_grad()
-        raise RunAborted(
-            f"loss and gradients must be finite, got {mean_loss} and {mean_norm} in step"
-            f" {step + 1} (clips {', '.join(clips)}): the weights before it are saved;"
-            " lower optimizer.learning_rate and start from them with --init"
-        )
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate
-    training.optimizer.step()
+    loop.stop.agreed = stops > 0
+    is_finite = math.isfinite(mean_loss + mean_norm)
+    if is_finite:
+        for group in training.optimizer.param_groups:
+            group["lr"] = config.optimizer.learning_rate_at(step)
+        training.optimizer.step()
+        training.average.update(step)
+        loop.meter.stepped(mean_loss, mean_norm)
+        loop.skips.taken()
     training.optimizer.zero_grad()
-    training.average.update(step)
-    meter.stepped(mean_loss, mean_norm)
-    stop.wanted = stops > 0
+    if not is_finite:
+        loop.meter.skipped()
+        everywhere: list[str] = gather_object(clips)  # all processes are here
+        loop.skips.skip(step + 1, mean_loss, mean_norm, sorted(set(everywhere)))
 
 
-def accumulate(
-    training: Training, batches: Iterator[Batch], config: TrainConfig, meter: Meter
-) -> tuple[Tensor, list[str]]:
+def accumulate(loop: Loop) -> tuple[Tensor, list[str]]:
     """Gradients of this process's share of a step; its mean loss, and its clips."""
-    accelerator = training.accelerator
-    num_micro = config.run.micro_batches(accelerator.num_processes)
-    loss = torch.zeros((), device=accelerator.device)
+    training, run = loop.training, loop.config.run
+    num_micro = run.micro_batches(training.accelerator.num_processes)
+    loss = torch.zeros((), device=training.accelerator.device)
     clips: set[str] = set()
     for micro in range(num_micro):
-        batch = next(batches)
-        alone = nullcontext() if micro == num_micro - 1 else accelerator.no_sync(training.model)
-        with alone, enough_memory(config.run):
-            part = batch_loss(training, batch, config) / num_micro
+        batch = next(loop.batches)
+        is_last = micro == num_micro - 1
+        with micro_batch(training.model, run, is_last=is_last), enough_memory(run):
+            part = batch_loss(training, batch, loop.config) / num_micro
             part.backward()
         loss += part.detach()
-        meter.computed(batch.indicator)
+        loop.meter.computed(batch.indicator)
         clips |= set(batch.clip_ids)
     return loss, sorted(clips)
 
@@ -201,6 +235,7 @@ def make_meter(training: Training, config: TrainConfig) -> Meter:
     """Counts what this run's samples cost, where the device's peak is known."""
     known = config.run.peak_tflops or peak_tflops(training.accelerator.device)
     return Meter(
+        num_steps=config.run.num_steps,
         num_images=config.run.batch_size * config.data.num_frames,
         peak_flops=known * 1e12,
         flops_of=partial(

@@ -1,11 +1,16 @@
 """The same training inside Ray's TorchTrainer: on this machine, or on a cluster's.
 
-Workers read the shards themselves; nothing but the configuration travels through Ray. Ray ends
-workers in its own way: what SIGTERM would save is at most `run.save_every_steps` old.
+Workers read the shards themselves; nothing but the configuration travels through Ray. They hear no
+signals: those that this process hears reach them as the file `out`/stop. Workers that are lost are
+started again, `run.max_failures` times, and go on from the newest checkpoint.
 """
 
 import logging
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from camvid.errors import CamvidError, RunAborted
 from camvid.genxd.training.checkpoints import Checkpoints
 from camvid.genxd.training.options import TrainConfig
+from camvid.genxd.training.stop import STOP_FILE, STOP_SIGNALS
 from camvid.plain import from_plain, to_plain
 from workflows.ray_cluster import ray_cluster
 from workflows.train import Trained, train
@@ -29,11 +35,11 @@ def train_on_ray(
     """
     checkpoints = Checkpoints(out, config)
     checkpoints.to_go_on_from(resume=resume)  # what would be refused there is refused here
+    config.run.micro_batches(workers)
     job: dict[str, Any] = {
         "shards": shards if "://" in shards else str(Path(shards).resolve()),
         "out": str(out.resolve()),
         "config": to_plain(config),
-        "resume": resume,
     }
     with ray_cluster(address, workers, show_logs=True):
         on_gpus = float(ray.cluster_resources().get("GPU", 0)) >= workers
@@ -42,21 +48,60 @@ def train_on_ray(
             train_loop_config=job,
             scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=on_gpus),
             torch_config=TorchConfig(backend="nccl" if on_gpus else "gloo"),
-            run_config=ray.train.RunConfig(name="ray", storage_path=job["out"]),
+            run_config=ray.train.RunConfig(
+                name="ray",
+                storage_path=job["out"],
+                failure_config=ray.train.FailureConfig(max_failures=config.run.max_failures),
+            ),
         )
-        try:
-            trainer.fit()
-        except ray.train.TrainingFailedError as error:
-            raise cause(error) from error
+        with passed_on(out / STOP_FILE):
+            aborted = _fit(trainer)
+    if aborted:
+        raise RunAborted(aborted)
     step, checkpoint = checkpoints.reached()
     return Trained(step=step, checkpoint=checkpoint, stopped=step < config.run.num_steps)
 
 
-def _work(job: Mapping[str, Any]) -> None:
-    """On each worker."""
+def _fit(trainer: TorchTrainer) -> str:
+    """What `_work` returned; older versions of Ray do not pass it on.
+
+    Not on the main thread: there Ray answers SIGINT itself, and drops what is in flight.
+    """
+    with ThreadPoolExecutor(1, "ray-train") as thread:
+        try:
+            result: Any = thread.submit(trainer.fit).result()
+        except ray.train.TrainingFailedError as error:
+            raise cause(error) from error
+    return getattr(result, "return_value", None) or ""
+
+
+@contextmanager
+def passed_on(file: Path) -> Generator[None, None, None]:
+    """A signal makes the file, which asks the workers to stop."""
+    file.unlink(missing_ok=True)  # of a run that was killed before it heard
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hears = threading.current_thread() is threading.main_thread()
+    heard = STOP_SIGNALS if hears else ()
+    before = {each: signal.signal(each, lambda *_: file.touch()) for each in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(job: Mapping[str, Any]) -> str:
+    """On each worker. It always resumes: whether it may was asked before, and it may be a retry.
+
+    Returns why the run was aborted, which all workers agree on: raised, it would be tried again.
+    """
     logging.basicConfig(level=logging.INFO, format="camvid: %(message)s")
     config = from_plain(TrainConfig, job["config"])
-    train(job["shards"], Path(job["out"]), config, resume=job["resume"])
+    try:
+        train(job["shards"], Path(job["out"]), config, resume=True)
+    except RunAborted as aborted:
+        return str(aborted)
+    return ""
 
 
 def cause(error: Exception) -> CamvidError:

@@ -27,7 +27,7 @@ class Scene:
     """One sample to be made: the known images, where they stand, and all cameras."""
 
     images: F32  # [G, 3, H, W] in [-1, 1]
-    at: tuple[int, ...]  # [G], the frame of each image; the first is the rays' reference
+    at: tuple[int, ...]  # [G], the frame of each image; the earliest frame is the rays' reference
     cam_from_world: F64  # [F, 3, 4] in the unit that the model was trained with
     K: F64  # [3, 3], or [F, 3, 3] where the camera zooms; in pixels of the images
     kind: Kind = "4d"  # `3d`: nothing moves; `video`: the cameras are not looked at

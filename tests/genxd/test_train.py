@@ -1,10 +1,14 @@
 """The training loop: what it leaves, that it resumes to the bit, and what it does with trouble."""
 
+import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +20,20 @@ pytest.importorskip("accelerate")
 
 from camvid.config import dump_toml  # noqa: E402
 from camvid.errors import BackendUnavailable, ConfigError, RunAborted, StoreError  # noqa: E402
+from camvid.genxd.data_loader import Batch  # noqa: E402
+from camvid.genxd.data_shards import find_shards  # noqa: E402
+from camvid.genxd.model import GenXDUNet  # noqa: E402
+from camvid.genxd.training.checkpoints import Checkpoints, Training  # noqa: E402
 from camvid.genxd.training.options import TrainConfig  # noqa: E402
 from tests.genxd.training_runs import (  # noqa: E402
+    curve,
     losses,
     saved_state,
     saved_unet,
     small,
     write_shards,
 )
-from workflows.train import Trained, train  # noqa: E402
+from workflows.train import Trained, batch_loss, set_up, train  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +217,59 @@ def test_cuda_trains_with_8_bit_adam(shards: str, tmp_path: Path) -> None:
 # ---- trouble -------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_with_good_weights(
-    shards: str, tmp_path: Path
+def test_steps_that_are_not_finite_are_passed(
+    shards: str,
+    plain: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = small(optimizer={"learning_rate": 1e36, "warmup_steps": 0})
-    with pytest.raises(RunAborted, match=r"must be finite, got .* in step 2 \(clips 0000"):
-        train(shards, tmp_path / "out", config)
-    left = list((tmp_path / "out" / "checkpoints").iterdir())
-    assert [p.name for p in left] == ["step-00000001"]
-    assert all(value.isfinite().all() for value in saved_unet(left[0]).values())
+    """One is skipped, a second in a row ends the run; --resume goes on after both."""
+
+    def broken(training: Training, batch: Batch, config: TrainConfig) -> torch.Tensor:
+        loss = batch_loss(training, batch, config)
+        return loss * math.nan if 2 <= int(batch.numbers.min()) < 6 else loss  # steps 2 and 3
+
+    monkeypatch.setattr("workflows.train.batch_loss", broken)
+    out, config = tmp_path / "out", small(run={"max_skipped_steps": 1})
+    with pytest.raises(RunAborted, match=r"in step 3 \(clips 0000.*\), 2 in a row"):
+        train(shards, out, config)
+    assert re.search(r"nan in step 2 \(clips 0000.*\): the step is skipped", caplog.text)
+    assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-00000003"]
+    done = train(shards, out, config, resume=True)
+    assert done.step == 4
+    assert set(losses(out)) == {1, 4}
+    assert losses(out)[1] == losses(plain)[1]
+    assert curve(out, "train/skipped_steps") == {1: 0, 2: 1, 4: 0}
+    assert all(value.isfinite().all() for value in saved_unet(done.checkpoint).values())
+
+
+def test_a_checkpoint_is_written_while_training_goes_on(
+    shards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the weights of its step, and is there when all is written."""
+    training = set_up(find_shards(shards), config := small())
+    checkpoints, go_on = Checkpoints(tmp_path, config), threading.Event()
+    write = GenXDUNet.save_pretrained
+
+    def slow(*arguments: Any) -> None:
+        go_on.wait(60)
+        write(*arguments)
+
+    monkeypatch.setattr(GenXDUNet, "save_pretrained", slow)
+    before = {name: value.clone() for name, value in training.unet.state_dict().items()}
+    path = checkpoints.save(training, 1)
+    with torch.no_grad():
+        for parameter in training.unet.parameters():
+            parameter.fill_(7.0)
+    assert not path.exists()
+    go_on.set()
+    checkpoints.wait(training)
+    assert_equal(saved_unet(path), before)
+    state = saved_state(path)
+    assert_equal({name: state[f"/weights/{name}"] for name in before}, before)
+    at_once = Checkpoints(tmp_path, small(run={"async_checkpoints": False}))
+    assert at_once.save(training, 2).exists()
 
 
 @pytest.mark.parametrize(
@@ -249,42 +302,52 @@ def test_missing_shards_are_named(tmp_path: Path) -> None:
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def start(shards: str, out: Path, config: TrainConfig, *more: str) -> subprocess.Popen[str]:
+def start(shards: str, out: Path, config: TrainConfig) -> subprocess.Popen[str]:
+    """`camvid train` in two processes; their log goes to OUT.log."""
     toml = out.with_suffix(".toml")
     toml.write_text(dump_toml(config))
-    command = [sys.executable, "-m", "workflows.cli", "train", shards, "--out", str(out)]
-    return subprocess.Popen(
-        [*command, "--config", str(toml), *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    command = ["torchrun", "--nproc-per-node=2", "train", shards, "--out", str(out)]
+    with out.with_suffix(".log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workflows.cli", *command, "--config", str(toml)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
 
 
-def test_sigterm_saves_and_the_same_command_goes_on(shards: str, tmp_path: Path) -> None:
-    endless = small(run={"num_steps": 100_000, "save_every_steps": 100_000})
-    process = start(shards, tmp_path / "out", endless)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "step 2:" in line:
-            process.send_signal(signal.SIGTERM)
-            break
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+def wait_for(process: subprocess.Popen[str], log: Path, text: str) -> None:
+    """Until the log holds it; fails with the log where it does not come."""
+    ends_s = time.monotonic() + 120
+    while text not in log.read_text():
+        if time.monotonic() > ends_s or process.poll() is not None:
+            process.kill()
+            pytest.fail(f"{text!r} must come, got {log.read_text()}")
+        time.sleep(0.1)
+
+
+def test_sigterm_under_torchrun_saves_and_one_process_goes_on(shards: str, tmp_path: Path) -> None:
+    endless = {"num_steps": 100_000, "save_every_steps": 100_000, "micro_batch_size": 1}
+    process = start(shards, tmp_path / "out", small(run=endless))
+    log = tmp_path / "out.log"
+    wait_for(process, log, "step 2 of 100000")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert "2 x CPU" in log.read_text()
     assert output.startswith("stopped, --resume goes on: step ")
     step = int(output.split("step ")[1].split(",")[0])
     assert step >= 2
-    more = small(run={"num_steps": step + 1, "save_every_steps": 100_000})
-    resumed = train(shards, tmp_path / "out", more, resume=True)
-    whole = train(shards, tmp_path / "whole", more)
-    assert_equal(saved_state(resumed.checkpoint), saved_state(whole.checkpoint))
+    more = small(run={"num_steps": step + 1})
+    assert train(shards, tmp_path / "out", more, resume=True).step == step + 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--config", "nosuch"], 2, "--config must be a file, or one of demo, stage1, stage2"),
+        (["--config", "nosuch"], 2, "--config must be a file, or one of demo, h100, lowmem"),
         (["--config", "tiny", "--set", "run.steps=1"], 2, "did you mean `num_steps`?"),
         (["--config", "tiny", "--init", "nowhere"], 4, "must hold shards with clips, got none"),
     ],

@@ -14,6 +14,7 @@ pytest.importorskip("accelerate")
 from accelerate import Accelerator  # noqa: E402
 from diffusers import UNetSpatioTemporalConditionModel  # noqa: E402
 from torch import nn  # noqa: E402
+from torch._dynamo.utils import counters  # noqa: E402
 
 from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
 from camvid.genxd.model import GenXDUNet  # noqa: E402
@@ -25,7 +26,7 @@ from camvid.genxd.training.options import (  # noqa: E402
     RunOptions,
     TrainConfig,
 )
-from camvid.genxd.training.processes import enough_memory, spread  # noqa: E402
+from camvid.genxd.training.processes import enough_memory, layers, spread  # noqa: E402
 from camvid.genxd.training.start import make_unet  # noqa: E402
 from camvid.genxd.training.weights import MovingAverage, choose_trained  # noqa: E402
 from tests.genxd.tiny import make_inputs  # noqa: E402
@@ -129,9 +130,13 @@ def test_compiled_layers_compute_the_same() -> None:
               make_inputs([2], num_frames=2).items()}  # fmt: skip
     names = set(unet.state_dict())
     expected = unet(**inputs)
+    counters.clear()
+    torch._dynamo.reset()
     model = spread(unet, Accelerator(cpu=True), RunOptions(compile_backend="eager"))
     assert set(unet.state_dict()) == names
     torch.testing.assert_close(model(**inputs), expected, rtol=1e-4, atol=1e-4)
+    assert len(layers(unet)) == 6
+    assert counters["stats"]["unique_graphs"] == 3  # layers that are alike share theirs
 
 
 def test_a_run_starts_from_stable_video_diffusion(tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ def test_a_run_starts_from_a_genxd_of_any_shape(tmp_path: Path) -> None:
         make_unet(replace(small().model, init=str(tmp_path)), 16, seed=0)
 
 
-@pytest.mark.parametrize("name", ["tiny", "demo", "stage1", "stage2", "stage3"])
+@pytest.mark.parametrize("name", ["tiny", "demo", "stage1", "stage2", "stage3", "h100", "lowmem"])
 def test_packaged_configurations_load(name: str) -> None:
     assert name in config_names()
     config = load_training_config(name, ["run.num_steps=7"])
@@ -173,7 +178,8 @@ def test_packaged_configurations_load(name: str) -> None:
 
 def test_an_unknown_configuration_lists_the_known() -> None:
     with pytest.raises(
-        ConfigError, match="or one of demo, stage1, stage2, stage3, tiny, got 'nosuch'"
+        ConfigError,
+        match="or one of demo, h100, lowmem, stage1, stage2, stage3, tiny, got 'nosuch'",
     ):
         load_training_config("nosuch", [])
     with pytest.raises(ConfigError, match=r"unknown key `run.batchsize`; did you mean `batch_size"):

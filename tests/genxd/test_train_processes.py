@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,18 @@ pytest.importorskip("accelerate")
 from torch.multiprocessing.spawn import spawn  # noqa: E402
 
 from camvid.errors import ConfigError, RunAborted  # noqa: E402
-from tests.genxd.training_runs import losses, saved_state, saved_unet, small, write_shards  # noqa: E402
+from camvid.genxd.training.options import RunOptions  # noqa: E402
+from camvid.genxd.training.processes import join_processes, micro_batch, spread  # noqa: E402
+from camvid.genxd.training.start import make_unet  # noqa: E402
+from tests.genxd.tiny import make_inputs  # noqa: E402
+from tests.genxd.training_runs import (  # noqa: E402
+    curve,
+    losses,
+    saved_state,
+    saved_unet,
+    small,
+    write_shards,
+)
 from workflows.train import Trained, train  # noqa: E402
 
 THREE = {"num_steps": 3, "micro_batch_size": 1}
@@ -55,7 +67,28 @@ def _train_all(rank: int, port: int, shards: str, out: str) -> None:
     sampled = {"every_steps": 3}
     sharded = small(run=THREE | {"sharding": "fsdp2"}, validation=sampled)
     train(shards, Path(out) / "fsdp2", sharded, resume=True)
+    _accumulate()
     torch.distributed.destroy_process_group()
+
+
+def _accumulate() -> None:
+    """Sharded: with `reduce_once` gradients are there after the last micro-batch, and the same."""
+    one_level = replace(small().model, block_out_channels=(32,), num_attention_heads=(1,))
+    inputs = {n: x.float() if x.is_floating_point() else x for n, x in make_inputs([2]).items()}
+    found: list[list[torch.Tensor]] = []
+    for once in (False, True):
+        options = RunOptions(sharding="fsdp2", gradient_checkpointing=False, reduce_once=once)
+        model = spread(make_unet(one_level, 4, seed=0), join_processes(options), options)
+        for is_last in (False, True):
+            with micro_batch(model, options, is_last=is_last):
+                model(**inputs).square().mean().backward()
+            exchanged = [p.grad is not None for p in model.parameters()]
+            assert all(exchanged) if is_last or not once else not any(exchanged)
+        found.append([p.grad.to_local() for p in model.parameters()])
+    replicated = spread(make_unet(one_level, 4, seed=0), join_processes(options), RunOptions())
+    assert replicated.gradient_as_bucket_view
+    for each, all_at_once in zip(*found, strict=True):
+        torch.testing.assert_close(all_at_once, each)
 
 
 def test_two_processes_train_as_one(shards: str, alone: Path, tmp_path: Path) -> None:
@@ -67,6 +100,8 @@ def test_two_processes_train_as_one(shards: str, alone: Path, tmp_path: Path) ->
     expected = losses(alone)
     for name in ("ddp", "fsdp2"):
         assert losses(tmp_path / name) == pytest.approx(expected, rel=2e-4), name
+        norms = curve(tmp_path / name, "train/gradient_norm")
+        assert norms == pytest.approx(curve(alone, "train/gradient_norm"), rel=1e-3), name
         there = tmp_path / name / "checkpoints" / "step-00000003"
         here = alone / "checkpoints" / "step-00000003"
         loaded = saved_unet(there)

@@ -1,5 +1,6 @@
 """A training run that takes a second: a network of two resolutions on three frames of 64 x 64."""
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,12 @@ def losses(out: Path) -> dict[int, float]:
     events = EventAccumulator(str(out / "tensorboard"))
     events.Reload()
     return {event.step: event.value for event in events.Scalars("train/loss")}
+
+
+def curve(out: Path, name: str) -> dict[int, float]:
+    """Step -> number, as metrics.jsonl has them."""
+    lines = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    return {line["step"]: line[name] for line in lines if name in line}
 
 
 def saved_unet(checkpoint: Path) -> dict[str, Tensor]:

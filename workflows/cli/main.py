@@ -27,6 +27,7 @@ from workflows.cli import (
     stage,
     stats,
     status,
+    torchrun,
     train,
 )
 from workflows.cli.console import LogFormat, configure_logging, print_error
@@ -57,6 +58,10 @@ app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)
 app.command("export")(export.command)
 app.command("train")(train.command)
+app.command(
+    "torchrun",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)(torchrun.command)
 app.command("sample")(sample.command)
 app.add_typer(genxd.app, name="genxd")
 app.command("stage")(stage.command)

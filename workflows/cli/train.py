@@ -15,8 +15,12 @@ def command(
     ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where checkpoints go.")],
     config: Annotated[
-        str,
-        typer.Option("--config", metavar="F", help="TOML, or tiny, stage1, stage2 or stage3."),
+        list[str],
+        typer.Option(
+            "--config",
+            metavar="F",
+            help="TOML, or tiny, stage1, stage2 or stage3; again: h100, lowmem or TOML over it.",
+        ),
     ],
     init: Annotated[
         str | None,
@@ -34,7 +38,10 @@ def command(
     ] = 1,
     settings: SetOption = None,
 ) -> None:
-    """Train GenXD on shards. SIGTERM saves a checkpoint and ends with exit code 0."""
+    """Train GenXD on shards.
+
+    SIGTERM, SIGINT, SIGUSR1, or a file DIR/stop, save a checkpoint and end with exit code 0.
+    """
     import logging
     from pathlib import Path
 
@@ -44,7 +51,8 @@ def command(
     require_train_extra()
     start = [f"model.init={json.dumps(init)}"] if init else []
     resolved = load_training_config(config, [*start, *(settings or ())])
-    logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
+    for name in ("camvid.genxd.training", "workflows.train"):
+        logging.getLogger(name).setLevel(logging.INFO)
     if ray is not None or workers > 1:
         from workflows.train_on_ray import train_on_ray
 
@@ -53,9 +61,12 @@ def command(
             shards, Path(out), resolved, resume=resume, address=address, workers=workers
         )
     else:
+        from camvid.genxd.training.processes import leave_processes
         from workflows.train import train
 
-        done = train(shards, Path(out), resolved, resume=resume)
+        started_again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+        done = train(shards, Path(out), resolved, resume=resume or started_again)
+        leave_processes()
     if os.environ.get("RANK", "0") == "0":  # under torchrun, one of many
         how = "stopped, --resume goes on" if done.stopped else "finished"
         print(f"{how}: step {done.step}, {done.checkpoint}")

@@ -1,10 +1,11 @@
 """Training configurations that come with camvid, as TOML files that change the defaults."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from camvid.config import load_config, read_toml
+from camvid.config import load_config, merge, read_toml
 from camvid.errors import ConfigError
 from camvid.genxd.training.options import TrainConfig
 
@@ -15,18 +16,23 @@ def config_names() -> list[str]:
     return sorted(n.removesuffix(".toml") for n in files if n.endswith(".toml"))
 
 
-def load_training_config(config: str, overrides: list[str]) -> TrainConfig:
-    """A file's, or one of `config_names`, with `section.key=value` overrides.
+def load_training_config(config: str | Sequence[str], overrides: list[str]) -> TrainConfig:
+    """Files, or some of `config_names`, each over those before, with `section.key=value` overrides.
 
     Raises:
         ConfigError: neither; or an unknown key or a wrong value.
     """
-    if config in config_names():
-        return load_config(TrainConfig, None, overrides, _packaged(config))
-    if not Path(config).exists():
+    values: dict[str, Any] = {}
+    for name in [config] if isinstance(config, str) else config:
+        values = merge(values, _packaged(name) if name in config_names() else _from_file(name))
+    return load_config(TrainConfig, None, overrides, values)
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    if not Path(path).exists():
         known = ", ".join(config_names())
-        raise ConfigError(f"--config must be a file, or one of {known}, got {config!r}")
-    return load_config(TrainConfig, config, overrides)
+        raise ConfigError(f"--config must be a file, or one of {known}, got {path!r}")
+    return read_toml(path)
 
 
 def _packaged(name: str) -> dict[str, Any]:

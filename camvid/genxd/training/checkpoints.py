@@ -1,5 +1,7 @@
 """Checkpoints: written beside, then renamed, so that one is there whole or not at all.
 
+Training waits until all is copied to the host's memory; the copy is written while it goes on.
+
 OUT/checkpoints/step-00001000/
   unet/               what one samples with: the moving average, in diffusers' layout
   codec.safetensors   the codec where it is ours; a VAE stays where it is (train.toml names it)
@@ -13,6 +15,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +27,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load as load_parts
-from torch.distributed.checkpoint.state_dict_saver import save as save_parts
+from torch.distributed.checkpoint.state_dict_saver import async_save as save_parts
 
 from camvid.config import dump_toml, load_config
 from camvid.errors import ConfigError, StoreError
@@ -77,6 +80,11 @@ class Checkpoints:
     def __init__(self, out: Path, config: TrainConfig) -> None:
         self.folder = out / "checkpoints"
         self._config = config
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._begun: tuple[Path, Future[Any]] | None = None
+        self._group: Any = None
+        # What one process saves, or reads, alone: torch warns that it is so.
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
 
     def newest(self) -> Path | None:
         """The whole checkpoint with the highest step."""
@@ -101,28 +109,40 @@ class Checkpoints:
         return int(json.loads((path / _PROGRESS).read_text())["step"]), path
 
     def save(self, training: Training, step: int) -> Path:
-        """Writes a checkpoint of the weights after `step` steps and removes the oldest."""
+        """Begins a checkpoint of the weights after `step` steps; `wait` sees it finished."""
+        self.wait(training)
         path = self.folder / f"step-{step:08d}"
         if path.exists():
             return path  # of the same configuration, step and seed: the same weights
         partial = self.folder / f".{path.name}"
-        main = training.accelerator.is_main_process
-        try:
-            if main:
+        with _named(path):
+            if training.accelerator.is_main_process:
                 self._make_empty(partial)
             training.accelerator.wait_for_everyone()
-            with _distributed(training) as alone:
-                save_parts(training.tensors(), checkpoint_id=partial / "state", no_dist=alone)
+            state = self._copy_and_write(training, partial / "state")
             with training.average.applied():
-                _write_unet(training, partial / UNET_FOLDER)
-            if main:
+                weights = dict(_on_main(training))
+            if training.accelerator.is_main_process:
                 self._write_rest(training, step, partial)
-                partial.rename(path)
-                self._remove_oldest()
-        except (OSError, CheckpointException) as error:
-            raise StoreError(f"{path} must be writable: {_line(error)}") from error
-        training.accelerator.wait_for_everyone()
+                state = self._thread.submit(self._finish, training, weights, state, path)
+        self._begun = (path, state)
+        if not self._config.run.async_checkpoints:
+            self.wait(training)
         return path
+
+    def wait(self, training: Training) -> None:
+        """Until the checkpoint that was begun is there.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        if self._begun is None:
+            return
+        path, writing = self._begun
+        self._begun = None
+        with _named(path):
+            writing.result()
+        training.accelerator.wait_for_everyone()
 
     def resume(self, training: Training) -> int:
         """Goes on from the newest checkpoint; returns its step, 0 where there is none."""
@@ -133,8 +153,8 @@ class Checkpoints:
         try:
             progress = json.loads((path / _PROGRESS).read_text())
             tensors = training.tensors()
-            with _distributed(training) as alone:
-                load_parts(tensors, checkpoint_id=path / "state", no_dist=alone)
+            alone = training.accelerator.num_processes == 1
+            load_parts(tensors, checkpoint_id=path / "state", no_dist=alone)
         except (OSError, ValueError, KeyError, CheckpointException) as error:
             raise StoreError(
                 f"{path} must be readable: {_line(error)}; remove it to go on from the one before"
@@ -142,6 +162,34 @@ class Checkpoints:
         training.restore(tensors)
         training.loader.load_state_dict(progress["loader"])
         return int(progress["step"])
+
+    def _copy_and_write(self, training: Training, folder: Path) -> Future[Any]:
+        """Each process its parts; what is not sharded is the same everywhere, and the first's."""
+        sharded = self._config.run.sharding == "fsdp2"
+        if training.accelerator.num_processes > 1 and self._group is None:
+            # Its own, on CPUs: it must not meet what training exchanges meanwhile.
+            self._group = torch.distributed.new_group(backend="gloo")
+        if not (sharded or training.accelerator.is_main_process):
+            nothing: Future[Any] = Future()
+            nothing.set_result(None)
+            return nothing
+        writing: Any = save_parts(
+            training.tensors(),
+            checkpoint_id=folder,
+            process_group=self._group,
+            no_dist=not sharded,
+        )
+        return writing
+
+    def _finish(
+        self, training: Training, weights: dict[str, Tensor], state: Future[Any], path: Path
+    ) -> None:
+        """In the first process. Its part of the state is written when all parts are."""
+        partial = path.with_name(f".{path.name}")
+        _write_unet(training.unet.config, weights, partial / UNET_FOLDER)
+        state.result()
+        partial.rename(path)
+        self._remove_oldest()
 
     def _make_empty(self, partial: Path) -> None:
         for broken in self.folder.glob(".step-*"):
@@ -175,11 +223,12 @@ class Checkpoints:
 
 
 @contextmanager
-def _distributed(training: Training) -> Generator[bool, None, None]:
-    """Gives whether one process is alone; without torch's warning that it must be so."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-        yield training.accelerator.num_processes == 1
+def _named(path: Path) -> Generator[None, None, None]:
+    """What cannot be written is a StoreError that names the checkpoint."""
+    try:
+        yield
+    except (OSError, CheckpointException) as error:
+        raise StoreError(f"{path} must be writable: {_line(error)}") from error
 
 
 def _line(error: BaseException) -> str:
@@ -188,17 +237,15 @@ def _line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _write_unet(training: Training, folder: Path) -> None:
-    """Gathers the weights one by one, on the first process alone."""
-    weights = dict(_on_main(training))
-    if training.accelerator.is_main_process:
-        with torch.device("meta"):
-            whole: Any = GenXDUNet.from_config(training.unet.config)
-        whole.load_state_dict(weights, assign=True)
-        whole.save_pretrained(folder)
+def _write_unet(config: Any, weights: dict[str, Tensor], folder: Path) -> None:
+    with torch.device("meta"):
+        whole: Any = GenXDUNet.from_config(config)
+    whole.load_state_dict(weights, assign=True)
+    whole.save_pretrained(folder)
 
 
 def _on_main(training: Training) -> Iterator[tuple[str, Tensor]]:
+    """Copies of the weights in the first process; gathered one by one, so all must ask."""
     for name, value in whole_weights(training.model):
         if training.accelerator.is_main_process:
-            yield name, value.cpu()
+            yield name, value.to("cpu", torch.float32, copy=True)

@@ -45,6 +45,9 @@ class ModelOptions:
     num_attention_heads: tuple[int, ...] = (5, 10, 20, 20)
     layers_per_block: int = 2
     trained: TrainedPart = "all"
+    # bf16: half the memory of what is not trained, at the same results, as the step computes in
+    # bfloat16 anyway; checkpoints keep it as rounded. Not with run.sharding = fsdp2.
+    frozen_precision: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,25 @@ class RunOptions:
     micro_batch_size: int = 1  # of a process at a time; gradients accumulate to batch_size
     precision: Precision = "auto"  # bf16 on CUDA, fp32 on the CPU; weights are always kept in fp32
     gradient_checkpointing: bool = True
-    compile_backend: str = ""  # of torch.compile for each layer: inductor; empty: not compiled
+    # Of torch.compile for each layer: inductor; empty: not compiled. Layers that are alike share
+    # what was compiled, once for each of their widths and resolutions.
+    compile_backend: str = ""
     sharding: Sharding = "ddp"  # fsdp2: weights, gradients and Adam's state in parts
+    # fsdp2: gradients are exchanged once a step, not once a micro-batch. Until then every process
+    # keeps all of them in float32: 7.7 GB for the full network.
+    reduce_once: bool = False
     loader_workers: int = 4  # of each process
     log_every_steps: int = 50
     save_every_steps: int = 1000
     keep_checkpoints: int = 3  # the newest
+    # Written while training goes on, from a copy in the host's memory: 39 GB for the full network,
+    # in parts under fsdp2.
+    async_checkpoints: bool = True
+    # In a row, whose loss or gradients are not finite: the update is dropped, the clips are named.
+    # One more ends the run.
+    max_skipped_steps: int = 3
+    wandb: bool = False  # curves to Weights & Biases too; a resumed run goes on under its id
+    max_failures: int = 3  # with --ray: how often lost workers are started again and resume
     peak_tflops: float = 0.0  # of one device, to report how much of it is used; 0: if known by name
 
     def __post_init__(self) -> None:
@@ -122,7 +138,7 @@ class RunOptions:
             require(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("save_every_steps", "keep_checkpoints"):
             require(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("seed", "loader_workers", "peak_tflops"):
+        for name in ("seed", "loader_workers", "peak_tflops", "max_skipped_steps", "max_failures"):
             require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def micro_batches(self, num_processes: int) -> int:

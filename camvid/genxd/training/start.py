@@ -49,6 +49,22 @@ def make_unet(options: ModelOptions, num_latent_channels: int, seed: int) -> Gen
     return unet
 
 
+def check_levels(unet: GenXDUNet, latent_hw: tuple[int, int]) -> None:
+    """ConfigError where the coarsest resolution is too small for its norms.
+
+    A norm's group is a few channels of one image. Over a single pixel those are so few values that
+    rounding alone moves the gradients by half.
+    """
+    halvings = len(unet.config["block_out_channels"]) - 1
+    smallest = min(latent_hw) >> halvings
+    if smallest < 2:
+        raise ConfigError(
+            f"the network's {halvings + 1} resolutions must end in 2 x 2 latents or more, but those"
+            f" of {latent_hw[0]} x {latent_hw[1]} end in {smallest} x {smallest}: raise"
+            " data.height_px and width_px, or shorten model.block_out_channels"
+        )
+
+
 def _new_unet(options: ModelOptions, num_latent_channels: int, seed: int) -> GenXDUNet:
     num_attending = len(options.block_out_channels) - 1  # all resolutions but the coarsest
     with torch.random.fork_rng(devices=[]):

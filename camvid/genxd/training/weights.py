@@ -26,6 +26,16 @@ def choose_trained(model: nn.Module, part: TrainedPart) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+def halve_frozen(model: nn.Module) -> None:
+    """Keeps frozen matrices and convolutions in bfloat16, which autocast would make of them.
+
+    Vectors stay: norms compute in float32, and take next to no memory.
+    """
+    for parameter in model.parameters():
+        if not parameter.requires_grad and parameter.ndim > 1:
+            parameter.data = parameter.data.bfloat16()
+
+
 def make_optimizer(
     parameters: Iterable[nn.Parameter], options: OptimizerOptions
 ) -> torch.optim.Optimizer:
