@@ -184,7 +184,7 @@ def test_other_networks_are_refused(files: NetworkWeights, tmp_path: Path) -> No
     narrow = save(Images(64), tmp_path / "narrow.pt")
     with pytest.raises(ConfigError, match=r"must give \[N, 2048\] features, got \[5, 64\]"):
         Scorer(NetworkWeights(fid=narrow)).add(clip(0), clip(1))
-    with pytest.raises(ConfigError, match="must be a network that is called with rescale, resize"):
+    with pytest.raises(ConfigError, match="called with images, rescale, resize, return_features"):
         Scorer(NetworkWeights(fvd=files.fid)).add(clip(0), clip(1))
     with pytest.raises(ConfigError, match="must have the truth's shape"):
         Scorer(NetworkWeights()).add(clip(0), clip(1, num_frames=4))
