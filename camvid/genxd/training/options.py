@@ -10,6 +10,7 @@ from camvid.plain import to_plain
 
 TrainedPart = Literal["all", "temporal", "multiview", "temporal+multiview"]
 Precision = Literal["auto", "fp32", "bf16"]
+CameraCondition = Literal["rays", "cross_attention"]
 Sharding = Literal["ddp", "fsdp2"]
 
 
@@ -46,6 +47,8 @@ class ModelOptions:
     num_attention_heads: tuple[int, ...] = (5, 10, 20, 20)
     layers_per_block: int = 2
     trained: TrainedPart = "all"
+    disentangled: bool = True  # false: every kind is fused as 4D is, as in the paper's ablation
+    camera: CameraCondition = "rays"  # the other one is the paper's ablation, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
