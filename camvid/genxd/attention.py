@@ -13,13 +13,17 @@ from camvid.genxd.fusing import AlphaFuse, with_zero_gradients
 
 
 class CascadeTransformer(nn.Module):
-    """Spatial, multiview and temporal attention in a cascade; no cross attention.
+    """Spatial, multiview and temporal attention in a cascade.
+
+    There is no cross attention, but to tokens of the camera where `camera_channels` says so.
 
     Multiview attention joins all tokens of all frames and knows the views by their rays alone;
     only the temporal branch is given the frame's index.
     """
 
-    def __init__(self, channels: int, num_heads: int, num_layers: int) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, num_layers: int, camera_channels: int | None = None
+    ) -> None:
         super().__init__()
         dim_head = channels // num_heads
         shape = (channels, channels, num_heads, dim_head)
@@ -27,7 +31,10 @@ class CascadeTransformer(nn.Module):
         self.norm = nn.GroupNorm(32, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList(
-            BasicTransformerBlock(channels, num_heads, dim_head) for _ in layers
+            BasicTransformerBlock(
+                channels, num_heads, dim_head, cross_attention_dim=camera_channels
+            )
+            for _ in layers
         )
         self.multiview_transformer_blocks = nn.ModuleList(
             TemporalBasicTransformerBlock(*shape) for _ in layers
@@ -49,7 +56,7 @@ class CascadeTransformer(nn.Module):
             self.temporal_transformer_blocks,
             strict=True,
         ):
-            x_NLC = spatial(x_NLC)
+            x_NLC = spatial(x_NLC, encoder_hidden_states=context.camera)
             views_NLC = _jointly(multiview, x_NLC, context.num_frames)
             instants_NLC = None
             if index_emb_FC is not None:

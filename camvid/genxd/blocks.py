@@ -22,6 +22,7 @@ class LevelShape:
     num_heads: int | None  # None: residual blocks only
     num_transformer_layers: int
     eps: float  # of the residual blocks' norms
+    camera_channels: int | None = None  # of tokens that are attended to; None: there are none
 
     def resnet(self, in_channels: int) -> CascadeResBlock:
         return CascadeResBlock(in_channels, self.channels, self.emb_channels, self.eps)
@@ -31,7 +32,9 @@ class LevelShape:
         if self.num_heads is None:
             return nn.ModuleList()
         return nn.ModuleList(
-            CascadeTransformer(self.channels, self.num_heads, self.num_transformer_layers)
+            CascadeTransformer(
+                self.channels, self.num_heads, self.num_transformer_layers, self.camera_channels
+            )
             for _ in range(num_layers)
         )
 

@@ -13,3 +13,4 @@ class Context(NamedTuple):
     indicator: Tensor  # [B], 0: 3D, 1: video without cameras, 2: 4D
     num_frames: int
     all_3d: bool  # the temporal branches have weight 0 and are left out
+    camera: Tensor | None = None  # [N, 16, E], where cameras are attended to (an ablation)

@@ -14,6 +14,7 @@ from camvid.errors import ConfigError
 from camvid.genxd.blocks import DownLevel, LevelShape, MiddleLevel, UpLevel
 from camvid.genxd.context import Context
 from camvid.genxd.fusing import with_zero_gradients
+from camvid.outcome import INDICATOR
 
 _DOWN = ("CrossAttnDownBlockMVCascadeTemporal",) * 3 + ("DownBlockMVCascadeTemporal",)
 _UP = ("UpBlockMVCascadeTemporal",) + ("CrossAttnUpBlockMVCascadeTemporal",) * 3
@@ -28,12 +29,18 @@ _FIXED = {
     "motion_condition": True,
 }
 
+NUM_RAY_CHANNELS = 6  # see `rays`
+CAMERA_CONDITIONS = ("rays", "cross_attention")
+_CAMERA_GRID = 4  # tokens of a frame along each side
+
 
 class GenXDUNet(ModelMixin, ConfigMixin):
     """Denoises the frames of a sample together: views of a scene, a video, or both at once.
 
     The arguments are the keys of the released configuration file; the defaults are its values.
-    `num_frames` and `sample_size` shape nothing.
+    `num_frames` and `sample_size` shape nothing. The last two are ours, for the paper's ablations:
+    not `disentangled`, every kind of sample is fused as 4D is; with `camera_condition` of
+    `cross_attention` the rays are attended to instead of standing in the input's channels.
     """
 
     _supports_gradient_checkpointing = True
@@ -60,6 +67,8 @@ class GenXDUNet(ModelMixin, ConfigMixin):
         camera_add_time: bool = False,
         scale_add_time: bool = False,
         motion_condition: bool = True,
+        disentangled: bool = True,
+        camera_condition: str = "rays",
     ) -> None:
         super().__init__()
         _check_config(self.config)
@@ -72,6 +81,8 @@ class GenXDUNet(ModelMixin, ConfigMixin):
         )
         self.add_embedding = TimestepEmbedding(projection_class_embeddings_input_dim, emb_channels)
         self.motion_embedding = TimestepEmbedding(first, emb_channels)
+        if camera_condition == "cross_attention":
+            self.camera_embedding = nn.Linear(NUM_RAY_CHANNELS, first)
         self._build_levels(layers_per_block)
         self.conv_norm_out = nn.GroupNorm(32, first, eps=1e-5)
         self.conv_out = nn.Conv2d(first, out_channels, 3, padding=1)
@@ -110,6 +121,9 @@ class GenXDUNet(ModelMixin, ConfigMixin):
             num_heads=config["num_attention_heads"][level] if attends else None,
             num_transformer_layers=config["transformer_layers_per_block"],
             eps=eps,
+            camera_channels=config["block_out_channels"][0]
+            if config["camera_condition"] == "cross_attention"
+            else None,
         )
 
     def forward(
@@ -132,7 +146,12 @@ class GenXDUNet(ModelMixin, ConfigMixin):
                 branch is given the diffusion time instead.
         """
         self._check_inputs(sample, added_time_ids, indicator, motion_ids)
+        if not self.config["disentangled"]:
+            indicator = torch.full_like(indicator, INDICATOR["4d"])
         context = self._context(sample, timestep, added_time_ids, indicator, motion_ids)
+        if self.config["camera_condition"] == "cross_attention":
+            sample, camera = self._split_camera(sample)
+            context = context._replace(camera=camera)
         x_NCHW = self.conv_in(sample.to(self.conv_in.weight.dtype).flatten(0, 1))
         skips = (x_NCHW,)
         for level in self.down_blocks:
@@ -170,6 +189,15 @@ class GenXDUNet(ModelMixin, ConfigMixin):
             temporal_emb_BFE = self.motion_embedding(motion_BE)[:, None]
         return Context(emb_BFE, temporal_emb_BFE, indicator_B.to(device), num_frames, all_3d)
 
+    def _split_camera(self, sample: Tensor) -> tuple[Tensor, Tensor]:
+        """The input without its rays, and those as tokens [N, 16, E] of each frame."""
+        first = 2 * self.config["out_channels"]
+        before, rays, mask = sample.tensor_split((first, first + NUM_RAY_CHANNELS), dim=2)
+        pooled = functional.adaptive_avg_pool2d(rays.flatten(0, 1), _CAMERA_GRID)
+        tokens = pooled.flatten(2).transpose(1, 2).to(self.conv_in.weight.dtype)
+        without = torch.cat([before, torch.zeros_like(rays), mask], dim=2)
+        return without, self.camera_embedding(tokens)
+
     def _check_inputs(
         self,
         sample: Tensor,
@@ -202,6 +230,11 @@ def _check_config(config: Any) -> None:
     for name, value in _FIXED.items():
         if config[name] != value:
             raise ConfigError(f"{name} must be {value}, as in the released model: {config[name]}")
+    if config["camera_condition"] not in CAMERA_CONDITIONS:
+        raise ConfigError(
+            f"camera_condition must be of {', '.join(CAMERA_CONDITIONS)},"
+            f" got {config['camera_condition']}"
+        )
     num_levels = len(config["block_out_channels"])
     for name in ("num_attention_heads", "down_block_types", "up_block_types"):
         if len(config[name]) != num_levels:

@@ -44,7 +44,7 @@ def init_from_svd(model: GenXDUNet, source: Path | str | Mapping[str, Tensor]) -
     parameters = dict(model.named_parameters())
     origin = {name: _source_name(name) for name in parameters}
     partly = {name: origin[name] for name in _PARTIAL}
-    kept = tuple(name for name in parameters if origin[name] not in svd)
+    kept = tuple(name for name in parameters if origin[name] not in svd or _is_of_camera(name))
     _check_complete(kept)
     taken = {n: o for n, o in origin.items() if n not in partly and n not in kept}
     for name, old in taken.items():
@@ -55,6 +55,12 @@ def init_from_svd(model: GenXDUNet, source: Path | str | Mapping[str, Tensor]) -
     return SvdTransfer(taken=taken, partly=partly, kept=kept, unused=unused)
 
 
+def _is_of_camera(name: str) -> bool:
+    """Whether it attends to cameras (an ablation), which SVD's cross attention knows nothing of."""
+    block = "transformer_blocks." in name and (".attn2." in name or ".norm2." in name)
+    return block or name.startswith("camera_embedding.")
+
+
 def _source_name(name: str) -> str:
     return ".".join(_SOURCE.get(part, part) for part in name.split("."))
 
@@ -63,7 +69,10 @@ def _check_complete(kept: tuple[str, ...]) -> None:
     """SVD has all but these; anything else missing means that it is another model."""
     expected = (".time_mixer.spatial_mv_factor", ".time_mixer.gamma")
     missing = [
-        n for n in kept if not n.endswith(expected) and not n.startswith("motion_embedding.")
+        name
+        for name in kept
+        if not (name.endswith(expected) or name.startswith("motion_embedding."))
+        and not _is_of_camera(name)
     ]
     if missing:
         raise ConfigError(

@@ -151,15 +151,24 @@ def test_gradients_accumulate_to_the_same_steps(shards: str, plain: Path, tmp_pa
     assert losses(tmp_path / "out") == pytest.approx(losses(plain), rel=1e-4)
 
 
-def test_workers_checkpointing_and_cached_latents_change_nothing(
-    shards: str, plain: Path, tmp_path: Path
-) -> None:
-    other = small(
-        run={"loader_workers": 1, "gradient_checkpointing": True}, codec={"cache_latents": True}
-    )
+def test_workers_and_checkpointing_change_nothing(shards: str, plain: Path, tmp_path: Path) -> None:
+    other = small(run={"loader_workers": 1, "gradient_checkpointing": True})
     done = train(shards, tmp_path / "other", other)
     assert losses(tmp_path / "other") == losses(plain)
     assert_equal(saved_unet(done.checkpoint), saved_unet(last(plain)))
+
+
+def test_cached_latents_change_what_bfloat16_rounds(
+    shards: str, plain: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "latents"
+    train(
+        shards,
+        tmp_path / "out",
+        small(codec={"cache_latents": True, "cache_dir": str(folder)}),
+    )
+    assert losses(tmp_path / "out") == pytest.approx(losses(plain), rel=0.01)
+    assert list(folder.rglob("*.parquet"))
 
 
 def test_bfloat16_trains_to_about_the_same_losses(shards: str, plain: Path, tmp_path: Path) -> None:

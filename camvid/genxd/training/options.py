@@ -10,6 +10,7 @@ from camvid.plain import to_plain
 
 TrainedPart = Literal["all", "temporal", "multiview", "temporal+multiview"]
 Precision = Literal["auto", "fp32", "bf16"]
+CameraCondition = Literal["rays", "cross_attention"]
 Sharding = Literal["ddp", "fsdp2"]
 
 
@@ -49,6 +50,8 @@ class ModelOptions:
     # bf16: half the memory of what is not trained, at the same results, as the step computes in
     # bfloat16 anyway; checkpoints keep it as rounded. Not with run.sharding = fsdp2.
     frozen_precision: Literal["fp32", "bf16"] = "fp32"
+    disentangled: bool = True  # false: every kind is fused as 4D is, as in the paper's ablation
+    camera: CameraCondition = "rays"  # the other one is the paper's ablation, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,8 @@ def _new_unet(options: ModelOptions, num_latent_channels: int, seed: int) -> Gen
             block_out_channels=options.block_out_channels,
             num_attention_heads=options.num_attention_heads,
             layers_per_block=options.layers_per_block,
+            disentangled=options.disentangled,
+            camera_condition=options.camera,
         )
 
 
