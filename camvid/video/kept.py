@@ -2,6 +2,7 @@
 
 import bisect
 import pickle
+import shutil
 import tempfile
 import zlib
 from collections.abc import Generator, Sequence
@@ -94,15 +95,15 @@ def content_of_clip(frames: Sequence[Kept]) -> Rect | None:
 class Waiting:
     """Frames of a video in order of time; they wait on disk until their clip is asked for."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
+        self._file, self._max_bytes = file, max_bytes
         self._times_s: list[float] = []
         self._begin: list[int] = []  # of each frame in the file
 
     def add(self, frame: Kept) -> None:
         """Notes the next frame."""
         begin = self._file.tell()
-        frame = frame if begin < MAX_WAITING_BYTES else frame._replace(jpeg=b"")
+        frame = frame if begin < self._max_bytes else frame._replace(jpeg=b"")
         pickle.dump(frame, self._file, pickle.HIGHEST_PROTOCOL)
         self._times_s.append(frame.timestamp_s)
         self._begin.append(begin)
@@ -118,9 +119,10 @@ class Waiting:
 
 @contextmanager
 def waiting() -> Generator[Waiting]:
-    """Room for the frames of one video."""
+    """Room for the frames of one video: of a small disk half, as others may want some."""
+    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
     with tempfile.TemporaryFile(prefix="camvid-") as file:
-        yield Waiting(file)
+        yield Waiting(file, min(MAX_WAITING_BYTES, free_bytes // 2))
 
 
 def _encode(rgb: U8, quality: int) -> bytes:
