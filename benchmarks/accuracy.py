@@ -245,9 +245,10 @@ Decisions (a rule, a limit, a constant) are taken on development seeds, {first_d
 published seeds, {first} to {last}, were drawn anew; they are looked at once per change of method,
 and the figures stand as they come. Whoever takes a decision on them must draw others.
 
-Masks were changed after a look at 7000 to 7039, what objects are judged by after one at 8000 to 8039,
-and others drawn each time. The reason for all this: an earlier page showed seeds 5000 to 5039, on
-which decisions had been taken. On 30 seeds that nobody had used, the same code came out worse:
+Masks were changed after a look at 7000 to 7039, and what objects are judged by after one at 8000
+to 8039; others were drawn each time. The reason for all this: an earlier page showed seeds 5000 to
+5039, on which decisions had been taken. On 30 seeds that nobody had used, the same code came out
+worse:
 
 | | seeds decided on | fresh seeds |
 |---|---|---|

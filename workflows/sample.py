@@ -55,6 +55,8 @@ def sample(
     on_step: OnStep | None = None,
 ) -> list[U8]:
     """One video [F, H, W, 3] for each seed."""
+    if options.strength < 1 and not request.video:
+        raise ConfigError("--strength says how much of a video is made anew: name it by --video")
     scene = make_scene(request, checkpoint.trained_on)
     start = make_start(request, checkpoint.trained_on, scene.num_frames)
     parts = [range(scene.num_frames)]

@@ -3,16 +3,23 @@
 import threading
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from camvid.errors import StoreError
+from camvid.genxd.data import ClipDataset
+from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data_order import Pick
+from camvid.genxd.packing import PackOptions
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.light_run import LightCurate, shard_hashes, write_videos
 from tests.workflows.s3_server import ACCOUNT, S3Server
 from workflows.curate import curate
 from workflows.execution import in_process
+from workflows.pack import Pack, pack_shards
 
 pytest.importorskip("moto", reason="needs moto")
 pytest.importorskip("s3fs", reason="needs s3fs")
@@ -87,3 +94,20 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
     again = curate(videos, root, LightCurate(), in_process.run)
     assert len(again) == len(videos)
     assert shard_hashes(ClipStore(root)) == shard_hashes(undisturbed)
+
+
+def test_a_pack_is_written_to_and_trained_on_from_a_bucket(
+    server: S3Server, undisturbed: ClipStore, tmp_path: Path
+) -> None:
+    here, there = str(tmp_path / "pack"), f"{server.make_bucket('packed')}/pack"
+    for out in (here, there):
+        pack_shards(Pack(uri=undisturbed.root, out=out, options=PackOptions(side_px=64)).start())
+    assert shard_hashes(ClipStore(there)) == shard_hashes(ClipStore(here))
+    options = DataOptions(num_frames=4, height_px=64, width_px=64)
+    near, far = ClipDataset(here, options), ClipDataset(there, options)
+    before = server.requests()
+    picks = [Pick(row, row) for row in range(len(near))]
+    for (ours, _), (theirs, _) in zip(far.load_all(picks), near.load_all(picks), strict=True):
+        assert ours.rgb is not None
+        assert np.array_equal(ours.rgb, theirs.rgb)
+    assert (server.requests() - before)["GET"] <= 3 * len(picks)

@@ -209,6 +209,9 @@ def test_a_video_is_started_from(checkpoint: Path, images: tuple[str, ...], tmp_
     request = SampleRequest(images=images[:1], video=str(video), num_frames=12)
     with pytest.raises(ConfigError, match="--video must have 12 frames or more, has 9"):
         make_start(request, DataOptions(num_frames=12), 12)
+    from_noise = replace(request, video="")
+    with pytest.raises(ConfigError, match="name it by --video"):
+        sample(load_checkpoint(checkpoint), from_noise, SamplerOptions(strength=0.5))
 
 
 def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Path) -> None:
