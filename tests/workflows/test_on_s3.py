@@ -109,5 +109,6 @@ def test_a_pack_is_written_to_and_trained_on_from_a_bucket(
     picks = [Pick(row, row) for row in range(len(near))]
     for (ours, _), (theirs, _) in zip(far.load_all(picks), near.load_all(picks), strict=True):
         assert ours.rgb is not None
+        assert theirs.rgb is not None
         assert np.array_equal(ours.rgb, theirs.rgb)
     assert (server.requests() - before)["GET"] <= 3 * len(picks)
