@@ -1,7 +1,5 @@
 """Latents kept beside the shards: the same batches, no decoding, never the wrong ones."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -32,9 +30,9 @@ from camvid.genxd.data_latents import LatentsKey, open_latents  # noqa: E402
 from camvid.genxd.data_loader import Batch, ClipLoader  # noqa: E402
 from camvid.genxd.data_options import DataOptions  # noqa: E402
 from camvid.genxd.data_sample import Sample  # noqa: E402
-from camvid.genxd.data_shards import Shard, find_shards  # noqa: E402
+from camvid.genxd.data_shards import find_shards  # noqa: E402
 from camvid.genxd.encoding import ClipFrames, FrameEncoder  # noqa: E402
-from camvid.genxd.latent_cache import lots, ready_latents, write_latents  # noqa: E402
+from camvid.genxd.latent_cache import ready_latents, write_latents  # noqa: E402
 from camvid.parquet import table_from_bytes  # noqa: E402
 from camvid.shards.schema import shard_schema  # noqa: E402
 from camvid.store import ClipStore  # noqa: E402
@@ -259,17 +257,6 @@ def test_shards_that_cannot_be_written_beside_have_latents_elsewhere(
     assert [path.stat().st_mtime_ns for path in Path(folder).rglob("*.parquet")] == written
 
 
-def test_lots_hold_about_as_many_clips() -> None:
-    sizes = [90, 10, 80, 20, 70, 30]
-    shards = [
-        Shard(path=f"{n}", kind="4d", clip_ids=("c",) * size, row_group_sizes=(size,))
-        for n, size in enumerate(sizes)
-    ]
-    shared = lots(shards, 3)
-    assert sorted(shard.path for lot in shared for shard in lot) == sorted(s.path for s in shards)
-    assert [sum(len(shard.clip_ids) for shard in lot) for lot in shared] == [100, 100, 100]
-
-
 def test_images_are_decoded_while_others_are_encoded(
     store: ClipStore, codec: PatchCodec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,24 +279,3 @@ def test_images_are_decoded_while_others_are_encoded(
         (latents,) = encoder.encode([ClipFrames(clip_id(0), jpegs, (24, 32))])
     assert len(latents) == 6
     assert {len(frame or b"") for frame in latents} == {2 * 4 * 8 * 8}
-
-
-_LATE = """
-import sys, time
-from datetime import timedelta
-import torch.distributed as dist
-from camvid.genxd import latent_cache
-rank = int(sys.argv[1])
-group = {"world_size": 2, "rank": rank, "timeout": timedelta(seconds=1)}
-dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", **group)
-with latent_cache._awaiting_all_ranks():
-    time.sleep(3 * rank)
-"""
-
-
-def test_ranks_wait_longer_than_their_group_would(tmp_path: Path) -> None:
-    meeting = str(tmp_path / "meeting")
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", _LATE, str(rank), meeting]) for rank in range(2)
-    ]
-    assert [rank.wait(timeout=60) for rank in ranks] == [0, 0]
