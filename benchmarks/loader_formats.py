@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from torch.utils.data import DataLoader
 
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_loader import Batch, ClipLoader, collate
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
-from camvid.genxd.data_sample import make_sample
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.loader import Batch, ClipLoader, collate
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.sample import make_sample
 from camvid.shards.columns import FRAME_CRC32
 from camvid.shards.folder import ShardFolder
 from camvid.shards.manifest import write_manifest

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from loader_formats import BATCH, CONTENDERS, Contender, make_row
 
-from camvid.genxd.data_loader import Batch
+from camvid.genxd.data.loader import Batch
 
 WARM_UP = 4  # batches, until all workers are at work
 AHEAD = 2  # batches that each worker of a DataLoader prepares

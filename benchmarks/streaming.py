@@ -21,11 +21,11 @@ import fsspec
 from loader_formats import BATCH, OPTIONS, Row, make_row, read_tars, write_ours, write_webdataset
 from loaders import AHEAD, WARM_UP, samples_per_s
 
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_loader import Batch, ClipLoader
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_shards import find_shards
-from camvid.genxd.packing import PackOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.loader import Batch, ClipLoader
+from camvid.genxd.data.packing import PackOptions
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.shards import find_shards
 from camvid.shards.writer import ShardOptions
 from tests.workflows.s3_server import ACCOUNT, S3Server
 from workflows.pack import Pack, pack_shards

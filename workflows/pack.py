@@ -1,4 +1,4 @@
-"""Packs the shards of a run for training (`camvid.genxd.packing`), shard by shard.
+"""Packs the shards of a run for training (`camvid.genxd.data.packing`), shard by shard.
 
 Each is written whole, moved into place and noted in `.camvid/packed`: what is noted is not written
 again, and a pack that was killed goes on from there.
@@ -15,12 +15,19 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from camvid.errors import ConfigError, StoreError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_latents import LatentsKey
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_shards import PACKED_CODEC, Place, Shard, ShardIndex, find_shards
-from camvid.genxd.packing import NotPacked, PackOptions, Repack, pack_schema, smaller, write_pack
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.latents import LatentsKey
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.packing import (
+    NotPacked,
+    PackOptions,
+    Repack,
+    pack_schema,
+    smaller,
+    write_pack,
+)
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.shards import PACKED_CODEC, Place, Shard, ShardIndex, find_shards
 from camvid.plain import from_plain, to_plain
 from camvid.shards.manifest import ShardInfo, write_manifest
 from camvid.store import ClipStore

@@ -10,10 +10,10 @@ import numpy as np
 from camvid.artifacts import U8
 from camvid.errors import ConfigError
 from camvid.genxd.checkpoint import Checkpoint
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
-from camvid.genxd.data_sample import Sample
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
 from camvid.genxd.metrics import Measure, NetworkWeights, Scorer
 from camvid.genxd.protocols import Protocol, given_places, scene_of

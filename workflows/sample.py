@@ -12,9 +12,9 @@ from camvid.artifacts import F32, U8
 from camvid.errors import ConfigError
 from camvid.genxd.camera_paths import NAMED_PATHS, CameraPath, named_path, read_path
 from camvid.genxd.checkpoint import Checkpoint, load_checkpoint
-from camvid.genxd.data_choices import Framing, choose_framing
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_sample import motion_id_of, scale_cameras
+from camvid.genxd.data.choices import Framing, choose_framing
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.sample import motion_id_of, scale_cameras
 from camvid.genxd.device import choose_device
 from camvid.genxd.diffusion import OnStep, SamplerOptions
 from camvid.genxd.pose_groups import group_poses

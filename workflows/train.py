@@ -19,12 +19,12 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from camvid.errors import RunAborted
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_latents import check_codec
-from camvid.genxd.data_loader import Batch, ClipLoader
-from camvid.genxd.data_shards import ShardIndex, find_shards
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.latent_cache import ready_latents
+from camvid.genxd.data.latents import check_codec
+from camvid.genxd.data.loader import Batch, ClipLoader
+from camvid.genxd.data.shards import ShardIndex, find_shards
 from camvid.genxd.diffusion import velocity_loss
-from camvid.genxd.latent_cache import ready_latents
 from camvid.genxd.training.board import Board
 from camvid.genxd.training.checkpoints import Checkpoints, Training
 from camvid.genxd.training.flops import peak_tflops, step_flops

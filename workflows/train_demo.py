@@ -19,8 +19,8 @@ from camvid.artifacts import F32
 from camvid.books.index import read_index
 from camvid.errors import RunAborted
 from camvid.genxd.checkpoint import Checkpoint, load_checkpoint
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_sample import Sample
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
 from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.training.options import TrainConfig

@@ -11,8 +11,8 @@ from camvid.artifacts import F32, F64, I32, U8, U16, Bool, CameraKind, PointTrac
 from camvid.codecs import decode_ids, decode_jpegs
 from camvid.columns import from_row
 from camvid.errors import BackendUnavailable, DamagedArtifact
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_shards import Place
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.shards import Place
 from camvid.geometry import invert_rigid, zoomed_K
 from camvid.outcome import Kind
 from camvid.record import Measures, ObjectRecord

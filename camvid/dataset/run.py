@@ -7,8 +7,8 @@ from camvid.books.clip_table import ClipTable
 from camvid.books.index import read_index
 from camvid.dataset.clip import DatasetClip
 from camvid.errors import StoreError
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_shards import ShardIndex, find_shards
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.shards import ShardIndex, find_shards
 from camvid.outcome import INDICATOR, Kind
 from camvid.store import ClipStore
 

@@ -16,9 +16,9 @@ import numpy as np
 from camvid.artifacts import F64
 from camvid.errors import ConfigError
 from camvid.evaluation.truth import TRAJECTORY, world_from_cam_of_tum
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_sample import camera_matrices
-from camvid.genxd.data_shards import find_shards
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.sample import camera_matrices
+from camvid.genxd.data.shards import find_shards
 from camvid.geometry import Floats, invert_rigid
 from camvid.shards.row import cameras_from_row
 

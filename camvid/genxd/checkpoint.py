@@ -15,7 +15,7 @@ import torch
 from camvid.config import read_toml
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.codec import LatentCodec, load_codec
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.options import DataOptions
 from camvid.genxd.model import GenXDUNet
 from camvid.plain import from_plain
 

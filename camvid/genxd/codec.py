@@ -22,10 +22,10 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from camvid.artifacts import F32
 from camvid.errors import BackendUnavailable, ConfigError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import LATENT_FACTOR
-from camvid.genxd.data_sample import Sample
-from camvid.genxd.data_shards import PACKED_CODEC, ShardIndex, is_local, open_filesystem
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import LATENT_FACTOR
+from camvid.genxd.data.sample import Sample
+from camvid.genxd.data.shards import PACKED_CODEC, ShardIndex, is_local, open_filesystem
 from camvid.run_files import RunFiles
 
 PATCH_CODEC = "camvid linear patch codec (PCA)"  # the label in its files

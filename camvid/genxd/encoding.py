@@ -11,10 +11,10 @@ import torch
 from camvid.artifacts import F32
 from camvid.errors import ClipError
 from camvid.genxd.codec import LatentCodec
-from camvid.genxd.data import DAMAGE
-from camvid.genxd.data_choices import choose_framing
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_sample import read_images
+from camvid.genxd.data.choices import choose_framing
+from camvid.genxd.data.dataset import DAMAGE
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.sample import read_images
 from camvid.parallel import num_threads
 from camvid.shards.columns import FRAMES, LATENTS
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from camvid.errors import BackendUnavailable, ConfigError
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_sample import Sample, scale_cameras
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.sample import Sample, scale_cameras
 from camvid.genxd.sampling import Scene
 from camvid.outcome import Kind
 

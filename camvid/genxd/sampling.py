@@ -15,7 +15,7 @@ from camvid.artifacts import F32, F64
 from camvid.errors import ConfigError
 from camvid.genxd.codec import LatentCodec
 from camvid.genxd.conditioning import Conditions
-from camvid.genxd.data_options import LATENT_FACTOR
+from camvid.genxd.data.options import LATENT_FACTOR
 from camvid.genxd.diffusion import OnStep, SamplerOptions, sample_latents
 from camvid.genxd.model import GenXDUNet
 from camvid.genxd.rays import plucker_rays

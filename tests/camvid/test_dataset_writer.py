@@ -8,8 +8,8 @@ import pytest
 
 from camvid.artifacts import PointTracks
 from camvid.errors import ClipError, StoreError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
 from camvid.objects import MaskedObject
 from camvid.parquet import table_from_bytes
 from camvid.report.encode import encode_jpeg

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from camvid.codecs import decode_ids
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_shards import find_shards
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.shards import find_shards
 from camvid.parquet import table_from_bytes
 from camvid.shards.dataset_writer import ClipData, DatasetWriter
 from camvid.shards.manifest import MANIFEST, read_manifest

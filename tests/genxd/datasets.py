@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
 from camvid.parquet import table_from_bytes
 from camvid.shards.columns import FRAME_CRC32, FRAMES
 from camvid.shards.row import checksums

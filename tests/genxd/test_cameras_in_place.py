@@ -16,9 +16,9 @@ from camvid.artifacts import (
     ReconstructionQuality,
     Verdict,
 )
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_sample import NOMINAL_FOCAL
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.sample import NOMINAL_FOCAL
 from camvid.parquet import table_from_bytes
 from camvid.sfm.camera_motion import CameraMotion
 from camvid.sfm.in_place import reconstruct_in_place

@@ -12,7 +12,7 @@ from torch import Tensor  # noqa: E402
 from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
 from camvid.genxd.checkpoint import load_checkpoint  # noqa: E402
 from camvid.genxd.codec import PatchCodec, TemporalVae  # noqa: E402
-from camvid.genxd.data_options import DataOptions  # noqa: E402
+from camvid.genxd.data.options import DataOptions  # noqa: E402
 from tests.genxd.checkpoints import small_codec, write_checkpoint  # noqa: E402
 from tests.genxd.tiny import make_unet  # noqa: E402
 

@@ -16,12 +16,12 @@ import pytest
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
 from camvid.codecs import decode_jpegs
 from camvid.errors import ConfigError, StoreError
-from camvid.genxd import data_reader
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
-from camvid.genxd.data_sample import camera_matrices
-from camvid.genxd.data_shards import find_shards
+from camvid.genxd.data import reader
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.sample import camera_matrices
+from camvid.genxd.data.shards import find_shards
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.shards.columns import EVIDENCE_COLUMNS, FRAMES, TRAINING_COLUMNS
 from camvid.shards.row import scene_scale
@@ -134,13 +134,13 @@ def test_a_clip_alone_in_its_row_group_is_not_kept(
 def test_another_process_opens_its_own_files(
     store: ClipStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, opened, open_shard = dataset(store), [], data_reader.open_shard
+    data, opened, open_shard = dataset(store), [], reader.open_shard
 
     def spy(filesystem: Any, path: str, **options: Any) -> pq.ParquetFile:
         opened.append(path)
         return open_shard(filesystem, path, **options)
 
-    monkeypatch.setattr(data_reader, "open_shard", spy)
+    monkeypatch.setattr(reader, "open_shard", spy)
     first = data[0]
     assert equal(data[0], first)
     assert len(opened) == 2  # images are checked one by one, all else by pages
@@ -150,7 +150,7 @@ def test_another_process_opens_its_own_files(
 
 
 def test_neither_torch_nor_a_pipeline_is_imported() -> None:
-    code = "import sys, camvid.genxd.data; print(*sys.modules)"
+    code = "import sys, camvid.genxd.data.dataset; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from camvid.errors import ClipError, ConfigError
-from camvid.genxd.data_choices import choose_frames, choose_framing, choose_given
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.choices import choose_frames, choose_framing, choose_given
+from camvid.genxd.data.options import DataOptions
 from camvid.geometry import cam_from_img, img_from_cam
 from camvid.outcome import Kind
 from workflows.configs import load_training_config

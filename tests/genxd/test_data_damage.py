@@ -8,9 +8,9 @@ import pytest
 
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks, Reconstruction
 from camvid.errors import StoreError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
 from camvid.shards.columns import FRAME_CRC32
 from camvid.store import ClipStore
 from tests.genxd.datasets import KINDS, SMALL, change_row, dataset, equal, row_of

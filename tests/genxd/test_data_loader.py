@@ -18,9 +18,9 @@ from camvid.artifacts import (  # noqa: E402
 from camvid.errors import ConfigError  # noqa: E402
 from camvid.genxd.codec import PatchCodec, fit_on_shards  # noqa: E402
 from camvid.genxd.conditioning import Conditions  # noqa: E402
-from camvid.genxd.data import ClipDataset  # noqa: E402
-from camvid.genxd.data_loader import Batch, ClipLoader  # noqa: E402
-from camvid.genxd.data_options import DataOptions  # noqa: E402
+from camvid.genxd.data.dataset import ClipDataset  # noqa: E402
+from camvid.genxd.data.loader import Batch, ClipLoader  # noqa: E402
+from camvid.genxd.data.options import DataOptions  # noqa: E402
 from tests.genxd.runs import clip_id, write_run  # noqa: E402
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camvid.errors import ConfigError
-from camvid.genxd.data_order import BLOCK, SampleOrder
+from camvid.genxd.data.order import BLOCK, SampleOrder
 from camvid.outcome import Kind
 
 SHARES: dict[Kind, float] = {"4d": 0.5, "3d": 0.4, "video": 0.1}

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
 from camvid.shards.folder import ShardFolder
 from camvid.shards.manifest import write_manifest
 from camvid.shards.row import checksums
@@ -111,7 +111,7 @@ def test_forked_workers_read_for_themselves(run: Path, ranges: list[int]) -> Non
     pytest.importorskip("torch")
     from itertools import islice
 
-    from camvid.genxd.data_loader import ClipLoader
+    from camvid.genxd.data.loader import ClipLoader
 
     far = ClipDataset(f"counting://{run}", OPTIONS)
     first = far[0]  # the parent's connection and threads must not be the workers'

@@ -23,16 +23,17 @@ from camvid.artifacts import (  # noqa: E402
     Reconstruction,
 )
 from camvid.errors import ConfigError, StoreError  # noqa: E402
-from camvid.genxd import data_sample, encoding  # noqa: E402
+from camvid.genxd import encoding  # noqa: E402
 from camvid.genxd.codec import PatchCodec, fit_on_shards  # noqa: E402
-from camvid.genxd.data import ClipDataset  # noqa: E402
-from camvid.genxd.data_latents import LatentsKey, open_latents  # noqa: E402
-from camvid.genxd.data_loader import Batch, ClipLoader  # noqa: E402
-from camvid.genxd.data_options import DataOptions  # noqa: E402
-from camvid.genxd.data_sample import Sample  # noqa: E402
-from camvid.genxd.data_shards import find_shards  # noqa: E402
+from camvid.genxd.data import sample  # noqa: E402
+from camvid.genxd.data.dataset import ClipDataset  # noqa: E402
+from camvid.genxd.data.latent_cache import ready_latents, write_latents  # noqa: E402
+from camvid.genxd.data.latents import LatentsKey, open_latents  # noqa: E402
+from camvid.genxd.data.loader import Batch, ClipLoader  # noqa: E402
+from camvid.genxd.data.options import DataOptions  # noqa: E402
+from camvid.genxd.data.sample import Sample  # noqa: E402
+from camvid.genxd.data.shards import find_shards  # noqa: E402
 from camvid.genxd.encoding import ClipFrames, FrameEncoder  # noqa: E402
-from camvid.genxd.latent_cache import ready_latents, write_latents  # noqa: E402
 from camvid.parquet import table_from_bytes  # noqa: E402
 from camvid.shards.schema import shard_schema  # noqa: E402
 from camvid.store import ClipStore  # noqa: E402
@@ -85,7 +86,7 @@ def test_the_same_batches_as_encoding_on_the_fly(
 ) -> None:
     expected = batches(ClipDataset(store.root, OPTIONS))
     dataset = cached(store, codec)
-    monkeypatch.setattr(data_sample, "decode_jpeg", lambda *_: pytest.fail("a frame was decoded"))
+    monkeypatch.setattr(sample, "decode_jpeg", lambda *_: pytest.fail("a frame was decoded"))
     ours = batches(dataset, num_workers=num_workers)
     for batch, other in zip(ours, expected, strict=True):
         assert batch.rgb is None

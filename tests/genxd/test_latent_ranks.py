@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from camvid.genxd.data_shards import Shard
-from camvid.genxd.latent_cache import lots
+from camvid.genxd.data.latent_cache import lots
+from camvid.genxd.data.shards import Shard
 
 
 def test_lots_hold_about_as_many_clips() -> None:
@@ -27,7 +27,7 @@ _LATE = """
 import sys, time
 from datetime import timedelta
 import torch.distributed as dist
-from camvid.genxd import latent_cache
+from camvid.genxd.data import latent_cache
 rank = int(sys.argv[1])
 group = {"world_size": 2, "rank": rank, "timeout": timedelta(seconds=1)}
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", **group)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from camvid.errors import ConfigError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
-from camvid.genxd.packing import PackOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.packing import PackOptions
 from camvid.shards.folder import ShardFolder
 from camvid.shards.manifest import write_manifest
 from camvid.shards.row import checksums
@@ -119,7 +119,7 @@ def test_samples_of_small_images_are_those_of_the_run(run: Path, small: Path) ->
 
 def test_samples_of_latents_are_those_that_the_codec_gives(run: Path, encoded: Path) -> None:
     from camvid.genxd.codec import codec_of_pack
-    from camvid.genxd.data_loader import ClipLoader
+    from camvid.genxd.data.loader import ClipLoader
 
     packed = ClipDataset(str(encoded), OPTIONS)
     codec = codec_of_pack(packed.index)
@@ -139,8 +139,8 @@ def test_samples_of_latents_are_those_that_the_codec_gives(run: Path, encoded: P
 def test_latents_of_another_size_or_codec_are_refused(run: Path, encoded: Path) -> None:
     from dataclasses import replace
 
-    from camvid.genxd.data_latents import check_codec
-    from camvid.genxd.data_shards import find_shards
+    from camvid.genxd.data.latents import check_codec
+    from camvid.genxd.data.shards import find_shards
 
     with pytest.raises(ConfigError, match=r"data.height_px must be 256, as the latents of .*, got"):
         ClipDataset(str(encoded), replace(OPTIONS, height_px=320))

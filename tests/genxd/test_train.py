@@ -20,8 +20,8 @@ pytest.importorskip("accelerate")
 
 from camvid.config import dump_toml  # noqa: E402
 from camvid.errors import BackendUnavailable, ConfigError, RunAborted, StoreError  # noqa: E402
-from camvid.genxd.data_loader import Batch  # noqa: E402
-from camvid.genxd.data_shards import find_shards  # noqa: E402
+from camvid.genxd.data.loader import Batch  # noqa: E402
+from camvid.genxd.data.shards import find_shards  # noqa: E402
 from camvid.genxd.model import GenXDUNet  # noqa: E402
 from camvid.genxd.training.checkpoints import Checkpoints, Training  # noqa: E402
 from camvid.genxd.training.options import TrainConfig  # noqa: E402

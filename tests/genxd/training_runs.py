@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.options import DataOptions
 from camvid.genxd.model import GenXDUNet
 from camvid.genxd.training.options import (
     CodecOptions,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from camvid.errors import StoreError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick
-from camvid.genxd.packing import PackOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.packing import PackOptions
 from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from tests.workflows.light_run import LightCurate, shard_hashes, write_videos

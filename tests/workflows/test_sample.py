@@ -25,9 +25,9 @@ from camvid.artifacts import (  # noqa: E402
 )
 from camvid.errors import BackendUnavailable, ConfigError  # noqa: E402
 from camvid.genxd.checkpoint import load_checkpoint  # noqa: E402
-from camvid.genxd.data import ClipDataset  # noqa: E402
-from camvid.genxd.data_options import DataOptions  # noqa: E402
-from camvid.genxd.data_reader import RowReader  # noqa: E402
+from camvid.genxd.data.dataset import ClipDataset  # noqa: E402
+from camvid.genxd.data.options import DataOptions  # noqa: E402
+from camvid.genxd.data.reader import RowReader  # noqa: E402
 from camvid.genxd.device import choose_device  # noqa: E402
 from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
 from camvid.genxd.metrics import NetworkWeights, Scorer  # noqa: E402

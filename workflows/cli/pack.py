@@ -47,7 +47,7 @@ def command(
     """Pack shards for training: small images (--side) or latents, which `camvid train` reads."""
     from camvid.errors import ConfigError
     from camvid.exports.options import parse_size
-    from camvid.genxd.packing import PackOptions
+    from camvid.genxd.data.packing import PackOptions
     from workflows.cli.steps import steps_bar
     from workflows.cli.stopping import stoppable
     from workflows.execution.parts import choose_writer

@@ -32,7 +32,7 @@ from torch.distributed.checkpoint.state_dict_saver import async_save as save_par
 from camvid.config import dump_toml, load_config
 from camvid.errors import ConfigError, StoreError
 from camvid.genxd.codec import LatentCodec, PatchCodec
-from camvid.genxd.data_loader import ClipLoader
+from camvid.genxd.data.loader import ClipLoader
 from camvid.genxd.model import GenXDUNet
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.training.start import CODEC_FILE, UNET_FOLDER

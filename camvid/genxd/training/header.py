@@ -5,7 +5,7 @@ import platform
 import numpy as np
 import torch
 
-from camvid.genxd.data import ClipDataset
+from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.training.checkpoints import Training
 from camvid.genxd.training.options import TrainConfig
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from camvid.errors import ConfigError
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.options import DataOptions
 from camvid.plain import to_plain
 
 TrainedPart = Literal["all", "temporal", "multiview", "temporal+multiview"]

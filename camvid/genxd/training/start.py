@@ -9,7 +9,7 @@ import torch
 from camvid.errors import BackendUnavailable, ConfigError
 from camvid.genxd.codec import LatentCodec, PatchCodec, codec_of_pack, fit_on_shards, load_codec
 from camvid.genxd.conditioning import NUM_INPUT_CHANNELS
-from camvid.genxd.data import ClipDataset
+from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.model import GenXDUNet
 from camvid.genxd.svd_init import init_from_svd
 from camvid.genxd.training.options import CodecOptions, ModelOptions

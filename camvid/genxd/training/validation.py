@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from camvid.genxd.conditioning import Conditions
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_loader import Batch, collate
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.loader import Batch, collate
 from camvid.genxd.diffusion import SamplerOptions, velocity_loss
 from camvid.genxd.sampling import sample_images
 from camvid.genxd.training.board import Board

@@ -17,8 +17,8 @@ import pyarrow as pa
 from camvid.books.index import read_index
 from camvid.config import dump_toml
 from camvid.errors import StoreError
-from camvid.genxd.data import ClipDataset
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.options import DataOptions
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.shards.manifest import MANIFEST
 from camvid.shards.writer import verify_shards

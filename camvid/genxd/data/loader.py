@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 from camvid.artifacts import F32
 from camvid.errors import ConfigError
 from camvid.genxd.codec import LatentCodec
-from camvid.genxd.data import ClipDataset, Skipped
-from camvid.genxd.data_order import Pick
-from camvid.genxd.data_sample import Sample
+from camvid.genxd.data.dataset import ClipDataset, Skipped
+from camvid.genxd.data.order import Pick
+from camvid.genxd.data.sample import Sample
 
 
 class Batch(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 
 from camvid.artifacts import F64, U8, Bool
 from camvid.errors import ClipError
-from camvid.genxd.data_options import DataOptions
+from camvid.genxd.data.options import DataOptions
 from camvid.geometry import Floats, crop_K, rescale_K
 from camvid.outcome import Kind
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.errors import ConfigError
-from camvid.genxd.data_shards import Rows
+from camvid.genxd.data.shards import Rows
 from camvid.outcome import Kind
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from camvid.genxd.data_latents import CachedLatents
-from camvid.genxd.data_shards import Place, is_local, open_filesystem, open_shard
+from camvid.genxd.data.latents import CachedLatents
+from camvid.genxd.data.shards import Place, is_local, open_filesystem, open_shard
 from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS, TRAINING_COLUMNS
 
 MAX_OPEN = 64  # shards whose footers a reader keeps, some 0.1 to 1 MB each

@@ -20,10 +20,10 @@ import torch.distributed as dist
 
 from camvid.errors import StoreError
 from camvid.genxd.codec import LatentCodec
-from camvid.genxd.data_latents import CachedLatents, LatentFiles, LatentsKey, open_latents
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_reader import encoded_images, frames_column
-from camvid.genxd.data_shards import Shard, ShardIndex, open_shard
+from camvid.genxd.data.latents import CachedLatents, LatentFiles, LatentsKey, open_latents
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.reader import encoded_images, frames_column
+from camvid.genxd.data.shards import Shard, ShardIndex, open_shard
 from camvid.genxd.encoding import ClipFrames, FrameEncoder
 from camvid.shards.columns import FRAMES, LATENTS
 from camvid.shards.schema import SCHEMA_VERSION

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from camvid.artifacts import U8
 from camvid.errors import ClipError, ConfigError, StoreError
-from camvid.genxd.data_choices import Framing
-from camvid.genxd.data_options import Fit
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_sample import decode_jpeg
-from camvid.genxd.data_shards import Place
+from camvid.genxd.data.choices import Framing
+from camvid.genxd.data.options import Fit
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.sample import decode_jpeg
+from camvid.genxd.data.shards import Place
 from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS, SHARD_COLUMNS, TRAINING_COLUMNS
 from camvid.shards.row import checksums
 from camvid.shards.schema import shard_schema

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from camvid.artifacts import F32
 from camvid.errors import ClipError, ConfigError, StoreError
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_shards import Shard, ShardIndex, open_filesystem, open_shard
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.shards import Shard, ShardIndex, open_filesystem, open_shard
 from camvid.plain import from_plain
 
 METADATA = b"camvid.latents"

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from camvid.errors import ClipError, StoreError
-from camvid.genxd.data_latents import CachedLatents, packed_latents
-from camvid.genxd.data_options import DataOptions
-from camvid.genxd.data_order import Pick, SampleOrder
-from camvid.genxd.data_reader import RowReader
-from camvid.genxd.data_sample import Sample, make_sample
-from camvid.genxd.data_shards import Place, Rows, ShardIndex, find_shards
+from camvid.genxd.data.latents import CachedLatents, packed_latents
+from camvid.genxd.data.options import DataOptions
+from camvid.genxd.data.order import Pick, SampleOrder
+from camvid.genxd.data.reader import RowReader
+from camvid.genxd.data.sample import Sample, make_sample
+from camvid.genxd.data.shards import Place, Rows, ShardIndex, find_shards
 from camvid.outcome import Kind
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8, Bool
 from camvid.errors import ClipError
-from camvid.genxd.data_choices import Framing, choose_frames, choose_framing, choose_given
-from camvid.genxd.data_latents import read_latents
-from camvid.genxd.data_options import DataOptions, MotionRule, ScaleRule
+from camvid.genxd.data.choices import Framing, choose_frames, choose_framing, choose_given
+from camvid.genxd.data.latents import read_latents
+from camvid.genxd.data.options import DataOptions, MotionRule, ScaleRule
 from camvid.genxd.rays import plucker_rays
 from camvid.geometry import camera_centers, zoomed_K
 from camvid.outcome import INDICATOR
