@@ -43,7 +43,12 @@ def inputs_of(indicator: list[int], **shape: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
-def test_signals_are_heard_within_and_obeyed_after(number: signal.Signals) -> None:
+def test_signals_are_heard_within_and_obeyed_after(
+    number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    if number == signal.SIGINT:  # tests that a shell runs in the background inherit deaf ears
+        usual = signal.signal(number, signal.default_int_handler)
+        request.addfinalizer(lambda: signal.signal(number, usual))
     before = signal.getsignal(number)
     with StopSignal() as stop:
         assert not stop.heard
