@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workflows.cli.console import print_json
-from workflows.cli.options import JsonOption
+from workflows.cli.options import JsonOption, RayOption, WorkersOption
 
 if TYPE_CHECKING:
     from workflows.pack import Packed
@@ -35,13 +35,8 @@ def command(
     fit: Annotated[
         Literal["centre_crop", "pad"], typer.Option(help="How they are brought to that size.")
     ] = "centre_crop",
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Run on Ray: `local`, `auto` or an address."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Shards at a time; above one starts a local Ray.")
-    ] = 1,
+    ray: RayOption = None,
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Pack shards for training: small images (--side) or latents, which `camvid train` reads."""
