@@ -36,11 +36,11 @@ def configure_logging(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) ->
     # Loggers with a level of their own are heard from INFO up: training speaks so, and Ray Data,
     # which logs at DEBUG to its files, is not to.
     handler.setLevel(min(level, logging.INFO))
+    if not (debug or json_lines):  # people have a bar, and a list of failures at the end
+        handler.addFilter(lambda record: record.name != "workflows.runs.observe")
     logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("asyncio", "fsspec", "PIL", "ray", "pyscenedetect"):
         logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
-    if not (debug or json_lines):  # people have a bar, and a list of failures at the end
-        logging.getLogger("workflows.runs.observe").setLevel(logging.CRITICAL)
 
 
 def logs_json() -> bool:
