@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from camvid.camerawork.movers import Mover, Way
-from camvid.camerawork.moves import Move, MoveSegment
-from camvid.camerawork.segments import CameraWork
+from camvid.camerawork.moves import CameraWork, Move, MoveSegment
 from camvid.columns import counted
 from camvid.objects import Origin
 

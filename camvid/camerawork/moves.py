@@ -6,6 +6,7 @@ in the world is not known.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CameraMove(StrEnum):
@@ -50,6 +51,23 @@ class MoveSegment:
     start_s: float  # from the clip's first frame
     end_s: float
     moves: tuple[Move, ...]  # the most noticeable first
+
+
+class CameraWork(NamedTuple):
+    """What the camera does over a clip; no segments: it is not known."""
+
+    segments: tuple[MoveSegment, ...]
+    handheld: bool
+
+    @property
+    def classes(self) -> tuple[CameraMove, ...]:
+        """Every class that occurs, in order of first occurrence; `static` where none does."""
+        names = [move.name for segment in self.segments for move in segment.moves]
+        if self.handheld:
+            names.append(CameraMove.HANDHELD)
+        elif self.segments and not names:
+            names.append(CameraMove.STATIC)
+        return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import F64, Reconstruction
@@ -65,5 +64,7 @@ def _shake(path: F64, time_s: F64) -> float:
     window = int(_SHAKE_S / float(np.median(np.diff(time_s)))) | 1
     if not _MIN_WINDOW <= window <= len(path):
         return 0.0
+    from scipy.signal import savgol_filter  # .4 s
+
     smooth = np.asarray(savgol_filter(path, window, 3, axis=0), np.float64)
     return float(np.median(np.linalg.norm(path - smooth, axis=1)))

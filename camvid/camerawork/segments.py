@@ -8,12 +8,11 @@ from its chord, for as long as that is far.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, Clip, Reconstruction
-from camvid.camerawork.moves import CameraMove, Move, MoveSegment
+from camvid.camerawork.moves import CameraMove, CameraWork, Move, MoveSegment
 from camvid.camerawork.path import (
     DOWN,
     FORWARD,
@@ -45,23 +44,6 @@ _NAMES: dict[int, tuple[CameraMove, CameraMove]] = {  # of a positive sum, of a 
     ROLL: (CameraMove.ROLL_CLOCKWISE, CameraMove.ROLL_COUNTERCLOCKWISE),
     ZOOM: (CameraMove.ZOOM_IN, CameraMove.ZOOM_OUT),
 }
-
-
-class CameraWork(NamedTuple):
-    """What the camera does over a clip; no segments: it is not known."""
-
-    segments: tuple[MoveSegment, ...]
-    handheld: bool
-
-    @property
-    def classes(self) -> tuple[CameraMove, ...]:
-        """Every class that occurs, in order of first occurrence; `static` where none does."""
-        names = [move.name for segment in self.segments for move in segment.moves]
-        if self.handheld:
-            names.append(CameraMove.HANDHELD)
-        elif self.segments and not names:
-            names.append(CameraMove.STATIC)
-        return tuple(dict.fromkeys(names))
 
 
 def camera_work(clip: Clip, reconstruction: Reconstruction) -> CameraWork:

@@ -19,7 +19,7 @@ from camvid.artifacts import (
     PointTracks,
     Reconstruction,
 )
-from camvid.camerawork.segments import CameraWork
+from camvid.camerawork.moves import CameraWork
 from camvid.video.decode import SourceFrame
 from camvid.weights import Weight
 

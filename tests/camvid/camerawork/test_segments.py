@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import CameraKind, Clip, Reconstruction, ReconstructionQuality
 from camvid.camerawork.caption import label_caption
 from camvid.camerawork.movers import Mover
-from camvid.camerawork.moves import CameraMove, Move, MoveSegment
-from camvid.camerawork.segments import CameraWork, camera_work
+from camvid.camerawork.moves import CameraMove, CameraWork, Move, MoveSegment
+from camvid.camerawork.segments import camera_work
 from camvid.geometry import invert_rigid
 from camvid.objects import MaskedObject, Origin
 from tests.factories import make_clip
