@@ -37,7 +37,9 @@ LONG = ["dyn_backpack_stairs", "fixed_dog_fetch"]
 LONG_S = 2.5
 FOUR_SHOTS = "four_shots_known_cuts.mp4"
 TURNED = "rotation_metadata_90.mp4"
-SPLIT_ALONE = (FOUR_SHOTS, TURNED)  # of path_derived: what is asked of them, split answers
+UNEVEN = "variable_frame_rate.mp4"
+ODD = "odd_637x359_yuv444.mp4"
+SPLIT_ALONE = (FOUR_SHOTS, TURNED, UNEVEN, ODD)  # what is asked of them, split answers
 
 pytestmark = [
     pytest.mark.timeout(1500),
@@ -228,10 +230,12 @@ def test_useless_clips_are_rejected_by_name(run: Run, name: str, reason: str) ->
     assert row.reasons[0].name == reason
 
 
-def test_rotation_metadata_and_uneven_times_are_honoured(run: Run) -> None:
+def test_rotation_metadata_odd_sizes_and_uneven_times_are_honoured() -> None:
     (turned,) = split(TURNED)
     assert turned.height_px > turned.width_px
-    uneven = run.store.load(run.one("variable_frame_rate.mp4").clip_id, Clip)
+    (odd,) = split(ODD)
+    assert odd.width_px / odd.height_px == pytest.approx(637 / 359, rel=0.01)
+    (uneven,) = split(UNEVEN)
     gaps = np.diff(uneven.timestamps_s)
     assert gaps.max() > 2 * gaps.min()
 
