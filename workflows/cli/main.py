@@ -1,5 +1,6 @@
 """The command `camvid`. Commands import what they need when they run, so that --help is quick."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -92,6 +93,9 @@ def options(
         ),
     ] = False,
 ) -> None:
+    if sys.platform == "linux":  # elsewhere Arrow may come without jemalloc
+        # Gives back what was freed: the books of a million clips take 0.97 GB, not 1.13.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     configure_logging(debug=debug, log_format=log_format)
 
 
