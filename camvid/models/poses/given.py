@@ -73,6 +73,7 @@ class GivenPoses(TrackSfm):
         kind = _kind_of(cameras)
         limit_px = options.adjustment.max_error_px
         structure = find_structure(cameras, seen, num_tracks, limit_px, options.adjustment)
+        structure = structure.seen_apart(options.adjustment.min_triangulation_angle_deg)
         quality = measure_quality(before, cameras, structure, seen, num_tracks, options.acceptance)
         if kind == "moving" and len(structure.error_px):
             reasons = self._degenerate(static, motion) or self._flat(static, *size_px)

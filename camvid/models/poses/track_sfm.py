@@ -269,11 +269,12 @@ class TrackSfm:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
-        cameras, structure = found.cameras, found.structure
+        cameras, adjusted = found.cameras, found.structure
+        structure = adjusted.seen_apart(options.adjustment.min_triangulation_angle_deg)
         num_tracks = found.tracks.visible.shape[1]
         unused = observations_of(found.tracks, held_out(found.tracks, options.background))
         quality = measure_quality(quality, cameras, structure, unused, num_tracks, limits)
-        uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
+        uncertainty = uncertainty_of_focal(cameras, adjusted, *size_px, options.adjustment)
         lens = find_lens_evidence(cameras, structure, *size_px)
         uncertainty = max(uncertainty, lens.focal_deviation)
         quality = replace(quality, focal_uncertainty=uncertainty)
