@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camvid.exports.registry import FORMATS
+from camvid.reasons import Why
 from workflows.cli.console import print_json
 from workflows.cli.options import JsonOption, RayOption, ShardsArgument, WorkersOption
 
@@ -73,6 +74,12 @@ def _summary(done: "list[Exported]", out: str) -> str:
     if enlarged:
         lines.append(f"enlarged, as their frames are smaller: {enlarged}")
     left_out = Counter(clip.why.split(" ")[0] for clip in done if clip.status == "rejected")
-    lines += [f"left out, {name}: {count}" for name, count in left_out.items()]
+    lines += [f"left out, {name}: {count}{_said(name)}" for name, count in left_out.items()]
     lines += [f"failed: {clip.why}" for clip in done if clip.status == "failed"]
     return "\n".join(lines)
+
+
+def _said(name: str) -> str:
+    """What a fact says, in brackets."""
+    rule = Why(name).rule
+    return f" ({'; '.join(filter(None, [rule.label, rule.remedy]))})" if rule.is_fact else ""
