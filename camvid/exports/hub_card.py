@@ -8,7 +8,7 @@ import numpy as np
 
 from camvid.columns import counted
 from camvid.exports.format import Entry
-from camvid.record import MEANING
+from camvid.record import KEPT, MEANING
 from camvid.report.card import (
     ARXIV,
     CITATION,
@@ -50,7 +50,7 @@ def card_files(entries: Sequence[Entry]) -> dict[str, str]:
         _front_matter(entries),
         "# Clips with cameras",
         f"{counted(len(entries), 'clip')}, exported with [camvid](https://arxiv.org/abs/{ARXIV}).",
-        "\n".join(f"- `{kind}`, {count}: {MEANING[kind]}" for kind, count in kinds.items()),
+        "\n".join(f"- `{kind}`, {kinds[kind]}: {MEANING[kind]}" for kind in KEPT if kinds[kind]),
         *map(picture, plots),
         f"## Loading\n\n{_LOADING}",
         f"## Columns\n\n{_COLUMNS}",

@@ -34,8 +34,8 @@ def statistics_text(found: "RunStatistics") -> str:
     spread = [_row("length in s", "kept", found.duration_s)]
     spread += [_row("frames", "kept", found.num_frames)]
     for name, by_kind in found.measures.items():
-        label, scale = (f"{label_of(name)} x100", 100) if name == _X100 else (label_of(name), 1)
-        spread += [_row(label, kind, known, scale) for kind, known in by_kind.items()]
+        scale = 100.0 if name == _X100 else 1.0
+        spread += [_row(label_of(name), kind, known, scale) for kind, known in by_kind.items()]
     parts = [
         table(["kind", "clips", "seconds"], kinds),
         table(["camera", "clips"], cameras),
