@@ -15,7 +15,7 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SRC", help="COLMAP model, transforms.json, RealEstate10K text, or .npz."
+            metavar="SRC", help="COLMAP model, transforms.json, RealEstate10K or TUM text, or .npz."
         ),
     ],
     name: Annotated[

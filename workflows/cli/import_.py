@@ -24,7 +24,7 @@ def command(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help="camvid30k, colmap, nerfstudio, npz, realestate10k, or stills: photographs.",
+            help="camvid30k, colmap, nerfstudio, npz, realestate10k, tum, or stills: photographs.",
         ),
     ],
     footage: FootageOption = "",
