@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camvid.exports.registry import FORMATS
-from camvid.reasons import Why
 from workflows.cli.console import print_json
 from workflows.cli.options import JsonOption, RayOption, ShardsArgument, WorkersOption
 
@@ -91,6 +90,8 @@ def _summary(done: "list[Exported]", out: str) -> str:
 
 def _said(name: str, first: str) -> str:
     """What a fact says, in brackets; of a limit what the first clip had."""
+    from camvid.reasons import Why
+
     rule = Why(name).rule
     if rule.is_fact:
         return f" ({'; '.join(filter(None, [rule.label, rule.remedy]))})"
