@@ -6,6 +6,7 @@ z forward; lines with # say nothing. The lens is `K.json` or `camera.json` (`K`,
 footage.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def read(path: Path, footage: Footage) -> PosedVideo:
 def _rows(path: Path) -> F64 | None:
     """[S, 8]; None where this is no such file."""
     try:
-        rows = np.loadtxt(path, np.float64, ndmin=2)
+        with warnings.catch_warnings(action="ignore"):  # of empty files
+            rows = np.loadtxt(path, np.float64, ndmin=2)
     except (OSError, ValueError):
         return None
     return rows if rows.shape[1] == _NUMBERS and len(rows) else None
