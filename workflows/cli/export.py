@@ -39,7 +39,10 @@ def command(
     workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Export clips for other tools, at source resolution where the source videos are at hand."""
+    """Export clips for other tools and trainers.
+
+    At source resolution, where the source videos are at hand.
+    """
     from camvid.exports.options import ExportOptions, parse_kinds, parse_size
     from workflows.cli.steps import steps_bar
     from workflows.cli.stopping import stoppable

@@ -12,7 +12,10 @@ _X100 = "motion_strength"  # people are shown it x100
 
 
 def command(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Kinds, camera motion, lengths, motion strengths and depth ranges of a finished run."""
+    """Count a finished run's kinds, moves, lengths and strengths.
+
+    Camera motion, motion strengths, depth ranges and focal lengths, with percentiles.
+    """
     from camvid.books.index import read_index
     from camvid.report.statistics import run_statistics
     from camvid.store import ClipStore
