@@ -4,8 +4,8 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 CODE := camvid stages workflows tests benchmarks docs
 
-.PHONY: setup fmt docs site wheel-test check test demo bench bench-export scaling kill-run evaluate \
-	evaluate-real evaluate-semi-real train-demo bench-train clean
+.PHONY: setup fmt docs site wheel-test consumers check test demo bench bench-export scaling kill-run \
+	evaluate evaluate-real evaluate-semi-real train-demo bench-train clean
 
 setup: $(DONE)
 
@@ -53,6 +53,18 @@ $(DONE)-torch: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/camvid models fetch xfeat xfeat-lighterglue aliked-n16 aliked-lightglue || echo "no learned features: SIFT alone"
 	touch $(DONE) $@
 
+# Tools that read our exports, each in a folder of its own without what it pins: its test puts the
+# folder before the packages that are installed here.
+CONSUMERS := $(patsubst tests/exports/consumers/%.txt,build/consumers/%,$(wildcard tests/exports/consumers/*.txt))
+
+build/consumers/%: tests/exports/consumers/%.txt | $(DONE)-torch
+	rm -rf $@
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --target $@ -r $< \
+		|| echo "no $*: its test is skipped"
+
+consumers: $(CONSUMERS)
+	$(BIN)/python -m pytest tests/exports/test_consumers.py
+
 check: $(DONE)-torch
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -60,7 +72,7 @@ check: $(DONE)-torch
 	$(BIN)/codespell $(CODE) *.md
 
 # PYTHONPATH: TransNetV2's package installs a folder `tests`, which Ray's workers may find before ours.
-test: $(DONE)-torch
+test: $(DONE)-torch $(CONSUMERS)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests
 
 demo: $(DONE)

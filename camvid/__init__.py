@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from camvid.dataset.curation import curate
     from camvid.dataset.run import Run, Shards, open_run, open_shards
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["DatasetClip", "Run", "Shards", "__version__", "curate", "open_run", "open_shards"]
 
 _HOME = {

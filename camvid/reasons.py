@@ -88,6 +88,7 @@ def _fact(name: str, label: str, *, remedy: str = "", about: About = About.OTHER
 
 
 _TRAVEL = "film from more than one place"
+_WITHOUT = "export to huggingface or webdataset, which need no cameras"
 _PINHOLE = "undistort the footage, or give it as it was before it was stabilised or cropped"
 
 
@@ -219,7 +220,8 @@ class Why(StrEnum):
 
     # export: whether a clip can take the form that is asked for
     MIN_FRAMES = _at_least("frames", "number of frames with cameras between them")
-    NO_CAMERAS = _fact("no_cameras", "no frame has a camera")
+    NO_CAMERAS = _fact("no_cameras", "no frame has a camera", remedy=_WITHOUT)
+    NO_INTRINSICS = _fact("no_intrinsics", "no focal length is known", remedy=_WITHOUT)
     NO_SCALE = _fact("no_scale", "no depth is known to set the unit of length by")
     # write_shards: of clips that show the same, one is kept
     DUPLICATE = replace(

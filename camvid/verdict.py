@@ -315,10 +315,11 @@ def decide(
     asked = questions(_numbers_of(measures), camera, [description.camera_moves], policy)
     missed = [question for question in asked if question.missed[0]]
     cameras = any(question.group == "cameras" for question in missed)
-    reasons = tuple(question.reason(0) for question in missed)
+    unwanted = (question.reason(0) for question in missed if question.group == "unwanted")
+    reasons = (question.reason(0) for question in missed if question.group != "unwanted")
     return Verdict(
         kind=kinds_of(asked)[0].item(),
-        reasons=_each_once((*(upstream if cameras else ()), *reasons)),
+        reasons=(*unwanted, *_each_once((*(upstream if cameras else ()), *reasons))),
         camera=measures.camera,
         camera_moves=description.camera_moves,
         caption=description.caption,

@@ -199,6 +199,12 @@ def test_the_reference_of_commands_is_that_of_the_code() -> None:
     assert (DOCS / "CLI.md").read_text() == f"{text.strip()}\n", "run `make docs`"
 
 
+def test_the_list_of_commands_fits_a_terminal() -> None:
+    group = typer.main.get_command(app)
+    commands = getattr(group, "commands").values()  # noqa: B009  (typed as any command)
+    assert [c.name for c in commands if c.get_short_help_str(64).endswith("...")] == []
+
+
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("material")
     from mkdocs.commands.build import build

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import camvid
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("camvid", "stages", "workflows")
@@ -64,6 +67,13 @@ def test_what_is_imported_is_declared(project: dict[str, Any]) -> None:
     used = {IMPORTED_AS.get(name, name) for name in imported()}
     assert used <= always | some
     assert always <= used
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    told = re.findall(
+        r"^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
+    assert told[0] == camvid.__version__
 
 
 def requirements(lines: list[str]) -> set[str]:

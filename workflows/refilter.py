@@ -87,6 +87,8 @@ def _changed(index: ClipTable, policy: Policy) -> pa.Table:
     cameras = np.any([q.missed for q in asked if q.group == "cameras"], axis=0)
     named = cameras & np.array([name is not None for name in upstream], bool)
     reason[named] = upstream[named]
+    for question in reversed([q for q in asked if q.group == "unwanted"]):
+        reason[question.missed] = str(question.why)
     columns = {
         "clip_id": rows.table["clip_id"],
         "source_uri": rows.table["source_uri"],

@@ -64,14 +64,21 @@ def _objects(movers: Sequence[Mover]) -> str:
     alike: Counter[tuple[str, Way]] = Counter()  # in order, the strongest first
     for mover in movers:
         alike[_thing(mover), mover.way] += 1
-    named = [_moving(thing, way, num) for (thing, way), num in alike.items()]
+    named: list[str] = []
+    for k, ((thing, way), num) in enumerate(alike.items()):
+        again = any(thing == before for before, _ in list(alike)[:k])
+        named.append(_moving(thing, way, num, again=again))
     if more := sum(list(alike.values())[_MAX_NAMED:]):
         named[_MAX_NAMED:] = [f"{more} more {'object moves' if more == 1 else 'objects move'}"]
     return _listed(named)
 
 
-def _moving(thing: str, way: Way, num: int) -> str:
-    said = f"{_with_article(thing)} moves" if num == 1 else f"{counted(num, thing)} move"
+def _moving(thing: str, way: Way, num: int, *, again: bool) -> str:
+    """`again`: others of the same name were told of before."""
+    if num == 1:
+        said = f"another {thing} moves" if again else f"{_with_article(thing)} moves"
+    else:
+        said = f"{counted(num, f'other {thing}' if again else thing)} move"
     return f"{said} {way}".rstrip()
 
 

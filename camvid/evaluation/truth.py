@@ -108,7 +108,7 @@ def read_truth(folder: Path) -> ClipTruth:
         return ClipTruth(
             name=folder.name,
             cam_from_world=_trajectory(folder / TRAJECTORY),
-            K_per_frame=_calibration(folder),
+            K_per_frame=calibration(folder),
             masks=_masks(folder),
             joints=read_joints(folder / JOINTS) if (folder / JOINTS).exists() else None,
             labels=_labels(folder / LABELS),
@@ -138,7 +138,7 @@ def _trajectory(path: Path) -> F64 | None:
     return invert_rigid(world_from_cam_of_tum(rows))
 
 
-def _calibration(folder: Path) -> F64 | None:
+def calibration(folder: Path) -> F64 | None:
     """K [1, 3, 3], given as a matrix "K" or by fx, fy, cx, cy."""
     for name in CALIBRATIONS:
         if not (folder / name).exists():

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 import camvid
 from camvid.exports.format import Entry
+from camvid.report.card import ARXIV, BIBTEX
 
 _CONTEXT: Mapping[str, Any] = {
     "@language": "en",
@@ -21,6 +22,8 @@ _CONTEXT: Mapping[str, Any] = {
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
     "fileObject": "cr:fileObject",
@@ -39,6 +42,7 @@ _CONTEXT: Mapping[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "separator": "cr:separator",
     "source": "cr:source",
     "subField": "cr:subField",
@@ -65,7 +69,8 @@ def croissant(
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "camvid-export",
         "description": f"{len(entries)} video clips with cameras and motion strength.",
-        "url": "https://arxiv.org/abs/2411.02319",
+        "url": f"https://arxiv.org/abs/{ARXIV}",
+        "citeAs": BIBTEX,
         "license": licences or "not known",
         "version": camvid.__version__,
         "distribution": [

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from camvid.artifacts import F64
 from camvid.exports.croissant import croissant
 from camvid.exports.format import Entry, Format
-from camvid.exports.hub_card import hub_card
+from camvid.exports.hub_card import card_files
 from camvid.exports.mp4 import write_mp4
 from camvid.exports.view import View
 
@@ -24,6 +26,7 @@ INDEX_COLUMNS: Mapping[str, pa.DataType] = {
     "clip_id": _TEXT,
     "kind": _TEXT,
     "camera": _TEXT,
+    "camera_moves": _TEXT,
     "caption": _TEXT,
     "motion_strength": _NUMBER,
     "num_frames": _COUNT,
@@ -41,8 +44,8 @@ CLIP_COLUMNS: Mapping[str, pa.DataType] = {
     **INDEX_COLUMNS,
     "video": pa.struct([("bytes", pa.binary()), ("path", _TEXT)]),
     "timestamps_s": pa.list_(_NUMBER),
-    "fx_fy_cx_cy": pa.list_(pa.list_(_NUMBER)),  # null without cameras
-    "cam_from_world": pa.list_(pa.list_(_NUMBER)),  # row-major 3x4; null without cameras
+    "fx_fy_cx_cy": pa.list_(pa.list_(_NUMBER)),  # null where not known
+    "cam_from_world": pa.list_(pa.list_(_NUMBER)),  # row-major 3x4; null where not known
 }
 
 
@@ -59,11 +62,9 @@ class HuggingFace(Format):
         write_mp4(folder / f"{name}.mp4", view.frames(), view.fps, self.options.crf)
         cameras = {
             "timestamps_s": view.timestamps_s.tolist(),
-            "fx_fy_cx_cy": view.K[:, [0, 1, 0, 1], [0, 1, 2, 2]].tolist(),
-            "cam_from_world": view.cam_from_world.reshape(-1, 12).tolist(),
+            "fx_fy_cx_cy": _known(view.K[:, [0, 1, 0, 1], [0, 1, 2, 2]]),
+            "cam_from_world": _known(view.cam_from_world.reshape(-1, 12)),
         }
-        if not view.has_cameras:
-            cameras |= {"fx_fy_cx_cy": None, "cam_from_world": None}
         (folder / f"{name}.json").write_text(json.dumps(entry | cameras))
         return entry
 
@@ -83,9 +84,16 @@ class HuggingFace(Format):
     def finish(self, entries: Sequence[Entry], folder: Path) -> None:
         table = pa.Table.from_pylist([dict(entry) for entry in entries], _schema(INDEX_COLUMNS))
         pq.write_table(table, folder / "index.parquet", compression="zstd")
-        (folder / "README.md").write_text(hub_card(entries))
+        for name, text in card_files(entries).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
         described = croissant(entries, CLIP_COLUMNS, (folder / "index.parquet").read_bytes())
         (folder / "croissant.json").write_text(json.dumps(described, indent=1))
+
+
+def _known(numbers: F64) -> list[list[float]] | None:
+    """Numbers [F, N] as lists; null unless all are known."""
+    return numbers.tolist() if np.isfinite(numbers).all() else None
 
 
 def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:

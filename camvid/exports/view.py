@@ -32,8 +32,8 @@ class View:
     frame_index: I32  # [F] in the clip
     fps: float
     framing: Framing
-    K: F64  # [F, 3, 3] in pixels of the exported frames; NaN without cameras
-    cam_from_world: F64  # [F, 3, 4], lengths divided by `unit`; NaN without cameras
+    K: F64  # [F, 3, 3] in pixels of the exported frames; NaN where not known
+    cam_from_world: F64  # [F, 3, 4], lengths divided by `unit`; NaN where not known
     unit: float
 
     @property
@@ -48,10 +48,6 @@ class View:
     @property
     def height_px(self) -> int:
         return self.framing.size_px[1]
-
-    @property
-    def has_cameras(self) -> bool:
-        return bool(np.isfinite(self.cam_from_world).all())
 
     @property
     def zooms(self) -> bool:
@@ -119,6 +115,7 @@ class View:
             "clip_id": self.clip.clip_id,
             "kind": self.clip.kind,
             "camera": self.clip.camera,
+            "camera_moves": ", ".join(row.get("camera_moves") or ()),
             "caption": self.clip.caption,
             "motion_strength": None if self.clip.motion != self.clip.motion else self.clip.motion,
             "num_frames": self.num_frames,
@@ -152,6 +149,8 @@ def make_view(
     if isinstance(frame_index, Rejected):
         return frame_index
     cameras, intrinsics = _cameras_at(clip, frame_index)
+    if needs_cameras and not np.isfinite(intrinsics).all():
+        return Rejected(Reason(Why.NO_INTRINSICS))
     unit = 1.0
     if clip.registered.any():
         unit = length_unit(options.scale, clip, cameras, int(frame_index[0]))

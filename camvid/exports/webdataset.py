@@ -1,6 +1,6 @@
 """WebDataset's: tars of samples that are streamed: `ID.mp4`, `ID.json`, `ID.txt`, `ID.npz`.
 
-The text is the caption; the arrays are K [F, 3, 3], cam_from_world [F, 3, 4] (NaN without cameras),
+The text is the caption; the arrays are K [F, 3, 3], cam_from_world [F, 3, 4] (NaN where not known),
 timestamps_s [F], points_world [P, 3] and point_rgb [P, 3].
 """
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from camvid.errors import ConfigError
-from camvid.imports import colmap, nerfstudio, npz, realestate10k, stills
+from camvid.imports import colmap, nerfstudio, npz, realestate10k, stills, tum
 from camvid.imports.posed import Footage, PosedVideo
 from camvid.plain import did_you_mean
 
@@ -26,6 +26,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "colmap": Format(colmap.find, colmap.read, "a COLMAP model"),
         "npz": Format(npz.find, npz.read, ".npz of cameras"),
         "realestate10k": Format(realestate10k.find, realestate10k.read, "pose texts"),
+        "tum": Format(tum.find, tum.read, "TUM trajectories"),
         "camvid30k": Format(colmap.find_each, colmap.read, "a COLMAP model a clip"),
         "stills": Format(stills.find, stills.read, "photographs", are_views=True),
     }

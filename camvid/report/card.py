@@ -22,23 +22,31 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[#+>=-])")  # inside a line, or where 
 _UNPRINTABLE = re.compile(
     r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
 
 LICENCE_FILE = "LICENSE.md"
-_ARXIV = "2411.02319"
-_CITATION = f"""\
-The curation is that of GenXD (arXiv {_ARXIV}), section 3:
+ARXIV = "2411.02319"
+BIBTEX = """\
+@inproceedings{zhao2025genxd,
+  title={GenXD: Generating Any 3D and 4D Scenes},
+  author={Zhao, Yuyang and Lin, Chung-Ching and Lin, Kevin and Yan, Zhiwen and Li, Linjie and
+    Yang, Zhengyuan and Wang, Jianfeng and Lee, Gim Hee and Wang, Lijuan},
+  booktitle={ICLR},
+  year={2025}
+}"""
+CITATION = f"""\
+The curation is that of GenXD (arXiv {ARXIV}), section 3:
 
 ```bibtex
-@inproceedings{{zhao2025genxd,
-  title={{GenXD: Generating Any 3D and 4D Scenes}},
-  author={{Zhao, Yuyang and Lin, Chung-Ching and Lin, Kevin and Yan, Zhiwen and Li, Linjie and
-    Yang, Zhengyuan and Wang, Jianfeng and Lee, Gim Hee and Wang, Lijuan}},
-  booktitle={{ICLR}},
-  year={{2025}}
-}}
+{BIBTEX}
 ```"""
-_LIMITATIONS = """\
+LIMITATIONS = """\
 - Scale is each clip's own: nothing is metric.
 - The lens is a pinhole; clips of lenses that distort are refused.
 - Masks are greedy: they may hold static things, merge neighbours or split one body.
@@ -73,9 +81,9 @@ def dataset_card(
         f"## Loading\n\n{_loading(kept)}",
         f"## Conventions\n\n{_conventions()}",
         f"## How it was made\n\n{_how(funnel)}",
-        f"## Limitations\n\n{_LIMITATIONS}",
+        f"## Limitations\n\n{LIMITATIONS}",
         f"## Licence\n\n{licence_text(rows, provenance)}",
-        f"## Citation\n\n{_CITATION}",
+        f"## Citation\n\n{CITATION}",
         f"## Provenance\n\n{_provenance(provenance)}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -85,9 +93,8 @@ def _front_matter(
     run_name: str, funnel: Funnel, kept: Sequence[Outcome], non_commercial: Sequence[str]
 ) -> str:
     total = sum(funnel.counts[kind] for kind in kept)
-    tags = ["4d", "camera-pose", "depth", "video", "camvid", f"arxiv:{_ARXIV}"]
+    tags = ["4d", "camera-pose", "depth", "video", "camvid", f"arxiv:{ARXIV}"]
     tags += ["non-commercial"] if non_commercial else []
-    size = next((name for limit, name in _SIZES if total < limit), "n>1M")
     lines = [
         "---",
         f"pretty_name: {_yaml(run_name)}",
@@ -100,7 +107,7 @@ def _front_matter(
         "tags:",
         *(f"- {_yaml(tag)}" for tag in tags),
         "size_categories:",
-        f"- {_yaml(size)}",
+        f"- {_yaml(size_category(total))}",
     ]
     if kept:  # a configuration without files would fail to load
         lines.append("configs:")
@@ -111,6 +118,11 @@ def _front_matter(
         ]
         lines += ["  default: true"] if n == 0 else []
     return "\n".join([*lines, "---"])
+
+
+def size_category(num_clips: int) -> str:
+    """The Hub's word for a number of rows."""
+    return next((name for limit, name in _SIZES if num_clips < limit), "10M<n<100M")
 
 
 def _counts(funnel: Funnel, rows: ClipTable) -> str:
@@ -157,7 +169,12 @@ def _how(funnel: Funnel) -> str:
 
 
 def _pictures(plots: Sequence[str]) -> str:
-    return "".join(f"\n\n![{_title(name)}]({name})" for name in plots)
+    return "".join(f"\n\n{picture(name)}" for name in plots)
+
+
+def picture(name: str) -> str:
+    """A file of a picture in Markdown."""
+    return f"![{_title(name)}]({name})"
 
 
 def _title(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from camvid.artifacts import F64
 from camvid.books.clip_table import ClipTable
 from camvid.report.statistics import RunStatistics
 from camvid.report.svg import element
@@ -18,21 +19,38 @@ _STYLE = "text{font:13px sans-serif;fill:#444}.name{text-anchor:end}rect{fill:#4
 
 
 def card_plots(statistics: RunStatistics, rows: ClipTable) -> dict[str, str]:
-    """SVG texts by file name; none where there is nothing to show."""
-    seconds = rows.numbers("end_s") - rows.numbers("start_s")
+    """Of a run: SVG texts by file name; none where there is nothing to show."""
+    return distribution_plots(
+        kinds=statistics.kinds,
+        camera_moves=statistics.camera_moves,
+        strengths=rows.numbers("motion_strength"),
+        seconds=rows.numbers("end_s") - rows.numbers("start_s"),
+    )
+
+
+def distribution_plots(
+    *,
+    kinds: Mapping[Any, int],
+    camera_moves: Mapping[str, int],
+    strengths: F64,
+    seconds: F64,
+) -> dict[str, str]:
+    """SVG texts by file name, of clips by kind and class of camera motion, and of what each has:
+    motion strength and length, NaN where not known.
+    """
     plots = {
-        "kinds": bars("Clips by kind", statistics.kinds),
-        "camera_moves": bars("Kept clips by class of camera motion", statistics.camera_moves),
+        "kinds": bars("Clips by kind", kinds),
+        "camera_moves": bars("Kept clips by class of camera motion", camera_moves),
         "motion_strength": bars(
             "Clips by motion strength \N{MULTIPLICATION SIGN}100",
-            _histogram(100 * rows.numbers("motion_strength"), _STRENGTHS),
+            _histogram(100 * strengths, _STRENGTHS),
         ),
         "duration": bars("Clips by length in seconds", _histogram(seconds, _SECONDS)),
     }
     return {f"{name}.svg": str(plot) for name, plot in plots.items() if plot}
 
 
-def _histogram(values: "np.ndarray", edges: Sequence[float]) -> dict[str, int]:
+def _histogram(values: F64, edges: Sequence[float]) -> dict[str, int]:
     """Counts between edges; the last bin is open."""
     counts, _ = np.histogram(values[np.isfinite(values)], (*edges, np.inf))
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]

@@ -65,8 +65,9 @@ def run_statistics(clips: Iterable[ClipRecord]) -> RunStatistics:
 
 
 def label_of(measure: str) -> str:
-    """What people are shown of a measure's name."""
-    return next(known.label for known in columns_of(ClipRecord) if known.name == measure)
+    """What people are shown of a measure's name, with its unit."""
+    known = next(known for known in columns_of(ClipRecord) if known.name == measure)
+    return f"{known.label} {known.unit}".rstrip()
 
 
 def _by_kind(values: "np.ndarray", outcome: "np.ndarray") -> dict[Outcome, Distribution]:

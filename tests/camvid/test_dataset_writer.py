@@ -1,12 +1,15 @@
 """A dataset written without a run: the same shards, and one clear line for what does not fit."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from camvid.artifacts import PointTracks
+from camvid.dataset.run import open_shards
 from camvid.errors import ClipError, StoreError
 from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.data.options import DataOptions
@@ -128,3 +131,15 @@ def test_ids_are_of_one_clip_and_files_of_others_stay(tmp_path: Any) -> None:
     with pytest.raises(StoreError, match="must be a shard of this run"):
         with DatasetWriter(str(tmp_path)) as writer:
             writer.add(CLIP)
+
+
+def test_what_the_page_of_formats_writes_can_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "FORMATS.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    (clip,) = open_shards("kitchen").clips("3d")
+    assert clip.frames.shape == (5, 64, 96, 3)
+    assert clip.registered.all()

@@ -7,6 +7,7 @@ import pytest
 from camvid.camerawork.moves import CameraMove, Description
 from camvid.errors import ConfigError
 from camvid.outcome import Reason
+from camvid.reasons import Why
 from camvid.record import Measures
 from camvid.verdict import Policy, decide, motion_probability
 
@@ -262,6 +263,12 @@ def test_classes_of_camera_motion_are_asked_for_and_refused(
     verdict = decide(GOOD, Policy(camera_moves=asked), description=Description(camera_moves=moves))
     assert verdict.kind == ("4d" if kept else "none")
     assert [reason.name for reason in verdict.reasons] == ([] if kept else ["camera_moves"])
+
+
+def test_what_is_not_wanted_is_named_before_what_the_cameras_lack() -> None:
+    fixed, upstream = replace(GOOD, camera="fixed"), (Reason(Why.CAMERA_FIXED),)
+    verdict = decide(fixed, Policy(camera_moves=("dolly_in",)), upstream)
+    assert [reason.name for reason in verdict.reasons] == ["camera_moves", "camera_fixed"]
 
 
 def test_a_class_that_is_none_is_an_error() -> None:

@@ -112,6 +112,8 @@ def test_what_cannot_be_exported_says_why(run: ClipStore) -> None:
     assert isinstance(made, Rejected)
     assert made.reason.name == "no_cameras"
     assert not isinstance(make_view(lost, None, ExportOptions(), needs_cameras=False), Rejected)
+    vars(clip)["K"] = np.full((clip.num_frames, 3, 3), np.nan)  # as of a camera that stands still
+    assert reason(ExportOptions()) == Reason(Why.NO_INTRINSICS)
 
 
 def test_another_film_at_the_source_is_noticed(run: ClipStore, tmp_path: Path) -> None:

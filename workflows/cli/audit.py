@@ -15,7 +15,7 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SRC", help="COLMAP model, transforms.json, RealEstate10K text, or .npz."
+            metavar="SRC", help="COLMAP model, transforms.json, RealEstate10K or TUM text, or .npz."
         ),
     ],
     name: Annotated[
@@ -25,8 +25,9 @@ def command(
     fps: Annotated[float, typer.Option(help="Frame rate of images.")] = 24.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold others' cameras against static tracks: reprojection, epipolar lines, predicted errors.
+    """Test cameras that others made.
 
+    They are held against static tracks: reprojection, epipolar lines, predicted errors.
     Exits 0 where all poses can be relied on, 5 where some cannot, 1 where some could not be read.
     """
     from camvid.imports.formats import find_sources

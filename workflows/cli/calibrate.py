@@ -25,7 +25,10 @@ def command(
     ] = 0.95,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the threshold of motion strength from clips labelled still or moving."""
+    """Find the threshold of motion strength from labelled clips.
+
+    Labels are still and moving.
+    """
     from pathlib import Path
 
     from camvid.store import ClipStore

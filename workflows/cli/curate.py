@@ -90,7 +90,10 @@ def command(
     ] = 0.0,
     settings: SetOption = None,
 ) -> None:
-    """Curate videos into a 4D dataset: clips, cameras, depth, masks, motion, shards, report."""
+    """Curate videos into a 4D dataset.
+
+    Clips, cameras, depth, masks and motion strength, as shards with a report.
+    """
     from camvid.store import ClipStore
     from camvid.video.sources import find_sources
     from workflows.cli.progress import progress

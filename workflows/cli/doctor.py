@@ -7,7 +7,10 @@ from workflows.cli.options import JsonOption
 
 
 def command(as_json: JsonOption = False) -> None:
-    """Check this machine: packages, weights, cores; say the one command that fixes each lack."""
+    """Check this machine, and say what mends each lack.
+
+    Packages, weights, cores.
+    """
     from workflows.health import check_health
 
     checks = check_health()

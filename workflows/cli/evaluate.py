@@ -24,7 +24,10 @@ def command(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Poses, depth, masks, motion strength and verdicts against ground truth."""
+    """Compare a run with ground truth.
+
+    Poses, depth, masks, motion strength and verdicts.
+    """
     from pathlib import Path
 
     from camvid.store import ClipStore

@@ -24,7 +24,7 @@ def command(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help="camvid30k, colmap, nerfstudio, npz, realestate10k, or stills: photographs.",
+            help="camvid30k, colmap, nerfstudio, npz, realestate10k, tum, or stills: photographs.",
         ),
     ],
     footage: FootageOption = "",
@@ -34,7 +34,10 @@ def command(
     retry_failed: RetryFailedOption = False,
     settings: SetOption = None,
 ) -> None:
-    """Others' clips and cameras as a run: cameras are tested, depth and motion measured."""
+    """Take in clips and cameras that others made, as a run.
+
+    Cameras are tested, depth and motion measured.
+    """
     from workflows.cli.progress import progress
     from workflows.cli.stopping import stoppable
     from workflows.cli.summary import finish

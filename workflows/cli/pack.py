@@ -39,7 +39,10 @@ def command(
     workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Pack shards for training: small images (--side) or latents, which `camvid train` reads."""
+    """Pack shards for training: small images or latents.
+
+    `camvid train` reads them in place of a run.
+    """
     from camvid.errors import ConfigError
     from camvid.exports.options import parse_size
     from camvid.genxd.data.packing import PackOptions

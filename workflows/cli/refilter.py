@@ -16,7 +16,10 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply new thresholds (--set filter.key=value) without measuring anything again."""
+    """Apply new thresholds, without measuring anything again.
+
+    --set filter.key=value; shards, index and report are written anew.
+    """
     from camvid.columns import counted
     from camvid.errors import ConfigError
     from camvid.store import ClipStore

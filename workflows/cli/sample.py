@@ -55,7 +55,10 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="cuda, cpu, ... [cuda where there is one].")] = "",
 ) -> None:
-    """Sample a video from images, a camera path and a motion strength."""
+    """Sample a video along a camera path.
+
+    From images or a video, at a motion strength.
+    """
     from workflows.cli.extras import require_train_extra
 
     require_train_extra()

@@ -2,7 +2,10 @@
 
 
 def command() -> None:
-    """Print every setting of curate: its default, its unit and what it means, as Markdown."""
+    """Print every setting of curate, with default and meaning.
+
+    As Markdown.
+    """
     from workflows.settings_page import settings_page
 
     print(settings_page(), end="")

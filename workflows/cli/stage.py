@@ -16,7 +16,7 @@ def command(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Run one stage of one clip again from its stored inputs, and say what came out."""
+    """Run one stage of one clip again from its stored inputs."""
     from camvid.store import ClipStore
     from workflows.replay import replay_stage
     from workflows.runs.run_state import refuse_while_running

@@ -12,7 +12,10 @@ _X100 = "motion_strength"  # people are shown it x100
 
 
 def command(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Kinds, camera motion, lengths, motion strengths and depth ranges of a finished run."""
+    """Count a finished run's kinds, moves, lengths and strengths.
+
+    Camera motion, motion strengths, depth ranges and focal lengths, with percentiles.
+    """
     from camvid.books.index import read_index
     from camvid.report.statistics import run_statistics
     from camvid.store import ClipStore
@@ -34,8 +37,8 @@ def statistics_text(found: "RunStatistics") -> str:
     spread = [_row("length in s", "kept", found.duration_s)]
     spread += [_row("frames", "kept", found.num_frames)]
     for name, by_kind in found.measures.items():
-        label, scale = (f"{label_of(name)} x100", 100) if name == _X100 else (label_of(name), 1)
-        spread += [_row(label, kind, known, scale) for kind, known in by_kind.items()]
+        scale = 100.0 if name == _X100 else 1.0
+        spread += [_row(label_of(name), kind, known, scale) for kind, known in by_kind.items()]
     parts = [
         table(["kind", "clips", "seconds"], kinds),
         table(["camera", "clips"], cameras),

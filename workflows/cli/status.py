@@ -5,7 +5,7 @@ from workflows.cli.options import JsonOption, RunArgument
 
 
 def command(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Funnel, throughput and failures of a run, finished or under way."""
+    """Show how far a run is: funnel, throughput and failures."""
     from camvid.store import ClipStore
     from workflows.runs.run_status import run_status
 

@@ -21,10 +21,10 @@ def command(
         typer.Argument(metavar="COMMAND", help="torchrun's options, then train RUN --out DIR ..."),
     ],
 ) -> None:
-    """Run a camvid command in many processes, on one machine or several, by torchrun.
+    """Run a camvid command in many processes, by torchrun.
 
-    SIGTERM, SIGINT and SIGUSR1 reach all of them; `camvid train` saves a checkpoint then, and the
-    exit code is 0. torchrun's --shutdown-timeout is 600 s here.
+    On one machine or several. SIGTERM, SIGINT and SIGUSR1 reach all of them; `camvid train` saves a
+    checkpoint then, and the exit code is 0. torchrun's --shutdown-timeout is 600 s here.
     """
     from workflows.cli.extras import require_train_extra
 

@@ -203,5 +203,6 @@ def test_movers_that_do_the_same_are_counted() -> None:
     ways = ["from left to right"] * 2 + ["", "upwards", "downwards"]
     movers = [Mover(MaskedObject(n, "dog", 0.9), 0.05, 0.02, way) for n, way in enumerate(ways)]
     assert label_caption(CameraWork((), handheld=False), movers) == (
-        "2 dogs move from left to right, a dog moves, a dog moves upwards and 1 more object moves."
+        "2 dogs move from left to right, another dog moves, another dog moves upwards and 1 more"
+        " object moves."
     )

@@ -1,7 +1,7 @@
 """The same cameras through every format, to the last digit, and what is wrong with others."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -114,11 +114,25 @@ def write_vipe(root: Path) -> None:
     np.savez(root / "intrinsics" / "a.npz", data=lens, inds=np.arange(NUM))
 
 
+def tum_rows(stamps: Sequence[float]) -> str:
+    poses = invert_rigid(cameras())
+    turns = Rotation.from_matrix(poses[:, :, :3]).as_quat()
+    rows = np.column_stack([stamps, poses[:, :, 3], turns]).tolist()
+    return "\n".join(["# timestamp tx ty tz qx qy qz qw", *(" ".join(map(repr, r)) for r in rows)])
+
+
+def write_tum(root: Path) -> None:
+    write_video(root / "video.mp4", images(), 24)
+    (root / "calib.txt").write_text("210 210 128 72")
+    (root / "trajectory.txt").write_text(tum_rows(np.arange(NUM) / 24))
+
+
 FORMATS = {
     "colmap": write_colmap,
     "nerfstudio": write_nerfstudio,
     "realestate10k": write_realestate10k,
     "npz": write_npz,
+    "tum": write_tum,
 }
 OF_NPZ = [write_megasam, write_vggt, write_vipe]
 
@@ -159,6 +173,27 @@ def test_cameras_of_some_frames_take_these_by_their_times(tmp_path: Path) -> Non
     (source,) = find_sources(str(tmp_path))[1]
     (piece,) = posed_clips(read_source(source, "realestate10k", Footage()), CutOptions())
     assert piece.clip.source_frame_index.tolist() == list(range(0, 2 * NUM, 2))
+
+
+def test_a_trajectory_of_frame_numbers(tmp_path: Path) -> None:
+    write_tum(tmp_path)
+    (tmp_path / "trajectory.txt").write_text(tum_rows(range(NUM)))
+    assert_same(tmp_path, "tum")
+
+
+def test_images_take_the_pose_nearest_in_time(tmp_path: Path) -> None:
+    write_images(tmp_path / "rgb")
+    (tmp_path / "K.json").write_text(json.dumps({"K": K.tolist()}))
+    for n, path in enumerate(sorted((tmp_path / "rgb").iterdir())):
+        path.rename(tmp_path / "rgb" / f"{100 + n / 10 + 0.004:.6f}.png")
+    stamps = 100 + np.arange(NUM) / 10
+    stamps[-2:] += 0.03  # further than TUM's tools allow
+    extra = "9.0 0 0 0 0 0 0 1\n"  # long before
+    (tmp_path / "groundtruth.txt").write_text(extra + tum_rows(stamps.tolist()))
+    _, (source,) = find_sources(str(tmp_path))
+    posed = read_source(source, "tum", Footage())
+    assert len(posed.footage) == NUM - 2
+    np.testing.assert_allclose(posed.cam_from_world, cameras()[:-2], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["colmap", "camvid30k"])
@@ -204,6 +239,7 @@ def test_long_sources_are_cut_into_equal_clips(tmp_path: Path) -> None:
         (write_colmap, lambda r: (r / "images/0003.png").unlink(), "0003.png missing"),
         (write_npz, lambda r: (r / "a.mp4").unlink(), "--footage"),
         (write_npz, lambda r: np.savez(r / "a.npz", K=K), "poses .T, 3, 4."),
+        (write_tum, lambda r: (r / "calib.txt").unlink(), "a lens beside it, in one of K.json"),
         (
             write_npz,
             lambda r: np.savez(r / "a.npz", K=K, cam_from_world=2 * cameras()),
