@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Bool
+from camvid.overlay.passing import evenly
 from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
 _MAX_CORNERS = 300
@@ -40,7 +41,7 @@ def background_motions(gray: U8, step: int, max_motions: int) -> list[Background
     last = len(gray) - 1 - step
     if last < 0:
         return []
-    starts = np.unique(np.linspace(0, last, min(max_motions, last + 1)).astype(int))
+    starts = evenly(last + 1, max_motions)
     found = [_background_motion(int(t), gray[t], gray[t + step]) for t in starts]
     return [motion for motion in found if motion is not None]
 
