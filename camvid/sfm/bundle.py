@@ -18,8 +18,7 @@ def adjust(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     max_num_iterations: int,
     *,
     zooms: bool = False,
@@ -29,7 +28,7 @@ def adjust(
 
     A lens that `zooms` has a focal length in every frame, which changes smoothly.
     """
-    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
+    model = _model(cameras, observations, xyz_world, size_px, zooms=zooms)
     problem = _problem(model, max_num_iterations, lens, zooms=zooms)
     problem.adjuster.solve()
     cam_from_world = cameras.cam_from_world.copy()
@@ -39,15 +38,14 @@ def adjust(
     seen_by = [model.camera(model.image(frame_index + 1).camera_id) for frame_index in posed]
     log_focal = np.log([camera.focal_length for camera in seen_by])
     focal_px = np.exp(np.interp(np.arange(len(cam_from_world)), posed, log_focal))
-    return Cameras.of_lens(focal_px, cam_from_world, width_px, height_px)
+    return Cameras.of_lens(focal_px, cam_from_world, size_px)
 
 
 def focal_uncertainty(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     noise_px: float,
     lens: LensPrior = USUAL_LENS,
 ) -> float:
@@ -57,7 +55,7 @@ def focal_uncertainty(
     for. `noise_px` is the deviation of a sighting along one axis.
     """
     zooms = cameras.zooms
-    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
+    model = _model(cameras, observations, xyz_world, size_px, zooms=zooms)
     problem = _problem(model, 0, lens, zooms=zooms)
     problem.adjuster.solve()
     found: Any = pycolmap.estimate_ba_covariance(
@@ -81,7 +79,7 @@ def _problem(
 ) -> _Problem:
     """As `make_adjuster`, with what is known of lenses."""
     adjuster = make_adjuster(model, max_num_iterations)
-    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, lens, zooms=zooms))
+    return _Problem(adjuster, _add_priors(adjuster.problem, model, lens, zooms=zooms))
 
 
 def make_adjuster(
@@ -102,7 +100,7 @@ def make_adjuster(
     return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
 
 
-def _add_beliefs(
+def _add_priors(
     problem: Any, model: pycolmap.Reconstruction, lens: LensPrior, *, zooms: bool
 ) -> list[Any]:
     """What lenses are like, for where the sightings do not tell."""
@@ -123,8 +121,7 @@ def _model(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     *,
     zooms: bool,
 ) -> pycolmap.Reconstruction:
@@ -140,8 +137,7 @@ def _model(
             int(frame_index) + 1 if zooms else 1,
             pycolmap.CameraModelId.SIMPLE_PINHOLE,
             focals_px[frame_index],
-            width_px,
-            height_px,
+            *size_px,
         )
         model.add_camera_with_trivial_rig(camera)
     row = np.zeros(len(observations.frame), np.intp)  # of each sighting within its image

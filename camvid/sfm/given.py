@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from camvid.artifacts import F64
+from camvid.geometry import cross_matrices, zoomed_K
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.epipolar import sampson_px
 from camvid.sfm.mapping import Cameras
@@ -34,18 +35,18 @@ class Certificate:
     predicted_focal_error: float  # relative: how far from the one that suits the poses best
 
 
-def focal_offset(cameras: Cameras, seen: Observations, num_tracks: int) -> float:
+def focal_offset(cameras: Cameras, seen: Observations) -> float:
     """Logarithm of the focal length that suits the given poses best, over the one given.
 
     Poses that were solved with a wrong focal length make up for some of it: a lower estimate.
     """
-    every = max(num_tracks // _MAX_FOCAL_TRACKS, 1)
+    every = max(seen.num_tracks // _MAX_FOCAL_TRACKS, 1)
     some = seen.where((seen.track % every == 0) & cameras.registered[seen.frame])
 
     def cost(log_factor: float) -> float:
         K = cameras.K.copy()
         K[[0, 1], [0, 1]] *= np.exp(log_factor)
-        error = triangulate(cameras._replace(K=K), some, num_tracks).error_px
+        error = triangulate(cameras._replace(K=K), some).error_px
         return float(np.minimum(error, _MAX_ERROR_PX).mean())
 
     if not len(some.track):
@@ -59,9 +60,9 @@ def focal_offset(cameras: Cameras, seen: Observations, num_tracks: int) -> float
     return float(found.x)
 
 
-def epipolar_errors_px(cameras: Cameras, seen: Observations, num_tracks: int) -> F64:
+def epipolar_errors_px(cameras: Cameras, seen: Observations) -> F64:
     """Distances of sightings from the epipolar lines of the same tracks some frames before."""
-    row = np.full((len(cameras.cam_from_world), num_tracks), -1)
+    row = np.full((len(cameras.cam_from_world), seen.num_tracks), -1)
     row[seen.frame, seen.track] = np.arange(len(seen.track))
     posed = np.flatnonzero(cameras.registered)
     found: list[F64] = [np.zeros(0)]
@@ -79,34 +80,24 @@ def _fundamental(cameras: Cameras, i: int, j: int) -> F64 | None:
     """F [3, 3] of two frames; None where the camera stands still between them."""
     first, second = cameras.cam_from_world[i], cameras.cam_from_world[j]
     turn = second[:, :3] @ first[:, :3].T
-    x, y, z = shift = second[:, 3] - turn @ first[:, 3]
+    shift = second[:, 3] - turn @ first[:, 3]
     if not np.linalg.norm(shift) > 0:
         return None
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) / np.linalg.norm(shift)
-    to_ray = [np.linalg.inv(_K(cameras, t)) for t in (i, j)]
+    cross = cross_matrices(shift[None])[0] / np.linalg.norm(shift)
+    to_ray = np.linalg.inv(zoomed_K(cameras.K, cameras.zoom[[i, j]]))
     return np.asarray(to_ray[1].T @ cross @ turn @ to_ray[0])
 
 
-def _K(cameras: Cameras, frame_index: int) -> F64:
-    K = cameras.K.copy()
-    K[:2, :2] *= cameras.zoom[frame_index]
-    return K
-
-
 def certify(
-    cameras: Cameras,
-    seen: Observations,
-    structure: Structure,
-    num_tracks: int,
-    focal_error: float,
+    cameras: Cameras, seen: Observations, structure: Structure, focal_error: float
 ) -> Certificate:
     """Measures cameras by sightings of static tracks that they were not made from."""
     in_view = seen.where(cameras.registered[seen.frame])
-    errors = epipolar_errors_px(cameras, in_view, num_tracks)
+    errors = epipolar_errors_px(cameras, in_view)
     steps = pose_steps(cameras, structure.observations, structure.xyz_world)
     return Certificate(
         num_frames=len(cameras.cam_from_world),
-        num_tracks=num_tracks,
+        num_tracks=seen.num_tracks,
         epipolar_median_px=float(np.median(errors)) if len(errors) else np.nan,
         epipolar_p90_px=float(np.quantile(errors, 0.9)) if len(errors) else np.nan,
         predicted_rotation_error_deg=_median(steps.rotation_deg),

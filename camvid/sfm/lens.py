@@ -19,10 +19,14 @@ _SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LensPrior:
-    """What is known of the focal length: that it is usual, unless somebody calibrated the lens."""
+    """What is known of the focal length: that it is usual, unless somebody calibrated the lens.
 
-    focal: float = 0.9  # of the longer side ...
-    spread: float = 0.4  # ... give or take this factor
+    Focal lengths are shares of the image's longer side.
+    """
+
+    focal: float = 0.9
+    spread: float = 0.4  # give or take this factor
+    starts: tuple[float, ...] = (0.85, 1.2, 0.65)  # to map from, where tracks do not tell
 
 
 CALIBRATED_SPREAD = 0.005  # of a given focal length; zooms and stabilisers leave as much

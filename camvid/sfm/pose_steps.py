@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64
-from camvid.geometry import transform_points
+from camvid.geometry import cross_matrices, transform_points
+from camvid.sfm.jacobians import projection_jacobian
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
@@ -44,14 +45,12 @@ def pose_steps(cameras: Cameras, seen: Observations, xyz_world: F64) -> PoseStep
 
 def _step(in_cam: F64, xy_px: F64, focal_px: float) -> F64:
     """[6] turn (rad) and shift of a camera that sees points [n, 3] at xy_px [n, 2]."""
-    x, y, z = in_cam.T
-    residual = xy_px - focal_px * in_cam[:, :2] / z[:, None]
-    by_point = np.zeros((len(z), 2, 3))
-    by_point[:, 0, 0] = by_point[:, 1, 1] = focal_px / z
-    by_point[:, 0, 2], by_point[:, 1, 2] = -focal_px * x / z**2, -focal_px * y / z**2
-    zero = np.zeros_like(x)
-    turned = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=1).reshape(-1, 3, 3)
-    jacobian = np.concatenate([by_point @ turned, by_point], axis=2)  # of a left perturbation
+    depth = in_cam[:, 2:]
+    seen = focal_px * in_cam[:, :2] / depth
+    residual = xy_px - seen
+    by_point = projection_jacobian(focal_px, seen, depth)
+    by_turn = by_point @ -cross_matrices(in_cam)
+    jacobian = np.concatenate([by_turn, by_point], axis=2)  # of a left perturbation
     off = np.linalg.norm(residual, axis=1)
     weight = np.minimum(1.0, _HUBER_PX / np.maximum(off, 1e-9))[:, None, None]
     normal = np.einsum("nki,nkj->ij", jacobian * weight, jacobian)
