@@ -36,8 +36,7 @@ from camvid.motion.objects import (
     pair_means,
     trimmed_mean,
 )
-from camvid.motion.pair_fields import StaticWorld
-from camvid.motion.series import choose_pairs, pair_series
+from camvid.motion.series import StaticWorld, choose_pairs, pair_series
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits

@@ -40,12 +40,7 @@ CUTS = SideLimits(line=0.13, travel_px=100.0)
 
 
 def find_sides(overlay: Overlay, straight: Bool, spread: F32, limits: SideLimits) -> Bool:
-    """Lines [H, W] along rows and columns that may be sides, off the overlay that is known.
-
-    Args:
-        straight: [H, W] fixed edges, as `FixedEdges` has them.
-        spread: [H, W, 3] variances xx, xy and yy of the background's places, in px^2.
-    """
+    """Those of the straight edges [H, W] that may be sides, off the overlay that is known."""
     free = straight & ~_near(overlay.mask)
     upright = _lines(free & (travel_across_px(spread, 1, 0) >= limits.travel_px), limits)
     level = _lines((free & (travel_across_px(spread, 0, 1) >= limits.travel_px)).T, limits).T
@@ -55,11 +50,9 @@ def find_sides(overlay: Overlay, straight: Bool, spread: F32, limits: SideLimits
 def add_boxes(
     overlay: Overlay, sides: Bool, lines: Bool, still: Bool, limits: SideLimits
 ) -> Overlay:
-    """The overlay with the boxes that the sides [H, W] bound.
+    """The overlay with the boxes that the sides [H, W] bound, or lines [H, W] where they meet one.
 
-    Args:
-        lines: [H, W] that may be sides where they meet one, though nothing passes across them.
-        still: [H, W] pixels that hardly change: a logo stands still in its box, a video does not.
+    A logo stands `still` [H, W] in its box, a video does not.
     """
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
     for x, y, width, height in [*_boxes(sides, limits), *_corners(sides, lines, limits)]:

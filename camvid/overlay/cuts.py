@@ -22,6 +22,7 @@ from camvid.overlay.passing import (
     MAX_GRADIENT,
     MIN_TEXTURE,
     PATCH_PX,
+    PassingScene,
     cut_ratio,
     evenly,
     smoothed,
@@ -58,15 +59,11 @@ class Cuts(NamedTuple):
     spans: Bool  # [H, W] of lines right across the image
 
 
-def find_cuts(gray: U8, starts: Sequence[int], step: int, spread: F32) -> Cuts:
-    """The cuts in images gray [T, H, W].
-
-    Args:
-        starts: frames from which on the background passes, over `step` frames.
-        spread: [H, W, 3] variances of its places, as `spread_of` has it.
-    """
-    times = [starts[k] for k in evenly(len(starts), _MAX_IMAGES)]
-    distance = travel_px(spread)
+def find_cuts(scene: PassingScene) -> Cuts:
+    """The cuts in the images of a scene."""
+    gray, step = scene.gray, scene.step
+    times = [scene.starts[k] for k in evenly(len(scene.starts), _MAX_IMAGES)]
+    distance = travel_px(scene.spread)
     lines, spans = np.zeros((2, *gray.shape[1:]), bool)
     upright = gray.transpose(0, 2, 1), distance.T, lines.T, spans.T
     for images, travel, line, span in ((gray, distance, lines, spans), upright):

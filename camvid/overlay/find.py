@@ -14,6 +14,7 @@ from camvid.overlay.boxes import CUTS, EDGES, add_boxes, find_sides
 from camvid.overlay.cuts import find_cuts
 from camvid.overlay.fixed_edges import Look, find_fixed_edges, find_text, look_at, spread_of
 from camvid.overlay.outlines import add_outlined
+from camvid.overlay.passing import PassingScene
 from camvid.overlay.regions import (
     Overlay,
     bounded_regions,
@@ -53,16 +54,15 @@ def find_overlay(rgb: U8, fps: float) -> Overlay:
     change, spread = _change(gray, looks), spread_of(looks)
     still = change <= _STILL_CHANGE
     starts = [motion.frame_index for motion in motions]
-    cuts = find_cuts(gray, starts, step, spread)
+    scene = PassingScene(gray, starts, step, spread, change, still)
+    cuts = find_cuts(scene)
     edges |= cuts.spans
-    regions = still_regions(change, still, fixed.presence, spread)
-    overlay = bounded_regions(edges, regions, still)
+    overlay = bounded_regions(edges, still_regions(scene, fixed.presence), still)
     sides = find_sides(overlay, fixed.straight, spread, EDGES)
     overlay = add_boxes(overlay, sides, nothing, still, EDGES)
     sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, CUTS)
     overlay = add_boxes(overlay, sides, cuts.lines, still, CUTS)
-    overlay = add_outlined(overlay, gray, starts, spread, still)
-    return without_windows(overlay, gray, motions, step, still)
+    return without_windows(add_outlined(overlay, scene), scene, motions)
 
 
 def _like_static(edges: Bool, motions: list[BackgroundMotion]) -> Bool:

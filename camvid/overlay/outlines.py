@@ -4,7 +4,7 @@ Rectangles, rounded ones and ellipses of all places and sizes are tried, coarse 
 evidence for an outline is the sum of its pixels' log likelihood ratios.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, U8, Bool
+from camvid.artifacts import F32, Bool
 from camvid.morphology import grown
 from camvid.overlay.outline_evidence import NORMALS_PX, outline_evidence, reduced
-from camvid.overlay.passing import evenly
+from camvid.overlay.passing import PassingScene, evenly
 from camvid.overlay.regions import Overlay, share_px
 
 _CELL_PX = 6
@@ -30,6 +30,10 @@ _ROUGH_SHAPES = ((0.0, False), (0.5, False), (1.0, False), (1.0, True))
 _FINE_SHAPES = (*((r, False) for r in (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)), (1.0, True))
 _FINE_STEPS_PX = (3, 2, 1, 1)
 _MAX_ROUNDS = 3
+Move = tuple[int, int, int, int]  # of the left, top, right and bottom side
+_MOVES: tuple[Move, ...] = (
+    (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 1, 0), (0, 1, 0, 1),
+)  # fmt: skip
 _SHORTEST_PX = 14
 _FINE_CELLS = 10  # of longer rough sides every other length is tried
 _MAX_IMAGES = 48
@@ -80,19 +84,12 @@ class _Curve(NamedTuple):
     step_px: float
 
 
-def add_outlined(
-    overlay: Overlay, gray: U8, starts: Sequence[int], spread: F32, still: Bool
-) -> Overlay:
-    """The overlay of images gray [T, H, W] with what has an outline of its own.
-
-    Args:
-        starts: frames from which on the background passes.
-        spread: [H, W, 3] variances of its places, as `spread_of` has it.
-        still: [H, W] pixels that hardly change.
-    """
+def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
+    """The overlay with what has an outline of its own."""
+    still = scene.still
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
     taken = np.zeros(still.shape, bool)
-    for evidence, region in _outlined(gray, starts, spread):
+    for evidence, region in _outlined(scene):
         if region.mean() < _MIN_AREA or (region & taken).any():
             continue
         taken |= region  # the best outline of a thing tells what it is
@@ -107,17 +104,18 @@ def add_outlined(
     return Overlay(fixed & ~inset, inset)
 
 
-def _outlined(gray: U8, starts: Sequence[int], spread: F32) -> Iterator[tuple[float, Bool]]:
+def _outlined(scene: PassingScene) -> Iterator[tuple[float, Bool]]:
     """The evidence for outlines, the best first, and the regions [H, W] within."""
-    images = reduced(gray[[starts[k] for k in evenly(len(starts), _MAX_IMAGES)]])
-    evidence = outline_evidence(images, spread)
+    shown = [scene.starts[k] for k in evenly(len(scene.starts), _MAX_IMAGES)]
+    images = reduced(scene.gray[shown])
+    evidence = outline_evidence(images, scene.spread)
     padded = _padded(evidence)
     rough = [_refined(padded, outline, _FINE_STEPS_PX[:1]) for outline in _candidates(evidence)]
     best = sorted(set(rough), reverse=True)[:_NUM_REFINED]
     fine = {_refined(padded, outline, _FINE_STEPS_PX) for _, outline in best}
     for score, outline in sorted(fine, reverse=True):
         if score >= _MIN_EVIDENCE:
-            yield score, _filled(outline, images.factor, gray.shape[1:])
+            yield score, _filled(outline, images.factor, scene.gray.shape[1:])
 
 
 def _padded(evidence: F32) -> F32:
@@ -225,14 +223,28 @@ def _refined(padded: F32, outline: Outline, steps_px: Sequence[int]) -> tuple[fl
     for step_px in steps_px:
         for _ in range(_MAX_ROUNDS):
             before = score
-            for change in _CHANGES:
-                for other in change(best, step_px):
+            for change in (*_MOVES, None):
+                for other in _changed(best, change, step_px):
                     found = _score(padded, other) if _is_usual(other, padded) else score
                     if found > score:
                         best, score = other, found
             if score == before:
                 break
     return score, best
+
+
+def _changed(outline: Outline, move: Move | None, step_px: int) -> list[Outline]:
+    """The outline with its sides moved to and fro or, where they stay, in other shapes."""
+    if move is None:
+        return [outline._replace(roundness=r, is_ellipse=e) for r, e in _FINE_SHAPES]
+    left, top, right, bottom = outline[:4]
+    a, b, c, d = move
+    return [
+        outline._replace(
+            left=left + n * a, top=top + n * b, right=right + n * c, bottom=bottom + n * d
+        )
+        for n in (-step_px, step_px)
+    ]
 
 
 def _is_usual(outline: Outline, padded: F32) -> bool:
@@ -244,31 +256,6 @@ def _is_usual(outline: Outline, padded: F32) -> bool:
         and min(sides) >= _SHORTEST_PX
         and max(sides) <= _MAX_ASPECT * min(sides)
     )
-
-
-def _moved(sides: tuple[int, ...]) -> Callable[[Outline, int], list[Outline]]:
-    """Moves some of the four sides to and fro."""
-
-    def change(outline: Outline, step_px: int) -> list[Outline]:
-        left, top, right, bottom = (step_px * (k in sides) for k in range(4))
-        return [
-            outline._replace(
-                left=outline.left + sign * left,
-                top=outline.top + sign * top,
-                right=outline.right + sign * right,
-                bottom=outline.bottom + sign * bottom,
-            )
-            for sign in (-1, 1)
-        ]
-
-    return change
-
-
-def _reshaped(outline: Outline, _: int) -> list[Outline]:
-    return [outline._replace(roundness=r, is_ellipse=is_ellipse) for r, is_ellipse in _FINE_SHAPES]
-
-
-_CHANGES = (*(_moved(sides) for sides in ((0,), (1,), (2,), (3,), (0, 2), (1, 3))), _reshaped)
 
 
 def _filled(outline: Outline, factor: int, shape: tuple[int, ...]) -> Bool:

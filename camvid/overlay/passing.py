@@ -4,11 +4,13 @@ A scene that passes brings ever new content past each pixel, but all of it is al
 any line: what lies on one side at a moment continues what lies on the other.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, U8
+from camvid.artifacts import F32, U8, Bool
 from camvid.geometry import Floats
 
 MAX_GRADIENT = 20.0  # grey levels a pixel, where cut off: one strong edge must not speak for all
@@ -18,6 +20,17 @@ SCATTER = 0.15  # of a scene's own correlations (their arctanh) and log contrast
 MIN_TEXTURE = 0.12  # correlation of the scene, below which nothing can drop
 _BLUR_PX = 0.8
 _MAX_CORRELATION = 0.95
+
+
+class PassingScene(NamedTuple):
+    """What is known of a clip whose scene passes behind whatever is fixed to the image."""
+
+    gray: U8  # [T, H, W]
+    starts: list[int]  # frames from which on it passes, ...
+    step: int  # ... over so many frames
+    spread: F32  # [H, W, 3] variances xx, xy and yy of the background's places, in px^2
+    change: F32  # [H, W] deviation of each pixel from its mean over time, in grey levels
+    still: Bool  # [H, W] where that is so small that nothing passes
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:

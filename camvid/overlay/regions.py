@@ -7,7 +7,7 @@ import numpy as np
 
 from camvid.artifacts import F32, Bool
 from camvid.morphology import components, disc, grown
-from camvid.overlay.passing import travel_across_px
+from camvid.overlay.passing import PassingScene, travel_across_px
 
 _NORMAL_PX = 4.0
 _SEAM_PX = 8  # from a seam on, there is none beside it: what is fixed all over is no line
@@ -78,12 +78,7 @@ def find_seams(sure: Bool) -> Bool:
 
 
 def bounded_regions(edges: Bool, regions: Bool, still: Bool) -> Overlay:
-    """What the edges [H, W] bound.
-
-    Args:
-        regions: [H, W] still regions.
-        still: [H, W] pixels that hardly change.
-    """
+    """What edges and still regions bound: fixed where most of it is still. All are [H, W]."""
     if not (edges | regions).any():
         return Overlay(edges, edges)
     walls = grown(_closed(edges) | regions, share_px(_MARGIN, edges))
@@ -102,29 +97,25 @@ def bounded_regions(edges: Bool, regions: Bool, still: Bool) -> Overlay:
     return Overlay(is_fixed[cell], is_inset[cell])
 
 
-def still_regions(change: F32, still: Bool, presence: F32, spread: F32) -> Bool:
+def still_regions(scene: PassingScene, presence: F32) -> Bool:
     """Regions [H, W] in which nothing changes, right beside which everything does.
 
     Hoods, black corners, plain boxes. The edge of a still sky goes with the scene: it is seldom
     where the sky ends that was always there, and change grows slowly from there. An edge along
-    which the background goes, as a level horizon in a pan, is no evidence.
-
-    Args:
-        change: [H, W] deviation of each pixel from its mean over time, in grey levels.
-        still: [H, W] where that is small.
-        presence: [H, W] share of the time in which there is an edge.
-        spread: [H, W, 3] of the background's places, as `spread_of` has it.
+    which the background goes, as a level horizon in a pan, is no evidence. `presence` [H, W] is the
+    share of the time in which there is an edge.
     """
+    change = scene.change
     reach = disc(share_px(_JUMP_REACH, change))
     near = np.asarray(cv2.dilate(presence, reach), np.float32)
-    solid = cv2.morphologyEx(still.astype(np.uint8), cv2.MORPH_OPEN, reach)
+    solid = cv2.morphologyEx(scene.still.astype(np.uint8), cv2.MORPH_OPEN, reach)
     region = components(solid > 0)
     found = np.zeros(change.shape, bool)
     for k in np.flatnonzero(np.bincount(region.ravel()) >= _MIN_STILL_AREA * change.size):
         own = region == k
         beside = grown(own, share_px(_JUMP_REACH, own))
         ring = (cv2.dilate(beside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~beside
-        across = ring & (_travel_across_edge_px(own, spread) >= _MIN_TRAVEL_PX)
+        across = ring & (_travel_across_edge_px(own, scene.spread) >= _MIN_TRAVEL_PX)
         if k == 0 or across.sum() < max(_MIN_RING_SHARE * ring.sum(), 1):
             continue
         jump, edge = np.quantile(change[across], 0.25), np.quantile(near[across], 0.25)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from camvid.artifacts import U8, Bool
+from camvid.artifacts import Bool
 from camvid.morphology import components, grown
 from camvid.overlay.background import BackgroundMotion, follows, tracked_corners
-from camvid.overlay.passing import evenly
+from camvid.overlay.passing import PassingScene, evenly
 from camvid.overlay.regions import Overlay, share_px
 
 _MOVING_PX = 0.5
@@ -25,35 +25,30 @@ _MIN_FOLLOWING = 0.7
 
 
 def without_windows(
-    overlay: Overlay, gray: U8, motions: Sequence[BackgroundMotion], step: int, still: Bool
+    overlay: Overlay, scene: PassingScene, motions: Sequence[BackgroundMotion]
 ) -> Overlay:
-    """The overlay of images gray [T, H, W] whose windows are part of the scene.
-
-    Args:
-        motions: of the background, over `step` frames.
-        still: [H, W] pixels that hardly change.
-    """
+    """The overlay whose windows are part of the scene; `motions` are the background's."""
     inset = overlay.inset.copy()
     found = components(inset)
     for k in range(1, int(found.max()) + 1):
         region = found == k
         inner, outer = (grown(region, share_px(share, region)) for share in _FRAME)
         frame = outer & ~inner
-        if not frame.any() or still[frame].mean() < _MIN_STILL_FRAME:
+        if not frame.any() or scene.still[frame].mean() < _MIN_STILL_FRAME:
             continue
-        if _following(gray, motions, step, region) >= _MIN_FOLLOWING:
+        if _following(scene, motions, region) >= _MIN_FOLLOWING:
             inset &= ~region
     return Overlay(overlay.fixed, inset)
 
 
-def _following(gray: U8, motions: Sequence[BackgroundMotion], step: int, region: Bool) -> float:
+def _following(scene: PassingScene, motions: Sequence[BackgroundMotion], region: Bool) -> float:
     """Share of the corners in the region that move as the background does, of all that move."""
     row, column = np.nonzero(region)
     window = np.s_[row.min() : row.max() + 1, column.min() : column.max() + 1]
     origin = np.array([column.min(), row.min()], np.float32)
     num_following = num_moving = 0
     for k in evenly(len(motions), _MAX_MOTIONS):
-        images = (gray[motions[k].frame_index + d][window] for d in (0, step))
+        images = (scene.gray[motions[k].frame_index + d][window] for d in (0, scene.step))
         start, end = tracked_corners(*(np.ascontiguousarray(image) for image in images))
         x, y = start.astype(int).T
         moving = region[window][y, x] & (np.linalg.norm(end - start, axis=1) >= _MOVING_PX)
