@@ -15,13 +15,14 @@ from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 from camvid.sfm.triangulation import triangulate
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 _MIN_PATH_FRAMES = 6  # fewer have no usual step
 _LEAST_STEP = 0.3  # of the median step: shorter ones are a camera at rest, or noise
 
 # Of a sighting, in each round with the keyframes; a wrong focal length is far from its valley.
 _KEYFRAME_ERRORS_PX = (8.0, 4.0, 2.0)
-_MAX_ERROR_PX = 2.0  # of a sighting, from then on
+MAX_ERROR_PX = 2.0  # of a sighting, from then on
 _ZOOM_ERRORS_PX = (4.0, 2.0)  # and where the lens is let zoom
 _MAX_KEYFRAME_ITERATIONS = 30
 _MAX_ITERATIONS = 10  # with all frames: they start from a good solution
@@ -31,9 +32,8 @@ _MAX_ZOOM_ITERATIONS = 100
 _MAX_KEYFRAME_OBSERVATIONS = 8_000  # more cost time, and all frames refine the rest
 _MAX_ADJUSTED_OBSERVATIONS = 40_000  # more hardly add accuracy
 _MAX_REGISTRATION_ROUNDS = 3
-_MIN_TRACK_FRAMES = 3  # two agree with nearly any cameras
 _MIN_TRIANGULATION_ANGLE_DEG = 1.0
-_MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
+MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
 _MAX_REGISTRATION_ERROR_PX = 4.0
 _MIN_REGISTRATION_INLIERS = 20
 _MAX_STRAY_STEPS = 5.0  # a frame so far off its neighbours has no pose
@@ -134,19 +134,17 @@ def let_zoom(
 
 
 def find_structure(
-    cameras: Cameras, observations: Observations, max_error_px: float = _MAX_ERROR_PX
+    cameras: Cameras, observations: Observations, max_error_px: float = MAX_ERROR_PX
 ) -> Structure:
     """Triangulates every track from the posed frames and keeps what agrees with the cameras."""
     seen = observations.where(cameras.registered[observations.frame])
     close = triangulate(cameras, seen).error_px <= max_error_px
     num_close = seen.per_track(close)
-    static = (num_close >= _MIN_TRACK_FRAMES) & (
-        num_close >= _MIN_INLIER_FRACTION * seen.per_track()
-    )
+    static = (num_close >= MIN_SIGHTINGS) & (num_close >= MIN_INLIER_FRACTION * seen.per_track())
     kept = seen.where(close & static[seen.track])
     points = triangulate(cameras, kept)
     agrees = points.error_px <= max_error_px
-    enough = kept.per_track(agrees) >= _MIN_TRACK_FRAMES
+    enough = kept.per_track(agrees) >= MIN_SIGHTINGS
     valid = enough & (points.angle_deg >= _MIN_TRIANGULATION_ANGLE_DEG)
     final = agrees & valid[kept.track]
     return Structure(

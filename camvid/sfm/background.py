@@ -18,8 +18,8 @@ from camvid.sfm.border_inliers import Agreement, find_agreement, on_rim
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
-from camvid.sfm.starts import MIN_HELD_OUT_KEYFRAMES, best_start
-from camvid.tracking.tracks import join_tracks, tracks_of
+from camvid.sfm.starts import best_start
+from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
 
 _GRID = 6  # cells per side by which the cover of tracks is judged
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
@@ -136,10 +136,7 @@ class _Search:
     def from_objects(self, assumed_static: Collection[int]) -> _Start | None:
         """From the background and objects, those taken for static first, then all."""
         every = np.unique(self._tracks.object_id[~self._off]).tolist()
-        for objects in {
-            tuple(assumed_static): None,
-            tuple(every): None,
-        }:  # once each, in this order
+        for objects in dict.fromkeys((tuple(assumed_static), tuple(every))):
             start = self._with_objects(objects)
             if start is not None:
                 return start
@@ -184,7 +181,9 @@ class _Search:
             on_objects = np.isin(self._tracks.object_id, list(objects))
             kept = tracks_of(self._tracks, self._off | on_objects)
             cameras = self._solve(kept)
-            if cameras is None or self._posed(cameras) < _MIN_REGISTERED_FRACTION:
+            if cameras is None:
+                return None
+            if cameras.registered[self._keyframes].mean() < _MIN_REGISTERED_FRACTION:
                 return None
             agreement = self._agreement(cameras, self._tracks)
             still = self._still_objects(agreement)
@@ -204,10 +203,6 @@ class _Search:
 
     def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
         return find_agreement(cameras, tracks, self._size_px)
-
-    def _posed(self, cameras: Cameras) -> float:
-        """Share of the keyframes that have a pose."""
-        return float(cameras.registered[self._keyframes].mean())
 
     def _is_background(self, agreement: Agreement, still: Collection[int]) -> bool:
         """Whether the background's tracks agree or, if they are few, enough objects."""
@@ -254,6 +249,6 @@ def _with_all_frames(
     keyed = found[0].at(start.cameras.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
     few = thinned(few, size_px, _ZOOM_PROBE_OBSERVATIONS)
-    if zooming(keyed, few, tests.lasting(MIN_HELD_OUT_KEYFRAMES), num_rounds=1) is None:
+    if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:
         return found
     return zooming(found[0], used, unused, num_rounds=2) or found

@@ -10,13 +10,12 @@ import numpy as np
 
 from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import Floats
+from camvid.sfm.adjustment import MAX_ERROR_PX, MIN_INLIER_FRACTION
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import cells_of, observations_of
 from camvid.sfm.triangulation import triangulate
 
 _GRID = 8  # cells per side; the outermost are the border
-_MAX_ERROR_PX = 2.0
-_MIN_SHARE = 0.7  # of a track's sightings that must agree
 
 
 class Agreement(NamedTuple):
@@ -38,12 +37,12 @@ def find_agreement(cameras: Cameras, tracks: PointTracks, size_px: tuple[int, in
     seen = observations_of(tracks, np.ones(tracks.visible.shape[1], bool))
     seen = seen.where(cameras.registered[seen.frame])
     error_px = triangulate(cameras, seen).error_px
-    close = error_px <= _MAX_ERROR_PX
+    close = error_px <= MAX_ERROR_PX
     num_seen = seen.per_track()
     squares = np.bincount(seen.track, error_px**2, seen.num_tracks)
     freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
     misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
-    agrees = (num_seen > 1) & (seen.per_track(close) >= _MIN_SHARE * num_seen)
+    agrees = (num_seen > 1) & (seen.per_track(close) >= MIN_INLIER_FRACTION * num_seen)
     cell = seen.frame * _GRID**2 + cells_of(seen.xy_px, size_px, (_GRID, _GRID))
     on_border = _on_border(seen.xy_px, size_px)
     votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])

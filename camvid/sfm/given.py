@@ -13,14 +13,13 @@ from camvid.sfm.epipolar import sampson_px
 from camvid.sfm.jacobians import projection_jacobian
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
-from camvid.sfm.triangulation import triangulate
+from camvid.sfm.triangulation import HUBER_PX, triangulate
 
 _SPACINGS = (1, 4, 16)  # frames, over which epipolar geometries are tested
 _MIN_PAIR_TRACKS = 8
 _FOCAL_RANGE = 0.5  # of the logarithm, on either side
 _MAX_FOCAL_TRACKS = 300
 _MAX_ERROR_PX = 3.0  # sightings further off count as that
-_HUBER_PX = 1.0
 _MIN_SIGHTINGS = 12  # of a frame, to say how far its camera is off
 
 
@@ -128,7 +127,7 @@ def _step(in_cam: F64, xy_px: F64, focal_px: float) -> F64:
     by_turn = by_point @ -cross_matrices(in_cam)
     jacobian = np.concatenate([by_turn, by_point], axis=2)  # of a left perturbation
     off = np.linalg.norm(residual, axis=1)
-    weight = np.minimum(1.0, _HUBER_PX / np.maximum(off, 1e-9))[:, None, None]
+    weight = np.minimum(1.0, HUBER_PX / np.maximum(off, 1e-9))[:, None, None]
     normal = np.einsum("nki,nkj->ij", jacobian * weight, jacobian)
     right = np.einsum("nki,nk->i", jacobian * weight, residual)
     return np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), right)

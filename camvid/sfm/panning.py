@@ -19,13 +19,13 @@ from camvid.sfm.jacobians import projection_jacobian, sparse_rows
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.observations import cells_of
 from camvid.sfm.rotations import bearings, best_rotation
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 _GRID = (8, 5)  # cells of a frame from which tracks are taken evenly
 _HELD = 1e9  # weight that holds a parameter where it is
 
 _TRACKS_EVERY_FRAMES = 4  # from so many frames some tracks are taken ...
 _TRACKS_PER_FRAME = 40  # ... the longest of every cell, then the next, up to this number
-_MIN_TRACK_FRAMES = 3
 _MIN_FRAME_TRACKS = 12  # known to a frame, for it to get a rotation
 _INLIER_QUANTILE = 0.5  # of a frame's tracks: the rest may be movers
 _MAX_ITERATIONS = 15
@@ -106,7 +106,7 @@ def _spread_tracks(tracks: PointTracks, size_px: tuple[int, int]) -> I32:
     lot = np.random.default_rng(0).permutation(len(length))  # among equals, not the first seeded
     chosen: list[np.ndarray] = []
     for t in range(0, len(tracks.visible), _TRACKS_EVERY_FRAMES):
-        there = np.flatnonzero(tracks.visible[t] & (length >= _MIN_TRACK_FRAMES))
+        there = np.flatnonzero(tracks.visible[t] & (length >= MIN_SIGHTINGS))
         there = there[np.lexsort((lot[there], -length[there]))]
         _, cell = np.unique(cells_of(tracks.xy_px[t, there], size_px, _GRID), return_inverse=True)
         order = np.argsort(cell, kind="stable")

@@ -10,6 +10,7 @@ from camvid.sfm.adjustment import adjust_keyframes
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras, map_keyframes
 from camvid.sfm.observations import Observations
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 # Two solutions are the same, so that no other need be looked for.
 _SAME_PATH = 0.03  # largest distance over the path's extent
@@ -17,7 +18,6 @@ _SAME_FOCAL = 0.05  # relative: on a short way many focal lengths give one path
 # Above it, two that agree end no search: in a dull shaken room three of eight ways met at .38
 # where another reached .27, and a path 5 % off became .4 %. Held-out tracks usually err by .1.
 _DOUBTFUL_ERROR_PX = 0.2
-MIN_HELD_OUT_KEYFRAMES = 3  # of a track that may judge
 
 
 def best_start(
@@ -37,7 +37,7 @@ def best_start(
     all of them slide along the same valley.
     """
     test = held_out.where(np.isin(held_out.frame, keyframes))
-    test = test.lasting(MIN_HELD_OUT_KEYFRAMES)
+    test = test.lasting(MIN_SIGHTINGS)
     best, least_px, settled = None, np.inf, False
     for mapped in map_keyframes(used, keyframes, num_frames, size_px, lens):
         before, cameras = mapped, mapped

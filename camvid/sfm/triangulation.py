@@ -11,7 +11,7 @@ from camvid.geometry import camera_centers
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
-_HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
+HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
 _MIN_DEPTH = 1e-9
 _NUM_STEPS = 4
 _WEAK = 1e-12  # pull towards distance 1: against any baseline it is nothing
@@ -100,7 +100,7 @@ def _gauss_newton_step(sightings: _Sightings, xyz_world: F64) -> F64:
     jacobian = rotation[:2] - (seen[:2] / seen[2])[:, None] * rotation[2]
     jacobian *= sightings.focal_px / seen[2]
     length = np.sqrt(residual[0] ** 2 + residual[1] ** 2)
-    weight = np.minimum(1.0, _HUBER_PX / np.maximum(length, 1e-9))
+    weight = np.minimum(1.0, HUBER_PX / np.maximum(length, 1e-9))
     behind = np.isnan(seen[2])
     jacobian[..., behind], residual[:, behind], weight[behind] = 0, 0, 0
     weighted = jacobian * weight

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, U8, U16, Bool, PointTracks
 from camvid.parallel import map_threads
 from camvid.tracking.patches import Found, cut_patches, find_patches
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 NEVER_SEED = 65535
 """Region label of pixels on which no track is put."""
@@ -55,7 +56,6 @@ _MAX_STRETCH = 2.5  # of the anchor's patch, or shrinking, in any direction
 # most frames of one shaken so that every other frame is blurred.
 _MIN_CONFIRMED_SHARE = 0.5
 _MAX_GAP_FRAMES = 2  # a track out of sight is looked for in this many more frames
-_MIN_TRACK_FRAMES = 3  # shorter tracks are dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ class _Follower:
         for frame_index, index, xy in self._sightings:
             visible[frame_index, index] = True
             xy_px[frame_index:, index] = xy
-        keep = visible.sum(axis=0) >= _MIN_TRACK_FRAMES
+        keep = visible.sum(axis=0) >= MIN_SIGHTINGS
         return PointTracks(
             xy_px=xy_px[:, keep] + np.float32(0.5),
             visible=visible[:, keep],

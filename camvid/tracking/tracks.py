@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import U16, Bool, ObjectMasks, PointTracks
 
 T = TypeVar("T", bound=np.generic)
-_MIN_SIGHTINGS = 3
+MIN_SIGHTINGS = 3  # of a track: two agree with nearly any cameras
 
 
 def owners(tracks: PointTracks, object_id: U16) -> U16:
@@ -34,7 +34,7 @@ def within_regions(tracks: PointTracks, owner: U16, region: U16) -> PointTracks:
     """
     visible = tracks.visible & (label_at(tracks, region) == owner)
     own = replace(tracks, visible=visible, object_id=owner)
-    return tracks_of(own, visible.sum(axis=0) >= _MIN_SIGHTINGS)
+    return tracks_of(own, visible.sum(axis=0) >= MIN_SIGHTINGS)
 
 
 def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
