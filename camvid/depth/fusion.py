@@ -13,7 +13,7 @@ import numpy as np
 from camvid.artifacts import F32, Bool
 from camvid.depth.views import PixelMap, Views
 
-_BEST_SIGMA = 0.004  # relative: nothing is believed to be measured better
+_BEST_SIGMA = 0.004  # relative: nothing is measured better
 _SCALES = (0.3, 0.1, 0.04, 0.04)  # relative difference at which a value counts a quarter, by round
 _DISSENT_SIGMA = 0.1  # what the disagreement of all adds to the expected error
 

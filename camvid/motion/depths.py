@@ -39,11 +39,7 @@ class TrackDepths:
 
 
 def track_depths(
-    depth: DepthMaps,
-    masks: ObjectMasks,
-    tracks: PointTracks,
-    *,
-    min_confidence: int,
+    depth: DepthMaps, masks: ObjectMasks, tracks: PointTracks, *, min_confidence: int
 ) -> TrackDepths:
     """Reads depth off at the tracks; below `min_confidence` an object's depth counts as a guess."""
     shape = tracks.visible.shape

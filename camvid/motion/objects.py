@@ -5,15 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import (
-    F64,
-    NAN,
-    Bool,
-    MaskedObject,
-    ObjectMasks,
-    ObjectMotion,
-    PointTracks,
-)
+from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
 from camvid.motion.intervals import strength_interval
 from camvid.motion.series import PairSeries
 from camvid.outcome import Reason

@@ -15,13 +15,7 @@ from camvid.overlay.cuts import find_cuts
 from camvid.overlay.fixed_edges import Look, find_fixed_edges, find_text, look_at, spread_of
 from camvid.overlay.outlines import add_outlined
 from camvid.overlay.passing import PassingScene
-from camvid.overlay.regions import (
-    Overlay,
-    bounded_regions,
-    find_seams,
-    group_edges,
-    still_regions,
-)
+from camvid.overlay.regions import Overlay, bounded_regions, find_seams, group_edges, still_regions
 from camvid.overlay.windows import without_windows
 from camvid.parallel import map_threads
 

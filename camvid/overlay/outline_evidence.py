@@ -37,7 +37,7 @@ _MAX_RATIO = 4.5  # of a line of nine pixels
 _EDGE_PX = 3.5
 _GROUND = 0.3  # grey levels a pixel: gradients below are noise
 _OUTLINE_CONTRAST = (0.6, 0.5)  # log contrast of 40 made outlines: mean, deviation
-_FULL_TRAVEL_PX = 40.0  # across the line, from which a fixed edge is believed in full
+_FULL_TRAVEL_PX = 40.0  # across the line, from which a fixed edge counts in full
 # Of a pixel of a curve. A streak along the motion has no content that crosses it either, but no
 # edge that stays: so the first counts little for itself.
 _CUT_RANGE = (-0.2, 0.1)
@@ -148,8 +148,8 @@ def _edge_ratio(gradient: F32, normal: tuple[int, int], across: F32, num: int) -
     outline = variance + deviation**2
     ratio = (contrast**2 / variance - (contrast - mean) ** 2 / outline) / 2
     ratio -= np.log(outline / variance) / 2
-    believed = np.clip(across / _FULL_TRAVEL_PX, 0, 1)
-    return np.asarray(np.clip(ratio, -_MAX_RATIO, _MAX_RATIO) * believed, np.float32)
+    share = np.clip(across / _FULL_TRAVEL_PX, 0, 1)
+    return np.asarray(np.clip(ratio, -_MAX_RATIO, _MAX_RATIO) * share, np.float32)
 
 
 def _unit(normal: tuple[int, int]) -> tuple[float, float]:

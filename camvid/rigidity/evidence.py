@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64
+from camvid.geometry import Floats
 from camvid.rigidity.sightings import Sightings
 from camvid.rigidity.static_points import StaticPoints
 
@@ -103,9 +104,9 @@ def _quadratic(tracks: Compressed, white_px: float, variance: F64) -> tuple[F64,
     return quadratic, log_det + tracks.num * 2 * np.log(white_px)
 
 
-def _diagonal(matrices: F64) -> F64:
+def _diagonal(matrices: Floats) -> F64:
     place = np.arange(matrices.shape[1])
-    return matrices[:, place, place]
+    return np.asarray(matrices[:, place, place], np.float64)
 
 
 def _normal_equations(tracks: Compressed, white_px: float, variance: F64) -> tuple[F64, F64]:

@@ -19,7 +19,7 @@ from camvid.segmentation.evidence import MotionEvidence
 from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
 from camvid.segmentation.labels import YES, count_pixels, num_labels, says_yes
 from camvid.segmentation.masks import SURE, colour_histogram, colour_odds, colours, log_odds
-from camvid.segmentation.steady import MEMORY
+from camvid.segmentation.smoothing import DECAY
 
 _HALF = YES - 1  # chance, of 255, above which a pixel is a mover's
 _EXPECTED = 0.2  # chance from which on a mover is looked for
@@ -31,12 +31,12 @@ _MAX_MOVERS = 6  # the largest; the others stay as they are
 _MIN_MOVING_SHARE = 0.5  # of an object's pixels, to be a mover
 _MIN_AREA_SECONDS = 0.0015  # share of the image times duration
 _MIN_SURE_PX = 200
-_USUAL_SIZE_S = 0.5  # a frame that shows less than those so near is trusted less
-_MIN_MEMORY = 0.02  # of it left after a gap, or the mover is out of sight
+_USUAL_SIZE_S = 0.5  # a frame that shows less than those so near counts less
+_MIN_WEIGHT = 0.02  # of it left after a gap, or the mover is out of sight
 _MAX_GROWTH = 2.0  # of the usual size: more is background that was taken for the mover
 _MARGIN_PX = 12  # around where a mover is expected, in which it is looked for
 _BLUR_PX = 5  # of where it is expected: limbs move
-_LOST_BLUR_PX = 9  # the same, in frames that are little trusted
+_LOST_BLUR_PX = 9  # the same, in frames of little confidence
 _MIN_CHANCE = 0.1  # of what nobody expects
 # Of the log odds of the motion evidence. IoU of movers with 0.25, 1 and 2: 0.80, 0.83, 0.84 on
 # 8 generated scenes, 0.87, 0.87, 0.86 on 5 real clips, 0.78, 0.77, 0.74 on 4 semi-real ones.
@@ -56,7 +56,7 @@ class _Mover:
 
     number: int  # its label
     own: list[Bool]  # [h, w] as drawn so far
-    trust: F64  # [T] in what was drawn, 0 to 1
+    confidence: F64  # [T] in what was drawn, 0 to 1
     usual_px: F64  # [T] that it covers around that time
     moves: F64  # [T] 1 where most of it is seen moving, 0 where it stands still
     colours: F32  # histogram
@@ -79,7 +79,7 @@ class _Estimate:
     """Where a mover is in one frame, from the frames on one side of it."""
 
     chance: U8  # [h, w] 255 is certain
-    memory: float  # how much of what was seen is behind it
+    weight: float  # how much of what was seen is behind it
 
 
 def complete_movers(
@@ -128,7 +128,7 @@ def _largest_movers(labels: list[I32], strength: list[U8], fps: float) -> list[i
 
 
 def _learn(number: int, seen: _Seen, fps: float) -> _Mover | None:
-    """Its colours, and how far each mask is trusted; None where too little surely moves."""
+    """Its colours, and the confidence in each mask; None where too little surely moves."""
     motion, own = seen.motion, [x == number for x in seen.labels]
     sure = [
         c[o & (s >= SURE) & (e >= 1)]
@@ -141,22 +141,22 @@ def _learn(number: int, seen: _Seen, fps: float) -> _Mover | None:
     reach = max(1, round(_USUAL_SIZE_S * fps))
     around = [area[max(0, t - reach) : t + reach + 1] for t in range(len(own))]
     usual = np.array([np.percentile(a, 75) for a in around])
-    trust = np.clip(area / np.maximum(usual, 1), 0, 1) ** 2
+    confidence = np.clip(area / np.maximum(usual, 1), 0, 1) ** 2
     return _Mover(
         number=number,
         own=own,
-        trust=trust,
+        confidence=confidence,
         usual_px=usual,
-        moves=_moves(own, motion.strength, area, trust),
+        moves=_moves(own, motion.strength, area, confidence),
         colours=colour_histogram(sample),
     )
 
 
-def _moves(own: list[Bool], strength: list[U8], area: F64, trust: F64) -> F64:
+def _moves(own: list[Bool], strength: list[U8], area: F64, confidence: F64) -> F64:
     """[T] twice the share of it that is seen moving, at most 1; frames with gaps ask the others."""
     moving = [np.count_nonzero(s[o] >= YES) for o, s in zip(own, strength, strict=True)]
     share = np.array(moving, np.float64) / np.maximum(area, 1)
-    whole = np.flatnonzero(trust > 0.5)
+    whole = np.flatnonzero(confidence > 0.5)
     return np.clip(2 * np.interp(np.arange(len(own)), whole, share[whole]), 0, 1)
 
 
@@ -167,9 +167,9 @@ def _chances(mover: _Mover, seen: _Seen) -> list[U8]:
     past, future = map_threads(lambda way: _follow(*way, mover, seen), ways)
     chances: list[U8] = []
     for before, after in zip(past, future[::-1], strict=True):
-        memory = before.memory + after.memory
-        known = memory >= 2 * _MIN_MEMORY
-        first, second = (b.memory / memory if known else 0.0 for b in (before, after))
+        weight = before.weight + after.weight
+        known = weight >= 2 * _MIN_WEIGHT
+        first, second = (b.weight / weight if known else 0.0 for b in (before, after))
         both = cv2.addWeighted(before.chance, first, after.chance, second, 0)
         chances.append(np.asarray(both, np.uint8))
     return chances
@@ -180,19 +180,19 @@ def _follow(
 ) -> list[_Estimate]:
     """Estimates in the order of the frames; `path` leads from each to the one before it."""
     grid = pixel_grid(seen.flow.width_px, seen.flow.height_px)
-    chance, memory = np.zeros(grid.shape[:2], np.float32), 0.0
+    chance, weight = np.zeros(grid.shape[:2], np.float32), 0.0
     estimates: list[_Estimate] = []
     for t in order:
-        way, trust = path[t], float(mover.trust[t])
+        way, confidence = path[t], float(mover.confidence[t])
         if way is not None:
             chance = look_up(chance, way, grid)
-        memory = MEMORY * memory + trust
-        share = np.float32(trust / max(memory, 1e-6))
+        weight = DECAY * weight + confidence
+        share = np.float32(confidence / max(weight, 1e-6))
         expected = (1 - share) * chance + share * mover.own[t]
-        found = memory >= _MIN_MEMORY and bool((expected > _EXPECTED).any())
+        found = weight >= _MIN_WEIGHT and bool((expected > _EXPECTED).any())
         chance = _look(t, expected, mover, seen) if found else np.zeros_like(chance)
         # The estimates of a clip would fill the memory as floats.
-        estimates.append(_Estimate(chance=np.rint(255 * chance).astype(np.uint8), memory=memory))
+        estimates.append(_Estimate(chance=np.rint(255 * chance).astype(np.uint8), weight=weight))
     return estimates
 
 
@@ -201,11 +201,11 @@ def _look(t: int, expected: F32, mover: _Mover, seen: _Seen) -> F32:
     near = grown(expected > _EXPECTED, _MARGIN_PX)
     x, y, width, height = cv2.boundingRect(near.astype(np.uint8))
     box = (slice(y, y + height), slice(x, x + width))
-    side = _BLUR_PX if mover.trust[t] > 0.5 else _LOST_BLUR_PX
+    side = _BLUR_PX if mover.confidence[t] > 0.5 else _LOST_BLUR_PX
     prior = np.asarray(cv2.blur(expected[box], (side, side)), np.float32)
     moves = log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = log_odds(prior, _MIN_CHANCE)
-    odds += np.float32(_MOTION_WEIGHT * mover.trust[t] * mover.moves[t]) * moves
+    odds += np.float32(_MOTION_WEIGHT * mover.confidence[t] * mover.moves[t]) * moves
     others = seen.labels[t][box]
     others = np.where(others == mover.number, 0, others)
     odds += odds_of_saliency(

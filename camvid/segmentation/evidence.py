@@ -13,7 +13,7 @@ from camvid.parallel import map_threads
 from camvid.segmentation.background import against_background
 from camvid.segmentation.flow import F16, ClipFlow, compose, look_up, pixel_grid
 from camvid.segmentation.labels import YES
-from camvid.segmentation.steady import steady
+from camvid.segmentation.smoothing import smooth_in_time
 
 Flows = list[F16 | None]
 Views = list[tuple[F32, F32]]
@@ -32,7 +32,9 @@ _MIN_SALIENT_PX = 60  # of such a region
 class MotionEvidence:
     """What shows, in each of T frames, that a pixel moves against the background."""
 
-    strength: list[U8]  # [h, w] steadied: 128 at the threshold, 255 at twice the threshold
+    strength: list[
+        U8
+    ]  # [h, w] smoothed over time: 128 at the threshold, 255 at twice the threshold
     error: list[F16]  # [h, w] of the image, had the pixel moved as the background; 1 = threshold
     both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
 
@@ -75,7 +77,7 @@ def motion_evidence(flow: ClipFlow, hidden: list[U8], fps: float) -> MotionEvide
         map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
     evidence = map_threads(_where_image_moved, found)
     return MotionEvidence(
-        strength=steady(evidence, flow, seen_both),
+        strength=smooth_in_time(evidence, flow, seen_both),
         error=[f.error for f in found],
         both_sides=seen_both,
     )

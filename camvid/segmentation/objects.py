@@ -41,11 +41,7 @@ POSED = MovingChange(0.35, 0.2)  # who moves tells neighbours apart better than 
 
 
 def label_objects(
-    saliency: list[U8],
-    motion: list[U8],
-    flow: ClipFlow,
-    fps: float,
-    change: MovingChange = UNPOSED,
+    saliency: list[U8], motion: list[U8], flow: ClipFlow, fps: float, change: MovingChange = UNPOSED
 ) -> list[I32]:
     """Per frame, [h, w] labels from 1 that persist over the clip, 0 off all objects.
 

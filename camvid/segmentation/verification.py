@@ -5,15 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from camvid.artifacts import (
-    U8,
-    U16,
-    Clip,
-    Frames,
-    ObjectMasks,
-    PointTracks,
-    Rigidity,
-)
+from camvid.artifacts import U8, U16, Clip, Frames, ObjectMasks, PointTracks, Rigidity
 from camvid.morphology import grown
 from camvid.objects import Origin
 from camvid.overlay.masks import without_overlay
@@ -24,7 +16,7 @@ from camvid.segmentation.flow import ClipFlow, clip_flow
 from camvid.segmentation.join import join_in_time
 from camvid.segmentation.labels import count_pixels
 from camvid.segmentation.objects import POSED, draw_objects, label_objects
-from camvid.segmentation.steady import steady
+from camvid.segmentation.smoothing import smooth_in_time
 from camvid.segmentation.track_evidence import track_evidence
 from camvid.tracking.tracks import owners
 
@@ -39,11 +31,7 @@ _MAX_TAKEOVER_TIME = 0.05  # of the shorter life, in which both may be seen
 
 
 def verify_masks(
-    clip: Clip,
-    frames: Frames,
-    masks: ObjectMasks,
-    tracks: PointTracks,
-    rigidity: Rigidity,
+    clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity
 ) -> ObjectMasks:
     """The masks, with objects for what moves against the cameras as they do not say.
 
@@ -92,7 +80,7 @@ def _drawn_anew(
     small = _at_flow(masks, flow)
     whole = [grown((ids > 0) & ~np.isin(ids, apart), _MASK_MARGIN_PX) for ids in small]
     evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
-    evidence = steady(evidence, flow, [True] * len(evidence))
+    evidence = smooth_in_time(evidence, flow, [True] * len(evidence))
     loose = [np.where(np.isin(ids, apart), np.uint8(255), np.uint8(0)) for ids in small]
     labels = label_objects(loose, evidence, flow, clip.fps, POSED)
     found = _movers(draw_objects(labels, loose, evidence, frames.rgb, clip.fps))

@@ -39,7 +39,9 @@ class AcceptanceLimits:
     max_focal_uncertainty: float = 0.06
     min_points_per_frame: float = 40.0
     min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
-    min_border_share: float = 0.5  # of the image's rim must be explained: else a mover was solved
+    min_border_share: float = (
+        0.5  # of the image's border must be explained: else a mover was solved
+    )
     min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
     max_trajectory_jump: float = 5.0  # step between frames against the steps around it
     # Where depth hardly shows, a lens that shifts to calm the image passes for a camera that
@@ -77,16 +79,13 @@ LIMITS = AcceptanceLimits()
 class Evidence(NamedTuple):
     """What else speaks for or against cameras."""
 
-    border_share: float  # of the image's rim that they explain
+    border_share: float  # of the image's border that they explain
     off_flat_image: float  # share of static tracks that no flat image sliding past explains
     lens: LensEvidence
 
 
 def measure_quality(
-    before: ReconstructionQuality,
-    cameras: Cameras,
-    structure: Structure,
-    held_out: Observations,
+    before: ReconstructionQuality, cameras: Cameras, structure: Structure, held_out: Observations
 ) -> ReconstructionQuality:
     """What was known before mapping, together with the measures of the solution."""
     registered = cameras.registered

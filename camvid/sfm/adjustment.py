@@ -157,10 +157,7 @@ def find_structure(
 
 
 def register_frames(
-    cameras: Cameras,
-    observations: Observations,
-    structure: Structure,
-    size_px: tuple[int, int],
+    cameras: Cameras, observations: Observations, structure: Structure, size_px: tuple[int, int]
 ) -> Cameras:
     """Poses for the frames that have none yet, from the points that they see."""
     camera = pycolmap.Camera.create_from_model_id(
@@ -208,10 +205,7 @@ def _adjusted(
 
 
 def uncertainty_of_focal(
-    cameras: Cameras,
-    structure: Structure,
-    size_px: tuple[int, int],
-    lens: LensPrior = USUAL_LENS,
+    cameras: Cameras, structure: Structure, size_px: tuple[int, int], lens: LensPrior = USUAL_LENS
 ) -> float:
     """Relative standard deviation of the focal length that the adjustment has led to."""
     if not len(structure.error_px):

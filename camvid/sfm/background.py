@@ -3,7 +3,7 @@
 Masks are greedy: a crate is masked because it might move, and where walls are bare such things are
 all there is to see. So tracks on masked objects are held against the cameras too, and those of
 objects that agree for the whole clip help to find them. And a mover that no mask covers, so large
-that it captures the camera, still leaves the image's rim to the background.
+that it captures the camera, still leaves the image's border to the background.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ import numpy as np
 from camvid.artifacts import I32, Bool, PointTracks
 from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
-from camvid.sfm.border_inliers import Agreement, find_agreement, on_rim
+from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
@@ -39,7 +39,7 @@ _MIN_REGISTERED_FRACTION = 0.8  # of the frames: else other objects are asked
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
 _ZOOM_PROBE_OBSERVATIONS = 8_000
-_SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's rim is asked
+_SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is asked
 
 
 class Solution(NamedTuple):
@@ -48,7 +48,7 @@ class Solution(NamedTuple):
     tracks: PointTracks
     cameras: Cameras
     structure: Structure
-    border_share: float  # of the image's rim that the cameras explain
+    border_share: float  # of the image's border that the cameras explain
 
 
 def num_alive(tracks: PointTracks) -> float:
@@ -146,13 +146,13 @@ class _Search:
         """From what lies on no object; objects that agree with those cameras join them.
 
         Where tracks do not agree, those of the background count: cameras that explain nearly all
-        of the image's rim say what else belongs to it.
+        of the image's border say what else belongs to it.
         """
         kept = background = tracks_of(self._tracks, self._off)
         cameras = self._solve(background)
         agreement = cameras and self._agreement(cameras, background)
         if not agreement or agreement.share() < _SURE_AGREEMENT:
-            around = on_rim(background, self._size_px)
+            around = on_border(background, self._size_px)
             other = None if around.all() else self._behind(background, around)
             if other is not None:
                 share = self._agreement(other.cameras, background).border_share
@@ -166,9 +166,9 @@ class _Search:
         return _Start(kept, judges, cameras)
 
     def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
-        """From the tracks that cameras of the rim explain, if they explain the rim itself."""
-        rim = self._solve(tracks_of(tracks, around))
-        agreement = rim and self._agreement(rim, tracks)
+        """From the tracks that cameras of the border explain, if they explain the border itself."""
+        at_border = self._solve(tracks_of(tracks, around))
+        agreement = at_border and self._agreement(at_border, tracks)
         if not agreement or agreement.border_share < _SURE_AGREEMENT:
             return None
         behind = tracks_of(tracks, agreement.agrees)

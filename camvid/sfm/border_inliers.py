@@ -52,7 +52,7 @@ def find_agreement(cameras: Cameras, tracks: PointTracks, size_px: tuple[int, in
     )
 
 
-def on_rim(tracks: PointTracks, size_px: tuple[int, int]) -> Bool:
+def on_border(tracks: PointTracks, size_px: tuple[int, int]) -> Bool:
     """Tracks [N] that were seen near the border of the image in some frame."""
     near = _on_border(tracks.xy_px, size_px)
     return np.asarray((near & tracks.visible).any(axis=0))

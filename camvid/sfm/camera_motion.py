@@ -159,11 +159,7 @@ def _rotation_residual(pair: Pair, focal_px: float) -> float:
     """Quantile of the residuals in px under the rotation that makes it least."""
     first = bearings(pair.first, focal_px)
     rotation = best_rotation(
-        first,
-        pair.second,
-        focal_px,
-        quantile=_RESIDUAL_QUANTILE,
-        num_hypotheses=_NUM_HYPOTHESES,
+        first, pair.second, focal_px, quantile=_RESIDUAL_QUANTILE, num_hypotheses=_NUM_HYPOTHESES
     )
     error = errors_px(rotation[None], first, pair.second, focal_px)[0]
     return float(np.quantile(error, _RESIDUAL_QUANTILE))

@@ -188,7 +188,7 @@ def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
 
 
 def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) -> OffsetEquations:
-    """Eliminates poses and focal length, too; nothing is believed of the offsets."""
+    """Eliminates poses and focal length, too; without a prior on the offsets."""
     cameras, offsets = slice(problem.focal_at + 1), slice(problem.focal_at + 2, None)
     normal, gradient = reduced.normal, reduced.gradient
     of_cameras = normal[cameras, cameras] + np.diag(reduced.priors[cameras])
@@ -209,10 +209,10 @@ def _center_shift(
     same = np.zeros((len(reduced.gradient), at + 2))
     same[:at, :at] = np.eye(at)
     same[at + 1 :: 2, at] = same[at + 2 :: 2, at + 1] = 1
-    believed = problem.variance_px2 / (_WANDER_SPREAD * long_side_px) ** 2
+    prior = problem.variance_px2 / (_WANDER_SPREAD * long_side_px) ** 2
     shared = _Reduced(
         same.T @ reduced.normal @ same,
-        np.append(reduced.priors[:at], [believed, believed]),
+        np.append(reduced.priors[:at], [prior, prior]),
         same.T @ reduced.gradient,
         reduced.squares_px2,
         reduced.point_by_camera @ same,

@@ -279,7 +279,7 @@ def _gather(
 
 
 def _shrunk(region: U8) -> U8:
-    """The region without its rim; a region too thin to lose one is left as it is."""
+    """The region without its border; a region too thin to lose one is left as it is."""
     side_px = 2 * _OBJECT_MARGIN_PX + 1
     inner = cv2.erode(region, np.ones((side_px, side_px), np.uint8))
     return np.asarray(inner if inner.any() else region, np.uint8)

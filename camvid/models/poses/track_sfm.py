@@ -50,7 +50,7 @@ from camvid.sfm.background import (
     num_alive,
     solve_background,
 )
-from camvid.sfm.border_inliers import on_rim
+from camvid.sfm.border_inliers import on_border
 from camvid.sfm.camera_motion import MAX_FIXED_FLOW_PX, CameraMotion, classify_camera
 from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.in_place import reconstruct_in_place
@@ -91,7 +91,7 @@ class FeatureMatcherConfig(BackendConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackSfmOptions:
-    """Everything that the pose solver can be told."""
+    """Which features help the tracks."""
 
     features: FeatureMatcherConfig = table(FeatureMatcherConfig())
     feature_tracks: FeatureTrackOptions = field(default_factory=FeatureTrackOptions)
@@ -116,9 +116,9 @@ class TrackSfm:
         but held.
         """
         if clip.video.calibration:
-            told = copy.copy(self)
-            told._lens = calibrated_lens(clip)
-            return told._solve_clip(clip, frames, masks, tracks)
+            calibrated = copy.copy(self)
+            calibrated._lens = calibrated_lens(clip)
+            return calibrated._solve_clip(clip, frames, masks, tracks)
         return self._solve_clip(clip, frames, masks, tracks)
 
     def _solve_clip(
@@ -183,14 +183,14 @@ class TrackSfm:
                 return reconstruct_in_place(
                     motion, len(tracks.visible), quality=quality, reasons=mapped.reasons
                 )
-            around = tracks_of(informative, on_rim(informative, size_px))
+            around = tracks_of(informative, on_border(informative, size_px))
             if (
                 mapped.camera == "moving"
                 or _lacks_depth_alone(mapped)
                 or around.visible.shape == informative.visible.shape
             ):
                 return mapped
-            # A large mover may have hidden that the camera stands still: the rim tells.
+            # A large mover may have hidden that the camera stands still: the border tells.
             motion = classify_camera(around, size_px, self._lens)
             reasons = degenerate(around, motion)
             if motion.camera in ("moving", "unknown") or not reasons or _is_loose(motion):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.sfm.border_inliers import find_agreement, on_rim
+from camvid.sfm.border_inliers import find_agreement, on_border
 from camvid.tracking.tracks import tracks_of
 
 DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  # [T, 1, 2]
@@ -42,7 +42,7 @@ def test_what_was_solved_in_the_middle_does_not(half_hidden):
 
 def test_the_rim_is_where_the_background_is_seen(half_hidden):
     _, tracks, middle = half_hidden
-    around = on_rim(tracks, (640, 360))
+    around = on_border(tracks, (640, 360))
     seen = tracks.visible.sum(axis=0) >= 6
     assert around[seen & middle].mean() < 0.2
     assert around[seen & ~middle].mean() > 0.6
