@@ -10,10 +10,7 @@ from camvid.motion.intervals import strength_interval
 from camvid.motion.series import PairSeries
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
-from camvid.rigidity.posterior import Posterior
-
-_EVEN = 0.5  # odds of moving and of standing still
-
+from camvid.rigidity.posterior import EVEN, Posterior
 
 PAIR_GAP_S = 1 / 12
 TRIM_PAIRS = 0.02  # left out on either side, of the pairs ...
@@ -117,10 +114,10 @@ def measure_object(
     [T] is the object's share of each frame.
     """
     pairs, probability = evidence.pairs, evidence.moves.objects[masked.object_id].moves
-    moving = probability > _EVEN
+    moving = probability > EVEN
     track_moves = evidence.moves.track_moves
     own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
-    moves, strays = track_moves[own] > _EVEN, evidence.strays[own]
+    moves, strays = track_moves[own] > EVEN, evidence.strays[own]
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
     # A stray track of a static thing was misled: it says nothing of the thing.
     asked = moves if moving else ~moves & ~strays
@@ -136,7 +133,7 @@ def measure_object(
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
     # Where most tracks stray, images alone say that the thing stands still: it is not measured.
-    doubted = strays if len(own) and strays.mean() > _EVEN else moves
+    doubted = strays if len(own) and strays.mean() > EVEN else moves
     overruled = 0 * in_sight if moving else shares @ doubted  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(

@@ -16,7 +16,7 @@ from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 _MAX_CORNERS = 300
 _MIN_DISTANCE_PX = 12
 _MAX_ROUND_TRIP_PX = 0.5
-_MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
+MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
 _MIN_MOVING = 30
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
 _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
@@ -80,7 +80,7 @@ def _background_motion(frame_index: int, here: U8, there: U8) -> BackgroundMotio
     """That of most corners that move; None where too few do."""
     start, end = tracked_corners(here, there)
     shift_px = np.linalg.norm(end - start, axis=1)
-    moving = shift_px >= _MIN_MOVING_PX
+    moving = shift_px >= MIN_MOVING_PX
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * len(moving)):
         return None
     near_border = _near_border(start, here.shape)

@@ -20,6 +20,7 @@ from camvid.overlay.background import tracked_corners
 from camvid.overlay.boxes import CUTS
 from camvid.overlay.passing import (
     MAX_GRADIENT,
+    MAX_IMAGES,
     MIN_TEXTURE,
     PATCH_PX,
     PassingScene,
@@ -33,7 +34,6 @@ _APART_PX = 3  # blur and coding mix rows that are nearer
 _BEFORE_PX = 1  # of them, before the pixel that a correlation is assigned to
 _NOISE = 0.25  # variance of the derivative of coded images, in grey levels squared
 _BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
-_MAX_IMAGES = 48
 _CELL_PX = 8
 _BARE = 0.05  # evidence against a cut where there is no texture: no line is all bare
 # Ten split screens have evidence of 39 to 119 over all of a row or column; generated and real
@@ -62,7 +62,7 @@ class Cuts(NamedTuple):
 def find_cuts(scene: PassingScene) -> Cuts:
     """The cuts in the images of a scene."""
     gray, step = scene.gray, scene.step
-    times = [scene.starts[k] for k in evenly(len(scene.starts), _MAX_IMAGES)]
+    times = [scene.starts[k] for k in evenly(len(scene.starts), MAX_IMAGES)]
     distance = travel_px(scene.spread)
     lines, spans = np.zeros((2, *gray.shape[1:]), bool)
     upright = gray.transpose(0, 2, 1), distance.T, lines.T, spans.T

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, Bool
 from camvid.morphology import grown
 from camvid.overlay.outline_evidence import NORMALS_PX, outline_evidence, reduced
-from camvid.overlay.passing import PassingScene, evenly
+from camvid.overlay.passing import MAX_IMAGES, STILL_FRAME, PassingScene, evenly
 from camvid.overlay.regions import Overlay, share_px
 
 _CELL_PX = 6
@@ -36,7 +36,6 @@ _MOVES: tuple[Move, ...] = (
 )  # fmt: skip
 _SHORTEST_PX = 14
 _FINE_CELLS = 10  # of longer rough sides every other length is tried
-_MAX_IMAGES = 48
 
 # What counts as an inset's outline; lengths are shares of the long side.
 #
@@ -52,8 +51,6 @@ _MAX_IMAGES = 48
 # paintings, signs, windscreens) is refused.
 _MIN_EVIDENCE = 16.0
 _MIN_STILL_EVIDENCE = 25.0  # of what stands still: a sign that the camera orbits has 21
-# A window or a windscreen has a frame that stands still around it: .67 to .93, insets 0 to .52.
-_MAX_STILL_AROUND = 0.6
 _AROUND = 0.01  # how far
 _MAX_KNOWN = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
 _MIN_AREA = 0.012  # of the image
@@ -95,7 +92,7 @@ def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
         taken |= region  # the best outline of a thing tells what it is
         if overlay.fixed[region].mean() > _MAX_KNOWN:
             continue
-        if still[_around(region)].mean() > _MAX_STILL_AROUND:
+        if still[_around(region)].mean() > STILL_FRAME:
             continue
         stands_still = still[region].mean() > 0.5
         if stands_still and evidence < _MIN_STILL_EVIDENCE:
@@ -106,7 +103,7 @@ def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
 
 def _outlined(scene: PassingScene) -> Iterator[tuple[float, Bool]]:
     """The evidence for outlines, the best first, and the regions [H, W] within."""
-    shown = [scene.starts[k] for k in evenly(len(scene.starts), _MAX_IMAGES)]
+    shown = [scene.starts[k] for k in evenly(len(scene.starts), MAX_IMAGES)]
     images = reduced(scene.gray[shown])
     evidence = outline_evidence(images, scene.spread)
     padded = _padded(evidence)

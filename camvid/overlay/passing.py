@@ -18,6 +18,10 @@ PATCH_PX = 5.0  # scene texture is independent from about so far on
 DEVIATION = 0.8  # of the gradient at one look, over its mean
 SCATTER = 0.15  # of a scene's own correlations (their arctanh) and log contrasts, beside chance
 MIN_TEXTURE = 0.12  # correlation of the scene, below which nothing can drop
+MAX_IMAGES = 48  # that evidence is gathered from
+# Share of a region's frame that stands still, from which it is a window or a windscreen: .67 to .93
+# around eight of them, 0 to .52 around insets.
+STILL_FRAME = 0.6
 _BLUR_PX = 0.8
 _MAX_CORRELATION = 0.95
 

@@ -9,16 +9,14 @@ import numpy as np
 
 from camvid.artifacts import Bool
 from camvid.morphology import components, grown
-from camvid.overlay.background import BackgroundMotion, follows, tracked_corners
-from camvid.overlay.passing import PassingScene, evenly
+from camvid.overlay.background import MIN_MOVING_PX, BackgroundMotion, follows, tracked_corners
+from camvid.overlay.passing import STILL_FRAME, PassingScene, evenly
 from camvid.overlay.regions import Overlay, share_px
 
-_MOVING_PX = 0.5
 _MAX_MOTIONS = 12
 
 # Lengths are shares of the long side.
 _FRAME = (0.01, 0.022)  # from the region: lines around insets end before
-_MIN_STILL_FRAME = 0.6  # share of it: .67 to .93 around eight windows of cars
 # Share of its moving corners that may be of the background: .77 to .97 in five windows; in
 # 40 insets .7 and more in four, none of them framed.
 _MIN_FOLLOWING = 0.7
@@ -34,7 +32,7 @@ def without_windows(
         region = found == k
         inner, outer = (grown(region, share_px(share, region)) for share in _FRAME)
         frame = outer & ~inner
-        if not frame.any() or scene.still[frame].mean() < _MIN_STILL_FRAME:
+        if not frame.any() or scene.still[frame].mean() < STILL_FRAME:
             continue
         if _following(scene, motions, region) >= _MIN_FOLLOWING:
             inset &= ~region
@@ -51,7 +49,7 @@ def _following(scene: PassingScene, motions: Sequence[BackgroundMotion], region:
         images = (scene.gray[motions[k].frame_index + d][window] for d in (0, scene.step))
         start, end = tracked_corners(*(np.ascontiguousarray(image) for image in images))
         x, y = start.astype(int).T
-        moving = region[window][y, x] & (np.linalg.norm(end - start, axis=1) >= _MOVING_PX)
+        moving = region[window][y, x] & (np.linalg.norm(end - start, axis=1) >= MIN_MOVING_PX)
         same = follows(motions[k], start[moving] + origin, end[moving] + origin)
         num_following, num_moving = num_following + int(same.sum()), num_moving + int(moving.sum())
     return num_following / max(num_moving, 1)

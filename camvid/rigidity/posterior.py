@@ -18,6 +18,7 @@ from camvid.artifacts import F64, NAN, U16, MaskedObject, ObjectMasks, PointTrac
 from camvid.objects import Origin
 from camvid.tracking.tracks import owners
 
+EVEN = 0.5  # P(moves) above which a track or an object moves
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 
 
@@ -74,7 +75,7 @@ def moving_objects(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) 
     """Ids of the objects that are not likelier to stand still."""
     owner = owners(tracks, masks.object_id)
     found = posterior(rigidity, owner, priors_of(masks.objects)).objects
-    return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= 0.5)
+    return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= EVEN)
 
 
 def posterior(rigidity: Rigidity, owner: U16, priors: Mapping[int, float]) -> Posterior:

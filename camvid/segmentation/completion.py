@@ -17,8 +17,23 @@ from camvid.morphology import grown
 from camvid.parallel import map_threads
 from camvid.segmentation.evidence import MotionEvidence
 from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
-from camvid.segmentation.labels import YES, count_pixels, num_labels, says_yes
-from camvid.segmentation.masks import SURE, colour_histogram, colour_odds, colours, log_odds
+from camvid.segmentation.labels import (
+    MIN_AREA_SECONDS,
+    USUAL_SIZE_S,
+    YES,
+    count_pixels,
+    num_labels,
+    says_yes,
+)
+from camvid.segmentation.masks import (
+    MARGIN_PX,
+    MIN_AROUND_PX,
+    SURE,
+    colour_histogram,
+    colour_odds,
+    colours,
+    log_odds,
+)
 from camvid.segmentation.smoothing import DECAY
 
 _HALF = YES - 1  # chance, of 255, above which a pixel is a mover's
@@ -29,22 +44,14 @@ _BESIDE = 0.1  # and below which a pixel tells of what surrounds it
 # Pixels are those of the working size.
 _MAX_MOVERS = 6  # the largest; the others stay as they are
 _MIN_MOVING_SHARE = 0.5  # of an object's pixels, to be a mover
-_MIN_AREA_SECONDS = 0.0015  # share of the image times duration
 _MIN_SURE_PX = 200
-_USUAL_SIZE_S = 0.5  # a frame that shows less than those so near counts less
 _MIN_WEIGHT = 0.02  # of it left after a gap, or the mover is out of sight
 _MAX_GROWTH = 2.0  # of the usual size: more is background that was taken for the mover
-_MARGIN_PX = 12  # around where a mover is expected, in which it is looked for
 _BLUR_PX = 5  # of where it is expected: limbs move
 _LOST_BLUR_PX = 9  # the same, in frames of little confidence
 _MIN_CHANCE = 0.1  # of what nobody expects
-# Of the log odds of the motion evidence. IoU of movers with 0.25, 1 and 2: 0.80, 0.83, 0.84 on
-# 8 generated scenes, 0.87, 0.87, 0.86 on 5 real clips, 0.78, 0.77, 0.74 on 4 semi-real ones.
-_MOTION_WEIGHT = 1.0
-_MAX_COLOUR_ODDS = 3.0
-_MIN_BESIDE_PX = 60  # to know the colours and the noise around
 _ERROR_WEIGHT = 3.0  # of the logarithm of the image's error
-_MAX_ERROR_ODDS = 3.0
+_MAX_ODDS = 3.0  # of the colours, and of the error
 _MAX_ONE_SIDED_ODDS = 1.5  # near the clip's ends, where an error may be a ghost
 _NOISE_FACTOR = 1.5  # times the error beside the mover: no more than noise
 _SMEAR = 0.5  # share of the largest error nearby that a window leaves at an outline
@@ -121,7 +128,7 @@ def _largest_movers(labels: list[I32], strength: list[U8], fps: float) -> list[i
     num = num_labels(labels)
     area = count_pixels(labels, num)
     moving = count_pixels(labels, num, says_yes(strength))
-    least = _MIN_AREA_SECONDS * labels[0].size * min(fps, len(labels))
+    least = MIN_AREA_SECONDS * labels[0].size * min(fps, len(labels))
     mover = (area >= least) & (moving >= _MIN_MOVING_SHARE * area)
     largest = np.argsort(-area, kind="stable")
     return [int(i) for i in largest if i > 0 and mover[i]][:_MAX_MOVERS]
@@ -138,7 +145,7 @@ def _learn(number: int, seen: _Seen, fps: float) -> _Mover | None:
     if len(sample) < _MIN_SURE_PX:
         return None
     area = np.array([np.count_nonzero(o) for o in own], np.float64)
-    reach = max(1, round(_USUAL_SIZE_S * fps))
+    reach = max(1, round(USUAL_SIZE_S * fps))
     around = [area[max(0, t - reach) : t + reach + 1] for t in range(len(own))]
     usual = np.array([np.percentile(a, 75) for a in around])
     confidence = np.clip(area / np.maximum(usual, 1), 0, 1) ** 2
@@ -198,14 +205,16 @@ def _follow(
 
 def _look(t: int, expected: F32, mover: _Mover, seen: _Seen) -> F32:
     """Chance [h, w] by all evidence, near where the mover is expected."""
-    near = grown(expected > _EXPECTED, _MARGIN_PX)
+    near = grown(expected > _EXPECTED, MARGIN_PX)
     x, y, width, height = cv2.boundingRect(near.astype(np.uint8))
     box = (slice(y, y + height), slice(x, x + width))
     side = _BLUR_PX if mover.confidence[t] > 0.5 else _LOST_BLUR_PX
     prior = np.asarray(cv2.blur(expected[box], (side, side)), np.float32)
     moves = log_odds(np.divide(seen.motion.strength[t][box], 255, dtype=np.float32), 0.1)
     odds = log_odds(prior, _MIN_CHANCE)
-    odds += np.float32(_MOTION_WEIGHT * mover.confidence[t] * mover.moves[t]) * moves
+    # IoU of movers with 0.25, 1 and 2 times these odds: 0.80, 0.83, 0.84 on 8 generated scenes,
+    # 0.87, 0.87, 0.86 on 5 real clips, 0.78, 0.77, 0.74 on 4 semi-real ones.
+    odds += np.float32(mover.confidence[t] * mover.moves[t]) * moves
     others = seen.labels[t][box]
     others = np.where(others == mover.number, 0, others)
     odds += odds_of_saliency(
@@ -226,18 +235,17 @@ def _odds_of_image(
     While a mover stands still the image is as the background would make it: that says nothing.
     """
     error, colour = seen.motion.error[t][box].astype(np.float32), seen.colours[t][box]
-    known = np.count_nonzero(beside) >= _MIN_BESIDE_PX
+    known = np.count_nonzero(beside) >= MIN_AROUND_PX
     least = _NOISE_FACTOR * float(np.median(error[beside])) if known else 0.0
     largest = cv2.dilate(error, np.ones((5, 5), np.uint8))
     limit = np.maximum(np.float32(_SMEAR) * largest, max(1.0, least))
-    most = _MAX_ERROR_ODDS
+    most = _MAX_ODDS if seen.motion.both_sides[t] else _MAX_ONE_SIDED_ODDS
     odds = np.float32(_ERROR_WEIGHT) * np.log(np.maximum(error, 1e-3) / limit)
-    odds = np.clip(odds, -most, most if seen.motion.both_sides[t] else _MAX_ONE_SIDED_ODDS)
+    odds = np.clip(odds, -_MAX_ODDS, most)
     odds *= np.float32(mover.moves[t])
     if known:
-        most = _MAX_COLOUR_ODDS
         alike = colour_odds(mover.colours, colour_histogram(colour[beside]))[colour]
-        odds += np.clip(cv2.blur(alike, (3, 3)), -most, most)
+        odds += np.clip(cv2.blur(alike, (3, 3)), -_MAX_ODDS, _MAX_ODDS)
     return odds
 
 

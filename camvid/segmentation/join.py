@@ -10,7 +10,7 @@ from scipy.ndimage import maximum_filter1d
 from camvid.artifacts import F32, F64, I32, U8, Bool
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, look_up_nearest, pixel_grid
-from camvid.segmentation.labels import YES, count_pixels, num_labels
+from camvid.segmentation.labels import USUAL_SIZE_S, YES, count_pixels, num_labels
 
 I64 = NDArray[np.int64]
 _PIECE = 16  # frames looked at together, so that memory does not grow with the clip
@@ -20,7 +20,6 @@ _MAX_LABELS = 128  # the largest; the rest are specks and go
 _MIN_ASSOCIATION = 0.3  # share of pixels handed on, times likeness of colour
 _REIDENTIFICATION_WEIGHT = 0.6  # of coming back where expected, against association
 _MAX_GAP_S = 1.2  # for which an object may be out of sight in whole or in part
-_USUAL_SIZE_S = 0.5  # largest area so near in time is that of the whole label
 _VELOCITY_S = 0.25  # over which the way into and out of hiding is measured
 _MIN_SIDE_BY_SIDE = 0.8  # of the longer life, in which parts of one object touch
 _NEVER_APART = 0.95  # the same, for limbs, which shift further
@@ -188,7 +187,7 @@ def _reidentified(lives: _Lives, flow: ClipFlow, fps: float) -> F32:
 
     Places count from the background, so that a shaking camera shakes no prediction.
     """
-    usual = maximum_filter1d(lives.area, 2 * max(1, round(_USUAL_SIZE_S * fps)) + 1, axis=0)
+    usual = maximum_filter1d(lives.area, 2 * max(1, round(USUAL_SIZE_S * fps)) + 1, axis=0)
     whole = lives.area > 0.7 * usual  # what is half hidden seems to slow down
     num_frames, num = whole.shape
     place = lives.place - _background_path(flow.forward)[:, None]

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import U8, Bool
 
+MIN_AREA_SECONDS = 0.0015  # share of the image times duration: a small object must last
+USUAL_SIZE_S = 0.5  # frames so near show an object as large as it usually is
 YES = 128  # evidence from which on it says that a pixel moves, or is salient
 
 Labels = Iterable[NDArray[np.integer]]

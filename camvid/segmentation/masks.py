@@ -20,8 +20,8 @@ _TOGETHER = 0.6  # weight of the sum of both
 SURE = 170  # evidence, and above: colours of the inside
 _STATIC = 48  # and below: colours of the outside
 _MIN_SURE_SHARE = 0.2  # of a region, to know its colours
-_MIN_STATIC_PX = 60
-_MARGIN_PX = 12  # around a region, whose colours are the outside's
+MIN_AROUND_PX = 60  # of the outside, to know its colours
+MARGIN_PX = 12  # around a region, whose colours are the outside's
 _COLOUR_WEIGHT = 1.2  # of a colour's log odds, against those of the evidence
 
 
@@ -34,10 +34,9 @@ def draw_mask(saliency: U8, motion: U8, rgb: U8) -> U8:
     drawn = np.zeros_like(mask)
     for i in range(1, num):
         x, y, width, height = (int(v) for v in boxes[i, :4])
-        margin = _MARGIN_PX
         window = (
-            slice(max(0, y - margin), y + height + margin),
-            slice(max(0, x - margin), x + width + margin),
+            slice(max(0, y - MARGIN_PX), y + height + MARGIN_PX),
+            slice(max(0, x - MARGIN_PX), x + width + MARGIN_PX),
         )
         inside = np.asarray(region[window] == i, np.bool_)
         kept = _to_colours(inside, evidence[window], colour[window])
@@ -55,7 +54,7 @@ def _joint(saliency: U8, motion: U8) -> U8:
 def _to_colours(inside: Bool, evidence: U8, colour: I32) -> Bool:
     """The region with its border where colours and evidence together put it."""
     sure, static = inside & (evidence >= SURE), evidence < _STATIC
-    if sure.sum() < _MIN_SURE_SHARE * inside.sum() or static.sum() < _MIN_STATIC_PX:
+    if sure.sum() < _MIN_SURE_SHARE * inside.sum() or static.sum() < MIN_AROUND_PX:
         return inside
     here, around = colour_histogram(colour[sure]), colour_histogram(colour[static])
     odds = cv2.blur(colour_odds(here, around)[colour], (3, 3))

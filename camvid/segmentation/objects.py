@@ -12,7 +12,7 @@ from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow
 from camvid.segmentation.instances import cell_of_nearest_zero, label_instances
 from camvid.segmentation.join import join_broken
-from camvid.segmentation.labels import YES, num_labels
+from camvid.segmentation.labels import MIN_AREA_SECONDS, YES, num_labels
 from camvid.segmentation.masks import draw_mask
 
 # People read the label; what steers is the origin.
@@ -21,7 +21,6 @@ _LABELS = {Origin.SALIENT: "salient", Origin.MOVING: "moving", Origin.SALIENT_MO
 # Area fractions are of the whole image.
 _MIN_AREA_FRACTION = 0.0012  # of an object, in the mean over the frames that show it
 _MIN_DURATION_S = 0.3  # for which an object must be seen (or all of a shorter clip)
-_MIN_AREA_SECONDS = 0.0015  # area fraction times duration: what is small must last
 _MIN_CORE_SHARE = 0.15  # of an object's pixels that lie 2 px inside of it: no slivers
 _MAX_MASKED_FRACTION = 0.5
 _MAX_MASKED_WITH_MOVERS = 0.75  # that salient movers may reach
@@ -92,7 +91,7 @@ def keep_objects(
     image = labels[0].size
     large = total >= _MIN_AREA_FRACTION * image * np.maximum(frames, 1)
     lasting = frames >= min(max(2, round(_MIN_DURATION_S * fps)), len(labels))
-    lasting &= total >= _MIN_AREA_SECONDS * image * min(fps, len(labels))
+    lasting &= total >= MIN_AREA_SECONDS * image * min(fps, len(labels))
     worthy = large & lasting & (core >= _MIN_CORE_SHARE * total)
     share_salient, share_moving = salient / np.maximum(total, 1), moving / np.maximum(total, 1)
     score = 1 - (1 - 0.9 * share_salient) * (1 - 0.7 * share_moving)

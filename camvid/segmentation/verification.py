@@ -11,7 +11,7 @@ from camvid.objects import Origin
 from camvid.overlay.masks import without_overlay
 from camvid.parallel import map_threads
 from camvid.rigidity.groups import with_groups
-from camvid.rigidity.posterior import UNMASKED, Posterior, posterior, priors_of
+from camvid.rigidity.posterior import EVEN, UNMASKED, Posterior, posterior, priors_of
 from camvid.segmentation.flow import ClipFlow, clip_flow
 from camvid.segmentation.join import join_in_time
 from camvid.segmentation.labels import count_pixels
@@ -19,8 +19,6 @@ from camvid.segmentation.objects import POSED, draw_objects, label_objects
 from camvid.segmentation.smoothing import smooth_in_time
 from camvid.segmentation.track_evidence import track_evidence
 from camvid.tracking.tracks import owners
-
-_EVEN = 0.5  # odds of moving and of standing still
 
 _MASK_MARGIN_PX = 4  # at the working size: so near a mask, flow is dragged along with it
 _HALF_MOVING = (0.1, 0.85)  # share of an object's tracks that move
@@ -42,7 +40,7 @@ def verify_masks(
     moves = _posterior(masks, tracks, rigidity)
     apart = _half_moving(masks, moves)
     groups = set(moves.objects) - {0, *(o.object_id for o in masks.objects)}
-    if not apart and not any(moves.objects[i].moves > _EVEN for i in groups):
+    if not apart and not any(moves.objects[i].moves > EVEN for i in groups):
         return masks.verified()
     flow = clip_flow(frames.rgb)
     suspected = [np.isin(ids, apart) for ids in _at_flow(masks, flow)]
@@ -63,7 +61,7 @@ def _posterior(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) -> P
     owner, groups = with_groups(tracks, owner, rigidity.log_ratio, side_px, taken)
     priors = priors_of(scene.objects) | dict.fromkeys(groups, UNMASKED)
     moves = posterior(rigidity, owner, priors)
-    still = [label for label in groups if moves.objects[label].moves < _EVEN]
+    still = [label for label in groups if moves.objects[label].moves < EVEN]
     moves.track_moves[np.isin(owner, still)] = 0.0  # by chance some stray side by side
     return moves
 
@@ -92,7 +90,7 @@ def _one_again(
 ) -> ObjectMasks:
     """The masks, with one id for a mover that had run into something still and was cut in time."""
     scene = without_overlay(masks).objects
-    movers = [o.object_id for o in scene if moves.objects[o.object_id].moves > _EVEN]
+    movers = [o.object_id for o in scene if moves.objects[o.object_id].moves > EVEN]
     labels = [
         np.where(np.isin(ids, movers), ids, 0).astype(np.int32) for ids in _at_flow(masks, flow)
     ]

@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import I32, Bool, PointTracks
-from camvid.sfm.acceptance import held_out_error_px
+from camvid.sfm.acceptance import LIMITS, held_out_error_px
 from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
 from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
+from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
 from camvid.sfm.starts import best_start
 from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
 
-_GRID = 6  # cells per side by which the cover of tracks is judged
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 # Off the masks, alive in the median frame, and the share of the image's cells that they are
 # in; where both are less, objects are asked with them.
@@ -29,13 +29,11 @@ _ENOUGH_TRACKS = 200.0
 _ENOUGH_COVER = 0.6
 _ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
 _MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
-_MIN_STILL_NOISE_PX = 0.1
 _MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
 _MIN_OBJECT_TRACKS = 8
 _MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
 _MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
 _MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
-_MIN_REGISTERED_FRACTION = 0.8  # of the frames: else other objects are asked
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
 _ZOOM_PROBE_OBSERVATIONS = 8_000
@@ -58,9 +56,9 @@ def num_alive(tracks: PointTracks) -> float:
 
 def cover(tracks: PointTracks, size_px: tuple[int, int]) -> float:
     """Share of the image's cells that tracks are seen in, in the median frame."""
-    cell = cells_of(tracks.xy_px, size_px, (_GRID, _GRID))
+    cell = cells_of(tracks.xy_px, size_px, GRID)
     counts = [len(np.unique(c[seen])) for c, seen in zip(cell, tracks.visible, strict=True)]
-    return float(np.median(counts)) / _GRID**2
+    return float(np.median(counts)) / (GRID[0] * GRID[1])
 
 
 def is_thin(tracks: PointTracks, size_px: tuple[int, int]) -> bool:
@@ -183,7 +181,7 @@ class _Search:
             cameras = self._solve(kept)
             if cameras is None:
                 return None
-            if cameras.registered[self._keyframes].mean() < _MIN_REGISTERED_FRACTION:
+            if cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
                 return None
             agreement = self._agreement(cameras, self._tracks)
             still = self._still_objects(agreement)
@@ -215,7 +213,7 @@ class _Search:
         off, object_id = self._off, self._tracks.object_id
         fitting = agreement.misfit_px[off & agreement.agrees]
         noise_px = float(np.median(fitting)) if len(fitting) else 0.0
-        limit_px = _MAX_STILL_SIGMAS * max(noise_px, _MIN_STILL_NOISE_PX)
+        limit_px = _MAX_STILL_SIGMAS * max(noise_px, MIN_NOISE_PX)
         length = self._tracks.visible[self._keyframes].sum(axis=0)
         still: list[int] = []
         for label in np.unique(object_id[~off]):
