@@ -1,24 +1,22 @@
 """From what is measured of each track to the motion strength of an object."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
-from camvid.motion.intervals import strength_interval
+from camvid.motion.intervals import TRIM_TRACKS, with_interval
 from camvid.motion.series import PairSeries
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
 from camvid.rigidity.posterior import EVEN, Posterior
 
 PAIR_GAP_S = 1 / 12
-TRIM_PAIRS = 0.02  # left out on either side, of the pairs ...
-_TRIM_TRACKS = 0.1  # ... and of the tracks of a pair
+TRIM_PAIRS = 0.02  # left out on either side, of the pairs
 _MIN_PAIR_TRACKS = 4
 _MAX_GAPS_OF_A_PAIR = 2.5  # four pairs are the least, however far apart
 _MEASURED_DEPTH_DOUBT = 0.4  # of the tolerance: where depth is measured, 90 % lie within
-_SAMPLING_DOUBT = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
 _NOISE_FLOOR_RATIO = 4.0  # strength over background at which confidence is a half
 
 
@@ -70,7 +68,7 @@ def pair_means(values: F64, weight: F64 | None = None) -> F64:
     enough = np.isfinite(values).sum(axis=1) >= _MIN_PAIR_TRACKS
     weights = [None] * len(values) if weight is None else weight
     rows = zip(values, weights, strict=True)
-    means = [trimmed_mean(row, _TRIM_TRACKS, each) for row, each in rows]
+    means = [trimmed_mean(row, TRIM_TRACKS, each) for row, each in rows]
     return np.where(enough, np.array(means), NAN)
 
 
@@ -140,7 +138,7 @@ def measure_object(
         object_id=masked.object_id,
         label=masked.label,
         motion_strength=trimmed_mean(series, TRIM_PAIRS),
-        lower_bound=trimmed_mean(evidence.unexplained[own[asked]], _TRIM_TRACKS),
+        lower_bound=trimmed_mean(evidence.unexplained[own[asked]], TRIM_TRACKS),
         low=trimmed_mean(mean(low), TRIM_PAIRS),
         high=trimmed_mean(mean(high), TRIM_PAIRS),
         num_tracks=int(np.isfinite(length).any(axis=0).sum()),
@@ -149,7 +147,10 @@ def measure_object(
         probability=float(probability),
     )
     missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
-    motion = _with_interval(motion, values, background, depth_confidence / 255, missing)
+    depth_doubt = 1 - depth_confidence / 255 * (1 - _MEASURED_DEPTH_DOUBT)
+    motion = with_interval(
+        motion, values, background=background, depth_doubt=depth_doubt, missing=missing
+    )
     by_depth = trimmed_mean(mean(length), TRIM_PAIRS)
     missed = _missed(motion, _pair_gaps(evidence.pair_s[measured]))
     return MeasuredObject(
@@ -161,28 +162,6 @@ def measure_object(
         missed,
         _doubts(motion, by_depth, background, depth_confidence),
     )
-
-
-def _with_interval(
-    motion: ObjectMotion, values: F64, background: float, depth_share: float, missing: float
-) -> ObjectMotion:
-    """The 90 % interval, from what each track says in each pair [Q, n].
-
-    `missing` is the share of the object's sightings in which nothing was measured.
-    """
-    interval_low, interval_high = strength_interval(
-        motion.motion_strength,
-        values,
-        background=background,
-        low=motion.low,
-        high=motion.high,
-        lower_bound=motion.lower_bound,
-        depth_doubt=1 - depth_share * (1 - _MEASURED_DEPTH_DOUBT),
-        sampling_doubt=_SAMPLING_DOUBT,
-        missing_doubt=missing,
-        trim=_TRIM_TRACKS,
-    )
-    return replace(motion, interval_low=interval_low, interval_high=interval_high)
 
 
 def _confidence(motion: ObjectMotion, background: float, depth_share: float) -> float:
