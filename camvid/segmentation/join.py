@@ -1,6 +1,8 @@
 """One object, one id: joins labels that live side by side, or take over from each other."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,8 +15,8 @@ from camvid.segmentation.flow import F16, ClipFlow, look_up_nearest, pixel_grid
 from camvid.segmentation.labels import USUAL_SIZE_S, YES, count_pixels, num_labels
 
 I64 = NDArray[np.int64]
-_PIECE = 16  # frames looked at together, so that memory does not grow with the clip
-
+Array = TypeVar("Array", bound=NDArray[np.generic])
+_PIECE = 16  # frames
 _MAX_SHARED_TIME = 0.25  # of the shorter life, in which one label may take over from another
 _MAX_LABELS = 128  # the largest; the rest are specks and go
 _MIN_ASSOCIATION = 0.3  # share of pixels handed on, times likeness of colour
@@ -79,6 +81,12 @@ def join_in_time(
     return _merge(likeness, lives.seen, _MIN_ASSOCIATION, max_shared_time)
 
 
+def _of_each(look: Callable[[int], Array], frames: range) -> Iterator[Array]:
+    """What is seen in each frame, a few at once, so that memory does not grow with the clip."""
+    for start in range(0, len(frames), _PIECE):
+        yield from map_threads(look, frames[start : start + _PIECE])
+
+
 def _without_islands(label: I32) -> I32:
     """Labels with the few pixels that lie scattered in another label given to it."""
     median = cv2.medianBlur(label.astype(np.uint8), 7)
@@ -131,7 +139,8 @@ def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, max_change: flo
     """[num, num] 1 where two labels touch for nearly all their lives and hardly shift."""
     num = lives.area.shape[1]
 
-    def border(label: I32) -> I64:
+    def border(t: int) -> I64:
+        label = labels[t]
         total = np.zeros(num * num, np.int64)
         for one, other in ((label[:, :-1], label[:, 1:]), (label[:-1], label[1:])):
             edge = (one != other) & (one > 0) & (other > 0)
@@ -141,11 +150,9 @@ def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, max_change: flo
 
     touching = np.zeros((num, num), np.int64)
     side = np.sqrt(lives.area)
-    for start in range(0, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        for t, count in zip(piece, map_threads(border, labels[start : piece.stop]), strict=True):
-            smaller = np.minimum(side[t][:, None], side[t][None])
-            touching += (count >= _MIN_BORDER * smaller) & (smaller > 0)
+    for t, count in enumerate(_of_each(border, range(len(labels)))):
+        smaller = np.minimum(side[t][:, None], side[t][None])
+        touching += (count >= _MIN_BORDER * smaller) & (smaller > 0)
     life = (lives.area > 0).sum(axis=0)
     together = touching >= _MIN_SIDE_BY_SIDE * np.maximum(life[:, None], life[None])
     parts = np.zeros((num, num), np.float32)
@@ -176,9 +183,8 @@ def _association(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
         return (shared / np.maximum(smaller, 20)).astype(np.float32)
 
     best = np.zeros((num, num), np.float32)
-    for start in range(1, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        best = np.maximum.reduce([best, *map_threads(between, piece)])
+    for share in _of_each(between, range(1, len(labels))):
+        best = np.maximum(best, share)
     return best
 
 
@@ -225,9 +231,8 @@ def _colour_likeness(labels: list[I32], images: list[U8], num: int) -> F32:
         return np.bincount(cell.ravel(), minlength=num * 216).astype(np.int32)
 
     total = np.zeros(num * 216)
-    for start in range(0, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        total += np.sum(map_threads(count, piece), axis=0)
+    for counted in _of_each(count, range(len(labels))):
+        total += counted
     histogram = total.reshape(num, 216)
     histogram /= np.maximum(histogram.sum(axis=1, keepdims=True), 1)
     rows = [np.minimum(histogram, row).sum(axis=1) for row in histogram]
