@@ -35,6 +35,13 @@ class BackgroundMotion(NamedTuple):
     epipolar: F64 | None  # [3, 3] fundamental matrix where depth shows, so that points may differ
     noise_px: float  # median distance of the background's corners from what it says
 
+    def off_px(self, start: F32, end: F32) -> F64:
+        """How far points [n, 2] that go from start to end are from what the background may do."""
+        if self.epipolar is not None:
+            return sampson_px(self.epipolar, start, end)
+        there = cv2.perspectiveTransform(start[:, None], self.homography)[:, 0]
+        return np.asarray(np.linalg.norm(there - end, axis=1), np.float64)
+
 
 def background_motions(gray: U8, step: int, max_motions: int) -> list[BackgroundMotion]:
     """That of gray [T, H, W] over `step` frames, evenly spread; none where nothing moves."""
@@ -109,27 +116,16 @@ def unlike_static(motions: Sequence[BackgroundMotion], xy_px: F32) -> float:
     In multiples of the noise, over the motions in the median: a point at which the camera keeps
     looking, or far ahead of it, may stay in the image though it is part of the scene.
     """
-    values = [_unlike_static(motion, xy_px) for motion in motions]
-    return float(np.median(values))
+    off = [np.median(motion.off_px(xy_px, xy_px)) / motion.noise_px for motion in motions]
+    return float(np.median(off))
 
 
 def follows(motion: BackgroundMotion, start: F32, end: F32) -> Bool:
     """Which points [n, 2] go from start to end as the background may."""
     if not len(start):
         return np.zeros(0, np.bool_)
-    if motion.epipolar is None:
-        there = cv2.perspectiveTransform(start[:, None], motion.homography)[:, 0]
-        return np.asarray(np.linalg.norm(there - end, axis=1) <= motion.noise_px)
-    return np.asarray(sampson_px(motion.epipolar, start, end) <= _NOISES * motion.noise_px)
-
-
-def _unlike_static(motion: BackgroundMotion, xy_px: F32) -> float:
-    if motion.epipolar is None:
-        there = cv2.perspectiveTransform(xy_px[:, None], motion.homography)[:, 0]
-        distance = np.linalg.norm(there - xy_px, axis=1)
-    else:
-        distance = sampson_px(motion.epipolar, xy_px, xy_px)
-    return float(np.median(distance)) / motion.noise_px
+    limit_px = motion.noise_px * (1 if motion.epipolar is None else _NOISES)
+    return np.asarray(motion.off_px(start, end) <= limit_px)
 
 
 def _near_border(xy: F32, shape: tuple[int, ...]) -> Bool:

@@ -55,7 +55,9 @@ def add_boxes(
     A logo stands `still` [H, W] in its box, a video does not.
     """
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
-    for x, y, width, height in [*_boxes(sides, limits), *_corners(sides, lines, limits)]:
+    upright = [*_facing(sides, limits), *_corners(sides, lines, limits)]
+    level = [*_facing(sides.T, limits), *_corners(sides.T, lines.T, limits)]
+    for x, y, width, height in [*upright, *map(_flipped, level)]:
         window = np.s_[y : y + height, x : x + width]
         (fixed if np.mean(still[window]) > 0.5 else inset)[window] = True
     return Overlay(fixed & ~inset, inset)
@@ -68,18 +70,17 @@ def _near(mask: Bool) -> Bool:
     return grown(solid > 0, share_px(_REACH, mask))
 
 
-def _boxes(sides: Bool, limits: SideLimits) -> list[Box]:
-    """Boxes of two sides that face each other, and of one that begins at a border of the image.
-
-    One line alone may be the edge of a mover that the camera keeps in its place.
-    """
-    upright = _facing(sides, limits)
-    level = [(y, x, height, width) for x, y, width, height in _facing(sides.T, limits)]
-    return [*upright, *level]
+def _flipped(box: Box) -> Box:
+    """The box in the image with rows and columns exchanged."""
+    x, y, width, height = box
+    return y, x, height, width
 
 
 def _facing(sides: Bool, limits: SideLimits) -> list[Box]:
-    """The boxes between upright sides."""
+    """Boxes of two upright sides that face each other, and of one that ends at the image's border.
+
+    One line alone may be the edge of a mover that the camera keeps in its place.
+    """
     rows, columns = sides.shape
     lines = _upright(sides, limits)
     boxes: list[Box] = []
@@ -99,19 +100,16 @@ def _facing(sides: Bool, limits: SideLimits) -> list[Box]:
 
 
 def _corners(sides: Bool, lines: Bool, limits: SideLimits) -> list[Box]:
-    """Boxes of an upright side and a level line whose ends meet, and the other way round."""
+    """Boxes of an upright side and a level line whose ends meet."""
     near = _REACH * max(sides.shape)
     boxes: list[Box] = []
-    for turned in (False, True):
-        uprights = _upright(sides.T if turned else sides, limits)
-        levels = [(x, y, w, h) for y, x, h, w in _upright(lines if turned else lines.T, limits)]
-        for x, y, _, height in uprights:
-            for left, level_y, width, _ in levels:
-                across = min(abs(x - left), abs(x - left - width))
-                along = min(abs(y - level_y), abs(y + height - level_y))
-                if max(across, along) <= near:
-                    box = (left, y, width, height)
-                    boxes.append((y, left, height, width) if turned else box)
+    levels = [_flipped(box) for box in _upright(lines.T, limits)]
+    for x, y, _, height in _upright(sides, limits):
+        for left, level_y, width, _ in levels:
+            across = min(abs(x - left), abs(x - left - width))
+            along = min(abs(y - level_y), abs(y + height - level_y))
+            if max(across, along) <= near:
+                boxes.append((left, y, width, height))
     return boxes
 
 
