@@ -6,7 +6,7 @@ from camvid.artifacts import I32
 from camvid.evaluation.trajectory import align_sim3
 from camvid.geometry import camera_centers
 from camvid.sfm.acceptance import held_out_error_px
-from camvid.sfm.adjustment import adjust_keyframes
+from camvid.sfm.adjustment import adjust_keyframes, focals_apart
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras, map_keyframes
 from camvid.sfm.observations import Observations
@@ -48,7 +48,7 @@ def best_start(
         error_px = held_out_error_px(cameras, test)
         if error_px < least_px:
             best, least_px = cameras, error_px
-            settled = _focals_apart(before, cameras) <= _SAME_FOCAL
+            settled = focals_apart(before, cameras) <= _SAME_FOCAL
             settled &= least_px <= _DOUBTFUL_ERROR_PX
     return best
 
@@ -56,7 +56,7 @@ def best_start(
 def _same(cameras: Cameras, other: Cameras) -> bool:
     """Whether the other solution, which poses no more frames, agrees in lens and path."""
     both = cameras.registered & other.registered
-    if _focals_apart(cameras, other) > _SAME_FOCAL:
+    if focals_apart(cameras, other) > _SAME_FOCAL:
         return False
     if (other.registered & ~cameras.registered).any():
         return False
@@ -66,8 +66,3 @@ def _same(cameras: Cameras, other: Cameras) -> bool:
     scale, rotation, translation = align_sim3(other_path, path)
     apart = np.linalg.norm(scale * other_path @ rotation.T + translation - path, axis=1)
     return bool(apart.max() <= _SAME_PATH * np.linalg.norm(np.ptp(path, axis=0)))
-
-
-def _focals_apart(cameras: Cameras, other: Cameras) -> float:
-    """Relative."""
-    return abs(float(np.log(other.K[0, 0] / cameras.K[0, 0])))

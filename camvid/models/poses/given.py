@@ -78,7 +78,7 @@ def judge_cameras(
         solver="given",
     )
     kind = _kind_of(cameras)
-    structure = find_structure(cameras, seen)
+    structure = find_structure(cameras, seen).seen_apart()
     quality = measure_quality(before, cameras, structure, seen)
     if kind == "moving" and len(structure.error_px):
         reasons = degenerate(static, motion) or flat(static, size_px)

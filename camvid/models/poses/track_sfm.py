@@ -225,10 +225,11 @@ class TrackSfm:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
-        cameras, structure = found.cameras, found.structure
+        cameras, adjusted = found.cameras, found.structure
+        structure = adjusted.seen_apart()
         unused = observations_of(found.tracks, held_out(found.tracks))
         quality = measure_quality(quality, cameras, structure, unused)
-        uncertainty = uncertainty_of_focal(cameras, structure, size_px, self._lens)
+        uncertainty = uncertainty_of_focal(cameras, adjusted, size_px, self._lens)
         lens = find_lens_evidence(cameras, structure, size_px)
         uncertainty = max(uncertainty, lens.focal_deviation)
         quality = replace(quality, focal_uncertainty=uncertainty)
