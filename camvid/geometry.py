@@ -47,6 +47,12 @@ def zoomed_K(K: Floats, zoom: Floats) -> F64:
     return np.asarray(K * factor, np.float64)
 
 
+def centred_K(focal_px: float, size_px: tuple[int, int]) -> F64:
+    """K [3, 3] of square pixels, the principal point in the middle of the image (width, height)."""
+    width_px, height_px = size_px
+    return np.array([[focal_px, 0, width_px / 2], [0, focal_px, height_px / 2], [0, 0, 1]])
+
+
 def rescale_K(K: Floats, scale_x: float, scale_y: float) -> F64:
     """K [..., 3, 3] of the same camera after its images were resized by (scale_x, scale_y)."""
     return np.asarray(np.diag([scale_x, scale_y, 1.0]) @ K, np.float64)
@@ -63,6 +69,14 @@ def crop_K(K: Floats, x_px: float, y_px: float) -> F64:
 def camera_centers(cam_from_world: Floats) -> F64:
     """Camera positions in the world, [..., 3]."""
     return invert_rigid(cam_from_world)[..., 3]
+
+
+def cross_matrices(vectors: Floats) -> F64:
+    """Matrices [n, 3, 3] that multiply as vectors [n, 3] x."""
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
+    return np.stack(rows, axis=1, dtype=np.float64).reshape(-1, 3, 3)
 
 
 def rotation_angle_deg(rotation: Floats) -> F64:

@@ -118,9 +118,9 @@ class ClipRow:
 def fingerprint(name: str, version: int, config: object, inputs: Sequence[str]) -> str:
     """Identity of a stage's output: sha256 over stage, version, configuration and inputs.
 
-    The configuration counts with its constants, not only with its settings: code that gives one
-    another value makes its artifacts anew. Where a stage runs (`resources`), and which of its clips
-    are taken further (`known_clips`), changes nothing of them.
+    The configuration counts whole, not only with its settings. What it does not hold, such as the
+    constants of a module, counts by the stage's version: who changes one raises it. Where a stage
+    runs (`resources`), and which of its clips are taken further (`known_clips`), changes nothing.
     """
     settings = {
         f.name: to_plain(getattr(config, f.name))

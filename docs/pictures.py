@@ -20,7 +20,7 @@ from camvid.artifacts import (
 )
 from camvid.report.encode import encode_jpeg
 from camvid.report.overlay import Overlay, OverlayOptions
-from camvid.rigidity.posterior import RigidityOptions, posterior
+from camvid.rigidity.posterior import posterior, priors_of
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_video
 from camvid.scenes.render import render
@@ -91,10 +91,9 @@ def with_tracks(store: ClipStore, clip_id: str, at: int) -> U8:
     """A frame with its tracks, from green (one static point explains it) to red (none does)."""
     image = np.array(store.load(clip_id, Frames).rgb[at])
     tracks, masks = store.load(clip_id, PointTracks), store.load(clip_id, MovableMasks)
-    rigidity, options = store.load(clip_id, Rigidity), RigidityOptions()
+    rigidity = store.load(clip_id, Rigidity)
     owner = owners(tracks, masks.object_id)
-    priors = options.priors(masks.objects)
-    moves = posterior(rigidity.log_ratio, rigidity, owner, priors, options).track_moves
+    moves = posterior(rigidity, owner, priors_of(masks.objects)).track_moves
     for track in np.flatnonzero(tracks.visible[at] & np.isfinite(moves)):
         mix = moves[track] * np.array(MOVING_RGB) + (1 - moves[track]) * np.array(STATIC_RGB)
         x, y = np.rint(tracks.xy_px[at, track] - 0.5).astype(int).tolist()

@@ -18,7 +18,7 @@ from camvid.models.protocols import DepthEstimator
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.overlay.paint import painted_over, without_overlay_depth
-from camvid.rigidity.posterior import RigidityOptions, moving_objects
+from camvid.rigidity.posterior import moving_objects
 from camvid.settings import table
 from camvid.stage import Resources
 from camvid.weights import Weight
@@ -36,7 +36,6 @@ class AlignDepthConfig(BackendConfig):
         "depth_pro": DepthProOptions(),
     }
 
-    rigidity: RigidityOptions = RigidityOptions()
     resources: Resources = table(Resources())
 
     def build(self) -> "AlignDepth":
@@ -74,6 +73,6 @@ class AlignDepth:
         rigidity: Rigidity,
     ) -> DepthMaps:
         images, objects = painted_over(frames, overlay_of(masks)), without_overlay(masks)
-        moving = moving_objects(objects, tracks, rigidity, self.config.rigidity)
+        moving = moving_objects(objects, tracks, rigidity)
         depth = self._estimator.estimate(images, objects, reconstruction, moving)
         return without_overlay_depth(depth, masks)

@@ -15,7 +15,7 @@ from camvid.artifacts import (
     Reconstruction,
     Rigidity,
 )
-from camvid.motion import MotionOptions, measure_motion
+from camvid.motion import measure_motion
 from camvid.overlay.masks import overlay_of, without_overlay
 from camvid.stage import Resources
 from camvid.tracking.tracks import with_owners
@@ -24,9 +24,8 @@ from camvid.weights import Weight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureMotionConfig:
-    """How the motion field becomes one number per object."""
+    """Nothing but where it runs."""
 
-    options: MotionOptions = MotionOptions()
     resources: Resources = Resources()
 
     def build(self) -> "MeasureMotion":
@@ -69,7 +68,6 @@ class MeasureMotion:
             depth,
             with_owners(tracks, scene),
             rigidity,
-            self.config.options,
         )
         seen = depth.residual[np.isfinite(depth.residual)]
         residual = float(np.median(seen)) if len(seen) else NAN

@@ -13,7 +13,6 @@ from camvid.artifacts import (
 )
 from camvid.overlay.masks import without_overlay
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.posterior import RigidityOptions
 from camvid.rigidity.sightings import cameras_of
 from camvid.stage import Resources
 from camvid.tracking.tracks import owners
@@ -22,9 +21,8 @@ from camvid.weights import Weight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRigidityConfig:
-    """Priors of what moves."""
+    """Nothing but where it runs."""
 
-    options: RigidityOptions = RigidityOptions()
     resources: Resources = Resources()
 
     def build(self) -> "RateRigidity":
@@ -60,6 +58,4 @@ class RateRigidity:
         size_px = clip.width_px, clip.height_px
         owner = owners(tracks, without_overlay(masks).object_id)
         cameras = cameras_of(reconstruction, tracks, owner, size_px)
-        return estimate_rigidity(
-            tracks, owner, cameras, size_px, clip.fps, self.config.options, frames.rgb
-        )
+        return estimate_rigidity(tracks, owner, cameras, size_px, clip.fps, frames.rgb)

@@ -19,7 +19,7 @@ from camvid.models.segmenters.options import (
 )
 from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
 from camvid.outcome import Rejected
-from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.find import find_overlay
 from camvid.overlay.masks import with_overlay
 from camvid.overlay.paint import painted_over
 from camvid.reasons import Why, missed_limits
@@ -42,7 +42,6 @@ class SegmentConfig(BackendConfig):
         "rf_detr_seg": RfDetrSegOptions(),
     }
 
-    overlay: OverlayOptions = OverlayOptions()
     max_inset_fraction: float = setting(
         0.005, "share of the image", "Clips in which another video takes more are refused."
     )
@@ -66,7 +65,7 @@ class Segment:
         self.weights: tuple[Weight, ...] = weights_of(self._segmenter)
 
     def __call__(self, clip: Clip, frames: Frames) -> MovableMasks | Rejected:
-        overlay = find_overlay(frames.rgb, clip.fps, self.config.overlay)
+        overlay = find_overlay(frames.rgb, clip.fps)
         inset = float(overlay.inset.mean())
         if missed := missed_limits({Why.MAX_INSET_FRACTION: inset}, self.config):
             return Rejected(missed[0], {"inset_fraction": inset})

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, PointTracks, Reconstruction
 from camvid.imports.cameras import GivenCameras
-from camvid.models.poses.given import GivenPoses
+from camvid.models.poses.given import judge_cameras
 from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
 from camvid.stage import Resources
@@ -37,7 +37,6 @@ class TakeCameras:
 
     def __init__(self, config: TakeCamerasConfig) -> None:
         self.config = config
-        self._judge = GivenPoses()
 
     def __call__(
         self,
@@ -48,4 +47,4 @@ class TakeCameras:
         cameras: GivenCameras,
     ) -> Reconstruction:
         scene = painted_over(frames, overlay_of(masks))
-        return self._judge.judge(scene, masks, tracks, cameras).reconstruction
+        return judge_cameras(scene, masks, tracks, cameras).reconstruction

@@ -6,16 +6,15 @@ from typing import ClassVar
 from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, PointTracks, Rigidity
 from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
-from camvid.segmentation.verification import VerifyOptions, verify_masks
+from camvid.segmentation.verification import verify_masks
 from camvid.stage import Resources
 from camvid.weights import Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyConfig:
-    """What counts as motion that the masks do not show."""
+    """Nothing but where it runs."""
 
-    options: VerifyOptions = VerifyOptions()
     resources: Resources = Resources()
 
     def build(self) -> "Verify":
@@ -49,4 +48,4 @@ class Verify:
         rigidity: Rigidity,
     ) -> ObjectMasks:
         scene = painted_over(frames, overlay_of(masks))
-        return verify_masks(clip, scene, masks, tracks, rigidity, self.config.options)
+        return verify_masks(clip, scene, masks, tracks, rigidity)

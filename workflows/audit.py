@@ -11,7 +11,7 @@ from camvid.imports.cameras import GivenCameras
 from camvid.imports.clips import posed_clips
 from camvid.imports.formats import read_source
 from camvid.imports.posed import Footage
-from camvid.models.poses.given import GivenPoses
+from camvid.models.poses.given import judge_cameras
 from camvid.outcome import Reason, Rejected
 from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
@@ -44,7 +44,6 @@ class Auditor:
         self._format, self._footage = name, footage
         self._segment: Segment = segment.build()
         self._track: Track = track.build()
-        self._judge = GivenPoses()
 
     def __call__(self, source: str) -> Iterator[Audit]:
         """The source's clips; one that cannot be read is a failed one."""
@@ -67,7 +66,7 @@ class Auditor:
         tracks = self._track(frames, masks)
         (cameras,) = (a for a in piece.extra if isinstance(a, GivenCameras))
         scene = painted_over(frames, overlay_of(masks))
-        found = self._judge.judge(scene, masks, tracks, cameras)
+        found = judge_cameras(scene, masks, tracks, cameras)
         refused = found.reconstruction.camera == "unknown"
         return replace(
             blank,

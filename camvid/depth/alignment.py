@@ -4,7 +4,6 @@ Monocular networks give inverse depth up to scale and shift, so the fit is made 
 `1 / depth = scale * relative_inv_depth + shift`, robustly, against the cameras' sparse points.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -15,25 +14,19 @@ from camvid.artifacts import F32, F64, NAN, U8, Bool, DepthMaps, Reconstruction
 from camvid.geometry import transform_points
 
 AlignmentMethod = Literal["robust_inverse_depth", "robust_scale", "paper_medians"]
+"""How relative depth is fitted to the sparse points.
 
+`robust_scale` is for networks that give metric depth: no shift, which would only fit noise.
+`paper_medians` is the formula of GenXD (arXiv 2411.02319, section 3), depth = alpha d_rel + beta
+with medians, where d_rel is the relative inverse depth turned over within [0, 1], so that far stays
+far. `DepthMaps.scale` and `.shift` then hold alpha and beta.
+"""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlignmentOptions:
-    """How relative depth is fitted to the sparse points.
-
-    `robust_scale` is for networks that give metric depth: no shift, which would only fit noise.
-    `paper_medians` is the formula of GenXD (arXiv 2411.02319, section 3), depth = alpha d_rel +
-    beta with medians, where d_rel is the relative inverse depth turned over within [0, 1], so that
-    far stays far. `DepthMaps.scale` and `.shift` then hold alpha and beta.
-    """
-
-    method: AlignmentMethod = "robust_inverse_depth"
-    min_points: int = 24  # a frame that sees fewer borrows those of its neighbours
-    max_borrow_frames: int = 16  # from at most so far away
-    num_hypotheses: int = 256
-    num_refinements: int = 8
-    confidence_falloff: float = 0.1  # relative residual at which a frame's confidence is 1/e
-    seed: int = 0
+_MIN_POINTS = 24  # a frame that sees fewer borrows those of its neighbours
+_MAX_BORROW_FRAMES = 16  # from at most so far away
+_NUM_HYPOTHESES = 256
+_NUM_REFINEMENTS = 8
+_CONFIDENCE_FALLOFF = 0.1  # relative residual at which a frame's confidence is 1/e
 
 
 class SparseDepth(NamedTuple):
@@ -92,22 +85,20 @@ def relative_residual(depth: F32, valid: Bool, sparse: SparseDepth) -> float:
     return float(np.median(np.abs(measured / sparse.depth[there] - 1)))
 
 
-def fit_inverse_depth(
-    relative_inv_depth: F64, inv_depth: F64, options: AlignmentOptions
-) -> Fit | None:
+def fit_inverse_depth(relative_inv_depth: F64, inv_depth: F64) -> Fit | None:
     """Robust line through (relative_inv_depth [n], inv_depth [n]); None if no rising line fits.
 
     The best of many lines through two points (least median of residuals), then Tukey-weighted
     least squares: up to about 40 % of the points may be wrong.
     """
-    hypotheses = _lines_through_pairs(relative_inv_depth, inv_depth, options)
+    hypotheses = _lines_through_pairs(relative_inv_depth, inv_depth)
     if not len(hypotheses):
         return None
     error = np.abs(hypotheses[:, :1] * relative_inv_depth + hypotheses[:, 1:] - inv_depth)
     medians = np.median(error, axis=1)
     best = int(np.argmin(medians))
     scale, shift = hypotheses[best]
-    for _ in range(options.num_refinements):
+    for _ in range(_NUM_REFINEMENTS):
         residual = scale * relative_inv_depth + shift - inv_depth
         spread = max(1.4826 * float(np.median(np.abs(residual))), 1e-9 * float(np.ptp(inv_depth)))
         weight = np.clip(1 - (residual / (4.685 * max(spread, 1e-300))) ** 2, 0, None) ** 2
@@ -118,11 +109,11 @@ def fit_inverse_depth(
     return Fit(float(scale), float(shift))
 
 
-def _lines_through_pairs(x: F64, y: F64, options: AlignmentOptions) -> F64:
+def _lines_through_pairs(x: F64, y: F64) -> F64:
     """[k, 2] (scale, shift) of rising lines through random pairs of points."""
-    rng = np.random.default_rng(options.seed)
-    first = rng.integers(0, len(x), options.num_hypotheses)
-    second = rng.integers(0, len(x), options.num_hypotheses)
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, len(x), _NUM_HYPOTHESES)
+    second = rng.integers(0, len(x), _NUM_HYPOTHESES)
     run, rise = x[second] - x[first], y[second] - y[first]
     rising = run * rise > 0
     scale = rise[rising] / run[rising]
@@ -159,7 +150,9 @@ def fit_paper_medians(relative_depth: F64, depth: F64) -> Fit | None:
 
 
 def align_depth(
-    relative_inv_depth: F32, reconstruction: Reconstruction, options: AlignmentOptions
+    relative_inv_depth: F32,
+    reconstruction: Reconstruction,
+    method: AlignmentMethod = "robust_inverse_depth",
 ) -> DepthMaps:
     """Fits relative_inv_depth [T, H, W] (larger is nearer) to the sparse points, frame by frame.
 
@@ -170,7 +163,7 @@ def align_depth(
     if not reconstruction.has_trajectory:
         return DepthMaps.none(num_frames, height_px, width_px)
     observed = observed_depths(reconstruction)
-    fits = _fit_frames(relative_inv_depth, observed, reconstruction.registered, options)
+    fits = _fit_frames(relative_inv_depth, observed, reconstruction.registered, method)
     depth = np.zeros(relative_inv_depth.shape, np.float32)
     valid = np.zeros(relative_inv_depth.shape, np.bool_)
     confidence = np.zeros(relative_inv_depth.shape, np.uint8)
@@ -178,10 +171,10 @@ def align_depth(
     for frame_index, fit in enumerate(fits):
         if fit is None:
             continue
-        aligned, known = _apply(relative_inv_depth[frame_index], fit, options)
+        aligned, known = _apply(relative_inv_depth[frame_index], fit, method)
         depth[frame_index], valid[frame_index] = aligned, known
         residual[frame_index] = relative_residual(aligned, known, observed[frame_index])
-        confidence[frame_index] = _confidence(known, float(residual[frame_index]), options)
+        confidence[frame_index] = _confidence(known, float(residual[frame_index]))
     return DepthMaps(
         depth=depth,
         valid=valid,
@@ -194,54 +187,54 @@ def align_depth(
 
 
 def _fit_frames(
-    relative: F32, observed: list[SparseDepth], registered: Bool, options: AlignmentOptions
+    relative: F32, observed: list[SparseDepth], registered: Bool, method: AlignmentMethod
 ) -> list[Fit | None]:
     """One fit per frame; frames that see too few points pool those of ever wider neighbourhoods."""
     pairs = [
-        np.stack([sample(_oriented(image, options), sparse.xy_px), sparse.depth], axis=1)
+        np.stack([sample(_oriented(image, method), sparse.xy_px), sparse.depth], axis=1)
         for image, sparse in zip(relative, observed, strict=True)
     ]
     fits: list[Fit | None] = []
     for frame_index in range(len(relative)):
         pooled = pairs[frame_index]
         reach = 0
-        while len(pooled) < options.min_points and reach < options.max_borrow_frames:
+        while len(pooled) < _MIN_POINTS and reach < _MAX_BORROW_FRAMES:
             reach += 1
             pooled = np.concatenate(pairs[max(0, frame_index - reach) : frame_index + reach + 1])
-        usable = registered[frame_index] and len(pooled) >= options.min_points
-        fits.append(_fit(pooled.astype(np.float64), options) if usable else None)
+        usable = registered[frame_index] and len(pooled) >= _MIN_POINTS
+        fits.append(_fit(pooled.astype(np.float64), method) if usable else None)
     return fits
 
 
-def _fit(pairs: F64, options: AlignmentOptions) -> Fit | None:
-    if options.method == "paper_medians":
+def _fit(pairs: F64, method: AlignmentMethod) -> Fit | None:
+    if method == "paper_medians":
         return fit_paper_medians(pairs[:, 0], pairs[:, 1])
-    if options.method == "robust_scale":
+    if method == "robust_scale":
         return fit_scale(pairs[:, 0], 1 / pairs[:, 1])
-    return fit_inverse_depth(pairs[:, 0], 1 / pairs[:, 1], options)
+    return fit_inverse_depth(pairs[:, 0], 1 / pairs[:, 1])
 
 
-def _oriented(relative_inv_depth: F32, options: AlignmentOptions) -> F32:
+def _oriented(relative_inv_depth: F32, method: AlignmentMethod) -> F32:
     """The relative values that the method fits: as they are, or turned into depth in [0, 1]."""
-    if options.method != "paper_medians":
+    if method != "paper_medians":
         return relative_inv_depth
     low, high = float(relative_inv_depth.min()), float(relative_inv_depth.max())
     return (high - relative_inv_depth) / np.float32(max(high - low, 1e-12))
 
 
-def _apply(relative: F32, fit: Fit, options: AlignmentOptions) -> tuple[F32, Bool]:
+def _apply(relative: F32, fit: Fit, method: AlignmentMethod) -> tuple[F32, Bool]:
     """(depth, valid) of one frame; depth is 0 where not valid."""
-    aligned = np.float32(fit.scale) * _oriented(relative, options) + np.float32(fit.shift)
+    aligned = np.float32(fit.scale) * _oriented(relative, method) + np.float32(fit.shift)
     known = aligned > 0
-    if options.method != "paper_medians":
+    if method != "paper_medians":
         with np.errstate(divide="ignore", over="ignore"):
             aligned = np.float32(1) / aligned
         known &= np.isfinite(aligned)
     return np.where(known, aligned, np.float32(0)), known
 
 
-def _confidence(valid: Bool, residual: float, options: AlignmentOptions) -> U8:
+def _confidence(valid: Bool, residual: float) -> U8:
     """One level per frame, 1/e where the fit misses its points by the falloff, or sees none."""
-    missed = options.confidence_falloff if np.isnan(residual) else residual
-    level = round(255 * float(np.exp(-missed / options.confidence_falloff)))
+    missed = _CONFIDENCE_FALLOFF if np.isnan(residual) else residual
+    level = round(255 * float(np.exp(-missed / _CONFIDENCE_FALLOFF)))
     return np.where(valid, np.uint8(level), np.uint8(0))

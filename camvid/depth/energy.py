@@ -96,11 +96,7 @@ def static_surface(
 
 
 def _problem(
-    measured: Measured,
-    candidates: Sequence[Measured],
-    rgb: U8,
-    objects: Bool,
-    unit: np.float32,
+    measured: Measured, candidates: Sequence[Measured], rgb: U8, objects: Bool, unit: np.float32
 ) -> _Problem:
     known = measured.inv_depth > 0
     d = measured.inv_depth / unit

@@ -13,7 +13,7 @@ import numpy as np
 from camvid.artifacts import F32, Bool
 from camvid.depth.views import PixelMap, Views
 
-_BEST_SIGMA = 0.004  # relative: nothing is believed to be measured better
+_BEST_SIGMA = 0.004  # relative: nothing is measured better
 _SCALES = (0.3, 0.1, 0.04, 0.04)  # relative difference at which a value counts a quarter, by round
 _DISSENT_SIGMA = 0.1  # what the disagreement of all adds to the expected error
 
@@ -23,6 +23,11 @@ class Measured(NamedTuple):
 
     inv_depth: F32  # [h, w], 0 where not measured
     sigma: F32  # [h, w] expected relative error; infinite where not measured
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...]) -> "Measured":
+        """Of an image [h, w] in which nothing was measured."""
+        return cls(np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32))
 
     def where(self, kept: Bool) -> "Measured":
         """The same where `kept` [h, w], and nothing elsewhere."""
@@ -57,8 +62,7 @@ def fuse(
 ) -> Measured:
     """The robust mean of the `num_frames` nearest frames of `measured`, by their index."""
     if not measured or not np.isfinite(views.cam_from_world[frame_index]).all():
-        nothing = np.zeros(views.gray[frame_index].shape, np.float32)
-        return Measured(nothing, nothing + np.float32(np.inf))
+        return Measured.nothing(views.gray[frame_index].shape)
     nearest = sorted(measured, key=lambda t: abs(t - frame_index))[:num_frames]
 
     def seen(t: int) -> Measured:

@@ -44,7 +44,7 @@ class Plane(NamedTuple):
         """The plane all over a frame, as if it had been measured there."""
         shape = views.gray[frame_index].shape
         if not np.isfinite(views.cam_from_world[frame_index]).all():
-            return Measured(np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32))
+            return Measured.nothing(shape)
         found = self.inv_depth(views.K[frame_index], views.cam_from_world[frame_index], shape)
         return Measured(found, np.full(shape, self.sigma, np.float32)).where(found > 0)
 

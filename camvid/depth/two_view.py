@@ -5,7 +5,6 @@ the inverse depth, the distance from it says whether the pixel can be static at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
@@ -24,14 +23,11 @@ _TEXTURE_PX = 9  # side of the window over which texture is judged
 _AGREEMENT = 0.04  # of inverse depth, beside twice the noise: two pairs that differ less agree
 _BORDER_PX = 4  # so near the image border flow is wrong: half of what it compares is missing
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwoViewOptions:
-    """Which frames are paired."""
-
-    parallax_fraction: float = 0.06  # of the width: the wanted median shift due to depth
-    max_gap_frames: int = 24
-    max_parallax_points: int = 100  # sparse points that say how much parallax a pair has
+# Which frames are paired: near ones see more of the same things, and fusion makes up for their
+# smaller parallax.
+_PARALLAX_FRACTION = 0.03  # of the width: the wanted median shift due to depth
+_MAX_GAP_FRAMES = 24
+_MAX_PARALLAX_POINTS = 100  # sparse points that say how much parallax a pair has
 
 
 class TwoView(NamedTuple):
@@ -58,46 +54,37 @@ class Triangulated(NamedTuple):
 
 
 def choose_partners(
-    reconstruction: Reconstruction,
-    sparse: Sequence[SparseDepth],
-    width_px: int,
-    options: TwoViewOptions,
+    reconstruction: Reconstruction, sparse: Sequence[SparseDepth], width_px: int
 ) -> list[tuple[int, ...]]:
     """For each frame the frames to pair it with.
 
     On either side the nearest with enough parallax, and one half way there; none for a frame
     without cameras or sparse points.
     """
-    wanted_px = options.parallax_fraction * width_px
+    wanted_px = _PARALLAX_FRACTION * width_px
     partners: list[tuple[int, ...]] = []
     for frame_index, points in enumerate(sparse):
         chosen: set[int] = set()
         if len(points.depth):
             for side in (-1, 1):
-                others = _registered_beside(reconstruction, frame_index, side, options)
-                shift_px = _median_parallax_px(reconstruction, frame_index, others, points, options)
+                others = _registered_beside(reconstruction, frame_index, side)
+                shift_px = _median_parallax_px(reconstruction, frame_index, others, points)
                 chosen |= _nearest_with_parallax(others, shift_px, wanted_px)
         partners.append(tuple(sorted(chosen)))
     return partners
 
 
-def _registered_beside(
-    reconstruction: Reconstruction, frame_index: int, side: int, options: TwoViewOptions
-) -> list[int]:
-    others = frame_index + side * np.arange(1, options.max_gap_frames + 1)
+def _registered_beside(reconstruction: Reconstruction, frame_index: int, side: int) -> list[int]:
+    others = frame_index + side * np.arange(1, _MAX_GAP_FRAMES + 1)
     others = others[(others >= 0) & (others < len(reconstruction.registered))]
     return others[reconstruction.registered[others]].tolist()
 
 
 def _median_parallax_px(
-    reconstruction: Reconstruction,
-    frame_index: int,
-    others: list[int],
-    points: SparseDepth,
-    options: TwoViewOptions,
+    reconstruction: Reconstruction, frame_index: int, others: list[int], points: SparseDepth
 ) -> F64:
     """For each other frame, how far a finite depth moves the points from where infinity goes."""
-    thin = np.s_[:: 1 + len(points.depth) // options.max_parallax_points]
+    thin = np.s_[:: 1 + len(points.depth) // _MAX_PARALLAX_POINTS]
     K = reconstruction.K_of(frame_index)  # of both: what zoom there is does not matter here
     points_cam = cam_from_img(K, points.xy_px[thin].astype(np.float64), points.depth[thin])
     other_from_this = relative_transform(

@@ -138,14 +138,14 @@ def _mapping_options() -> Any:
 def _adjust(model: Any, stated_px: float) -> None:
     """All poses, points and the lens once more, with what EXIF or usual lenses say of its focal."""
     from camvid.sfm.bundle import make_adjuster
-    from camvid.sfm.lens import USUAL_LENS, FocalPrior
+    from camvid.sfm.lens import USUAL_LENS, focal_prior
 
     (camera,) = model.cameras.values()
     if stated_px:
-        prior = FocalPrior(stated_px, _EXIF_SPREAD, num_parameters=4)
+        prior = focal_prior(stated_px, _EXIF_SPREAD, num_parameters=4)
     else:
         usual_px = USUAL_LENS.focal * max(camera.width, camera.height)
-        prior = FocalPrior(usual_px, num_parameters=4)
+        prior = focal_prior(usual_px, num_parameters=4)
     adjuster = make_adjuster(model, max_num_iterations=100)
     adjuster.problem.add_residual_block(prior, None, [camera.params])
     adjuster.solve()

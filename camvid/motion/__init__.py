@@ -1,5 +1,5 @@
 """Motion field and motion strength: what the camera does not explain."""
 
-from camvid.motion.measure import MotionOptions, measure_motion
+from camvid.motion.measure import measure_motion
 
-__all__ = ["MotionOptions", "measure_motion"]
+__all__ = ["measure_motion"]

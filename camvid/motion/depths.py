@@ -14,6 +14,7 @@ from camvid.artifacts import F32, U8, U16, Bool, DepthMaps, ObjectMasks, PointTr
 from camvid.depth.alignment import sample
 from camvid.parallel import map_threads
 
+TOLERANCE = 0.25  # relative, where depth was measured
 _STRIDE = 4  # quantiles over a frame need no more than every fourth pixel
 _BESIDE_PX = 16  # how far around an object its background is looked at
 _TOO_DEEP = 2.0  # what flies is guessed to stand on the ground seen below it: too deep by so much
@@ -38,12 +39,7 @@ class TrackDepths:
 
 
 def track_depths(
-    depth: DepthMaps,
-    masks: ObjectMasks,
-    tracks: PointTracks,
-    *,
-    tolerance: float,
-    min_confidence: int,
+    depth: DepthMaps, masks: ObjectMasks, tracks: PointTracks, *, min_confidence: int
 ) -> TrackDepths:
     """Reads depth off at the tracks; below `min_confidence` an object's depth counts as a guess."""
     shape = tracks.visible.shape
@@ -58,7 +54,7 @@ def track_depths(
         value = np.where(there, sample(depth.depth[t], xy_px), np.float32(np.nan))
         confidence[t, at] = sample(depth.confidence[t], xy_px)
         found[t, at] = value
-        low[t, at], high[t, at] = value / (1 + tolerance), value * (1 + tolerance)
+        low[t, at], high[t, at] = value / (1 + TOLERANCE), value * (1 + TOLERANCE)
         guessed = at[(confidence[t, at] < min_confidence) & (tracks.object_id[at] > 0)]
         if len(guessed):
             near, far = _bounds(depth, masks.object_id[t], t, tracks.object_id[guessed])

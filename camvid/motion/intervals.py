@@ -1,63 +1,56 @@
 """How surely a motion strength is known: the noise of tracks, of cameras, and of depth."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from camvid.artifacts import F64, NAN
+from camvid.artifacts import F64, ObjectMotion
 
+TRIM_TRACKS = 0.1  # left out on either side, of the tracks of a pair
+_SAMPLING_DOUBT = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
 _Z90 = 1.645  # standard deviations on either side that hold 90 %
 _MEAN_LENGTH = 1.25  # of noise in the plane, in standard deviations along one axis
 
 
-def strength_interval(
-    strength: float,
-    values: F64,
-    *,
-    background: float,
-    low: float,
-    high: float,
-    lower_bound: float,
-    depth_doubt: float,
-    sampling_doubt: float,
-    missing_doubt: float,
-    trim: float,
-) -> tuple[float, float]:
-    """90 % interval of an object's strength; NaN where it has none.
+def with_interval(
+    motion: ObjectMotion, values: F64, *, background: float, depth_doubt: float, missing: float
+) -> ObjectMotion:
+    """The motion with the 90 % interval of its strength; NaN where it has none.
 
     Args:
-        strength: the object's, over its tracks and pairs.
         values: what each track says in each pair, [Q, n]; NaN where it does not count.
         background: the same measure on the static background.
-        low, high: the strength over all depths that the object may have.
-        lower_bound: what no static point explains, whatever the depth.
         depth_doubt: share of the way to `low` and `high` that depth may be wrong by, 0 to 1.
-        sampling_doubt: relative error of what tracks, wherever they hold, say of the whole object.
-        missing_doubt: share of the object's sightings in which it was not measured: there it may
-            have stood still, or moved twice as fast.
-        trim: share of the tracks left out at either end.
+        missing: share of the object's sightings in which it was not measured: there it may have
+            stood still, or moved twice as fast.
     """
+    strength, surely = motion.motion_strength, 0.0
     if np.isnan(strength):
-        return NAN, NAN
+        return motion
     # Cameras err for all tracks of a pair alike, so their noise does not shrink with the number.
     background = background if background > 0 else 0.0  # NaN included
-    common = background / _MEAN_LENGTH
-    error = _Z90 * float(np.hypot(_standard_error(values, trim), common))
-    noise = float(np.hypot(error, sampling_doubt * strength))
-    missing = missing_doubt * strength
-    below = float(np.linalg.norm([noise, missing, depth_doubt * max(strength - low, 0.0)]))
-    above = float(np.linalg.norm([noise, missing, depth_doubt * max(high - strength, 0.0)]))
+    error = _Z90 * float(np.hypot(_standard_error(values), background / _MEAN_LENGTH))
+    noise = float(np.hypot(error, _SAMPLING_DOUBT * strength))
+    depth_below, depth_above = (
+        depth_doubt * max(way, 0.0) for way in (strength - motion.low, motion.high - strength)
+    )
+    below = float(np.linalg.norm([noise, missing * strength, depth_below]))
+    above = float(np.linalg.norm([noise, missing * strength, depth_above]))
     # Noise has a length too: it adds to that of the motion, in squares.
     added = strength - float(np.sqrt(max(strength**2 - background**2, 0.0)))
-    surely = min(lower_bound, strength) - noise - added if lower_bound > 0 else 0.0
-    return max(strength - added - below, surely, 0.0), strength + above
+    if motion.lower_bound > 0:  # which no depth explains
+        surely = min(motion.lower_bound, strength) - noise - added
+    low = max(strength - added - below, surely, 0.0)
+    return replace(motion, interval_low=low, interval_high=strength + above)
 
 
-def _standard_error(values: F64, trim: float) -> float:
+def _standard_error(values: F64) -> float:
     """Of the trimmed mean over tracks (Tukey and McLaughlin); a track's pairs err together."""
     seen = np.isfinite(values)
     tracks = np.sort(np.nansum(values[:, seen.any(axis=0)], axis=0) / seen.sum(axis=0)[seen.any(0)])
     count = len(tracks)
-    cut = int(trim * count)
+    cut = int(TRIM_TRACKS * count)
     if count - 2 * cut < 2:
         return float(tracks.max(initial=0.0))  # as wrong as it is large
     winsorised = np.clip(tracks, tracks[cut], tracks[count - cut - 1])
-    return float(winsorised.std(ddof=1) / ((1 - 2 * trim) * np.sqrt(count)))
+    return float(winsorised.std(ddof=1) / ((1 - 2 * TRIM_TRACKS) * np.sqrt(count)))

@@ -26,24 +26,29 @@ from camvid.motion.areas import area_shares
 from camvid.motion.depths import TrackDepths, track_depths
 from camvid.motion.epipolar import off_epipolar_lines
 from camvid.motion.objects import (
+    LIMITS,
+    PAIR_GAP_S,
+    TRIM_PAIRS,
     MeasuredObject,
-    MotionOptions,
     TrackEvidence,
     area_fractions,
     measure_object,
     pair_means,
     trimmed_mean,
 )
-from camvid.motion.pair_fields import StaticWorld
-from camvid.motion.series import choose_pairs, pair_series
+from camvid.motion.series import StaticWorld, choose_pairs, pair_series
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
 from camvid.rigidity.estimate import held_to_depths
-from camvid.rigidity.posterior import posterior
+from camvid.rigidity.posterior import posterior, priors_of
 from camvid.rigidity.sightings import Cameras, background_homographies, cameras_of
 
-__all__ = ["MotionOptions", "measure_motion"]
+_MAX_PAIR_GAP_S = 0.3  # frames further apart than this, and than is usual, are no pair
+# Of what is not measured, where no flow was seen to move either. Flow says less the further frames
+# are apart: parts of generated movers stood still in 2 of 15 clips at 24 fps, in 3 of 6 at 6.
+_STATIC_DOUBT_PER_S = 2.4
+_UNKNOWN_CAMERA_CONFIDENCE = 0.5  # a factor: parallax may pass for motion
 
 
 def measure_motion(
@@ -53,7 +58,6 @@ def measure_motion(
     depth: DepthMaps,
     tracks: PointTracks,
     rigidity: Rigidity,
-    options: MotionOptions,
 ) -> MotionReport:
     """Strength of every object: against posed cameras, or homographies where no depth is known.
 
@@ -66,41 +70,34 @@ def measure_motion(
     world = StaticWorld(
         cameras=_cameras(reconstruction, tracks, size_px, posed=posed),
         tracks=tracks,
-        depths=_depths(depth, masks, tracks, options, posed=posed),
+        depths=(
+            track_depths(depth, masks, tracks, min_confidence=LIMITS.min_depth_confidence)
+            if posed
+            else TrackDepths.at_infinity(tracks.visible.shape)
+        ),
         side_px=np.array(size_px, np.float64),
     )
-    depths = world.depths
-    ratio = held_to_depths(
-        rigidity,
-        tracks,
-        world.cameras,
-        (depths.low, depths.high),
-        size_px,
-        clip.fps,
-        options.rigidity,
-    )
-    priors = options.rigidity.priors(masks.objects)
-    moves = posterior(ratio, rigidity, tracks.object_id, priors, options.rigidity)
-    gap_s, seconds = options.pair_gap_s, clip.timestamps_s
-    pairs = choose_pairs(
-        seconds, world.cameras.posed, gap_s=gap_s, max_gap_s=options.max_pair_gap_s
-    )
-    pairs = pairs[world.cameras.in_one_part(pairs)]
+    depths, cameras, seconds = world.depths, world.cameras, clip.timestamps_s
+    depth_range = depths.low, depths.high
+    held = held_to_depths(rigidity, tracks, cameras, depth_range, size_px, clip.fps)
+    moves = posterior(held, tracks.object_id, priors_of(masks.objects))
+    pairs = choose_pairs(seconds, cameras.posed, gap_s=PAIR_GAP_S, max_gap_s=_MAX_PAIR_GAP_S)
+    pairs = pairs[cameras.in_one_part(pairs)]
     known = np.isfinite(moves.track_moves)
     seen = np.maximum(tracks.visible.sum(axis=0), 1)
     evidence = TrackEvidence(
-        pairs=pair_series(world, tracks, pairs, seconds, gap_s),
+        pairs=pair_series(world, tracks, pairs, seconds, PAIR_GAP_S),
         moves=moves,
         strays=rigidity.log_ratio > 0,
-        unexplained=rigidity.unexplained * gap_s,
+        unexplained=rigidity.unexplained * PAIR_GAP_S,
         area_shares=area_shares(masks, tracks, pairs, known),
         pair_s=np.diff(seconds[pairs], axis=1)[:, 0],
-        depth_confidence=world.depths.confidence.sum(axis=0, dtype=np.int64) / seen,
+        depth_confidence=depths.confidence.sum(axis=0, dtype=np.int64) / seen,
     )
-    static_doubt = min(1.0, options.static_doubt_per_s / clip.fps)
-    report = _report(masks, tracks, evidence, options, static_doubt, posed=posed)
+    static_doubt = min(1.0, _STATIC_DOUBT_PER_S / clip.fps)
+    report = _report(masks, tracks, evidence, static_doubt, posed=posed)
     parallax = not posed and reconstruction.camera == "unknown"
-    return _unless_parallax(report, tracks, seconds, options) if parallax else report
+    return _unless_parallax(report, tracks, seconds) if parallax else report
 
 
 def _cameras(
@@ -112,36 +109,15 @@ def _cameras(
     return cameras_of(reconstruction, tracks, tracks.object_id, size_px)
 
 
-def _depths(
-    depth: DepthMaps,
-    masks: ObjectMasks,
-    tracks: PointTracks,
-    options: MotionOptions,
-    *,
-    posed: bool,
-) -> TrackDepths:
-    if not posed:
-        return TrackDepths.at_infinity(tracks.visible.shape)
-    return track_depths(
-        depth,
-        masks,
-        tracks,
-        tolerance=options.depth_tolerance,
-        min_confidence=options.min_depth_confidence,
-    )
-
-
-def _unless_parallax(
-    report: MotionReport, tracks: PointTracks, seconds: F64, options: MotionOptions
-) -> MotionReport:
+def _unless_parallax(report: MotionReport, tracks: PointTracks, seconds: F64) -> MotionReport:
     """The report of an unknown camera: of less confidence, and of none where parallax may do."""
     strength = [np.nan_to_num(motion.motion_strength) for motion in report.per_object]
     if not any(strength):
         return report
     strongest = report.per_object[int(np.argmax(strength))].object_id
     ratio = off_epipolar_lines(tracks, strongest, seconds)
-    doubts = missed_limits({Why.MIN_OFF_EPIPOLAR_RATIO: ratio}, options)
-    confidence = 0.0 if doubts else options.unknown_camera_confidence * report.confidence
+    doubts = missed_limits({Why.MIN_OFF_EPIPOLAR_RATIO: ratio}, LIMITS)
+    confidence = 0.0 if doubts else _UNKNOWN_CAMERA_CONFIDENCE * report.confidence
     return replace(report, confidence=confidence, reasons=(*report.reasons, *doubts))
 
 
@@ -149,17 +125,15 @@ def _report(
     masks: ObjectMasks,
     tracks: PointTracks,
     evidence: TrackEvidence,
-    options: MotionOptions,
     static_doubt: float,
     *,
     posed: bool,
 ) -> MotionReport:
-    control = pair_means(evidence.pairs.length[:, tracks.object_id == 0], options)
-    background = trimmed_mean(control, options.trim_pairs)
+    control = pair_means(evidence.pairs.length[:, tracks.object_id == 0])
+    background = trimmed_mean(control, TRIM_PAIRS)
     areas = area_fractions(masks)
     found = [
-        measure_object(o, areas[o.object_id], tracks, evidence, background, options)
-        for o in masks.objects
+        measure_object(o, areas[o.object_id], tracks, evidence, background) for o in masks.objects
     ]
     valid = [m for m in found if not m.missed]
     decides = max(valid, key=lambda m: m.motion.motion_strength, default=None)
@@ -172,14 +146,14 @@ def _report(
         probability=_probability([m.motion for m in valid]),
         background=background,
         confidence=decides.confidence if decides else 0.0,
-        pair_gap_s=options.pair_gap_s,
+        pair_gap_s=PAIR_GAP_S,
         method="depth" if posed else "homography",
         per_object=tuple(m.motion for m in found),
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
         unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
-        reasons=_reasons(found, decides, background, tracks, options),
+        reasons=_reasons(found, decides, background, tracks),
     )
 
 
@@ -212,14 +186,13 @@ def _reasons(
     decides: MeasuredObject | None,
     background: float,
     tracks: PointTracks,
-    options: MotionOptions,
 ) -> tuple[Reason, ...]:
-    """Why the clip's value is not to be relied on: named after the option that says so."""
+    """Why the clip's value is not to be relied on: named after the limit that says so."""
     reasons = [reason for m in found for reason in m.doubts]
     if decides is None:
         reasons += [reason for m in found for reason in m.missed]
     if np.isnan(background):
         control = int(np.count_nonzero(tracks.object_id == 0))
-        limit = options.min_background_tracks
+        limit = LIMITS.min_background_tracks
         reasons.append(Reason(Why.MIN_BACKGROUND_TRACKS, control, limit))
     return tuple(reasons)

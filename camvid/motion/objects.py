@@ -1,57 +1,41 @@
 """From what is measured of each track to the motion strength of an object."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from camvid.artifacts import (
-    F64,
-    NAN,
-    Bool,
-    MaskedObject,
-    ObjectMasks,
-    ObjectMotion,
-    PointTracks,
-)
-from camvid.motion.intervals import strength_interval
+from camvid.artifacts import F64, NAN, Bool, MaskedObject, ObjectMasks, ObjectMotion, PointTracks
+from camvid.motion.intervals import TRIM_TRACKS, with_interval
 from camvid.motion.series import PairSeries
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
-from camvid.rigidity.posterior import Posterior, RigidityOptions
+from camvid.rigidity.posterior import EVEN, Posterior
 
-_EVEN = 0.5  # odds of moving and of standing still
+PAIR_GAP_S = 1 / 12
+TRIM_PAIRS = 0.02  # left out on either side, of the pairs
+_MIN_PAIR_TRACKS = 4
+_MAX_GAPS_OF_A_PAIR = 2.5  # four pairs are the least, however far apart
+_MEASURED_DEPTH_DOUBT = 0.4  # of the tolerance: where depth is measured, 90 % lie within
+_NOISE_FLOOR_RATIO = 4.0  # strength over background at which confidence is a half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MotionOptions:
-    """What counts as motion, and how much evidence an object needs to count."""
+class MotionLimits:
+    """How much evidence an object needs to count; a failed limit is the reason a person reads."""
 
-    pair_gap_s: float = 1 / 12
-    max_pair_gap_s: float = 0.3  # frames further apart than this, and than is usual, are no pair
-    min_pair_tracks: int = 4
     min_object_tracks: int = 8
     min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
-    max_gaps_of_a_pair: float = 2.5  # of those: four pairs are the least, however far apart
     min_area_fraction: float = 0.0005
-    # Of what is not measured, where no flow was seen to move either. Flow says less the further
-    # frames are apart: parts of generated movers stood still in 2 of 15 clips at 24 fps, in 3 of 6
-    # at 6.
-    static_doubt_per_s: float = 2.4
     min_background_tracks: int = 12
-    trim_tracks: float = 0.1  # left out on either side, of the tracks of a pair
-    trim_pairs: float = 0.02
-    depth_tolerance: float = 0.25  # relative, where depth was measured
     min_depth_confidence: int = 64  # below, the depth is a guess
-    measured_depth_doubt: float = 0.4  # of the tolerance: where depth is measured, 90 % lie within
-    rigidity: RigidityOptions = RigidityOptions()
-    sampling_doubt: float = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
-    # Where no camera is known parallax may pass for motion: a factor of confidence, and how far
-    # tracks must leave the epipolar lines, over the background's. Seven clips in which nothing
-    # moves come to 0.6 to 1.4 (cropped, distorted, shaken), six of movers to 4 to 34.
-    unknown_camera_confidence: float = 0.5
+    # Where no camera is known parallax may pass for motion: how far tracks must leave the epipolar
+    # lines, over the background's. Seven clips in which nothing moves come to 0.6 to 1.4 (cropped,
+    # distorted, shaken), six of movers to 4 to 34.
     min_off_epipolar_ratio: float = 2.5
-    noise_floor_ratio: float = 4.0  # strength over background at which confidence is a half
+
+
+LIMITS = MotionLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,12 +63,12 @@ class MeasuredObject(NamedTuple):
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
 
-def pair_means(values: F64, options: MotionOptions, weight: F64 | None = None) -> F64:
+def pair_means(values: F64, weight: F64 | None = None) -> F64:
     """Robust mean over the tracks of each pair, [Q, n] -> [Q]; NaN for pairs with too few."""
-    enough = np.isfinite(values).sum(axis=1) >= options.min_pair_tracks
+    enough = np.isfinite(values).sum(axis=1) >= _MIN_PAIR_TRACKS
     weights = [None] * len(values) if weight is None else weight
     rows = zip(values, weights, strict=True)
-    means = [trimmed_mean(row, options.trim_tracks, each) for row, each in rows]
+    means = [trimmed_mean(row, TRIM_TRACKS, each) for row, each in rows]
     return np.where(enough, np.array(means), NAN)
 
 
@@ -120,7 +104,6 @@ def measure_object(
     tracks: PointTracks,
     evidence: TrackEvidence,
     background: float,
-    options: MotionOptions,
 ) -> MeasuredObject:
     """Means over those tracks of the object that do as it does: move, or stand still.
 
@@ -129,10 +112,10 @@ def measure_object(
     [T] is the object's share of each frame.
     """
     pairs, probability = evidence.pairs, evidence.moves.objects[masked.object_id].moves
-    moving = probability > _EVEN
+    moving = probability > EVEN
     track_moves = evidence.moves.track_moves
     own = np.flatnonzero((tracks.object_id == masked.object_id) & np.isfinite(track_moves))
-    moves, strays = track_moves[own] > _EVEN, evidence.strays[own]
+    moves, strays = track_moves[own] > EVEN, evidence.strays[own]
     length, low, high = pairs.length[:, own], pairs.low[:, own], pairs.high[:, own]
     # A stray track of a static thing was misled: it says nothing of the thing.
     asked = moves if moving else ~moves & ~strays
@@ -140,7 +123,7 @@ def measure_object(
     shares = evidence.area_shares[:, own]
 
     def mean(values: F64) -> F64:
-        return pair_means(np.where(counted, values, NAN), options, shares)
+        return pair_means(np.where(counted, values, NAN), shares)
 
     values = np.where(counted, length if moving else low, NAN)
     series = mean(values)
@@ -148,73 +131,47 @@ def measure_object(
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
     # Where most tracks stray, images alone say that the thing stands still: it is not measured.
-    doubted = strays if len(own) and strays.mean() > _EVEN else moves
+    doubted = strays if len(own) and strays.mean() > EVEN else moves
     overruled = 0 * in_sight if moving else shares @ doubted  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,
         label=masked.label,
-        motion_strength=trimmed_mean(series, options.trim_pairs),
-        lower_bound=trimmed_mean(evidence.unexplained[own[asked]], options.trim_tracks),
-        low=trimmed_mean(mean(low), options.trim_pairs),
-        high=trimmed_mean(mean(high), options.trim_pairs),
+        motion_strength=trimmed_mean(series, TRIM_PAIRS),
+        lower_bound=trimmed_mean(evidence.unexplained[own[asked]], TRIM_TRACKS),
+        low=trimmed_mean(mean(low), TRIM_PAIRS),
+        high=trimmed_mean(mean(high), TRIM_PAIRS),
         num_tracks=int(np.isfinite(length).any(axis=0).sum()),
         num_pairs=int(measured.sum()),
         area_fraction=float(areas.mean()),
         probability=float(probability),
     )
     missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
-    motion = _with_interval(motion, values, background, depth_confidence / 255, missing, options)
-    by_depth = trimmed_mean(mean(length), options.trim_pairs)
-    missed = _missed(motion, _pair_gaps(evidence.pair_s[measured], options), options)
+    depth_doubt = 1 - depth_confidence / 255 * (1 - _MEASURED_DEPTH_DOUBT)
+    motion = with_interval(
+        motion, values, background=background, depth_doubt=depth_doubt, missing=missing
+    )
+    by_depth = trimmed_mean(mean(length), TRIM_PAIRS)
+    missed = _missed(motion, _pair_gaps(evidence.pair_s[measured]))
     return MeasuredObject(
         motion,
         series,
-        _confidence(motion, background, depth_confidence / 255, options),
+        _confidence(motion, background, depth_confidence / 255),
         motion.area_fraction if missed else unmeasured / len(measured),
         0.0 if missed else float((in_sight * overruled)[measured].sum()) / len(measured),
         missed,
-        _doubts(motion, by_depth, background, depth_confidence, options),
+        _doubts(motion, by_depth, background, depth_confidence),
     )
 
 
-def _with_interval(
-    motion: ObjectMotion,
-    values: F64,
-    background: float,
-    depth_share: float,
-    missing: float,
-    options: MotionOptions,
-) -> ObjectMotion:
-    """The 90 % interval, from what each track says in each pair [Q, n].
-
-    `missing` is the share of the object's sightings in which nothing was measured.
-    """
-    interval_low, interval_high = strength_interval(
-        motion.motion_strength,
-        values,
-        background=background,
-        low=motion.low,
-        high=motion.high,
-        lower_bound=motion.lower_bound,
-        depth_doubt=1 - depth_share * (1 - options.measured_depth_doubt),
-        sampling_doubt=options.sampling_doubt,
-        missing_doubt=missing,
-        trim=options.trim_tracks,
-    )
-    return replace(motion, interval_low=interval_low, interval_high=interval_high)
-
-
-def _confidence(
-    motion: ObjectMotion, background: float, depth_share: float, options: MotionOptions
-) -> float:
+def _confidence(motion: ObjectMotion, background: float, depth_share: float) -> float:
     """Does the motion stand out of the noise, whatever the depth, in enough tracks?"""
     if not motion.motion_strength > 0:  # NaN included
         return 0.0
     surely = max(depth_share * motion.motion_strength, motion.low, _or_zero(motion.lower_bound))
     surely = min(surely, motion.motion_strength)
-    floor = options.noise_floor_ratio * background if background > 0 else motion.motion_strength
-    enough_tracks = motion.num_tracks / (motion.num_tracks + options.min_object_tracks)
+    floor = _NOISE_FLOOR_RATIO * background if background > 0 else motion.motion_strength
+    enough_tracks = motion.num_tracks / (motion.num_tracks + LIMITS.min_object_tracks)
     return surely / (surely + floor) * enough_tracks
 
 
@@ -222,32 +179,28 @@ def _or_zero(value: float) -> float:
     return value if value > 0 else 0.0  # NaN included
 
 
-def _pair_gaps(pair_s: F64, options: MotionOptions) -> float:
+def _pair_gaps(pair_s: F64) -> float:
     """How many pair gaps pairs amount to: at low frame rates few of them tell as much."""
-    return float(np.clip(pair_s / options.pair_gap_s, 1.0, options.max_gaps_of_a_pair).sum())
+    return float(np.clip(pair_s / PAIR_GAP_S, 1.0, _MAX_GAPS_OF_A_PAIR).sum())
 
 
-def _missed(motion: ObjectMotion, pair_gaps: float, options: MotionOptions) -> tuple[Reason, ...]:
+def _missed(motion: ObjectMotion, pair_gaps: float) -> tuple[Reason, ...]:
     measured: dict[Why, float] = {
         Why.MIN_OBJECT_TRACKS: motion.num_tracks,
         Why.MIN_OBJECT_PAIRS: pair_gaps,
         Why.MIN_AREA_FRACTION: motion.area_fraction,
     }
-    return missed_limits(measured, options)
+    return missed_limits(measured, LIMITS)
 
 
 def _doubts(
-    motion: ObjectMotion,
-    by_depth: float,
-    background: float,
-    depth_confidence: float,
-    options: MotionOptions,
+    motion: ObjectMotion, by_depth: float, background: float, depth_confidence: float
 ) -> tuple[Reason, ...]:
     """Depth alone says that it moves: either the depth is wrong, or it moves along the rays."""
-    floor = options.noise_floor_ratio * max(background, motion.motion_strength)
+    floor = _NOISE_FLOOR_RATIO * max(background, motion.motion_strength)
     if not by_depth > floor:
         return ()
-    if depth_confidence < options.min_depth_confidence:
-        limit = options.min_depth_confidence
+    if depth_confidence < LIMITS.min_depth_confidence:
+        limit = LIMITS.min_depth_confidence
         return (Reason(Why.MIN_DEPTH_CONFIDENCE, depth_confidence, limit),)
     return (Reason(Why.DEPTH_TOLERANCE, by_depth),)  # a strength: the limit has another unit

@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, F64, U8, Bool
+from camvid.overlay.passing import evenly
 from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
 _MAX_CORNERS = 300
 _MIN_DISTANCE_PX = 12
 _MAX_ROUND_TRIP_PX = 0.5
-_MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
+MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
 _MIN_MOVING = 30
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
 _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
@@ -34,13 +35,20 @@ class BackgroundMotion(NamedTuple):
     epipolar: F64 | None  # [3, 3] fundamental matrix where depth shows, so that points may differ
     noise_px: float  # median distance of the background's corners from what it says
 
+    def off_px(self, start: F32, end: F32) -> F64:
+        """How far points [n, 2] that go from start to end are from what the background may do."""
+        if self.epipolar is not None:
+            return sampson_px(self.epipolar, start, end)
+        there = cv2.perspectiveTransform(start[:, None], self.homography)[:, 0]
+        return np.asarray(np.linalg.norm(there - end, axis=1), np.float64)
+
 
 def background_motions(gray: U8, step: int, max_motions: int) -> list[BackgroundMotion]:
     """That of gray [T, H, W] over `step` frames, evenly spread; none where nothing moves."""
     last = len(gray) - 1 - step
     if last < 0:
         return []
-    starts = np.unique(np.linspace(0, last, min(max_motions, last + 1)).astype(int))
+    starts = evenly(last + 1, max_motions)
     found = [_background_motion(int(t), gray[t], gray[t + step]) for t in starts]
     return [motion for motion in found if motion is not None]
 
@@ -79,7 +87,7 @@ def _background_motion(frame_index: int, here: U8, there: U8) -> BackgroundMotio
     """That of most corners that move; None where too few do."""
     start, end = tracked_corners(here, there)
     shift_px = np.linalg.norm(end - start, axis=1)
-    moving = shift_px >= _MIN_MOVING_PX
+    moving = shift_px >= MIN_MOVING_PX
     if moving.sum() < max(_MIN_MOVING, _MIN_MOVING_SHARE * len(moving)):
         return None
     near_border = _near_border(start, here.shape)
@@ -108,27 +116,16 @@ def unlike_static(motions: Sequence[BackgroundMotion], xy_px: F32) -> float:
     In multiples of the noise, over the motions in the median: a point at which the camera keeps
     looking, or far ahead of it, may stay in the image though it is part of the scene.
     """
-    values = [_unlike_static(motion, xy_px) for motion in motions]
-    return float(np.median(values))
+    off = [np.median(motion.off_px(xy_px, xy_px)) / motion.noise_px for motion in motions]
+    return float(np.median(off))
 
 
 def follows(motion: BackgroundMotion, start: F32, end: F32) -> Bool:
     """Which points [n, 2] go from start to end as the background may."""
     if not len(start):
         return np.zeros(0, np.bool_)
-    if motion.epipolar is None:
-        there = cv2.perspectiveTransform(start[:, None], motion.homography)[:, 0]
-        return np.asarray(np.linalg.norm(there - end, axis=1) <= motion.noise_px)
-    return np.asarray(sampson_px(motion.epipolar, start, end) <= _NOISES * motion.noise_px)
-
-
-def _unlike_static(motion: BackgroundMotion, xy_px: F32) -> float:
-    if motion.epipolar is None:
-        there = cv2.perspectiveTransform(xy_px[:, None], motion.homography)[:, 0]
-        distance = np.linalg.norm(there - xy_px, axis=1)
-    else:
-        distance = sampson_px(motion.epipolar, xy_px, xy_px)
-    return float(np.median(distance)) / motion.noise_px
+    limit_px = motion.noise_px * (1 if motion.epipolar is None else _NOISES)
+    return np.asarray(motion.off_px(start, end) <= limit_px)
 
 
 def _near_border(xy: F32, shape: tuple[int, ...]) -> Bool:

@@ -9,7 +9,6 @@ a cut, of whatever contrast. Of a clip's n independent samples a correlation is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -18,43 +17,39 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import tracked_corners
+from camvid.overlay.boxes import CUTS
+from camvid.overlay.passing import (
+    MAX_GRADIENT,
+    MAX_IMAGES,
+    MIN_TEXTURE,
+    PATCH_PX,
+    PassingScene,
+    cut_ratio,
+    evenly,
+    smoothed,
+    travel_px,
+)
 
 _APART_PX = 3  # blur and coding mix rows that are nearer
 _BEFORE_PX = 1  # of them, before the pixel that a correlation is assigned to
-_BLUR_PX = 0.8
-_CAP = 20.0  # grey levels a pixel: one strong edge must not speak for all
 _NOISE = 0.25  # variance of the derivative of coded images, in grey levels squared
-_SAMPLE_PX = 5.0  # scene texture is independent from about so far on
 _BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
-_MAX_IMAGES = 48
 _CELL_PX = 8
-_MAX_CORRELATION = 0.95
 _BARE = 0.05  # evidence against a cut where there is no texture: no line is all bare
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutOptions:
-    """What counts as a cut."""
-
-    # Ten split screens have evidence of 39 to 119 over all of a row or column; generated and real
-    # clips have 11 over three quarters of one, and 43 over two fifths.
-    min_span: float = 0.85  # of a row or column, for a split screen
-    min_span_evidence: float = 18.0  # log likelihood ratio
-    # Shorter ones, where the background goes across them: sides of small insets in dull places have
-    # evidence of 5 to 28. Set after a generated scene with lines of 0.10 was taken for an inset.
-    min_line: float = 0.13  # of the long side: 0.14 in the smallest inset tried
-    min_evidence: float = 4.0
-    # Of the background across it. Walls keep level lines of evidence 11 at 73 px.
-    min_travel_px: float = 100.0
-    scatter: float = 0.15  # of a scene's own correlations (their arctanh), beside their chance
-    max_evidence: float = 2.0  # of 8 px: no cell decides alone
-    min_texture: float = 0.12  # correlation beside the line, below which nothing can drop
-    reach: float = 0.2  # of the image: how near a line motion is asked about
-    min_corners: int = 12  # on either side ...
-    min_times: int = 5  # ... at so many times
-    min_across_px: float = 10.0  # travel across the line, in which content would have crossed it
-    min_apart: float = 0.3  # share by which the motions along it differ
-    min_apart_px: float = 1.0
+# Ten split screens have evidence of 39 to 119 over all of a row or column; generated and real
+# clips have 11 over three quarters of one, and 43 over two fifths.
+_MIN_SPAN = 0.85  # of a row or column, for a split screen
+_MIN_SPAN_EVIDENCE = 18.0  # log likelihood ratio
+# Shorter ones, where the background goes across them: sides of small insets in dull places have
+# evidence of 5 to 28.
+_MIN_EVIDENCE = 4.0
+_MAX_EVIDENCE = 2.0  # of 8 px: no cell decides alone
+_REACH = 0.2  # of the image: how near a line motion is asked about
+_MIN_CORNERS = 12  # on either side ...
+_MIN_TIMES = 5  # ... at so many times
+_MIN_ACROSS_PX = 10.0  # travel across the line, in which content would have crossed it
+_MIN_APART = 0.3  # share by which the motions along it differ
+_MIN_APART_PX = 1.0
 
 
 class Cuts(NamedTuple):
@@ -64,24 +59,18 @@ class Cuts(NamedTuple):
     spans: Bool  # [H, W] of lines right across the image
 
 
-def find_cuts(
-    gray: U8, starts: Sequence[int], step: int, travel_px: F32, options: CutOptions
-) -> Cuts:
-    """The cuts in images gray [T, H, W].
-
-    Args:
-        starts: frames from which on the background passes, over `step` frames.
-        travel_px: [H, W] how far it went.
-    """
-    shown = np.unique(np.linspace(0, len(starts) - 1, _MAX_IMAGES).astype(int))
-    times = [starts[k] for k in shown]
+def find_cuts(scene: PassingScene) -> Cuts:
+    """The cuts in the images of a scene."""
+    gray, step = scene.gray, scene.step
+    times = [scene.starts[k] for k in evenly(len(scene.starts), MAX_IMAGES)]
+    distance = travel_px(scene.spread)
     lines, spans = np.zeros((2, *gray.shape[1:]), bool)
-    upright = gray.transpose(0, 2, 1), travel_px.T, lines.T, spans.T
-    for images, travel, line, span in ((gray, travel_px, lines, spans), upright):
-        found, whole = _Correlation.of(images[times]).cuts(travel, options)
+    upright = gray.transpose(0, 2, 1), distance.T, lines.T, spans.T
+    for images, travel, line, span in ((gray, distance, lines, spans), upright):
+        found, whole = _Correlation.of(images[times]).cuts(travel)
         line[found] = True
         for row in whole:
-            if _two_motions(images, times, step, row, options):
+            if _two_motions(images, times, step, row):
                 span[row : row + 2] = True
     return Cuts(lines, spans)
 
@@ -100,47 +89,41 @@ class _Correlation(NamedTuple):
         upper, lower = slice(None, -_APART_PX), slice(_APART_PX, None)
         line = slice(_BEFORE_PX, _BEFORE_PX - _APART_PX)
         for image in images:
-            smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _BLUR_PX)
-            along = np.clip(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1), -_CAP, _CAP)
+            slope = cv2.Sobel(smoothed(image), cv2.CV_32F, 1, 0, ksize=1)
+            along = np.clip(slope, -MAX_GRADIENT, MAX_GRADIENT)
             square = along * along / 2
             product[line] += along[upper] * along[lower]
             energy[line] += square[upper] + square[lower]
-        of_product, of_energy = (
-            np.asarray(part / len(images), np.float32) for part in (product, energy)
-        )
-        return cls(of_product, of_energy, len(images))
+        return cls(product / np.float32(len(images)), energy / np.float32(len(images)), len(images))
 
-    def cuts(self, travel_px: F32, options: CutOptions) -> tuple[Bool, list[int]]:
+    def cuts(self, travel: F32) -> tuple[Bool, list[int]]:
         """Cuts [H, W] of some length, and the rows that are cuts from end to end."""
-        evidence = self._evidence(travel_px, options)
+        evidence = self._evidence(travel)
         best, start, end = _best_stretches(evidence)
         near = np.ones((2 * _BESIDE_PX[0] + 1, 1), np.uint8)
         peak = best == cv2.dilate(best[:, None], near)[:, 0]
         share = (end - start) / evidence.shape[1]
-        whole = peak & (share >= options.min_span) & (best >= options.min_span_evidence)
-        long = (end - start) * _CELL_PX >= options.min_line * max(self.product.shape)
+        whole = peak & (share >= _MIN_SPAN) & (best >= _MIN_SPAN_EVIDENCE)
+        long = (end - start) * _CELL_PX >= CUTS.line * max(self.product.shape)
         lines = np.zeros(self.product.shape, bool)
-        for row in np.flatnonzero(long & peak & ~whole & (best >= options.min_evidence)):
+        for row in np.flatnonzero(long & peak & ~whole & (best >= _MIN_EVIDENCE)):
             lines[row : row + 2, start[row] * _CELL_PX : end[row] * _CELL_PX] = True
         return lines, [int(row) for row in np.flatnonzero(whole)]
 
-    def _evidence(self, travel_px: F32, options: CutOptions) -> F32:
+    def _evidence(self, travel: F32) -> F32:
         """Log likelihood ratio [H, w] in each cell of a row: a cut, over the scene beside it."""
         num = self.product.shape[1] // _CELL_PX
         product, energy, travel = (
-            _cells(part, num) for part in (self.product, self.energy, travel_px)
+            _cells(part, num) for part in (self.product, self.energy, travel)
         )
         near = cv2.blur(product, (3, 1)) / (cv2.blur(energy, (3, 1)) + _NOISE)
         above, below = _beside(np.asarray(near, np.float32))
         beside = np.minimum(above, below)  # a bare side is like nothing, as skies are
-        scene = np.arctanh(np.clip(beside, 0, _MAX_CORRELATION))
-        here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_CORRELATION))
-        times = np.clip(travel / _SAMPLE_PX, 1, self.num_images)
-        variance = 1 / (times * _CELL_PX / _SAMPLE_PX) + options.scatter**2
-        ratio = (np.maximum(scene - here, 0) ** 2 - here**2) / (2 * variance)
-        ratio = np.clip(ratio, -options.max_evidence, options.max_evidence)
-        ratio[beside < options.min_texture] = -_BARE
-        ratio[: _BESIDE_PX[1]] = ratio[-_BESIDE_PX[1] :] = -options.max_evidence
+        samples = np.clip(travel / PATCH_PX, 1, self.num_images) * _CELL_PX / PATCH_PX
+        ratio = cut_ratio(product / (energy + _NOISE), beside, samples)
+        ratio = np.clip(ratio, -_MAX_EVIDENCE, _MAX_EVIDENCE)
+        ratio[beside < MIN_TEXTURE] = -_BARE
+        ratio[: _BESIDE_PX[1]] = ratio[-_BESIDE_PX[1] :] = -_MAX_EVIDENCE
         return np.asarray(ratio, np.float32)
 
 
@@ -176,42 +159,37 @@ def _beside(correlation: F32) -> tuple[F32, F32]:
     return np.asarray(above, np.float32), np.asarray(below, np.float32)
 
 
-def _two_motions(
-    images: U8, starts: Sequence[int], step: int, row: int, options: CutOptions
-) -> bool:
+def _two_motions(images: U8, starts: Sequence[int], step: int, row: int) -> bool:
     """Whether what lies above and below a row of images [T, H, W] moves as one scene cannot.
 
     Content that goes across the row should have crossed it. Where all goes along it, both sides
     must differ: a level horizon parts what is unlike, but all of it pans alike.
     """
-    reach = round(options.reach * images.shape[1])
+    reach = round(_REACH * images.shape[1])
     above = images[:, max(row - reach, 0) : row - 1][:, ::-1]
     below = images[:, row + _APART_PX : row + reach]
     shift_px = np.array(
-        [
-            [_shift_at_line(side[t], side[t + step], options) for t in starts]
-            for side in (above, below)
-        ]
+        [[_shift_at_line(side[t], side[t + step]) for t in starts] for side in (above, below)]
     )
     share = np.minimum(np.diff([*starts, starts[-1] + step]), step) / step
     across = np.cumsum(np.nan_to_num(shift_px[..., 1]) * share, axis=1)
-    if np.sqrt(12 * across.var(axis=1)).max() >= options.min_across_px:
+    if np.sqrt(12 * across.var(axis=1)).max() >= _MIN_ACROSS_PX:
         return True
     one, other = shift_px[..., 0][:, np.isfinite(shift_px[..., 0]).all(axis=0)]
-    if len(one) < options.min_times:
+    if len(one) < _MIN_TIMES:
         return False
-    apart = np.maximum(options.min_apart_px, options.min_apart * np.maximum(abs(one), abs(other)))
+    apart = np.maximum(_MIN_APART_PX, _MIN_APART * np.maximum(abs(one), abs(other)))
     return float(np.median(abs(one - other) / apart)) >= 1
 
 
-def _shift_at_line(here: U8, there: U8, options: CutOptions) -> F32:
+def _shift_at_line(here: U8, there: U8) -> F32:
     """Shift [2] in px at the first row of images [h, W]; nan where there are few corners.
 
     The ground below a horizon moves the less the nearer it is to it, and not at all there: so the
     medians of the nearer and of the farther half of the corners are continued to the row.
     """
     start, end = tracked_corners(np.ascontiguousarray(here), np.ascontiguousarray(there))
-    if len(start) < options.min_corners:
+    if len(start) < _MIN_CORNERS:
         return np.full(2, np.nan, np.float32)
     halves = np.array_split(np.argsort(start[:, 1]), 2)
     near_px, far_px = (float(np.median(start[half, 1])) for half in halves)

@@ -10,7 +10,6 @@ scene was seen to pass: n looks, and no more than one for 5 px that the backgrou
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,12 +18,9 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, Bool
 from camvid.overlay.background import BackgroundMotion, at_pixels, flow_of
+from camvid.overlay.passing import DEVIATION, MAX_GRADIENT, PATCH_PX, smoothed, travel_px
 from camvid.parallel import map_threads
 
-_PATCH_PX = 5.0  # scene texture is independent from about so far on
-_BLUR_PX = 0.8
-_CAP = 20.0  # grey levels a pixel: one strong edge that passes must not pass for many
-_DEVIATION = 0.8  # of the gradient at one look, over its mean
 _PERSISTENT_PX = 35.0  # texture in the direction of motion keeps its corners for as long
 _PERSISTENT_LOOKS = 8.0  # a mean of n images keeps 1 / n of its corners' strength, by chance more
 _DETAIL_PX = 3.0
@@ -37,22 +33,19 @@ _SIDE_GAIN = 3.5
 _MIN_LOOKS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedEdgeOptions:
-    """When an edge counts as fixed. Moving scenes of 20 clips reached contrasts of 1.35."""
-
-    min_passing_px: float = 1.5  # over a step; a pixel behind which less passes is not judged
-    min_sigmas: float = 5.0  # by which a ridge stands out of the passing scene
-    min_contrast: float = 1.4  # of a ridge against its surroundings
-    min_line_contrast: float = 1.3  # of a ridge averaged along a line
-    min_side_contrast: float = 1.2  # along a long one, in a row or a column of the image
-    min_gradient: float = 1.5  # grey levels a pixel, in the mean
-    min_edge: float = 4.0  # grey levels a pixel
-    min_persistence: float = 0.4  # corner strength of the mean image over that of the images
-    min_corner_strength: float = 2.0
-    # Of a second or two, which is all that a subtitle lasts, less scene has passed: strong corners.
-    min_text_persistence: float = 0.5
-    min_text_strength: float = 30.0
+# When an edge counts as fixed. Moving scenes of 20 clips reached contrasts of 1.35.
+_MIN_PASSING_PX = 1.5  # over a step; a pixel behind which less passes is not judged
+_MIN_SIGMAS = 5.0  # by which a ridge stands out of the passing scene
+_MIN_CONTRAST = 1.4  # of a ridge against its surroundings
+_MIN_LINE_CONTRAST = 1.3  # of a ridge averaged along a line
+_MIN_SIDE_CONTRAST = 1.2  # along a long one, in a row or a column of the image
+_MIN_GRADIENT = 1.5  # grey levels a pixel, in the mean
+_MIN_EDGE = 4.0  # grey levels a pixel
+_MIN_PERSISTENCE = 0.4  # corner strength of the mean image over that of the images
+_MIN_CORNER_STRENGTH = 2.0
+# Of a second or two, which is all that a subtitle lasts, less scene has passed: strong corners.
+_MIN_TEXT_PERSISTENCE = 0.5
+_MIN_TEXT_STRENGTH = 30.0
 
 
 class Look(NamedTuple):
@@ -74,9 +67,7 @@ class FixedEdges(NamedTuple):
     presence: F32  # [H, W] share of the looks at which there is an edge at all
 
 
-def look_at(
-    gray: U8, motions: Sequence[BackgroundMotion], step: int, options: FixedEdgeOptions
-) -> list[Look]:
+def look_at(gray: U8, motions: Sequence[BackgroundMotion], step: int) -> list[Look]:
     """Gradients of gray [T, H, W] at the first frame of every motion."""
     height_px, width_px = gray.shape[1:]
     starts = [motion.frame_index for motion in motions]
@@ -87,13 +78,13 @@ def look_at(
         nodes = flow_of(motion.homography, width_px, height_px)
         flow = at_pixels(nodes, width_px, height_px)
         length = np.sqrt(flow[..., 0] ** 2 + flow[..., 1] ** 2)
-        judged = length >= options.min_passing_px
+        judged = length >= _MIN_PASSING_PX
         x, y = _gradient(gray[motion.frame_index])
         along = np.abs(x * flow[..., 0] + y * flow[..., 1]) / np.maximum(length, 1e-3)
         return Look(
             motion.frame_index,
-            np.minimum(along, _CAP) * judged,
-            np.minimum(np.sqrt(x * x + y * y), _CAP) * judged,
+            np.minimum(along, MAX_GRADIENT) * judged,
+            np.minimum(np.sqrt(x * x + y * y), MAX_GRADIENT) * judged,
             judged,
             nodes * np.float32(share),
         )
@@ -110,12 +101,7 @@ def spread_of(looks: Sequence[Look]) -> F32:
     return at_pixels(nodes.astype(np.float32), width_px, height_px)
 
 
-def travel_px(spread: F32) -> F32:
-    """How far [H, W] the background went: an even motion's whole length has that spread."""
-    return np.sqrt(12 * np.maximum(spread[..., 0] + spread[..., 2], 0))
-
-
-def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> FixedEdges:
+def find_fixed_edges(gray: U8, looks: Sequence[Look]) -> FixedEdges:
     """Fixed edges over the time of the looks at gray [T, H, W]."""
     count, travel = _total(look.judged for look in looks), travel_px(spread_of(looks))
     along, whole, presence = (
@@ -123,29 +109,29 @@ def find_fixed_edges(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions)
         for total in (
             _total(look.along for look in looks),
             _total(look.whole for look in looks),
-            _total(look.whole >= options.min_edge for look in looks),
+            _total(look.whole >= _MIN_EDGE for look in looks),
         )
     )
     judged = count >= _MIN_LOOKS
-    patches = np.maximum(np.minimum(travel / _PATCH_PX, count), 1e-3)
-    margin = np.asarray(options.min_sigmas * _DEVIATION / np.sqrt(patches), np.float32)
-    limit = np.maximum(options.min_contrast - 1, margin)
-    line_limit = np.maximum(options.min_line_contrast - 1, margin / _LINE_GAIN)
-    strong = judged & (along >= options.min_gradient)
+    patches = np.maximum(np.minimum(travel / PATCH_PX, count), 1e-3)
+    margin = np.asarray(_MIN_SIGMAS * DEVIATION / np.sqrt(patches), np.float32)
+    limit = np.maximum(_MIN_CONTRAST - 1, margin)
+    line_limit = np.maximum(_MIN_LINE_CONTRAST - 1, margin / _LINE_GAIN)
+    strong = judged & (along >= _MIN_GRADIENT)
     point = _contrast(along) - 1
     sure = strong & ((point > limit) | (_line_contrast(along) - 1 > line_limit))
-    sides = strong & _sides(along, margin, options)
+    sides = strong & _sides(along, margin)
     corners = _Corners.of(gray, looks)
-    sure |= judged & corners.persist(travel, options.min_persistence, options.min_corner_strength)
+    sure |= judged & corners.persist(travel, _MIN_PERSISTENCE, _MIN_CORNER_STRENGTH)
     weak = (point > 0.6 * limit) | (_contrast(whole) - 1 > 0.6 * limit)
     return FixedEdges(sure, sure | (judged & weak & (whole >= 1)), sure | sides, presence)
 
 
-def find_text(gray: U8, looks: Sequence[Look], options: FixedEdgeOptions) -> Bool:
+def find_text(gray: U8, looks: Sequence[Look]) -> Bool:
     """Strong corners that stay for the short time of the looks: subtitles, titles."""
     count, travel = _total(look.judged for look in looks), travel_px(spread_of(looks))
     return (count >= _MIN_LOOKS) & _Corners.of(gray, looks).persist(
-        travel, options.min_text_persistence, options.min_text_strength
+        travel, _MIN_TEXT_PERSISTENCE, _MIN_TEXT_STRENGTH
     )
 
 
@@ -159,7 +145,7 @@ def _total(images: Iterable[F32 | Bool]) -> F32:
 
 
 def _gradient(gray: U8) -> tuple[F32, F32]:
-    smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _BLUR_PX)
+    smooth = smoothed(gray)
     x, y = (cv2.Scharr(smooth, cv2.CV_32F, *d) / 32 for d in ((1, 0), (0, 1)))
     return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
@@ -185,10 +171,10 @@ def _line_contrast(mean: F32) -> F32:
     return best
 
 
-def _sides(mean: F32, margin: F32, options: FixedEdgeOptions) -> Bool:
+def _sides(mean: F32, margin: F32) -> Bool:
     """Where [H, W] upright and level lines of 61 px stand out: the sides of insets are as long."""
     found = np.zeros(mean.shape, bool)
-    limit = np.maximum(options.min_side_contrast - 1, margin / _SIDE_GAIN)
+    limit = np.maximum(_MIN_SIDE_CONTRAST - 1, margin / _SIDE_GAIN)
     for size, normal in (((1, _SIDE_PX), (_BESIDE_PX, 0)), ((_SIDE_PX, 1), (0, _BESIDE_PX))):
         line = np.asarray(cv2.blur(mean, size, borderType=cv2.BORDER_REFLECT), np.float32)
         beside = np.maximum(*(_shifted(line, sign * np.array(normal)) for sign in (1, -1)))

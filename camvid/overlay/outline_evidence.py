@@ -13,26 +13,31 @@ import cv2
 import numpy as np
 
 from camvid.artifacts import F32, U8
+from camvid.overlay.passing import (
+    DEVIATION,
+    MAX_GRADIENT,
+    MIN_TEXTURE,
+    PATCH_PX,
+    SCATTER,
+    cut_ratio,
+    smoothed,
+    travel_across_px,
+    travel_px,
+)
 
 LONG_SIDE_PX = 320  # images are reduced to about so much
 # Across a line in each of eight directions, from one side to the other.
 NORMALS_PX = ((3, 0), (3, 1), (2, 2), (1, 3), (0, 3), (-1, 3), (-2, 2), (-3, 1))
-_BLUR_PX = 0.8
-_CAP = 20.0  # grey levels a pixel: one strong edge must not speak for all
+_PATCH_PX = PATCH_PX / 2  # in reduced images
 _LINE_PX = 9  # of the line over which both are averaged
-_PATCH_PX = 2.5  # scene texture is independent from about so far on, in reduced images
 _NOISE = 0.12  # variance of the derivative of coded images, in grey levels squared
 _BESIDE_PX = 6.0  # the scene's own correlation is taken so far to either side
 _BESIDE_BOX_PX = 7
-_MIN_TEXTURE = 0.12  # correlation beside the line, below which nothing can drop
-_MAX_CORRELATION = 0.95
-_SCATTER = 0.15  # of correlations (their arctanh) and of log contrasts, beside their chance
 _MAX_RATIO = 4.5  # of a line of nine pixels
 _EDGE_PX = 3.5
 _GROUND = 0.3  # grey levels a pixel: gradients below are noise
-_DEVIATION = 0.8  # of the gradient at one look, over its mean
 _OUTLINE_CONTRAST = (0.6, 0.5)  # log contrast of 40 made outlines: mean, deviation
-_FULL_TRAVEL_PX = 40.0  # across the line, from which a fixed edge is believed in full
+_FULL_TRAVEL_PX = 40.0  # across the line, from which a fixed edge counts in full
 # Of a pixel of a curve. A streak along the motion has no content that crosses it either, but no
 # edge that stays: so the first counts little for itself.
 _CUT_RANGE = (-0.2, 0.1)
@@ -67,11 +72,14 @@ def outline_evidence(images: Reduced, spread: F32) -> F32:
     num, height, width = images.gray.shape
     small = cv2.resize(spread, (width, height), interpolation=cv2.INTER_AREA) / images.factor**2
     small = np.asarray(small, np.float32)
-    travel = np.sqrt(12 * np.maximum(small[..., 0] + small[..., 2], 0))
+    travel = travel_px(small)
     found = np.empty((len(NORMALS_PX), height, width), np.float32)
     for k, (normal, means) in enumerate(zip(NORMALS_PX, _means(images.gray), strict=True)):
         cut = _cut_ratio(means, normal, travel, num) / _LINE_PX
-        edge = _edge_ratio(means.gradient, normal, _across(small, normal), num) / _LINE_PX
+        edge = (
+            _edge_ratio(means.gradient, normal, travel_across_px(small, *_unit(normal)), num)
+            / _LINE_PX
+        )
         found[k] = np.clip(cut, *_CUT_RANGE) + np.clip(edge, *_EDGE_RANGE)
     return np.minimum(found, _EDGE_RANGE[1])
 
@@ -88,11 +96,9 @@ def _means(gray: U8) -> Iterator[_Means]:
     shape = (len(NORMALS_PX), *gray.shape[1:])
     product, energy, gradient = (np.zeros(shape, np.float32) for _ in range(3))
     for image in gray:
-        smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _BLUR_PX)
-        x, y = (
-            np.clip(cv2.Sobel(smooth, cv2.CV_32F, *d, ksize=1), -_CAP, _CAP)
-            for d in ((1, 0), (0, 1))
-        )
+        smooth = smoothed(image)
+        slopes = (cv2.Sobel(smooth, cv2.CV_32F, *d, ksize=1) for d in ((1, 0), (0, 1)))
+        x, y = (np.clip(slope, -MAX_GRADIENT, MAX_GRADIENT) for slope in slopes)
         for k, (dx, dy) in enumerate(NORMALS_PX):
             nx, ny = _unit((dx, dy))
             along = ny * x - nx * y
@@ -122,15 +128,12 @@ def _cut_ratio(means: _Means, normal: tuple[int, int], travel: F32, num: int) ->
     """For a line [h, w] that no content crosses."""
     line = _line(normal)
     product, energy = (_filtered(part, line) for part in (means.product, means.energy))
-    here = np.arctanh(np.clip(product / (energy + _NOISE), 0, _MAX_CORRELATION))
     box = (_BESIDE_BOX_PX, _BESIDE_BOX_PX)
     near = cv2.blur(means.product, box) / (cv2.blur(means.energy, box) + _NOISE)
     beside = np.minimum(*_beside(np.asarray(near, np.float32), normal, _BESIDE_PX))
-    scene = np.arctanh(np.clip(beside, 0, _MAX_CORRELATION))
     samples = np.clip(travel / _PATCH_PX, 1, num) * _LINE_PX / _PATCH_PX
-    variance = 1 / samples + _SCATTER**2
-    ratio = (np.maximum(scene - here, 0) ** 2 - here**2) / (2 * variance)
-    ratio[beside < _MIN_TEXTURE] = 0
+    ratio = cut_ratio(product / (energy + _NOISE), beside, samples)
+    ratio[beside < MIN_TEXTURE] = 0
     return np.asarray(np.clip(ratio, -_MAX_RATIO, _MAX_RATIO), np.float32)
 
 
@@ -140,21 +143,13 @@ def _edge_ratio(gradient: F32, normal: tuple[int, int], across: F32, num: int) -
     beside = np.maximum(*_beside(line, normal, _EDGE_PX))
     contrast = np.log((line + _GROUND) / (beside + _GROUND))
     samples = np.clip(across / _PATCH_PX, 0.3, num) * _LINE_PX / _PATCH_PX
-    variance = _DEVIATION**2 / samples + _SCATTER**2
+    variance = DEVIATION**2 / samples + SCATTER**2
     mean, deviation = _OUTLINE_CONTRAST
     outline = variance + deviation**2
     ratio = (contrast**2 / variance - (contrast - mean) ** 2 / outline) / 2
     ratio -= np.log(outline / variance) / 2
-    believed = np.clip(across / _FULL_TRAVEL_PX, 0, 1)
-    return np.asarray(np.clip(ratio, -_MAX_RATIO, _MAX_RATIO) * believed, np.float32)
-
-
-def _across(spread: F32, normal: tuple[int, int]) -> F32:
-    """How far [h, w] the background went across the line."""
-    x, y = _unit(normal)
-    xx, xy, yy = np.moveaxis(spread, -1, 0)
-    variance = x * x * xx + 2 * x * y * xy + y * y * yy
-    return np.asarray(np.sqrt(12 * np.maximum(variance, 0)), np.float32)
+    share = np.clip(across / _FULL_TRAVEL_PX, 0, 1)
+    return np.asarray(np.clip(ratio, -_MAX_RATIO, _MAX_RATIO) * share, np.float32)
 
 
 def _unit(normal: tuple[int, int]) -> tuple[float, float]:

@@ -4,8 +4,7 @@ Rectangles, rounded ones and ellipses of all places and sizes are tried, coarse 
 evidence for an outline is the sum of its pixels' log likelihood ratios.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -14,9 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, U8, Bool
+from camvid.artifacts import F32, Bool
+from camvid.morphology import grown
 from camvid.overlay.outline_evidence import NORMALS_PX, outline_evidence, reduced
-from camvid.overlay.regions import Overlay, disc
+from camvid.overlay.passing import MAX_IMAGES, STILL_FRAME, PassingScene, evenly
+from camvid.overlay.regions import Overlay, share_px
 
 _CELL_PX = 6
 _ROUGH_BIAS = 0.1  # what the best of the pixels of a cell shows by chance
@@ -29,39 +30,35 @@ _ROUGH_SHAPES = ((0.0, False), (0.5, False), (1.0, False), (1.0, True))
 _FINE_SHAPES = (*((r, False) for r in (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)), (1.0, True))
 _FINE_STEPS_PX = (3, 2, 1, 1)
 _MAX_ROUNDS = 3
+Move = tuple[int, int, int, int]  # of the left, top, right and bottom side
+_MOVES: tuple[Move, ...] = (
+    (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 1, 0), (0, 1, 0, 1),
+)  # fmt: skip
 _SHORTEST_PX = 14
 _FINE_CELLS = 10  # of longer rough sides every other length is tried
-_MAX_IMAGES = 48
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutlineOptions:
-    """What counts as an inset's outline; lengths are shares of the long side.
-
-    Of 47 made insets that were looked at once (circles, ellipses, plain and rounded rectangles in
-    real and generated videos; lines, soft edges and shadows; images of 640x360 to 320x180) straight
-    borders alone had 14 refused, 12 left out as overlay and 21 missed; with outlines it is 22, 13
-    and 12. What is missed lies in hosts that hardly move or are bare. The search takes a fifth to a
-    quarter of the time of all others for overlay, at 320x180 as much as four fifths.
-    """
-
-    # Log likelihood ratio: of 40 insets 8 to 80 in the middle; an ellipse of another texture that
-    # the camera follows to 3 px has 15, a road below a followed car 10 to 16, other scenes 8 and
-    # less. At 16 none of 20 real, 61 generated and 37 made scenes (windows, doors, screens,
-    # paintings, signs, windscreens) is refused.
-    min_evidence: float = 16.0
-    min_still_evidence: float = 25.0  # of what stands still: a sign that the camera orbits has 21
-    # A window or a windscreen has a frame that stands still around it: .67 to .93, insets 0 to .52.
-    max_still_around: float = 0.6
-    around: float = 0.01  # how far
-    max_still_change: float = 4.0  # grey levels from the mean image: what stands still changes less
-    max_known: float = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
-    min_area: float = 0.012  # of the image
-    min_side: float = 0.0625
-    max_side: float = 0.6
-    max_aspect: float = 2.5
-    num_candidates: int = 20
-    num_refined: int = 6
+# What counts as an inset's outline; lengths are shares of the long side.
+#
+# Of 47 made insets that were looked at once (circles, ellipses, plain and rounded rectangles in
+# real and generated videos; lines, soft edges and shadows; images of 640x360 to 320x180) straight
+# borders alone had 14 refused, 12 left out as overlay and 21 missed; with outlines it is 22, 13
+# and 12. What is missed lies in hosts that hardly move or are bare. The search takes a fifth to a
+# quarter of the time of all others for overlay, at 320x180 as much as four fifths.
+#
+# Log likelihood ratio: of 40 insets 8 to 80 in the middle; an ellipse of another texture that
+# the camera follows to 3 px has 15, a road below a followed car 10 to 16, other scenes 8 and
+# less. At 16 none of 20 real, 61 generated and 37 made scenes (windows, doors, screens,
+# paintings, signs, windscreens) is refused.
+_MIN_EVIDENCE = 16.0
+_MIN_STILL_EVIDENCE = 25.0  # of what stands still: a sign that the camera orbits has 21
+_AROUND = 0.01  # how far
+_MAX_KNOWN = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
+_MIN_AREA = 0.012  # of the image
+_MIN_SIDE = 0.0625
+_MAX_SIDE = 0.6
+_MAX_ASPECT = 2.5
+_NUM_CANDIDATES = 20
+_NUM_REFINED = 6
 
 
 class Outline(NamedTuple):
@@ -84,56 +81,38 @@ class _Curve(NamedTuple):
     step_px: float
 
 
-def add_outlined(
-    overlay: Overlay,
-    gray: U8,
-    starts: Sequence[int],
-    spread: F32,
-    change: F32,
-    options: OutlineOptions,
-) -> Overlay:
-    """The overlay of images gray [T, H, W] with what has an outline of its own.
-
-    Args:
-        starts: frames from which on the background passes.
-        spread: [H, W, 3] variances of its places, as `spread_of` has it.
-        change: [H, W] deviation of each pixel from its mean over time, in grey levels.
-    """
+def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
+    """The overlay with what has an outline of its own."""
+    still = scene.still
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
-    taken = np.zeros(change.shape, bool)
-    for evidence, region in _outlined(gray, starts, spread, options):
-        if region.mean() < options.min_area or (region & taken).any():
+    taken = np.zeros(still.shape, bool)
+    for evidence, region in _outlined(scene):
+        if region.mean() < _MIN_AREA or (region & taken).any():
             continue
         taken |= region  # the best outline of a thing tells what it is
-        if overlay.fixed[region].mean() > options.max_known:
+        if overlay.fixed[region].mean() > _MAX_KNOWN:
             continue
-        still = change <= options.max_still_change
-        if still[_around(region, options)].mean() > options.max_still_around:
+        if still[_around(region)].mean() > STILL_FRAME:
             continue
         stands_still = still[region].mean() > 0.5
-        if stands_still and evidence < options.min_still_evidence:
+        if stands_still and evidence < _MIN_STILL_EVIDENCE:
             continue
         (fixed if stands_still else inset)[region] = True
     return Overlay(fixed & ~inset, inset)
 
 
-def _outlined(
-    gray: U8, starts: Sequence[int], spread: F32, options: OutlineOptions
-) -> Iterator[tuple[float, Bool]]:
+def _outlined(scene: PassingScene) -> Iterator[tuple[float, Bool]]:
     """The evidence for outlines, the best first, and the regions [H, W] within."""
-    shown = np.unique(np.linspace(0, len(starts) - 1, _MAX_IMAGES).astype(int))
-    images = reduced(gray[[starts[k] for k in shown]])
-    evidence = outline_evidence(images, spread)
+    shown = [scene.starts[k] for k in evenly(len(scene.starts), MAX_IMAGES)]
+    images = reduced(scene.gray[shown])
+    evidence = outline_evidence(images, scene.spread)
     padded = _padded(evidence)
-    rough = [
-        _refined(padded, outline, _FINE_STEPS_PX[:1], options)
-        for outline in _candidates(evidence, options)
-    ]
-    best = sorted(set(rough), reverse=True)[: options.num_refined]
-    fine = {_refined(padded, outline, _FINE_STEPS_PX, options) for _, outline in best}
+    rough = [_refined(padded, outline, _FINE_STEPS_PX[:1]) for outline in _candidates(evidence)]
+    best = sorted(set(rough), reverse=True)[:_NUM_REFINED]
+    fine = {_refined(padded, outline, _FINE_STEPS_PX) for _, outline in best}
     for score, outline in sorted(fine, reverse=True):
-        if score >= options.min_evidence:
-            yield score, _filled(outline, images.factor, gray.shape[1:])
+        if score >= _MIN_EVIDENCE:
+            yield score, _filled(outline, images.factor, scene.gray.shape[1:])
 
 
 def _padded(evidence: F32) -> F32:
@@ -144,23 +123,21 @@ def _padded(evidence: F32) -> F32:
     return np.pad(seen, around, constant_values=_UNSEEN)
 
 
-def _around(region: Bool, options: OutlineOptions) -> Bool:
+def _around(region: Bool) -> Bool:
     """A ring [H, W] around the region, at a small distance."""
-    near = cv2.dilate(region.astype(np.uint8), disc(options.around / 2, region))
-    return (cv2.dilate(near, disc(options.around, region)) > 0) & (near == 0)
+    near = grown(region, share_px(_AROUND / 2, region))
+    return grown(near, share_px(_AROUND, region)) & ~near
 
 
-def _candidates(evidence: F32, options: OutlineOptions) -> list[Outline]:
+def _candidates(evidence: F32) -> list[Outline]:
     """The best rough outlines [left, top, right, bottom] unlike each other, in reduced pixels."""
     cells = _pooled(evidence)
     rows, columns = cells.shape[1] - 2 * _PAD, cells.shape[2] - 2 * _PAD
-    least, most = (
-        round(share * max(rows, columns)) for share in (options.min_side, options.max_side)
-    )
+    least, most = (round(share * max(rows, columns)) for share in (_MIN_SIDE, _MAX_SIDE))
     rough: list[tuple[float, tuple[int, int, int, int], tuple[float, bool]]] = []
     sizes = [n for n in range(least, most + 1) if n <= _FINE_CELLS or n % 2 == 0]
     for width, height in product(sizes, sizes):
-        usual = max(width, height) <= options.max_aspect * min(width, height)
+        usual = max(width, height) <= _MAX_ASPECT * min(width, height)
         if usual and width <= columns and height <= rows:
             for shape in _ROUGH_SHAPES:
                 places = _everywhere(cells, _curve(width, height, *shape))
@@ -173,7 +150,7 @@ def _candidates(evidence: F32, options: OutlineOptions) -> list[Outline]:
     for _, box, shape in sorted(rough, reverse=True):
         if all(max(abs(a - b) for a, b in zip(box, other, strict=True)) > 1 for other, _ in kept):
             kept.append((box, shape))
-        if len(kept) == options.num_candidates:
+        if len(kept) == _NUM_CANDIDATES:
             break
     return [_at_cells(box, shape) for box, shape in kept]
 
@@ -237,17 +214,15 @@ def _score(padded: F32, outline: Outline) -> float:
     return curve.step_px * float(padded[curve.direction, y, x].sum())
 
 
-def _refined(
-    padded: F32, outline: Outline, steps_px: Sequence[int], options: OutlineOptions
-) -> tuple[float, Outline]:
+def _refined(padded: F32, outline: Outline, steps_px: Sequence[int]) -> tuple[float, Outline]:
     """The best near it and its evidence, changing one thing at a time."""
     best, score = outline, _score(padded, outline)
     for step_px in steps_px:
         for _ in range(_MAX_ROUNDS):
             before = score
-            for change in _CHANGES:
-                for other in change(best, step_px):
-                    found = _score(padded, other) if _is_usual(other, padded, options) else score
+            for change in (*_MOVES, None):
+                for other in _changed(best, change, step_px):
+                    found = _score(padded, other) if _is_usual(other, padded) else score
                     if found > score:
                         best, score = other, found
             if score == before:
@@ -255,40 +230,29 @@ def _refined(
     return score, best
 
 
-def _is_usual(outline: Outline, padded: F32, options: OutlineOptions) -> bool:
+def _changed(outline: Outline, move: Move | None, step_px: int) -> list[Outline]:
+    """The outline with its sides moved to and fro or, where they stay, in other shapes."""
+    if move is None:
+        return [outline._replace(roundness=r, is_ellipse=e) for r, e in _FINE_SHAPES]
+    left, top, right, bottom = outline[:4]
+    a, b, c, d = move
+    return [
+        outline._replace(
+            left=left + n * a, top=top + n * b, right=right + n * c, bottom=bottom + n * d
+        )
+        for n in (-step_px, step_px)
+    ]
+
+
+def _is_usual(outline: Outline, padded: F32) -> bool:
     left, top, right, bottom = outline[:4]
     sides, (height, width) = (right - left, bottom - top), padded.shape[1:]
     inside = min(left, top, width - 2 * _MARGIN_PX - right, height - 2 * _MARGIN_PX - bottom)
     return (
         inside > -_MARGIN_PX
         and min(sides) >= _SHORTEST_PX
-        and max(sides) <= options.max_aspect * min(sides)
+        and max(sides) <= _MAX_ASPECT * min(sides)
     )
-
-
-def _moved(sides: tuple[int, ...]) -> Callable[[Outline, int], list[Outline]]:
-    """Moves some of the four sides to and fro."""
-
-    def change(outline: Outline, step_px: int) -> list[Outline]:
-        left, top, right, bottom = (step_px * (k in sides) for k in range(4))
-        return [
-            outline._replace(
-                left=outline.left + sign * left,
-                top=outline.top + sign * top,
-                right=outline.right + sign * right,
-                bottom=outline.bottom + sign * bottom,
-            )
-            for sign in (-1, 1)
-        ]
-
-    return change
-
-
-def _reshaped(outline: Outline, _: int) -> list[Outline]:
-    return [outline._replace(roundness=r, is_ellipse=is_ellipse) for r, is_ellipse in _FINE_SHAPES]
-
-
-_CHANGES = (*(_moved(sides) for sides in ((0,), (1,), (2,), (3,), (0, 2), (1, 3))), _reshaped)
 
 
 def _filled(outline: Outline, factor: int, shape: tuple[int, ...]) -> Bool:

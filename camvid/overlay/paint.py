@@ -12,6 +12,7 @@ import numpy as np
 from camvid.artifacts import F32, U8, Bool, DepthMaps, Frames, ObjectMasks, PointTracks
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
+from camvid.tracking.tracks import label_at, tracks_of
 
 _BORDER_PX = 32  # around the overlay, from which the paint is mixed
 
@@ -37,16 +38,8 @@ def without_overlay_tracks(tracks: PointTracks, masks: ObjectMasks) -> PointTrac
     overlay = overlay_of(masks)
     if not overlay.any():
         return tracks
-    last = np.array(overlay.shape[:0:-1]) - 1
-    column, row = np.moveaxis(np.floor(tracks.xy_px).astype(int).clip(0, last), -1, 0)
-    visible = tracks.visible & ~overlay[np.arange(len(overlay))[:, None], row, column]
-    kept = visible.any(axis=0)
-    return PointTracks(
-        xy_px=tracks.xy_px[:, kept],
-        visible=visible[:, kept],
-        object_id=tracks.object_id[kept],
-        query_frame=tracks.query_frame[kept],
-    )
+    visible = tracks.visible & ~label_at(tracks, overlay)
+    return tracks_of(replace(tracks, visible=visible), np.asarray(visible.any(axis=0)))
 
 
 def without_overlay_depth(depth: DepthMaps, masks: ObjectMasks) -> DepthMaps:

@@ -1,5 +1,7 @@
 """What each track says by itself, under known cameras: does it move?"""
 
+from dataclasses import replace
+
 import numpy as np
 
 from camvid.artifacts import F32, F64, NAN, U8, U16, Bool, PointTracks, Rigidity
@@ -13,7 +15,7 @@ from camvid.rigidity.evidence import (
     refit_noise,
 )
 from camvid.rigidity.image_evidence import image_evidence, soft_gray
-from camvid.rigidity.posterior import RigidityOptions, with_misled
+from camvid.rigidity.posterior import UNMASKED, with_misled
 from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
 from camvid.rigidity.static_points import StaticPoints, fit_static_points
 from camvid.tracking.tracks import tracks_of
@@ -24,6 +26,8 @@ _SURE = 0.9  # P(static) of a track that says how deep the scene is
 _MIN_NUMBERS = 4  # observed of a track beyond those that its static point takes up
 _FIRST_GUESS_PX = 0.2
 _MAX_LOG_RATIO = 30.0
+_SLOWEST = 0.02  # image sides per second: below it, motion is not worth the name
+_NUM_SPEEDS = 7  # each twice the one before
 
 
 def estimate_rigidity(
@@ -32,7 +36,6 @@ def estimate_rigidity(
     cameras: Cameras,
     size_px: tuple[int, int],
     fps: float,
-    options: RigidityOptions,
     rgb: U8 | None = None,
 ) -> Rigidity:
     """What tracks say by themselves, as far as the cameras are known.
@@ -58,9 +61,9 @@ def estimate_rigidity(
     points = fit_static_points(sightings, cameras, 1.0)
     seen = compress(sightings, points)
     known = seen.num >= _MIN_NUMBERS
-    motion = _motion_variances(seen, side_px, fps, options)
+    motion = _motion_variances(seen, side_px, fps)
     unexplained = _unexplained(sightings, points, seen, size_px, fps)
-    noise, static = _fit_noise(seen, motion, known & (owner == 0), options)
+    noise, static = _fit_noise(seen, motion, known & (owner == 0))
     bounds = np.zeros(len(known)), np.zeros(len(known))
     if cameras.extent > 0:
         sure = known & (static > _SURE) & ~points.at_bound
@@ -88,9 +91,8 @@ def held_to_depths(
     depth_range: tuple[F32, F32],
     size_px: tuple[int, int],
     fps: float,
-    options: RigidityOptions,
-) -> F64:
-    """Log likelihood ratios [N] where the depth of objects is known, too, in some range.
+) -> Rigidity:
+    """The same, where the depth of objects is known, too, in some range.
 
     What moves along the epipolar lines looks like a static point of another depth.
 
@@ -101,21 +103,21 @@ def held_to_depths(
     index = np.flatnonzero(on_object)
     sightings = sightings_of(tracks_of(tracks, on_object), cameras)
     if not len(sightings.track) or not cameras.extent > 0:
-        return rigidity.log_ratio
+        return rigidity
     points = fit_static_points(sightings, cameras, 1.0)
     at = sightings.frame, index[sightings.track]
     far, near = (sightings.median(points.depth_ratio / d[at]) for d in reversed(depth_range))
     outside = (points.inverse_depth < far) | (points.inverse_depth > near)
     if not outside.any():
-        return rigidity.log_ratio
+        return rigidity
     index, far, near = index[outside], far[outside], near[outside]
     sightings = sightings_of(tracks_of(tracks, np.isin(np.arange(len(on_object)), index)), cameras)
     seen = compress(sightings, fit_static_points(sightings, cameras, 1.0, (far, near)))
-    motion = _motion_variances(seen, max(size_px), fps, options)
+    motion = _motion_variances(seen, max(size_px), fps)
     noise = Spectrum(rigidity.white_px, rigidity.slow_px)
     ratio = rigidity.log_ratio.copy()
     ratio[index] = np.maximum(ratio[index], _log_ratio(seen, noise, motion))
-    return ratio
+    return replace(rigidity, log_ratio=ratio)
 
 
 def _unexplained(
@@ -135,27 +137,23 @@ def _unexplained(
     return 4 * sightings.sum(stray[:, None])[:, 0] / count / seconds
 
 
-def _fit_noise(
-    seen: Compressed, motion: list[F64], background: Bool, options: RigidityOptions
-) -> tuple[Spectrum, F64]:
+def _fit_noise(seen: Compressed, motion: list[F64], background: Bool) -> tuple[Spectrum, F64]:
     """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others."""
     noise = Spectrum(_FIRST_GUESS_PX, np.full(NUM_COSINES, _FIRST_GUESS_PX))
     static = background.astype(np.float64)
-    prior = np.log(options.unmasked)
+    prior = np.log(UNMASKED)
     for _ in range(_ROUNDS):
         for _ in range(_NOISE_STEPS):
             noise = refit_noise(seen, noise, static)
-        odds = prior + with_misled(_log_ratio(seen, noise, motion), options.misled)
+        odds = prior + with_misled(_log_ratio(seen, noise, motion))
         static = np.where(background, 1 / (1 + np.exp(odds)), 0.0)
     return noise, static
 
 
-def _motion_variances(
-    seen: Compressed, side_px: int, fps: float, options: RigidityOptions
-) -> list[F64]:
+def _motion_variances(seen: Compressed, side_px: int, fps: float) -> list[F64]:
     """Of the cosines [N, K], for each speed: amplitudes of movers grow as duration / k^2."""
     k = np.arange(1, NUM_COSINES + 1)
-    speeds = options.slowest * 2.0 ** np.arange(options.num_speeds) * side_px / fps
+    speeds = _SLOWEST * 2.0 ** np.arange(_NUM_SPEEDS) * side_px / fps
     return [(v * 0.4 * seen.duration[:, None] / k**2) ** 2 for v in speeds]
 
 

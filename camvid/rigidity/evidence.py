@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64
+from camvid.geometry import Floats
 from camvid.rigidity.sightings import Sightings
 from camvid.rigidity.static_points import StaticPoints
 
@@ -95,16 +96,25 @@ def log_likelihood(tracks: Compressed, noise: Spectrum, motion_px2: F64 | None =
 
 def _quadratic(tracks: Compressed, white_px: float, variance: F64) -> tuple[F64, F64]:
     """(Mahalanobis square [N], log determinant [N]) of the residuals' covariance."""
-    both = np.repeat(variance, 2, axis=1)
-    precision = tracks.gram / white_px**2
-    diagonal = np.arange(both.shape[1])
-    precision[:, diagonal, diagonal] += 1 / both
-    right = tracks.right / white_px**2
+    precision, right = _normal_equations(tracks, white_px, variance)
     mean = np.linalg.solve(precision, right[..., None])[..., 0]
-    root = np.linalg.cholesky(precision)[:, diagonal, diagonal]
-    log_det = 2 * np.log(root).sum(axis=1) + np.log(both).sum(axis=1)
+    root = _diagonal(np.linalg.cholesky(precision))
+    log_det = 2 * np.log(root).sum(axis=1) + np.log(np.repeat(variance, 2, axis=1)).sum(axis=1)
     quadratic = tracks.square_px2 / white_px**2 - (right * mean).sum(axis=1)
     return quadratic, log_det + tracks.num * 2 * np.log(white_px)
+
+
+def _diagonal(matrices: Floats) -> F64:
+    place = np.arange(matrices.shape[1])
+    return np.asarray(matrices[:, place, place], np.float64)
+
+
+def _normal_equations(tracks: Compressed, white_px: float, variance: F64) -> tuple[F64, F64]:
+    """(Matrix [N, 2K, 2K], right side [N, 2K]) for the cosines' amplitudes of a given variance."""
+    precision = tracks.gram / white_px**2
+    diagonal = np.arange(precision.shape[1])
+    precision[:, diagonal, diagonal] += 1 / np.repeat(variance, 2, axis=1)
+    return precision, tracks.right / white_px**2
 
 
 def refit_noise(tracks: Compressed, noise: Spectrum, static: F64) -> Spectrum:
@@ -112,13 +122,9 @@ def refit_noise(tracks: Compressed, noise: Spectrum, static: F64) -> Spectrum:
     use = static * (tracks.num >= 2 * NUM_COSINES)
     tracks, use = Compressed(*(part[use > _NEGLIGIBLE] for part in tracks)), use[use > _NEGLIGIBLE]
     variance = np.broadcast_to(noise.slow_px**2, (len(use), NUM_COSINES))
-    both = np.repeat(variance, 2, axis=1)
-    precision = tracks.gram / noise.white_px**2
-    diagonal = np.arange(both.shape[1])
-    precision[:, diagonal, diagonal] += 1 / both
+    precision, right = _normal_equations(tracks, noise.white_px, variance)
     inverse = np.linalg.inv(precision)
-    right = tracks.right / noise.white_px**2
-    mean, spread = (inverse @ right[..., None])[..., 0], inverse[:, diagonal, diagonal]
+    mean, spread = (inverse @ right[..., None])[..., 0], _diagonal(inverse)
     quadratic = tracks.square_px2 / noise.white_px**2 - (right * mean).sum(axis=1)
     scale = (DEGREES + tracks.num) / (DEGREES + quadratic)  # of each track's precision
     slow = (scale[:, None] * mean**2 + spread).reshape(-1, NUM_COSINES, 2).mean(axis=2)

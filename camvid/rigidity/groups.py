@@ -59,10 +59,7 @@ def _connected(tracks: PointTracks, index: NDArray[np.intp], reach_px: float) ->
 
 
 def _amid(
-    tracks: PointTracks,
-    group: NDArray[np.intp],
-    others: NDArray[np.intp],
-    reach_px: float,
+    tracks: PointTracks, group: NDArray[np.intp], others: NDArray[np.intp], reach_px: float
 ) -> NDArray[np.intp]:
     """Place [m] in `group` of the track nearest to each of the others; -1: hardly ever close."""
     num_close = np.zeros(len(others), int)

@@ -90,11 +90,7 @@ def soft_gray(rgb: U8) -> U8:
 
 
 def mismatch_ratio(
-    gray: U8,
-    sightings: Sightings,
-    cameras: Cameras,
-    looks: Looks,
-    depth_bounds: tuple[F64, F64],
+    gray: U8, sightings: Sightings, cameras: Cameras, looks: Looks, depth_bounds: tuple[F64, F64]
 ) -> tuple[F64, F64]:
     """Of n tracks: how much worse their patches fit the best static place than their own.
 
@@ -134,17 +130,13 @@ def _static_places(
 
     A ray seen in the middle look at inverse depth q goes to R ray + q t. NaN is behind the camera.
     """
-    K, pose = cameras.K, cameras.cam_from_world
     here = sightings.frame[looks.middle]
-    rays = (sightings.xy_px[looks.middle] - K[here, :2, 2]) / K[here][:, [0, 1], [0, 1]]
-    rays = np.column_stack([rays, np.ones(len(rays))])
-    back = np.linalg.inv(pose[here, :, :3])
+    rays = cameras.rays(here, sightings.xy_px[looks.middle])
     moved: list[tuple[F64, F64, F64]] = []
     for end in looks.ends:
         there = sightings.frame[end]
-        turn = pose[there, :, :3] @ back
-        shift = pose[there, :, 3] - np.einsum("nij,nj->ni", turn, pose[here, :, 3])
-        moved.append((K[there], np.einsum("nij,nj->ni", turn, rays), shift))
+        turn, shift = cameras.between(here, there)
+        moved.append((cameras.K[there], np.einsum("nij,nj->ni", turn, rays), shift))
     low, high = depth_bounds
     spans = [
         _project(K, ray + high[:, None] * t) - _project(K, ray + low[:, None] * t)

@@ -10,7 +10,6 @@ stray as a mover's do, but the images show no motion.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -19,47 +18,42 @@ from camvid.artifacts import F64, NAN, U16, MaskedObject, ObjectMasks, PointTrac
 from camvid.objects import Origin
 from camvid.tracking.tracks import owners
 
+EVEN = 0.5  # P(moves) above which a track or an object moves
 _FRACTION = (np.arange(100) + 0.5) / 100  # of an object's tracks that move
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RigidityOptions:
-    """Priors; each is a frequency that was counted on development clips."""
+# Priors; each is a frequency that was counted on development clips.
+UNMASKED = 0.02  # P(moves) of what no mask holds
+# P(moves) by what made an object one. Of 149 objects of 30 clips .76, .08 and .18 moved of the
+# last three; that comes from the same images as the tracks, so the odds count by their root.
+MASKED: Mapping[Origin, float] = {
+    Origin.CLASS: 0.5,
+    Origin.SALIENT_MOVING: 0.64,
+    Origin.SALIENT: 0.23,
+    Origin.MOVING: 0.32,
+}
+# Static tracks that go their own way all the same: along edges, and where two outlines cross.
+# Of those off all masks .2 to 3 % do (nine clips); on the outlines of objects more. At .05 the
+# probabilities are calibrated: of tracks above .95, 97 % lie on movers in generated scenes.
+_MISLED = 0.05
+_MISLEADING = 0.1  # static objects that mislead most of their tracks
+# Mean over an object's stray tracks of what the images show, and its deviation from object to
+# object. Of 60 movers 57 have 1.06 to 2.9; of 18 static objects whose tracks stray, all -2.7 to
+# 0.2, slats of a chair, reflections and outlines among them.
+_IMAGE_MOVING = (1.9, 0.65)
+_IMAGE_MISLEADING = (-0.45, 1.0)
+_IMAGE_DEVIATION = 1.1  # from track to track of one object
+# An object's tracks err together: n of them count as n / (1 + (n - 1) correlation). With these
+# the log loss over 500 objects of 130 scenes and real clips is 38; where images are asked track
+# by track it is 73.
+_CORRELATION = 0.03
+_STATIC_FRACTION = (0.5, 10.0)  # Beta: of a static object's tracks, moving
+_MOVING_FRACTION = (2.0, 0.7)  # Beta: of a mover's tracks
 
-    slowest: float = 0.02  # image sides per second: below it, motion is not worth the name
-    num_speeds: int = 7  # each twice the one before
-    unmasked: float = 0.02  # P(moves) of what no mask holds
-    # P(moves) by what made an object one. Of 149 objects of 30 clips .76, .08 and .18 moved of the
-    # last three; that comes from the same images as the tracks, so the odds count by their root.
-    masked: Mapping[Origin, float] = field(
-        default_factory=lambda: {
-            Origin.CLASS: 0.5,
-            Origin.SALIENT_MOVING: 0.64,
-            Origin.SALIENT: 0.23,
-            Origin.MOVING: 0.32,
-        }
-    )
-    # Static tracks that go their own way all the same: along edges, and where two outlines cross.
-    # Of those off all masks .2 to 3 % do (nine clips); on the outlines of objects more. At .05 the
-    # probabilities are calibrated: of tracks above .95, 97 % lie on movers in generated scenes.
-    misled: float = 0.05
-    misleading: float = 0.1  # static objects that mislead most of their tracks
-    # Mean over an object's stray tracks of what the images show, and its deviation from object to
-    # object. Of 60 movers 57 have 1.06 to 2.9; of 18 static objects whose tracks stray, all -2.7 to
-    # 0.2, slats of a chair, reflections and outlines among them.
-    image_moving: tuple[float, float] = (1.9, 0.65)
-    image_misleading: tuple[float, float] = (-0.45, 1.0)
-    image_deviation: float = 1.1  # from track to track of one object
-    # An object's tracks err together: n of them count as n / (1 + (n - 1) correlation). With these
-    # the log loss over 500 objects of 130 scenes and real clips is 38; where images are asked track
-    # by track it is 73.
-    correlation: float = 0.03
-    static_fraction: tuple[float, float] = (0.5, 10.0)  # Beta: of a static object's tracks, moving
-    moving_fraction: tuple[float, float] = (2.0, 0.7)  # Beta: of a mover's tracks
 
-    def priors(self, objects: Sequence[MaskedObject]) -> dict[int, float]:
-        """P(moves) of objects by id; 0 is what no mask holds."""
-        return {0: self.unmasked, **{o.object_id: self.masked[o.origin] for o in objects}}
+def priors_of(objects: Sequence[MaskedObject]) -> dict[int, float]:
+    """P(moves) of objects by id; 0 is what no mask holds."""
+    return {0: UNMASKED, **{o.object_id: MASKED[o.origin] for o in objects}}
 
 
 class ObjectRigidity(NamedTuple):
@@ -77,48 +71,37 @@ class Posterior(NamedTuple):
     objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
 
 
-def moving_objects(
-    masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity, options: RigidityOptions
-) -> tuple[int, ...]:
+def moving_objects(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) -> tuple[int, ...]:
     """Ids of the objects that are not likelier to stand still."""
-    priors = options.priors(masks.objects)
     owner = owners(tracks, masks.object_id)
-    found = posterior(rigidity.log_ratio, rigidity, owner, priors, options).objects
-    return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= 0.5)
+    found = posterior(rigidity, owner, priors_of(masks.objects)).objects
+    return tuple(o.object_id for o in masks.objects if found[o.object_id].moves >= EVEN)
 
 
-def posterior(
-    ratio: F64,
-    rigidity: Rigidity,
-    owner: U16,
-    priors: Mapping[int, float],
-    options: RigidityOptions,
-) -> Posterior:
+def posterior(rigidity: Rigidity, owner: U16, priors: Mapping[int, float]) -> Posterior:
     """What tracks say, against the priors of their objects.
 
     Args:
-        ratio: log likelihood ratios [N] of motion (NaN: not known), as `rigidity` has them or with
-            more that is known.
         rigidity: what tracks and images say.
         owner: object [N] that each track lies on, 0 for what no mask holds.
         priors: P(moves) of each object that tracks may lie on.
     """
     track_moves, found = np.full(len(owner), NAN), dict[int, ObjectRigidity]()
     for label, prior in priors.items():
-        own = np.isfinite(ratio) & (owner == label)
-        geometry = with_misled(ratio[own], options.misled)
-        moves, track_moves[own] = _object(geometry, rigidity.image_ratio[own], prior, options)
+        own = np.isfinite(rigidity.log_ratio) & (owner == label)
+        geometry = with_misled(rigidity.log_ratio[own])
+        moves, track_moves[own] = _object(geometry, rigidity.image_ratio[own], prior)
         share = float(track_moves[own].mean()) if own.any() else NAN
         found[label] = ObjectRigidity(moves, share, int(own.sum()))
     return Posterior(track_moves, found)
 
 
-def with_misled(ratio: F64, misled: float) -> F64:
-    """The same, where a share of the static tracks goes its own way: at most 1 / misled."""
-    return ratio - np.logaddexp(np.log1p(-misled), np.log(misled) + ratio)
+def with_misled(ratio: F64) -> F64:
+    """The same, where a share of the static tracks goes its own way: at most 1 / _MISLED."""
+    return ratio - np.logaddexp(np.log1p(-_MISLED), np.log(_MISLED) + ratio)
 
 
-def _object(geometry: F64, image: F64, prior: float, options: RigidityOptions) -> tuple[float, F64]:
+def _object(geometry: F64, image: F64, prior: float) -> tuple[float, F64]:
     """(P(the object moves), P(moves) of each of its n tracks).
 
     Args:
@@ -127,16 +110,16 @@ def _object(geometry: F64, image: F64, prior: float, options: RigidityOptions) -
     """
     if not len(geometry):
         return prior, np.zeros(0)
-    weight = 1 / (1 + (len(geometry) - 1) * options.correlation)
+    weight = 1 / (1 + (len(geometry) - 1) * _CORRELATION)
     stray = weight * _mixed(geometry).sum(axis=1)
-    static = np.log1p(-prior) + _log_beta(*options.static_fraction) + stray
-    moving = np.log(prior) + _log_beta(*options.moving_fraction) + stray
+    static = np.log1p(-prior) + _log_beta(*_STATIC_FRACTION) + stray
+    moving = np.log(prior) + _log_beta(*_MOVING_FRACTION) + stray
     joint = [static, moving]
     asked = image[np.isfinite(image)]
     if len(asked):  # else nothing tells tracks that are misled together from moving ones
-        shown = _shown(asked, options)
-        misleading = np.log((1 - prior) * options.misleading) + moving - np.log(prior) - shown
-        joint = [static + np.log1p(-options.misleading) + max(-shown, 0.0), moving, misleading]
+        shown = _shown(asked)
+        misleading = np.log((1 - prior) * _MISLEADING) + moving - np.log(prior) - shown
+        joint = [static + np.log1p(-_MISLEADING) + max(-shown, 0.0), moving, misleading]
     chance = np.exp(np.stack(joint) - np.max(joint))
     chance /= chance.sum()
     ratio = geometry + np.nan_to_num(image)
@@ -144,14 +127,14 @@ def _object(geometry: F64, image: F64, prior: float, options: RigidityOptions) -
     return float(chance[1].sum()), (chance[0] + chance[1]) @ each
 
 
-def _shown(image: F64, options: RigidityOptions) -> float:
+def _shown(image: F64) -> float:
     """Log likelihood ratio, moving over misleading, of the mean of what stray tracks show [n]."""
 
     def log_density(mean: float, deviation: float) -> float:
-        variance = deviation**2 + options.image_deviation**2 / len(image)
+        variance = deviation**2 + _IMAGE_DEVIATION**2 / len(image)
         return float(-0.5 * ((image.mean() - mean) ** 2 / variance + np.log(variance)))
 
-    return log_density(*options.image_moving) - log_density(*options.image_misleading)
+    return log_density(*_IMAGE_MOVING) - log_density(*_IMAGE_MISLEADING)
 
 
 def _mixed(ratio: F64) -> F64:

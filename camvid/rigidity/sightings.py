@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from camvid.artifacts import F32, F64, I32, U16, Bool, PointTracks, Reconstruction
@@ -29,6 +30,19 @@ class Cameras(NamedTuple):
     def posed(self) -> Bool:
         """[T]"""
         return np.asarray(np.isfinite(self.cam_from_world).all(axis=(1, 2)))
+
+    def rays(self, frame: NDArray[np.integer], xy_px: F64) -> F64:
+        """Directions [n, 3] at depth 1 in the cameras of the frames [n]."""
+        K = self.K[frame]
+        across = (xy_px - K[:, :2, 2]) / K[:, [0, 1], [0, 1]]
+        return np.column_stack([across, np.ones(len(across))])
+
+    def between(self, here: NDArray[np.integer], there: NDArray[np.integer]) -> tuple[F64, F64]:
+        """Rotation [n, 3, 3] and translation [n, 3] from the cameras of some frames to others."""
+        pose, back = self.cam_from_world, np.full((len(self.K), 3, 3), np.nan)
+        back[self.posed] = np.linalg.inv(pose[self.posed, :, :3])  # rotations, or homographies
+        rotation = pose[there, :, :3] @ back[here]
+        return rotation, pose[there, :, 3] - np.einsum("nij,nj->ni", rotation, pose[here, :, 3])
 
     def in_one_part(self, pairs: I32) -> Bool:
         """Of which pairs of frames [Q, 2] the relative pose is known, where both have one."""

@@ -28,10 +28,7 @@ class StaticPoints(NamedTuple):
 
 
 def fit_static_points(
-    sightings: Sightings,
-    cameras: Cameras,
-    noise_px: float,
-    bounds: tuple[F64, F64] | None = None,
+    sightings: Sightings, cameras: Cameras, noise_px: float, bounds: tuple[F64, F64] | None = None
 ) -> StaticPoints:
     """Gauss-Newton with Cauchy weights, all tracks at once.
 
@@ -39,14 +36,13 @@ def fit_static_points(
     """
     num_tracks = sightings.num_tracks
     middle = _middle(sightings)
-    rotation, translation, K = _relative(sightings, cameras, middle)
+    here, K = sightings.frame[middle], cameras.K[sightings.frame]
+    rotation, translation = cameras.between(here[sightings.track], sightings.frame)
     unit = 1 / cameras.extent if cameras.extent > 0 else 1.0
     low, high = np.zeros(num_tracks), np.full(num_tracks, _NEAREST if cameras.extent > 0 else 0.0)
     if bounds is not None:
         low, high = np.minimum(bounds[0], bounds[1]) / unit, bounds[1] / unit
-    K_mid = cameras.K[sightings.frame[middle]]
-    start = (sightings.xy_px[middle] - K_mid[:, :2, 2]) / K_mid[:, [0, 1], [0, 1]]
-    point = np.column_stack([start, low])
+    point = np.column_stack([cameras.rays(here, sightings.xy_px[middle])[:, :2], low])
     at_bound = np.zeros(num_tracks, bool)
     for step in range(_STEPS):
         scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
@@ -82,18 +78,6 @@ def _middle(sightings: Sightings) -> np.ndarray:
     """Place [N] in the list of each track's middle sighting (0 for a track without any)."""
     middle = (sightings.start[:-1] + sightings.start[1:]) // 2
     return np.minimum(middle, max(len(sightings.track) - 1, 0))
-
-
-def _relative(sightings: Sightings, cameras: Cameras, middle: np.ndarray) -> tuple[F64, F64, F64]:
-    """Pose [O] of each sighting's camera from that of its track's middle sighting, and its K."""
-    pose = cameras.cam_from_world
-    back = np.full((len(pose), 3, 3), np.nan)
-    posed = np.isfinite(pose).all(axis=(1, 2))
-    back[posed] = np.linalg.inv(pose[posed, :, :3])  # rotations, or homographies
-    here, there = sightings.frame[middle][sightings.track], sightings.frame
-    rotation = pose[there, :, :3] @ back[here]
-    translation = pose[there, :, 3] - np.einsum("oij,oj->oi", rotation, pose[here, :, 3])
-    return rotation, translation, cameras.K[there]
 
 
 def _expected(

@@ -1,9 +1,4 @@
-"""Which pixels move against the background: residual of flow over several frame spacings.
-
-Two backgrounds are asked. A homography explains a fixed, turning or zooming camera and any plane;
-what it leaves is motion or parallax, so its threshold grows with what it leaves of the whole
-image. Epipolar geometry explains parallax too, but not what moves off its epipolar lines.
-"""
+"""Which pixels move against the background, over several frame spacings and by the image itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,61 +6,47 @@ from functools import partial
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from camvid.artifacts import F32, F64, U8, Bool
+from camvid.artifacts import F32, U8, Bool
+from camvid.morphology import components
 from camvid.parallel import map_threads
+from camvid.segmentation.background import against_background
 from camvid.segmentation.flow import F16, ClipFlow, compose, look_up, pixel_grid
-from camvid.segmentation.steady import steady
+from camvid.segmentation.labels import YES
+from camvid.segmentation.smoothing import smooth_in_time
 
 Flows = list[F16 | None]
 Views = list[tuple[F32, F32]]
 
-UNDECIDED = 127  # the strongest evidence that does not yet say that a pixel moves
+UNDECIDED = YES - 1  # the strongest evidence that does not yet say that a pixel moves
 
-_SAMPLE_STEP_PX = 8
-_MIN_SAMPLES = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceOptions:
-    """Limits of the motion evidence; pixels are those of the working size."""
-
-    max_spacing_s: float = 0.35  # widest spacing of compared frames, to the nearest power of two
-    num_spacings: int = 3  # each half of the one before
-    min_residual_px: float = 0.75  # less is flow noise
-    noise_factor: float = 4.0  # and so is less than this many robust deviations
-    min_epipolar_px: float = 0.75
-    max_planes: int = 3  # of the background
-    min_plane_share: float = 0.12  # of the background samples, for a second or third plane
-    min_plane_extent: float = 0.45  # of the image's side, over which they must lie
-    memory: float = 0.7  # weight of the frame before, when evidence is averaged over time
-    one_sided_weight: float = 0.02  # of frames near the clip's ends
-    flow_window_px: float = 10.0  # in which flow mixes a mover's motion with that beside it
-    min_moving_share: float = 0.4  # of a salient region, to be a mover
-    min_salient_px: int = 60  # of such a region
-    min_parallax_px: float = 2.0  # below it there is no epipolar geometry to speak of
+# Pixels are those of the working size.
+_MAX_SPACING_S = 0.35  # widest spacing of compared frames, to the nearest power of two
+_NUM_SPACINGS = 3  # each half of the one before
+_FLOW_WINDOW_PX = 10.0  # in which flow mixes a mover's motion with that beside it
+_MIN_MOVING_SHARE = 0.4  # of a salient region, to be a mover
+_MIN_SALIENT_PX = 60  # of such a region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MotionEvidence:
     """What shows, in each of T frames, that a pixel moves against the background."""
 
-    strength: list[U8]  # [h, w] steadied: 128 at the threshold, 255 at twice the threshold
+    strength: list[
+        U8
+    ]  # [h, w] smoothed over time: 128 at the threshold, 255 at twice the threshold
     error: list[F16]  # [h, w] of the image, had the pixel moved as the background; 1 = threshold
     both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
 
 
-def spacings(num_frames: int, fps: float, options: EvidenceOptions) -> list[int]:
+def spacings(num_frames: int, fps: float) -> list[int]:
     """Frame spacings, powers of two, widest last; every frame has one neighbour that far."""
-    asked = round(np.log2(max(1.0, options.max_spacing_s * fps)))
+    asked = round(np.log2(max(1.0, _MAX_SPACING_S * fps)))
     top = min(asked, int(np.log2(max(1, (num_frames - 1) // 2))))
-    return [2**k for k in range(max(0, top - options.num_spacings + 1), top + 1)]
+    return [2**k for k in range(max(0, top - _NUM_SPACINGS + 1), top + 1)]
 
 
-def motion_evidence(
-    flow: ClipFlow, hidden: list[U8], fps: float, options: EvidenceOptions
-) -> MotionEvidence:
+def motion_evidence(flow: ClipFlow, hidden: list[U8], fps: float) -> MotionEvidence:
     """Compares each frame with others before and after it.
 
     `hidden` marks, per frame, pixels that must not define the background (128 to 255).
@@ -76,7 +57,7 @@ def motion_evidence(
         still = [np.zeros(e.shape, np.float16) for e in evidence]
         return MotionEvidence(strength=evidence, error=still, both_sides=[False] * num_frames)
     grid = pixel_grid(flow.width_px, flow.height_px)
-    wanted = spacings(num_frames, fps, options)
+    wanted = spacings(num_frames, fps)
     found = [_Found(evidence=e, error=np.full(e.shape, np.inf, np.float16)) for e in evidence]
     seen_both = [wanted[-1] <= t < num_frames - wanted[-1] for t in range(num_frames)]
     for spacing, forward, backward in _widening(flow, wanted[-1], grid):
@@ -87,7 +68,7 @@ def motion_evidence(
             # Where the widest spacing shows both sides, it alone tells the image's error.
             images = flow.small if k == wanted[-1] or not seen_both[t] else None
             views = [
-                _look(t, u, images, way, hidden[t], grid, options)
+                _look(t, u, images, way, hidden[t], grid)
                 for way, u in ((fields[0][t], t + k), (fields[1][t], t - k))
                 if way is not None
             ]
@@ -96,7 +77,7 @@ def motion_evidence(
         map_threads(partial(look, fields=(forward, backward), k=spacing), range(num_frames))
     evidence = map_threads(_where_image_moved, found)
     return MotionEvidence(
-        strength=steady(evidence, flow, seen_both, options.memory, options.one_sided_weight),
+        strength=smooth_in_time(evidence, flow, seen_both),
         error=[f.error for f in found],
         both_sides=seen_both,
     )
@@ -119,14 +100,14 @@ def _agreed(so_far: _Found, views: Views) -> _Found:
     residual = np.minimum.reduce([residual for residual, _ in views])
     error = np.minimum.reduce([error for _, error in views]).astype(np.float16)
     return _Found(
-        evidence=np.maximum(so_far.evidence, np.clip(residual * 128, 0, 255).astype(np.uint8)),
+        evidence=np.maximum(so_far.evidence, np.clip(residual * YES, 0, 255).astype(np.uint8)),
         error=error if len(views) == 2 else np.minimum(so_far.error, error),
     )
 
 
 def _where_image_moved(found: _Found) -> U8:
     """Evidence where the image itself moved too, not only the flow, which is smooth."""
-    moved = ((found.error >= 1) & (found.evidence >= 128)).astype(np.uint8)
+    moved = ((found.error >= 1) & (found.evidence >= YES)).astype(np.uint8)
     moved = np.asarray(cv2.morphologyEx(moved, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)))
     outlines, _ = cv2.findContours(moved, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(moved, outlines, -1, 1, cv2.FILLED)  # a plain shirt shows only its edges
@@ -161,28 +142,16 @@ def _double(flows: Flows, step: int, grid: F32) -> None:
 
 
 def _look(
-    t: int,
-    other: int,
-    images: list[U8] | None,
-    displacement: F16,
-    hidden: U8,
-    grid: F32,
-    options: EvidenceOptions,
+    t: int, other: int, images: list[U8] | None, displacement: F16, hidden: U8, grid: F32
 ) -> tuple[F32, F32]:
     """Residual of the flow from the background's, and error of the image if it moved with the
     background; [h, w] each, as multiples of their thresholds. Without images there is no error.
     """
     moved = displacement.astype(np.float32)
-    start, shift = _background_samples(moved, hidden, grid)
-    if len(start) < _MIN_SAMPLES:
+    found = against_background(moved, hidden, grid)
+    if found is None:
         return np.zeros(hidden.shape, np.float32), np.zeros(hidden.shape, np.float32)
-    background, left = _planes_flow(start, shift, moved, grid, options)
-    typical = 1.4826 * float(np.median(left))
-    threshold = max(options.min_residual_px, options.noise_factor * typical)
-    residual = _length(moved - background) / threshold
-    if np.percentile(left, 80) >= options.min_parallax_px:
-        epipolar = _epipolar_residual(start, shift, moved, grid, options)
-        residual = np.maximum(residual, epipolar)
+    residual, background = found
     if images is None:
         return residual, np.full(hidden.shape, np.inf, np.float32)
     static = residual < 0.7
@@ -205,105 +174,7 @@ def _image_error(here: U8, there: U8, moved: F32, background: F32, static: Bool,
     return np.asarray(error / (4 + noise), np.float32)
 
 
-def _planes_flow(
-    start: F32, shift: F32, moved: F32, grid: F32, options: EvidenceOptions
-) -> tuple[F32, F32]:
-    """Flow [h, w, 2] of the scene plane that fits best at each pixel, and residuals at samples.
-
-    A room has a wall and a floor. After the main plane, others count as background where they
-    explain many samples that lie far apart: movers are compact.
-    """
-    tolerance = options.min_residual_px + 0.02 * float(np.median(_length(shift)))
-    enough = max(_MIN_SAMPLES, options.min_plane_share * len(start))
-    background = np.zeros_like(grid)
-    closest = np.full(grid.shape[:2], np.inf, np.float32)
-    left = np.full(len(start), np.inf, np.float32)
-    rest = np.ones(len(start), bool)
-    for plane in range(options.max_planes):
-        if plane > 0 and rest.sum() < enough:
-            break
-        homography = _fit_homography(start[rest], (start + shift)[rest])
-        error = _length(shift - (_project(homography, start) - start))
-        near = rest & (error < tolerance)
-        if plane > 0 and not (near.sum() >= enough and _lies_wide(start[near], grid, options)):
-            break
-        fitted = _project(homography, grid) - grid
-        misfit = _length(moved - fitted)
-        np.copyto(background, fitted, where=(misfit < closest)[..., None])
-        np.minimum(closest, misfit, out=closest)
-        left = np.minimum(left, error)
-        rest &= ~near
-    return background, left
-
-
-def _lies_wide(points: F32, grid: F32, options: EvidenceOptions) -> bool:
-    spread = np.ptp(np.percentile(points, (10, 90), axis=0), axis=0)
-    return bool((spread / grid.shape[1::-1]).max() >= options.min_plane_extent)
-
-
-def _background_samples(moved: F32, hidden: U8, grid: F32) -> tuple[F32, F32]:
-    """Grid points [N, 2] and their displacement, off what is hidden and inside both frames."""
-    half = _SAMPLE_STEP_PX // 2
-    cut = (slice(half, None, _SAMPLE_STEP_PX), slice(half, None, _SAMPLE_STEP_PX))
-    start, shift = grid[cut].reshape(-1, 2), moved[cut].reshape(-1, 2)
-    limit = np.array(grid.shape[1::-1], np.float32) - 1
-    target = start + shift
-    inside = np.asarray(((target >= 0) & (target <= limit)).all(axis=-1), np.bool_)
-    free = inside & (hidden[cut].reshape(-1) < 128)
-    if free.sum() >= max(_MIN_SAMPLES, 0.2 * inside.sum()):
-        inside = free
-    return start[inside], shift[inside]
-
-
-def _fit_homography(start: F32, end: F32) -> F64:
-    tolerance = 0.5 + 0.02 * float(np.median(_length(end - start)))
-    found, _ = cv2.findHomography(start, end, cv2.USAC_FAST, tolerance, maxIters=500)
-    fitted = np.shape(found) == (3, 3)  # None where nothing fits
-    return np.asarray(found, np.float64) if fitted else np.eye(3)
-
-
-def _length(vectors: NDArray[np.floating]) -> F32:
-    """Lengths [...] of vectors [..., 2]; numpy's own norm takes several times as long."""
-    return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2).astype(np.float32, copy=False)
-
-
-def _project(homography: F64, points: F32) -> F32:
-    mapped = cv2.perspectiveTransform(points.reshape(-1, 1, 2), homography)
-    return np.asarray(mapped, np.float32).reshape(points.shape)
-
-
-def _epipolar_residual(
-    start: F32, shift: F32, moved: F32, grid: F32, options: EvidenceOptions
-) -> F32:
-    """Distance from the epipolar geometry of the background, as a multiple of its threshold."""
-    tolerance = options.min_epipolar_px / 2
-    thin = max(1, len(start) // 300)  # RANSAC's time grows with the samples, its answer does not
-    start, shift = start[::thin], shift[::thin]
-    found, inlier = cv2.findFundamentalMat(
-        start, start + shift, cv2.FM_RANSAC, tolerance, 0.99, 500
-    )
-    if np.shape(found) != (3, 3):
-        return np.zeros(moved.shape[:2], np.float32)
-    fundamental = np.asarray(found, np.float64)
-    kept = np.asarray(inlier).reshape(-1) > 0
-    typical = float(np.median(_sampson(fundamental, start, start + shift)[kept]))
-    threshold = max(options.min_epipolar_px, 2 * options.noise_factor * typical)
-    return (_sampson(fundamental, grid, grid + moved) / threshold).astype(np.float32)
-
-
-def _sampson(fundamental: F64, start: F32, end: F32) -> F32:
-    """First-order distance in pixels [...] of matches [..., 2] from their epipolar lines."""
-    ones = np.ones((*start.shape[:-1], 1), np.float32)
-    a, b = np.concatenate([start, ones], axis=-1), np.concatenate([end, ones], axis=-1)
-    line_b, line_a = a @ fundamental.T.astype(np.float32), b @ fundamental.astype(np.float32)
-    slope = np.hypot(_length(line_a), _length(line_b))
-    distance = np.abs(np.einsum("...i,...i", b, line_b)) / np.maximum(slope, 1e-6)
-    return np.asarray(distance, np.float32)
-
-
-def beside_salient_movers(
-    motion: MotionEvidence, saliency: list[U8], options: EvidenceOptions
-) -> list[Bool]:
+def beside_salient_movers(motion: MotionEvidence, saliency: list[U8]) -> list[Bool]:
     """Per frame, [h, w] where flow smears the motion of what is salient and moves.
 
     Flow is smooth over its window: beside a mover the background seems to move, too. Of pixels
@@ -312,11 +183,11 @@ def beside_salient_movers(
     """
 
     def beside(t: int) -> Bool:
-        own = _salient_movers(saliency[t], motion.strength[t], options)
+        own = _salient_movers(saliency[t], motion.strength[t])
         if not own.any():
             return own
         far_px = cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 3)
-        return np.asarray((far_px < options.flow_window_px) & ~own, np.bool_)
+        return np.asarray((far_px < _FLOW_WINDOW_PX) & ~own, np.bool_)
 
     return map_threads(beside, range(len(saliency)))
 
@@ -330,14 +201,13 @@ def at_most(motion: MotionEvidence, strength: int, where: list[Bool]) -> MotionE
     return replace(motion, strength=limited)
 
 
-def _salient_movers(saliency: U8, strength: U8, options: EvidenceOptions) -> Bool:
+def _salient_movers(saliency: U8, strength: U8) -> Bool:
     """[h, w] where a salient region lies of which a good part moves."""
-    core = np.where(saliency >= 128, np.uint8(1), np.uint8(0))
+    core = np.where(saliency >= YES, np.uint8(1), np.uint8(0))
     core = np.asarray(cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    num, found = cv2.connectedComponents(core)
-    region = np.asarray(found, np.int32)
-    total = np.bincount(region.ravel(), minlength=num)
-    moving = np.bincount(region[strength >= 128], minlength=num)
-    own = (moving >= options.min_moving_share * total) & (total >= options.min_salient_px)
+    region = components(core > 0)
+    total = np.bincount(region.ravel())
+    moving = np.bincount(region[strength >= YES], minlength=len(total))
+    own = (moving >= _MIN_MOVING_SHARE * total) & (total >= _MIN_SALIENT_PX)
     own[0] = False
     return own[region]

@@ -17,6 +17,7 @@ from camvid.artifacts import F32, I32, U8
 from camvid.parallel import map_threads
 
 F16 = NDArray[np.float16]
+WORKING_SIDE_PX = 320
 _NO_MAP: Any = None  # cv2.remap takes one map of (x, y), which its stubs do not know
 
 
@@ -41,7 +42,7 @@ def working_size(width_px: int, height_px: int, side_px: int) -> tuple[int, int]
     return max(16, round(width_px * scale)), max(16, round(height_px * scale))
 
 
-def clip_flow(rgb: U8, side_px: int) -> ClipFlow:
+def clip_flow(rgb: U8, side_px: int = WORKING_SIDE_PX) -> ClipFlow:
     """Flow both ways between all neighbouring frames of rgb [T, H, W, 3]."""
     num_frames, height_px, width_px = rgb.shape[:3]
     size = working_size(width_px, height_px, side_px)

@@ -12,26 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, I32, U8, Bool
+from camvid.morphology import components
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, look_up
+from camvid.segmentation.labels import YES
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceOptions:
-    """How points become objects; pixels are those of the working size."""
-
-    points_per_frame: int = 400  # sets how densely points are followed
-    min_step_px: int = 3
-    max_step_px: int = 10
-    max_loop_error_px: float = 1.0  # forth and back must return this close
-    max_flow_gradient: float = 0.25  # px per px; more is the border of two motions
-    moving_change: float = 0.5  # of the share of time seen moving, at which points differ
-    patch_steps: int = 5  # side of a patch, in distances between points
-    points_per_patch: int = 2  # of a region, that are clustered; the rest joins its neighbours
-    max_clustered_points: int = 600
-    relative_motion: float = 0.4  # of their mean distance, at which two points come apart
-    unseen_weight: float = 0.1  # of a pair never seen together, against 16 of one often seen
-    min_affinity: float = 0.35  # mean over all pairs, to be one object
+# Pixels are those of the working size.
+_POINTS_PER_FRAME = 400  # sets how densely points are followed
+_MIN_STEP_PX = 3
+_MAX_STEP_PX = 10
+_MAX_LOOP_ERROR_PX = 1.0  # forth and back must return this close
+_MAX_FLOW_GRADIENT = 0.25  # px per px; more is the border of two motions
+_PATCH_STEPS = 5  # side of a patch, in distances between points
+_POINTS_PER_PATCH = 2  # of a region, that are clustered; the rest joins its neighbours
+_MAX_CLUSTERED_POINTS = 600
+_RELATIVE_MOTION = 0.4  # of their mean distance, at which two points come apart
+_UNSEEN_WEIGHT = 0.1  # of a pair never seen together, against 16 of one often seen
+_MIN_AFFINITY = 0.35  # mean over all pairs, to be one object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,19 +41,22 @@ class FollowedPoints:
 
 
 def label_instances(
-    masks: list[U8], motion: list[U8], flow: ClipFlow, options: InstanceOptions
+    masks: list[U8], motion: list[U8], flow: ClipFlow, change_by_moving: float
 ) -> list[I32]:
-    """Per frame, [h, w] labels from 1, one label per object over the clip, 0 off the masks."""
-    regions = map_threads(lambda m: np.asarray(cv2.connectedComponents(m)[1], np.int32), masks)
-    points = follow_points(regions, flow, options)
+    """Per frame, [h, w] labels from 1, one label per object over the clip, 0 off the masks.
+
+    `change_by_moving` is the share of the time seen moving, at which points differ.
+    """
+    regions = map_threads(lambda m: components(m > 0), masks)
+    points = follow_points(regions, flow)
     if points.xy.shape[1] == 0:
         return [np.zeros_like(r) for r in regions]
     moving = np.zeros(points.xy.shape[1], np.float32)
     for t in range(len(masks)):
         alive = np.flatnonzero(points.region[t] > 0)
-        moving[alive] += _at(motion[t], points.xy[t, alive]) >= 128
+        moving[alive] += _at(motion[t], points.xy[t, alive]) >= YES
     moving /= (points.region > 0).sum(0)
-    label_of_point = cluster_points(points, moving, options)
+    label_of_point = cluster_points(points, moving, change_by_moving)
 
     def spread(t: int) -> I32:
         alive = np.flatnonzero(points.region[t] > 0)
@@ -65,19 +65,17 @@ def label_instances(
     return map_threads(spread, range(len(masks)))
 
 
-def follow_points(regions: list[I32], flow: ClipFlow, options: InstanceOptions) -> FollowedPoints:
+def follow_points(regions: list[I32], flow: ClipFlow) -> FollowedPoints:
     """Seeds points where a mask has none and follows them along the flow until they leave it."""
-    step = _seed_step(regions, options)
-    clear = map_threads(
-        lambda t: np.where(_smooth(flow, t, options), regions[t], 0), range(len(regions))
-    )
+    step = _seed_step(regions)
+    clear = map_threads(lambda t: np.where(_smooth(flow, t), regions[t], 0), range(len(regions)))
     xy = np.zeros((0, 2), np.float32)
     track = np.zeros(0, np.int64)
     num_tracks = 0
     history: list[tuple[np.ndarray, F32, I32]] = []
     for t, region in enumerate(regions):
         if t > 0 and len(xy):
-            xy, alive = _advance(xy, flow.forward[t - 1], flow.backward[t], options)
+            xy, alive = _advance(xy, flow.forward[t - 1], flow.backward[t])
             alive &= _at(clear[t], xy) > 0
             xy, track = xy[alive], track[alive]
         fresh = _seeds(clear[t], xy, step)
@@ -96,20 +94,20 @@ def follow_points(regions: list[I32], flow: ClipFlow, options: InstanceOptions) 
     return points
 
 
-def _smooth(flow: ClipFlow, t: int, options: InstanceOptions) -> Bool:
+def _smooth(flow: ClipFlow, t: int) -> Bool:
     """[h, w] where neighbours move alike: points on the border of two motions change sides."""
     field = flow.forward[t] if flow.forward[t] is not None else flow.backward[t]
     if field is None:
         return np.ones((flow.height_px, flow.width_px), bool)
     values = field.astype(np.float32)
     dx, dy = cv2.Sobel(values, cv2.CV_32F, 1, 0), cv2.Sobel(values, cv2.CV_32F, 0, 1)
-    return (dx**2 + dy**2).sum(-1) <= (8 * options.max_flow_gradient) ** 2
+    return (dx**2 + dy**2).sum(-1) <= (8 * _MAX_FLOW_GRADIENT) ** 2
 
 
-def _seed_step(regions: list[I32], options: InstanceOptions) -> int:
+def _seed_step(regions: list[I32]) -> int:
     areas = [int((r > 0).sum()) for r in regions]
-    step = round(np.sqrt(max(areas, default=0) / options.points_per_frame))
-    return int(np.clip(step, options.min_step_px, options.max_step_px))
+    step = round(np.sqrt(max(areas, default=0) / _POINTS_PER_FRAME))
+    return int(np.clip(step, _MIN_STEP_PX, _MAX_STEP_PX))
 
 
 def _at(image: NDArray[np.integer], xy: F32) -> I32:
@@ -121,15 +119,13 @@ def _at(image: NDArray[np.integer], xy: F32) -> I32:
     return values
 
 
-def _advance(
-    xy: F32, forward: F16 | None, backward: F16 | None, options: InstanceOptions
-) -> tuple[F32, Bool]:
+def _advance(xy: F32, forward: F16 | None, backward: F16 | None) -> tuple[F32, Bool]:
     """Moves points one frame on; not alive where the way back ends elsewhere."""
     assert forward is not None
     assert backward is not None
     moved = xy + _sample(forward, xy)
     loop = np.linalg.norm(moved + _sample(backward, moved) - xy, axis=-1)
-    return moved, loop <= options.max_loop_error_px
+    return moved, loop <= _MAX_LOOP_ERROR_PX
 
 
 def _sample(flow: F16, xy: F32) -> F32:
@@ -148,25 +144,25 @@ def _seeds(region: I32, taken: F32, step: int) -> F32:
     return np.stack([columns[free], rows[free]], axis=-1).astype(np.float32)
 
 
-def cluster_points(points: FollowedPoints, moving: F32, options: InstanceOptions) -> I32:
+def cluster_points(points: FollowedPoints, moving: F32, change_by_moving: float) -> I32:
     """[N] object labels from 1."""
-    chosen = _choose(points, moving, options)
+    chosen = _choose(points, moving)
     label = np.zeros(points.region.shape[1], np.int32)
-    label[chosen] = _average_linkage(*_affinity(points, moving, chosen, options), options)
+    label[chosen] = _average_linkage(*_affinity(points, moving, chosen, change_by_moving))
     rest = np.flatnonzero(label == 0)
-    label[rest] = _neighbours_label(points, moving, chosen, label, rest, options)
+    label[rest] = _neighbours_label(points, moving, chosen, label, rest, change_by_moving)
     _, compact = np.unique(label, return_inverse=True)
     return (compact + 1).astype(np.int32)
 
 
-def _choose(points: FollowedPoints, moving: F32, options: InstanceOptions) -> np.ndarray:
+def _choose(points: FollowedPoints, moving: F32) -> np.ndarray:
     """The longest tracks, but only as many as each patch of each region needs.
 
     Of a patch as many of what moves as of what does not: the longest tracks alone would all lie on
     the still one of two things that touch, or on the one of several that never is covered.
     """
     seen = points.region > 0
-    side = options.patch_steps * points.step_px
+    side = _PATCH_STEPS * points.step_px
     cell = np.where(seen[..., None], np.nan_to_num(points.xy) // side, 0).astype(np.int64)
     columns, rows = (int(n) + 1 for n in cell.reshape(-1, 2).max(axis=0))
     patch = (points.region.astype(np.int64) * rows + cell[..., 1]) * columns + cell[..., 0]
@@ -177,16 +173,16 @@ def _choose(points: FollowedPoints, moving: F32, options: InstanceOptions) -> np
     for i in np.argsort(-seen.sum(axis=0), kind="stable"):
         frames = np.flatnonzero(seen[:, i])
         at = (frames, place[frames, i])
-        if (count[at] < options.points_per_patch).mean() > 0.25:
+        if (count[at] < _POINTS_PER_PATCH).mean() > 0.25:
             count[at] += 1
             chosen.append(int(i))
-        if len(chosen) >= options.max_clustered_points:
+        if len(chosen) >= _MAX_CLUSTERED_POINTS:
             break
     return np.sort(np.array(chosen))
 
 
 def _affinity(
-    points: FollowedPoints, moving: F32, chosen: np.ndarray, options: InstanceOptions
+    points: FollowedPoints, moving: F32, chosen: np.ndarray, change_by_moving: float
 ) -> tuple[F32, F32]:
     """[K, K] affinity in [0, 1] of pairs and its weight: frames in which both are seen."""
     num = len(chosen)
@@ -206,12 +202,12 @@ def _affinity(
     mean = total / seen
     change = np.linalg.norm(np.where(both[..., None] > 0, high - low, 0), axis=-1) / (mean + 8)
     share = moving[chosen]
-    differs = (share[:, None] - share[None]) / options.moving_change
-    alike = together / seen * np.exp(-0.5 * ((change / options.relative_motion) ** 2 + differs**2))
+    differs = (share[:, None] - share[None]) / change_by_moving
+    alike = together / seen * np.exp(-0.5 * ((change / _RELATIVE_MOTION) ** 2 + differs**2))
     return alike.astype(np.float32), np.minimum(both, 16)
 
 
-def _average_linkage(affinity: F32, weight: F32, options: InstanceOptions) -> I32:
+def _average_linkage(affinity: F32, weight: F32) -> I32:
     """[K] labels from 1: merges the two most alike clusters until none are alike enough.
 
     Pairs that are never seen together speak softly against a merger: a few points that slipped
@@ -219,13 +215,13 @@ def _average_linkage(affinity: F32, weight: F32, options: InstanceOptions) -> I3
     """
     num = len(affinity)
     sums = (affinity * weight).astype(np.float64)
-    weights = weight.astype(np.float64) + options.unseen_weight
+    weights = weight.astype(np.float64) + _UNSEEN_WEIGHT
     owner = np.arange(num)
     mean = sums / weights
     np.fill_diagonal(mean, -1)
     while num > 1:
         a, b = sorted(divmod(int(np.argmax(mean)), num))
-        if mean[a, b] < options.min_affinity:
+        if mean[a, b] < _MIN_AFFINITY:
             break
         owner[owner == b] = a
         for matrix in (sums, weights):
@@ -244,7 +240,7 @@ def _neighbours_label(
     chosen: np.ndarray,
     label: I32,
     rest: np.ndarray,
-    options: InstanceOptions,
+    change_by_moving: float,
 ) -> I32:
     """[R] labels that the nearest clustered point has most often while a point is followed.
 
@@ -257,7 +253,7 @@ def _neighbours_label(
         if len(mine) == 0 or len(known) == 0:
             continue
         apart = xy[rest[mine], None] - xy[None, known]
-        differs = (moving[rest[mine], None] - moving[None, known]) / options.moving_change
+        differs = (moving[rest[mine], None] - moving[None, known]) / change_by_moving
         distance = (apart[..., 0] ** 2 + apart[..., 1] ** 2) * np.exp(0.5 * differs**2)
         distance[region[rest[mine], None] != region[None, known]] = np.inf
         nearest = distance.argmin(axis=1)

@@ -1,6 +1,8 @@
 """One object, one id: joins labels that live side by side, or take over from each other."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -10,29 +12,23 @@ from scipy.ndimage import maximum_filter1d
 from camvid.artifacts import F32, F64, I32, U8, Bool
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, look_up_nearest, pixel_grid
+from camvid.segmentation.labels import USUAL_SIZE_S, YES, count_pixels, num_labels
 
 I64 = NDArray[np.int64]
-_PIECE = 16  # frames looked at together, so that memory does not grow with the clip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinOptions:
-    """When two labels are one object."""
-
-    max_labels: int = 128  # the largest; the rest are specks and go
-    min_association: float = 0.3  # share of pixels handed on, times likeness of colour
-    reidentification_weight: float = 0.6  # of coming back where expected, against association
-    max_gap_s: float = 1.2  # for which an object may be out of sight in whole or in part
-    usual_size_s: float = 0.5  # largest area so near in time is that of the whole label
-    velocity_s: float = 0.25  # over which the way into and out of hiding is measured
-    max_shared_time: float = 0.25  # of the shorter life, in which both labels may be seen
-    min_side_by_side: float = 0.8  # of the longer life, in which parts of one object touch
-    never_apart: float = 0.95  # the same, for limbs, which shift further
-    min_limb_colour: float = 0.6  # likeness of a limb's colours to the rest's
-    max_limb_shift: float = 0.85  # of both sides' sum
-    min_border: float = 0.5  # of the smaller part's side (the root of its area), to touch
-    max_shift: float = 0.4  # of both sides' sum, by which one part may move against the other
-    max_moving_change: float = 0.35  # of the share of pixels seen moving
+Array = TypeVar("Array", bound=NDArray[np.generic])
+_PIECE = 16  # frames
+_MAX_SHARED_TIME = 0.25  # of the shorter life, in which one label may take over from another
+_MAX_LABELS = 128  # the largest; the rest are specks and go
+_MIN_ASSOCIATION = 0.3  # share of pixels handed on, times likeness of colour
+_REIDENTIFICATION_WEIGHT = 0.6  # of coming back where expected, against association
+_MAX_GAP_S = 1.2  # for which an object may be out of sight in whole or in part
+_VELOCITY_S = 0.25  # over which the way into and out of hiding is measured
+_MIN_SIDE_BY_SIDE = 0.8  # of the longer life, in which parts of one object touch
+_NEVER_APART = 0.95  # the same, for limbs, which shift further
+_MIN_LIMB_COLOUR = 0.6  # likeness of a limb's colours to the rest's
+_MAX_LIMB_SHIFT = 0.85  # of both sides' sum
+_MIN_BORDER = 0.5  # of the smaller part's side (the root of its area), to touch
+_MAX_SHIFT = 0.4  # of both sides' sum, by which one part may move against the other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +46,7 @@ class _Lives:
 
 
 def join_broken(
-    labels: list[I32], motion: list[U8], flow: ClipFlow, fps: float, options: JoinOptions
+    labels: list[I32], motion: list[U8], flow: ClipFlow, fps: float, max_change: float
 ) -> list[I32]:
     """Joins the parts of one object, in space and then in time.
 
@@ -58,26 +54,37 @@ def join_broken(
     point lives through, and its two halves in time have different labels: along the flow the one
     runs into the other, or it comes back where its motion leads.
     """
-    labels = _keep_largest(labels, options.max_labels)
+    labels = _keep_largest(labels)
     lives = _lives(labels, motion)
     colour = _colour_likeness(labels, flow.small, lives.area.shape[1])
-    parts = _side_by_side(labels, lives, colour, options)
+    parts = _side_by_side(labels, lives, colour, max_change)
     owner = _merge(parts, np.zeros_like(lives.seen), 0.5, 1.0)
     labels = [owner[x] for x in labels]
-    owner = join_in_time(labels, motion, flow, fps, options)
+    owner = join_in_time(labels, motion, flow, fps)
     return map_threads(lambda x: _without_islands(owner[x]), labels)
 
 
 def join_in_time(
-    labels: list[I32], motion: list[U8], flow: ClipFlow, fps: float, options: JoinOptions
+    labels: list[I32],
+    motion: list[U8],
+    flow: ClipFlow,
+    fps: float,
+    max_shared_time: float = _MAX_SHARED_TIME,
 ) -> I32:
-    """The label that each label becomes, [num]: where one takes over from another, the lesser."""
+    """The label that each label becomes, [num]: where one takes over from another, the lesser.
+
+    `max_shared_time` is the share of the shorter life in which both may be seen.
+    """
     lives = _lives(labels, motion)
-    linked = np.maximum(
-        _association(labels, lives.area, flow), _reidentified(lives, flow, fps, options)
-    )
+    linked = np.maximum(_association(labels, lives.area, flow), _reidentified(lives, flow, fps))
     likeness = linked * _colour_likeness(labels, flow.small, lives.area.shape[1])
-    return _merge(likeness, lives.seen, options.min_association, options.max_shared_time)
+    return _merge(likeness, lives.seen, _MIN_ASSOCIATION, max_shared_time)
+
+
+def _of_each(look: Callable[[int], Array], frames: range) -> Iterator[Array]:
+    """What is seen in each frame, a few at once, so that memory does not grow with the clip."""
+    for start in range(0, len(frames), _PIECE):
+        yield from map_threads(look, frames[start : start + _PIECE])
 
 
 def _without_islands(label: I32) -> I32:
@@ -86,24 +93,23 @@ def _without_islands(label: I32) -> I32:
     return np.where((label > 0) & (median > 0), median, label).astype(np.int32)
 
 
-def _keep_largest(labels: list[I32], max_labels: int) -> list[I32]:
-    num = max(int(x.max()) for x in labels) + 1
-    area = np.sum([np.bincount(x.ravel(), minlength=num) for x in labels], axis=0)
-    largest = np.argsort(-area[1:], kind="stable")[:max_labels] + 1
-    owner = np.zeros(num, np.int32)
+def _keep_largest(labels: list[I32]) -> list[I32]:
+    area = count_pixels(labels, num_labels(labels))
+    largest = np.argsort(-area[1:], kind="stable")[:_MAX_LABELS] + 1
+    owner = np.zeros(len(area), np.int32)
     owner[largest] = np.arange(1, len(largest) + 1)
     return [owner[x] for x in labels]
 
 
 def _lives(labels: list[I32], motion: list[U8]) -> _Lives:
-    num = max(int(x.max()) for x in labels) + 1
+    num = num_labels(labels)
     height, width = labels[0].shape
     y, x = (axis.ravel().astype(np.float64) for axis in np.mgrid[:height, :width])
 
     def look(pair: tuple[I32, U8]) -> tuple[I64, F64, F64]:
         where = pair[0].ravel()
         area = np.bincount(where, minlength=num)
-        moving = np.bincount(where, pair[1].ravel() >= 128, num)
+        moving = np.bincount(where, pair[1].ravel() >= YES, num)
         total = np.stack([np.bincount(where, axis, num) for axis in (x, y)], axis=-1)
         place = np.where(area[:, None] > 0, total / np.maximum(area, 1)[:, None], np.nan)
         return area.astype(np.int64), place, moving.astype(np.float64)
@@ -129,11 +135,12 @@ def _merge(likeness: F32, seen: Bool, least: float, max_shared_time: float) -> I
     return owner
 
 
-def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, options: JoinOptions) -> F32:
+def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, max_change: float) -> F32:
     """[num, num] 1 where two labels touch for nearly all their lives and hardly shift."""
     num = lives.area.shape[1]
 
-    def border(label: I32) -> I64:
+    def border(t: int) -> I64:
+        label = labels[t]
         total = np.zeros(num * num, np.int64)
         for one, other in ((label[:, :-1], label[:, 1:]), (label[:-1], label[1:])):
             edge = (one != other) & (one > 0) & (other > 0)
@@ -143,23 +150,21 @@ def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, options: JoinOp
 
     touching = np.zeros((num, num), np.int64)
     side = np.sqrt(lives.area)
-    for start in range(0, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        for t, count in zip(piece, map_threads(border, labels[start : piece.stop]), strict=True):
-            smaller = np.minimum(side[t][:, None], side[t][None])
-            touching += (count >= options.min_border * smaller) & (smaller > 0)
+    for t, count in enumerate(_of_each(border, range(len(labels)))):
+        smaller = np.minimum(side[t][:, None], side[t][None])
+        touching += (count >= _MIN_BORDER * smaller) & (smaller > 0)
     life = (lives.area > 0).sum(axis=0)
-    together = touching >= options.min_side_by_side * np.maximum(life[:, None], life[None])
+    together = touching >= _MIN_SIDE_BY_SIDE * np.maximum(life[:, None], life[None])
     parts = np.zeros((num, num), np.float32)
     for a, b in np.argwhere(np.triu(together, 1)):
         both = (lives.area[:, a] > 0) & (lives.area[:, b] > 0)
         low, high = np.percentile((lives.place[:, a] - lives.place[:, b])[both], (5, 95), axis=0)
         size = float(np.mean(side[both, a] + side[both, b]))
         shift = np.linalg.norm(high - low) / size
-        alike = abs(lives.moving[a] - lives.moving[b]) <= options.max_moving_change
-        limb = touching[a, b] >= options.never_apart * max(life[a], life[b])
-        limb &= colour[a, b] >= options.min_limb_colour
-        parts[a, b] = alike and shift <= (options.max_limb_shift if limb else options.max_shift)
+        alike = abs(lives.moving[a] - lives.moving[b]) <= max_change
+        limb = touching[a, b] >= _NEVER_APART * max(life[a], life[b])
+        limb &= colour[a, b] >= _MIN_LIMB_COLOUR
+        parts[a, b] = alike and shift <= (_MAX_LIMB_SHIFT if limb else _MAX_SHIFT)
     return parts
 
 
@@ -178,24 +183,23 @@ def _association(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
         return (shared / np.maximum(smaller, 20)).astype(np.float32)
 
     best = np.zeros((num, num), np.float32)
-    for start in range(1, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        best = np.maximum.reduce([best, *map_threads(between, piece)])
+    for share in _of_each(between, range(1, len(labels))):
+        best = np.maximum(best, share)
     return best
 
 
-def _reidentified(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOptions) -> F32:
+def _reidentified(lives: _Lives, flow: ClipFlow, fps: float) -> F32:
     """[num, num] likeness of one label appearing where the motion of another, gone, leads.
 
     Places count from the background, so that a shaking camera shakes no prediction.
     """
-    usual = maximum_filter1d(lives.area, 2 * max(1, round(options.usual_size_s * fps)) + 1, axis=0)
+    usual = maximum_filter1d(lives.area, 2 * max(1, round(USUAL_SIZE_S * fps)) + 1, axis=0)
     whole = lives.area > 0.7 * usual  # what is half hidden seems to slow down
     num_frames, num = whole.shape
     place = lives.place - _background_path(flow.forward)[:, None]
     first, last = whole.argmax(axis=0), num_frames - 1 - whole[::-1].argmax(axis=0)
     every = np.arange(num)
-    step = np.minimum(max(1, round(options.velocity_s * fps)), np.maximum(last - first, 1))
+    step = np.minimum(max(1, round(_VELOCITY_S * fps)), np.maximum(last - first, 1))
     size = np.sqrt(np.stack([lives.area[first, every], lives.area[last, every]]))
     begin, end = place[first, every], place[last, every]
     onset = (place[np.minimum(first + step, last), every] - begin) / step[:, None]
@@ -207,10 +211,8 @@ def _reidentified(lives: _Lives, flow: ClipFlow, fps: float, options: JoinOption
     smaller = np.minimum(size[1][:, None], size[0][None])
     alike = smaller / np.maximum(np.maximum(size[1][:, None], size[0][None]), 1)
     near = np.exp(-0.5 * (apart / (1.5 * np.maximum(smaller, 1))) ** 2)
-    in_time = np.abs(gap) <= options.max_gap_s * fps
-    return np.nan_to_num(options.reidentification_weight * in_time * alike * near).astype(
-        np.float32
-    )
+    in_time = np.abs(gap) <= _MAX_GAP_S * fps
+    return np.nan_to_num(_REIDENTIFICATION_WEIGHT * in_time * alike * near).astype(np.float32)
 
 
 def _background_path(forward: list[F16 | None]) -> F64:
@@ -229,9 +231,8 @@ def _colour_likeness(labels: list[I32], images: list[U8], num: int) -> F32:
         return np.bincount(cell.ravel(), minlength=num * 216).astype(np.int32)
 
     total = np.zeros(num * 216)
-    for start in range(0, len(labels), _PIECE):
-        piece = range(start, min(start + _PIECE, len(labels)))
-        total += np.sum(map_threads(count, piece), axis=0)
+    for counted in _of_each(count, range(len(labels))):
+        total += counted
     histogram = total.reshape(num, 216)
     histogram /= np.maximum(histogram.sum(axis=1, keepdims=True), 1)
     rows = [np.minimum(histogram, row).sum(axis=1) for row in histogram]

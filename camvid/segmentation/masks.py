@@ -4,71 +4,70 @@ Saliency and flow both blur what they find: their threshold alone gives masks se
 What is surely inside and surely outside of a region have colours; they decide what lies between.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, I32, U8, Bool
+from camvid.segmentation.labels import YES
 
 _BINS = 16  # levels a colour channel
 _TINY = np.float32(2e-4)  # share of colours never seen
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaskOptions:
-    """How evidence, 0 to 255, becomes masks; pixels are those of the working size."""
-
-    alone: float = 0.7  # weight of the stronger evidence by itself
-    together: float = 0.6  # weight of the sum of both
-    threshold: int = 128
-    sure: int = 170  # and above: colours of the inside
-    static: int = 48  # and below: colours of the outside
-    min_sure_share: float = 0.2  # of a region, to know its colours
-    min_static_px: int = 60
-    margin_px: int = 12  # around a region, whose colours are the outside's
-    colour_weight: float = 1.2  # of a colour's log odds, against those of the evidence
+# Pixels are those of the working size.
+_ALONE = 0.7  # weight of the stronger evidence by itself
+_TOGETHER = 0.6  # weight of the sum of both
+SURE = 170  # evidence, and above: colours of the inside
+_STATIC = 48  # and below: colours of the outside
+_MIN_SURE_SHARE = 0.2  # of a region, to know its colours
+MIN_AROUND_PX = 60  # of the outside, to know its colours
+MARGIN_PX = 12  # around a region, whose colours are the outside's
+_COLOUR_WEIGHT = 1.2  # of a colour's log odds, against those of the evidence
 
 
-def draw_mask(saliency: U8, motion: U8, rgb: U8, options: MaskOptions) -> U8:
+def draw_mask(saliency: U8, motion: U8, rgb: U8) -> U8:
     """255 where something salient or moving is, without specks; all images are [h, w]."""
-    evidence = _joint(saliency, motion, options)
-    mask = _without_specks(np.where(evidence >= options.threshold, 255, 0).astype(np.uint8))
+    evidence = _joint(saliency, motion)
+    mask = _without_specks(np.where(evidence >= YES, 255, 0).astype(np.uint8))
     num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
     colour = colours(rgb)
     drawn = np.zeros_like(mask)
     for i in range(1, num):
         x, y, width, height = (int(v) for v in boxes[i, :4])
-        margin = options.margin_px
         window = (
-            slice(max(0, y - margin), y + height + margin),
-            slice(max(0, x - margin), x + width + margin),
+            slice(max(0, y - MARGIN_PX), y + height + MARGIN_PX),
+            slice(max(0, x - MARGIN_PX), x + width + MARGIN_PX),
         )
         inside = np.asarray(region[window] == i, np.bool_)
-        kept = _to_colours(inside, evidence[window], colour[window], options)
+        kept = _to_colours(inside, evidence[window], colour[window])
         drawn[window][kept] = 255
     return _without_specks(drawn)
 
 
-def _joint(saliency: U8, motion: U8, options: MaskOptions) -> U8:
+def _joint(saliency: U8, motion: U8) -> U8:
     """Evidence that is weak in both counts as much as strong evidence in one."""
-    alone = cv2.convertScaleAbs(np.maximum(saliency, motion), alpha=options.alone)
-    both = cv2.addWeighted(saliency, options.together, motion, options.together, 0)
+    alone = cv2.convertScaleAbs(np.maximum(saliency, motion), alpha=_ALONE)
+    both = cv2.addWeighted(saliency, _TOGETHER, motion, _TOGETHER, 0)
     return np.maximum(alone, both).astype(np.uint8)
 
 
-def _to_colours(inside: Bool, evidence: U8, colour: I32, options: MaskOptions) -> Bool:
+def _to_colours(inside: Bool, evidence: U8, colour: I32) -> Bool:
     """The region with its border where colours and evidence together put it."""
-    sure, static = inside & (evidence >= options.sure), evidence < options.static
-    if sure.sum() < options.min_sure_share * inside.sum() or static.sum() < options.min_static_px:
+    sure, static = inside & (evidence >= SURE), evidence < _STATIC
+    if sure.sum() < _MIN_SURE_SHARE * inside.sum() or static.sum() < MIN_AROUND_PX:
         return inside
     here, around = colour_histogram(colour[sure]), colour_histogram(colour[static])
     odds = cv2.blur(colour_odds(here, around)[colour], (3, 3))
-    probability = np.clip(evidence.astype(np.float32) / 255, 0.02, 0.98)
-    odds = np.log(probability / (1 - probability)) + options.colour_weight * odds
+    probability = np.divide(evidence, 255, dtype=np.float32)
+    odds = log_odds(probability, 0.02) + _COLOUR_WEIGHT * odds
     near = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return np.asarray((odds > 0) & near, np.bool_)
+
+
+def log_odds(probability: F32, least: float) -> F32:
+    """Of a probability, as if it were at least so far from 0 and from 1."""
+    inside = np.clip(probability, least, 1 - least)
+    return np.log(inside / (1 - inside))
 
 
 def colours(rgb: U8) -> I32:

@@ -5,7 +5,6 @@ the tracks that are near it and move as it does: the flow of one pair of frames,
 to say by itself what moves, tells on which side of an outline a pixel lies.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -16,26 +15,17 @@ from camvid.artifacts import F32, F64, U8, Bool, PointTracks
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow, pixel_grid
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackEvidenceOptions:
-    """Lengths are in pixels of the working size."""
-
-    reach_px: float = 12.0  # of a moving track: nothing further moves because of it
-    near_px: float = 9.0  # standard deviation of places
-    alike_px: float = 0.3  # of motions from frame to frame: what flow errs by
-    num_nearest: int = 6
-    min_moves: float = 0.5  # of a track that is looked at
-    stranger: float = 4.0  # standard deviations from all tracks, at which a pixel goes its own way
+# Lengths are in pixels of the working size.
+_REACH_PX = 12.0  # of a moving track: nothing further moves because of it
+_NEAR_PX = 9.0  # standard deviation of places
+_ALIKE_PX = 0.3  # of motions from frame to frame: what flow errs by
+_NUM_NEAREST = 6
+_MIN_MOVES = 0.5  # of a track that is looked at
+_STRANGER = 4.0  # standard deviations from all tracks, at which a pixel goes its own way
 
 
 def track_evidence(
-    tracks: PointTracks,
-    moves: F64,
-    flow: ClipFlow,
-    width_px: int,
-    suspected: list[Bool],
-    options: TrackEvidenceOptions,
+    tracks: PointTracks, moves: F64, flow: ClipFlow, width_px: int, suspected: list[Bool]
 ) -> list[U8]:
     """Per frame [h, w], 255 P(moves).
 
@@ -52,22 +42,22 @@ def track_evidence(
         evidence = np.zeros((flow.height_px, flow.width_px), np.uint8)
         step, stays = _steps(tracks, xy, t)
         index = np.flatnonzero(stays & known)
-        moving = index[moves[index] >= options.min_moves]
+        moving = index[moves[index] >= _MIN_MOVES]
         for x, y in np.rint(xy[t, moving]).astype(int):
-            cv2.circle(evidence, (int(x), int(y)), round(options.reach_px), 255, -1)
+            cv2.circle(evidence, (int(x), int(y)), round(_REACH_PX), 255, -1)
         where = (evidence > 0) | suspected[t]
         evidence[:] = 0
         if not len(index) or not where.any():
             return evidence
-        units = [1 / options.near_px, 1 / options.alike_px]
+        units = [1 / _NEAR_PX, 1 / _ALIKE_PX]
         tree = KDTree(np.hstack([xy[t, index] * units[0], step[index] * units[1]]))
         query = np.hstack([grid[where] * units[0], _flow_at(flow, t)[where] * units[1]])
-        num = min(options.num_nearest, len(index))
+        num = min(_NUM_NEAREST, len(index))
         ranks: Any = np.arange(1, num + 1)  # a list of ranks gives [n, num] for one, too
         far, nearest = tree.query(query, k=ranks)
         # A thing that turns or bends loses its tracks: what moves unlike all of them moves, too.
         nearest = np.hstack([moves[index][nearest], np.ones((len(far), 1))])
-        far = np.hstack([far, np.full((len(far), 1), options.stranger)])
+        far = np.hstack([far, np.full((len(far), 1), _STRANGER)])
         weight = np.exp(-0.5 * (far**2 - far.min(axis=1, keepdims=True) ** 2))
         share = (weight * nearest).sum(axis=1) / weight.sum(axis=1)
         evidence[where] = np.rint(255 * share).astype(np.uint8)

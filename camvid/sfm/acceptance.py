@@ -10,7 +10,7 @@ from camvid.artifacts import ReconstructionQuality
 from camvid.geometry import camera_centers
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
-from camvid.sfm.adjustment import Structure
+from camvid.sfm.adjustment import Structure, path_steps
 from camvid.sfm.lens_evidence import LensEvidence
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
@@ -18,11 +18,14 @@ from camvid.sfm.triangulation import triangulate
 
 _UNEXPLAINED_PX = 3.0
 _MIN_STEPS = 8  # fewer agree by chance
+_SURE_TRIANGULATION_ANGLE_DEG = 3.0  # median from which no agreement of steps is asked
+_HELD_OUT_ERROR_PX = 1.5
+_MIN_HELD_OUT_FRAMES = 5  # of a track that may judge
 _SURE_DEVIATIONS = 2.0  # between what the lens is blamed for and what it seems to do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptanceOptions:
+class AcceptanceLimits:
     """The limits that cameras must keep; a failed one is the reason a person reads."""
 
     min_registered_fraction: float = 0.8
@@ -37,13 +40,12 @@ class AcceptanceOptions:
     max_focal_uncertainty: float = 0.05
     min_points_per_frame: float = 40.0
     min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
-    min_border_share: float = 0.5  # of the image's rim must be explained: else a mover was solved
+    min_border_share: float = 0.5  # of the border must be explained: else a mover was solved
     min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
     max_trajectory_jump: float = 5.0  # step between frames against the steps around it
     # Where depth hardly shows, a lens that shifts to calm the image passes for a camera that
     # does: its path has no direction. Photographs far apart need none.
     min_step_agreement: float = 0.5  # correlation of a step with the next
-    sure_triangulation_angle_deg: float = 3.0  # median from which no agreement is asked
     min_parallax_to_error: float = 5.0  # what a rotation leaves of the flow, against the error
     # Of the static tracks, those that a flat image sliding past leaves over. Ten scrolled pages and
     # photographs panned over come to 0.013 at most, 38 scenes and real clips to 0.39 at least.
@@ -68,25 +70,21 @@ class AcceptanceOptions:
     # video. 60 scenes and clips whose middle is known come to 0.013 at most, other real clips to
     # 0.035; one cropped by a quarter to 0.065, with its focal length 10 % off.
     max_center_shift: float = 0.05
-    held_out_error_px: float = 1.5
-    min_held_out_frames: int = 5  # of a track that may judge
+
+
+LIMITS = AcceptanceLimits()
 
 
 class Evidence(NamedTuple):
     """What else speaks for or against cameras."""
 
-    border_share: float  # of the image's rim that they explain
+    border_share: float  # of the image's border that they explain
     off_flat_image: float  # share of static tracks that no flat image sliding past explains
     lens: LensEvidence
 
 
 def measure_quality(
-    before: ReconstructionQuality,
-    cameras: Cameras,
-    structure: Structure,
-    held_out: Observations,
-    num_tracks: int,
-    options: AcceptanceOptions,
+    before: ReconstructionQuality, cameras: Cameras, structure: Structure, held_out: Observations
 ) -> ReconstructionQuality:
     """What was known before mapping, together with the measures of the solution."""
     registered = cameras.registered
@@ -102,7 +100,7 @@ def measure_quality(
             float(np.median(structure.angle_deg[has_point])) if has_point.any() else 0.0
         ),
         focal_px=float(cameras.K[0, 0]),
-        inlier_fraction=_held_out_inliers(cameras, held_out, num_tracks, options),
+        inlier_fraction=_held_out_inliers(cameras, held_out),
     )
 
 
@@ -121,12 +119,11 @@ def failed_tests(
     structure: Structure,
     evidence: Evidence,
     long_side_px: int,
-    options: AcceptanceOptions,
 ) -> tuple[Reason, ...]:
     """Every limit that the solution misses, in the order of the options; empty if accepted."""
     focal = quality.focal_px / long_side_px
     lens = evidence.lens
-    depth_shows = quality.median_triangulation_angle_deg >= options.sure_triangulation_angle_deg
+    depth_shows = quality.median_triangulation_angle_deg >= _SURE_TRIANGULATION_ANGLE_DEG
     agreement = {} if depth_shows else {Why.MIN_STEP_AGREEMENT: step_agreement(cameras)}
     measured: dict[Why, float] = {
         Why.MIN_REGISTERED_FRACTION: quality.registered_fraction,
@@ -151,16 +148,16 @@ def failed_tests(
         Why.MAX_CENTER_WANDER_FOCAL_ERROR: lens.wander_focal_deviation,
         Why.MAX_CENTER_SHIFT: math.hypot(*(s.least(_SURE_DEVIATIONS) for s in lens.center_shift)),
     }
-    return missed_limits(measured, options)
+    return missed_limits(measured, LIMITS)
 
 
-def held_out_error_px(cameras: Cameras, held_out: Observations, num_tracks: int) -> float:
+def held_out_error_px(cameras: Cameras, held_out: Observations) -> float:
     """Mean error of tracks that the solver has not seen: what solutions are compared by.
 
     A sighting that no static point explains, or in a frame without camera, counts as a few pixels.
     """
     posed = cameras.registered[held_out.frame]
-    errors = triangulate(cameras, held_out.where(posed), num_tracks).error_px
+    errors = triangulate(cameras, held_out.where(posed)).error_px
     missing = np.full(len(posed) - len(errors), _UNEXPLAINED_PX)
     every = np.concatenate([np.minimum(errors, _UNEXPLAINED_PX), missing])
     return float(every.mean()) if len(every) else _UNEXPLAINED_PX
@@ -171,14 +168,11 @@ def trajectory_jump(cameras: Cameras) -> float:
 
     Steps shorter than a hundredth of the trajectory's extent are noise, not a measure.
     """
-    frames = np.flatnonzero(cameras.registered)
-    if len(frames) < 3:
+    if cameras.registered.sum() < 3:
         return 0.0
-    centers = camera_centers(cameras.cam_from_world[frames])
-    step = np.linalg.norm(np.diff(centers, axis=0), axis=1) / np.diff(frames)
-    floor = 0.01 * float(np.linalg.norm(np.ptp(centers, axis=0)))
-    around = [np.median(step[max(k - 4, 0) : k + 5]) for k in range(len(step))]
-    return float((step / np.maximum(around, floor + 1e-12)).max())
+    path = path_steps(cameras)
+    floor = 0.01 * float(np.linalg.norm(np.ptp(path.centers, axis=0)))
+    return float((path.length / np.maximum(path.around, floor + 1e-12)).max())
 
 
 def step_agreement(cameras: Cameras) -> float:
@@ -200,12 +194,10 @@ def step_agreement(cameras: Cameras) -> float:
     return best
 
 
-def _held_out_inliers(
-    cameras: Cameras, held_out: Observations, num_tracks: int, options: AcceptanceOptions
-) -> float:
+def _held_out_inliers(cameras: Cameras, held_out: Observations) -> float:
     """Share of sightings, of tracks the solver has not seen, that one static point explains."""
-    seen = held_out.where(cameras.registered[held_out.frame]).lasting(options.min_held_out_frames)
+    seen = held_out.where(cameras.registered[held_out.frame]).lasting(_MIN_HELD_OUT_FRAMES)
     if not len(seen.track):
         return 0.0
-    error_px = triangulate(cameras, seen, num_tracks).error_px
-    return float(np.mean(error_px <= options.held_out_error_px))
+    error_px = triangulate(cameras, seen).error_px
+    return float(np.mean(error_px <= _HELD_OUT_ERROR_PX))

@@ -3,59 +3,41 @@
 Masks are greedy: a crate is masked because it might move, and where walls are bare such things are
 all there is to see. So tracks on masked objects are held against the cameras too, and those of
 objects that agree for the whole clip help to find them. And a mover that no mask covers, so large
-that it captures the camera, still leaves the image's rim to the background.
+that it captures the camera, still leaves the image's border to the background.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import I32, Bool, PointTracks
-from camvid.sfm.acceptance import held_out_error_px
-from camvid.sfm.adjustment import AdjustmentOptions, Structure, let_zoom, solve_all_frames
-from camvid.sfm.border_inliers import Agreement, find_agreement, on_rim
-from camvid.sfm.mapping import Cameras, MappingOptions
-from camvid.sfm.observations import Observations, observations_of, thinned
-from camvid.sfm.starts import StartOptions, best_start
-from camvid.tracking.tracks import join_tracks, tracks_of
+from camvid.sfm.acceptance import LIMITS, held_out_error_px
+from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
+from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
+from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
+from camvid.sfm.lens import USUAL_LENS, LensPrior
+from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
+from camvid.sfm.starts import best_start
+from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
 
-_GRID = 6  # cells per side by which the cover of tracks is judged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackgroundOptions:
-    """When tracks off the masks suffice, and when those on an object count as background."""
-
-    held_out_every: int = 10  # one track in so many is kept from the solver, to test it
-    # Off the masks, alive in the median frame, and the share of the image's cells that they are
-    # in; where both are less, objects are asked with them.
-    enough_tracks: float = 200.0
-    enough_cover: float = 0.6
-    enough_static_tracks: float = 60.0  # on background and static objects, to ask no others
-    max_still_sigmas: float = 3.0  # a still track's misfit, over that of the background's
-    min_still_noise_px: float = 0.1
-    min_still_share: float = 0.8  # of an object's sightings that must be of such tracks
-    min_object_tracks: int = 8
-    min_background_tracks: int = 20  # to say whether cameras are those of the background
-    min_background_share: float = 0.7  # of those that must agree
-    min_still_objects: int = 3  # that must agree where the background says nothing
-    min_registered_fraction: float = 0.8  # of the frames: else other objects are asked
-    max_rounds: int = 4  # of asking those objects that agreed with the cameras before
-    max_zoom_error_ratio: float = 0.95  # of the error that tests have if the lens may zoom
-    zoom_probe_observations: int = 8_000
-    sure_agreement: float = 0.9  # of the tracks; where fewer agree, the image's rim is asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SolverOptions:
-    """How cameras are found from given tracks."""
-
-    mapping: MappingOptions = field(default_factory=MappingOptions)
-    starts: StartOptions = field(default_factory=StartOptions)
-    adjustment: AdjustmentOptions = field(default_factory=AdjustmentOptions)
-    background: BackgroundOptions = field(default_factory=BackgroundOptions)
+_HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
+# Off the masks, alive in the median frame, and the share of the image's cells that they are
+# in; where both are less, objects are asked with them.
+_ENOUGH_TRACKS = 200.0
+_ENOUGH_COVER = 0.6
+_ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
+_MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
+_MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
+_MIN_OBJECT_TRACKS = 8
+_MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
+_MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
+_MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
+_MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
+_MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
+_ZOOM_PROBE_OBSERVATIONS = 8_000
+_SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is asked
 
 
 class Solution(NamedTuple):
@@ -64,7 +46,7 @@ class Solution(NamedTuple):
     tracks: PointTracks
     cameras: Cameras
     structure: Structure
-    border_share: float  # of the image's rim that the cameras explain
+    border_share: float  # of the image's border that the cameras explain
 
 
 def num_alive(tracks: PointTracks) -> float:
@@ -74,40 +56,36 @@ def num_alive(tracks: PointTracks) -> float:
 
 def cover(tracks: PointTracks, size_px: tuple[int, int]) -> float:
     """Share of the image's cells that tracks are seen in, in the median frame."""
-    cell = np.floor(tracks.xy_px * (_GRID / np.array(size_px))).clip(0, _GRID - 1).astype(int)
-    code = np.where(tracks.visible, cell[..., 1] * _GRID + cell[..., 0], _GRID * _GRID)
-    counts = [np.count_nonzero(np.bincount(row, minlength=_GRID**2)[: _GRID**2]) for row in code]
-    return float(np.median(counts)) / _GRID**2
+    cell = cells_of(tracks.xy_px, size_px, GRID)
+    counts = [len(np.unique(c[seen])) for c, seen in zip(cell, tracks.visible, strict=True)]
+    return float(np.median(counts)) / (GRID[0] * GRID[1])
 
 
-def is_thin(tracks: PointTracks, size_px: tuple[int, int], options: BackgroundOptions) -> bool:
+def is_thin(tracks: PointTracks, size_px: tuple[int, int]) -> bool:
     """Whether the tracks show so little of the image that they may mislead."""
-    few = num_alive(tracks) < options.enough_tracks
-    return few and cover(tracks, size_px) < options.enough_cover
+    few = num_alive(tracks) < _ENOUGH_TRACKS
+    return few and cover(tracks, size_px) < _ENOUGH_COVER
 
 
 def informative_tracks(
-    tracks: PointTracks,
-    assumed_static: Collection[int],
-    size_px: tuple[int, int],
-    options: BackgroundOptions,
+    tracks: PointTracks, assumed_static: Collection[int], size_px: tuple[int, int]
 ) -> PointTracks:
     """Those off the masks; where they are too few, also those on `assumed_static`, or all."""
     off = tracks.object_id == 0
     background = tracks_of(tracks, off)
-    background_known = off.sum() >= options.min_background_tracks
+    background_known = off.sum() >= _MIN_BACKGROUND_TRACKS
     num_objects = len(np.unique(tracks.object_id[~off]))
-    if not is_thin(background, size_px, options):
+    if not is_thin(background, size_px):
         return background
-    if not background_known and num_objects < options.min_still_objects:
+    if not background_known and num_objects < _MIN_STILL_OBJECTS:
         return background  # a single mover would pass for the world
     quiet = tracks_of(tracks, off | np.isin(tracks.object_id, list(assumed_static)))
-    return quiet if num_alive(quiet) >= options.enough_static_tracks else tracks
+    return quiet if num_alive(quiet) >= _ENOUGH_STATIC_TRACKS else tracks
 
 
-def held_out(tracks: PointTracks, options: BackgroundOptions) -> Bool:
+def held_out(tracks: PointTracks) -> Bool:
     """Tracks [N] that are kept from the solver, to test what it finds."""
-    return np.arange(tracks.visible.shape[1]) % options.held_out_every == 0
+    return np.arange(tracks.visible.shape[1]) % _HELD_OUT_EVERY == 0
 
 
 def solve_background(
@@ -115,19 +93,19 @@ def solve_background(
     assumed_static: Collection[int],
     keyframes: I32,
     size_px: tuple[int, int],
-    solver: SolverOptions,
+    lens: LensPrior = USUAL_LENS,
 ) -> Solution | None:
     """Cameras of the static scene from tracks on and off the objects; None: no way.
 
     `assumed_static` are the objects that nothing was seen to move in: they are asked first.
     """
-    search = _Search(tracks, keyframes, size_px, solver)
+    search = _Search(tracks, keyframes, size_px, lens)
     start = search.from_objects(assumed_static) if search.is_thin else None
     start = start or search.from_unmasked()
     if start is None:
         return None
-    cameras, structure = _with_all_frames(start, size_px, solver)
-    agreement = find_agreement(cameras, start.judges, *size_px)
+    cameras, structure = _with_all_frames(start, size_px, lens)
+    agreement = find_agreement(cameras, start.judges, size_px)
     return Solution(start.tracks, cameras, structure, agreement.border_share)
 
 
@@ -143,24 +121,20 @@ class _Search:
     """Which of the tracks lie on the background? Keyframes tell."""
 
     def __init__(
-        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], solver: SolverOptions
+        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], lens: LensPrior
     ) -> None:
         self._tracks, self._keyframes = tracks, keyframes
-        self._size_px, self._solver = size_px, solver
-        self._options = solver.background
+        self._size_px, self._lens = size_px, lens
         self._off = tracks.object_id == 0
 
     @property
     def is_thin(self) -> bool:
-        return is_thin(tracks_of(self._tracks, self._off), self._size_px, self._options)
+        return is_thin(tracks_of(self._tracks, self._off), self._size_px)
 
     def from_objects(self, assumed_static: Collection[int]) -> _Start | None:
         """From the background and objects, those taken for static first, then all."""
         every = np.unique(self._tracks.object_id[~self._off]).tolist()
-        for objects in {
-            tuple(assumed_static): None,
-            tuple(every): None,
-        }:  # once each, in this order
+        for objects in dict.fromkeys((tuple(assumed_static), tuple(every))):
             start = self._with_objects(objects)
             if start is not None:
                 return start
@@ -170,13 +144,13 @@ class _Search:
         """From what lies on no object; objects that agree with those cameras join them.
 
         Where tracks do not agree, those of the background count: cameras that explain nearly all
-        of the image's rim say what else belongs to it.
+        of the image's border say what else belongs to it.
         """
         kept = background = tracks_of(self._tracks, self._off)
         cameras = self._solve(background)
         agreement = cameras and self._agreement(cameras, background)
-        if not agreement or agreement.share() < self._options.sure_agreement:
-            around = on_rim(background, *self._size_px)
+        if not agreement or agreement.share() < _SURE_AGREEMENT:
+            around = on_border(background, self._size_px)
             other = None if around.all() else self._behind(background, around)
             if other is not None:
                 share = self._agreement(other.cameras, background).border_share
@@ -190,10 +164,10 @@ class _Search:
         return _Start(kept, judges, cameras)
 
     def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
-        """From the tracks that cameras of the rim explain, if they explain the rim itself."""
-        rim = self._solve(tracks_of(tracks, around))
-        agreement = rim and self._agreement(rim, tracks)
-        if not agreement or agreement.border_share < self._options.sure_agreement:
+        """From the tracks that cameras of the border explain, if they explain the border itself."""
+        at_border = self._solve(tracks_of(tracks, around))
+        agreement = at_border and self._agreement(at_border, tracks)
+        if not agreement or agreement.border_share < _SURE_AGREEMENT:
             return None
         behind = tracks_of(tracks, agreement.agrees)
         cameras = self._solve(behind)
@@ -201,11 +175,13 @@ class _Search:
 
     def _with_objects(self, objects: Collection[int]) -> _Start | None:
         """From the background and some objects, till just those that agree are asked."""
-        for _ in range(self._options.max_rounds):
+        for _ in range(_MAX_ROUNDS):
             on_objects = np.isin(self._tracks.object_id, list(objects))
             kept = tracks_of(self._tracks, self._off | on_objects)
             cameras = self._solve(kept)
-            if cameras is None or self._posed(cameras) < self._options.min_registered_fraction:
+            if cameras is None:
+                return None
+            if cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
                 return None
             agreement = self._agreement(cameras, self._tracks)
             still = self._still_objects(agreement)
@@ -218,76 +194,59 @@ class _Search:
 
     def _solve(self, tracks: PointTracks) -> Cameras | None:
         """Cameras of the keyframes, by the best of several ways; None: no way."""
-        num_frames, num_tracks = tracks.visible.shape
-        tests = held_out(tracks, self._options)
-        return best_start(
-            observations_of(tracks, ~tests),
-            observations_of(tracks, tests),
-            self._keyframes,
-            num_tracks,
-            num_frames,
-            self._size_px,
-            self._solver.mapping,
-            self._solver.adjustment,
-            self._solver.starts,
-        )
+        tests = held_out(tracks)
+        used, unused = observations_of(tracks, ~tests), observations_of(tracks, tests)
+        num_frames = len(tracks.visible)
+        return best_start(used, unused, self._keyframes, num_frames, self._size_px, self._lens)
 
     def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
-        return find_agreement(cameras, tracks, *self._size_px)
-
-    def _posed(self, cameras: Cameras) -> float:
-        """Share of the keyframes that have a pose."""
-        return float(cameras.registered[self._keyframes].mean())
+        return find_agreement(cameras, tracks, self._size_px)
 
     def _is_background(self, agreement: Agreement, still: Collection[int]) -> bool:
         """Whether the background's tracks agree or, if they are few, enough objects."""
-        if np.count_nonzero(self._off) >= self._options.min_background_tracks:
-            return agreement.share(self._off) >= self._options.min_background_share
-        return len(still) >= self._options.min_still_objects
+        if np.count_nonzero(self._off) >= _MIN_BACKGROUND_TRACKS:
+            return agreement.share(self._off) >= _MIN_BACKGROUND_SHARE
+        return len(still) >= _MIN_STILL_OBJECTS
 
     def _still_objects(self, agreement: Agreement) -> list[int]:
         """Ids of the objects whose tracks fit the cameras as well as the background's do."""
-        options, off, object_id = self._options, self._off, self._tracks.object_id
+        off, object_id = self._off, self._tracks.object_id
         fitting = agreement.misfit_px[off & agreement.agrees]
         noise_px = float(np.median(fitting)) if len(fitting) else 0.0
-        limit_px = options.max_still_sigmas * max(noise_px, options.min_still_noise_px)
+        limit_px = _MAX_STILL_SIGMAS * max(noise_px, MIN_NOISE_PX)
         length = self._tracks.visible[self._keyframes].sum(axis=0)
         still: list[int] = []
         for label in np.unique(object_id[~off]):
             own = object_id == label
             fits = own & (agreement.misfit_px <= limit_px)
             share = float(length[fits].sum() / max(length[own].sum(), 1))
-            if own.sum() >= options.min_object_tracks and share >= options.min_still_share:
+            if own.sum() >= _MIN_OBJECT_TRACKS and share >= _MIN_STILL_SHARE:
                 still.append(int(label))
         return still
 
 
 def _with_all_frames(
-    start: _Start, size_px: tuple[int, int], solver: SolverOptions
+    start: _Start, size_px: tuple[int, int], lens: LensPrior
 ) -> tuple[Cameras, Structure]:
     """The frames between the keyframes too, all adjusted together.
 
     With a lens that zooms, where tracks that took no part say that it does.
     """
-    options, num_tracks = solver.background, start.tracks.visible.shape[1]
-    tests = held_out(start.tracks, options)
+    tests = held_out(start.tracks)
     used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
-    found = solve_all_frames(start.cameras, used, num_tracks, *size_px, solver.adjustment)
+    found = solve_all_frames(start.cameras, used, size_px, lens)
 
     def zooming(
         cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
     ) -> tuple[Cameras, Structure] | None:
-        limit_px = options.max_zoom_error_ratio * held_out_error_px(cameras, unused, num_tracks)
-        found = let_zoom(
-            cameras, used, num_tracks, *size_px, solver.adjustment, num_rounds=num_rounds
-        )
-        return found if held_out_error_px(found[0], unused, num_tracks) <= limit_px else None
+        limit_px = _MAX_ZOOM_ERROR_RATIO * held_out_error_px(cameras, unused)
+        found = let_zoom(cameras, used, size_px, lens, num_rounds=num_rounds)
+        return found if held_out_error_px(found[0], unused) <= limit_px else None
 
     # A quick look first, at the keyframes: lenses seldom zoom.
     keyed = found[0].at(start.cameras.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
-    few = thinned(few, *size_px, options.zoom_probe_observations)
-    tests = tests.lasting(solver.starts.min_held_out_keyframes)
-    if zooming(keyed, few, tests, num_rounds=1) is None:
+    few = thinned(few, size_px, _ZOOM_PROBE_OBSERVATIONS)
+    if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:
         return found
     return zooming(found[0], used, unused, num_rounds=2) or found

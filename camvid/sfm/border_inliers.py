@@ -10,13 +10,12 @@ import numpy as np
 
 from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import Floats
+from camvid.sfm.adjustment import MAX_ERROR_PX, MIN_INLIER_FRACTION
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import observations_of
+from camvid.sfm.observations import cells_of, observations_of
 from camvid.sfm.triangulation import triangulate
 
 _GRID = 8  # cells per side; the outermost are the border
-_MAX_ERROR_PX = 2.0
-_MIN_SHARE = 0.7  # of a track's sightings that must agree
 
 
 class Agreement(NamedTuple):
@@ -33,24 +32,19 @@ class Agreement(NamedTuple):
         return float(self.agrees[asked].mean()) if asked.any() else 0.0
 
 
-def find_agreement(
-    cameras: Cameras, tracks: PointTracks, width_px: int, height_px: int
-) -> Agreement:
+def find_agreement(cameras: Cameras, tracks: PointTracks, size_px: tuple[int, int]) -> Agreement:
     """Holds every track against the static point that suits it best."""
-    num_tracks = tracks.visible.shape[1]
-    seen = observations_of(tracks, np.ones(num_tracks, bool))
+    seen = observations_of(tracks, np.ones(tracks.visible.shape[1], bool))
     seen = seen.where(cameras.registered[seen.frame])
-    error_px = triangulate(cameras, seen, num_tracks).error_px
-    close = error_px <= _MAX_ERROR_PX
-    num_seen = np.bincount(seen.track, minlength=num_tracks)
-    squares = np.bincount(seen.track, error_px**2, num_tracks)
+    error_px = triangulate(cameras, seen).error_px
+    close = error_px <= MAX_ERROR_PX
+    num_seen = seen.per_track()
+    squares = np.bincount(seen.track, error_px**2, seen.num_tracks)
     freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
     misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
-    num_close = np.bincount(seen.track[close], minlength=num_tracks)
-    agrees = (num_seen > 1) & (num_close >= _MIN_SHARE * num_seen)
-    column, row = np.floor(seen.xy_px * _GRID / [width_px, height_px]).astype(int).T
-    cell = (seen.frame * _GRID + row) * _GRID + column
-    on_border = _on_border(seen.xy_px, width_px, height_px)
+    agrees = (num_seen > 1) & (seen.per_track(close) >= MIN_INLIER_FRACTION * num_seen)
+    cell = seen.frame * _GRID**2 + cells_of(seen.xy_px, size_px, (_GRID, _GRID))
+    on_border = _on_border(seen.xy_px, size_px)
     votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])
     voted = np.bincount(cell[on_border]) > 0
     return Agreement(
@@ -58,13 +52,13 @@ def find_agreement(
     )
 
 
-def on_rim(tracks: PointTracks, width_px: int, height_px: int) -> Bool:
+def on_border(tracks: PointTracks, size_px: tuple[int, int]) -> Bool:
     """Tracks [N] that were seen near the border of the image in some frame."""
-    near = _on_border(tracks.xy_px, width_px, height_px)
+    near = _on_border(tracks.xy_px, size_px)
     return np.asarray((near & tracks.visible).any(axis=0))
 
 
-def _on_border(xy_px: Floats, width_px: int, height_px: int) -> Bool:
+def _on_border(xy_px: Floats, size_px: tuple[int, int]) -> Bool:
     """Whether points [..., 2] lie in the outermost cells of the image."""
-    cell = np.floor(xy_px * _GRID / [width_px, height_px])
+    cell = np.floor(xy_px * _GRID / size_px)
     return np.asarray(((cell <= 0) | (cell >= _GRID - 1)).any(axis=-1))

@@ -6,7 +6,7 @@ import numpy as np
 
 from camvid.artifacts import F64
 from camvid.sfm.colmap import pycolmap
-from camvid.sfm.lens import USUAL_LENS, FocalPrior, LensPrior, SmoothZoom
+from camvid.sfm.lens import USUAL_LENS, LensPrior, LogFocalCost, focal_prior, smooth_zoom
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
@@ -18,8 +18,7 @@ def adjust(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     max_num_iterations: int,
     *,
     zooms: bool = False,
@@ -29,9 +28,8 @@ def adjust(
 
     A lens that `zooms` has a focal length in every frame, which changes smoothly.
     """
-    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
-    problem = _problem(model, max_num_iterations, lens, zooms=zooms)
-    problem.adjuster.solve()
+    model = _model(cameras, observations, xyz_world, size_px, zooms=zooms)
+    _solve(model, max_num_iterations, lens, zooms=zooms)
     cam_from_world = cameras.cam_from_world.copy()
     posed = np.flatnonzero(cameras.registered)
     for frame_index in posed:
@@ -39,15 +37,14 @@ def adjust(
     seen_by = [model.camera(model.image(frame_index + 1).camera_id) for frame_index in posed]
     log_focal = np.log([camera.focal_length for camera in seen_by])
     focal_px = np.exp(np.interp(np.arange(len(cam_from_world)), posed, log_focal))
-    return Cameras.of_lens(focal_px, cam_from_world, width_px, height_px)
+    return Cameras.of_lens(focal_px, cam_from_world, size_px)
 
 
 def focal_uncertainty(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     noise_px: float,
     lens: LensPrior = USUAL_LENS,
 ) -> float:
@@ -57,11 +54,10 @@ def focal_uncertainty(
     for. `noise_px` is the deviation of a sighting along one axis.
     """
     zooms = cameras.zooms
-    model = _model(cameras, observations, xyz_world, width_px, height_px, zooms=zooms)
-    problem = _problem(model, 0, lens, zooms=zooms)
-    problem.adjuster.solve()
+    model = _model(cameras, observations, xyz_world, size_px, zooms=zooms)
+    solved = _solve(model, 0, lens, zooms=zooms)
     found: Any = pycolmap.estimate_ba_covariance(
-        pycolmap.BACovarianceOptions(), model, problem.adjuster
+        pycolmap.BACovarianceOptions(), model, solved.adjuster
     )  # None where the equations are singular, whatever the stubs say
     image_id = model.reg_image_ids()[model.num_reg_images() // 2]
     camera = model.camera(model.image(image_id).camera_id)
@@ -71,17 +67,27 @@ def focal_uncertainty(
     return float(SHARED_ERROR * noise_px * np.sqrt(variance[0, 0]) / camera.focal_length)
 
 
-class _Problem(NamedTuple):
+class _Solved(NamedTuple):
     adjuster: pycolmap.CeresBundleAdjuster
-    priors: list[Any]  # Ceres calls them but does not keep them alive
+    priors: list[LogFocalCost]  # Ceres calls them but does not keep them alive
 
 
-def _problem(
+def _solve(
     model: pycolmap.Reconstruction, max_num_iterations: int, lens: LensPrior, *, zooms: bool
-) -> _Problem:
-    """As `make_adjuster`, with what is known of lenses."""
+) -> _Solved:
+    """Adjusts the model, with what lenses are like for where the sightings do not tell."""
     adjuster = make_adjuster(model, max_num_iterations)
-    return _Problem(adjuster, _add_beliefs(adjuster.problem, model, lens, zooms=zooms))
+    ids = sorted(model.reg_image_ids())
+    seen_by = [model.camera(model.image(image_id).camera_id) for image_id in ids]
+    middle = seen_by[len(seen_by) // 2]
+    priors = [focal_prior(lens.focal * max(middle.width, middle.height), lens.spread)]
+    adjuster.problem.add_residual_block(priors[0], None, [middle.params])
+    for k in range(len(ids) - 2 if zooms else 0):
+        priors.append(smooth_zoom(ids[k + 1] - ids[k], ids[k + 2] - ids[k + 1]))
+        three = [camera.params for camera in seen_by[k : k + 3]]
+        adjuster.problem.add_residual_block(priors[-1], None, three)
+    adjuster.solve()
+    return _Solved(adjuster, priors)
 
 
 def make_adjuster(
@@ -102,29 +108,11 @@ def make_adjuster(
     return pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
 
 
-def _add_beliefs(
-    problem: Any, model: pycolmap.Reconstruction, lens: LensPrior, *, zooms: bool
-) -> list[Any]:
-    """What lenses are like, for where the sightings do not tell."""
-    ids = sorted(model.reg_image_ids())
-    seen_by = [model.camera(model.image(image_id).camera_id) for image_id in ids]
-    middle = seen_by[len(seen_by) // 2]
-    usual = FocalPrior(lens.focal * max(middle.width, middle.height), lens.spread)
-    problem.add_residual_block(usual, None, [middle.params])
-    if not zooms:
-        return [usual]
-    smooth = [SmoothZoom(b - a, c - b) for a, b, c in zip(ids, ids[1:], ids[2:], strict=False)]
-    for k, cost in enumerate(smooth):
-        problem.add_residual_block(cost, None, [camera.params for camera in seen_by[k : k + 3]])
-    return [usual, *smooth]
-
-
 def _model(
     cameras: Cameras,
     observations: Observations,
     xyz_world: F64,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
     *,
     zooms: bool,
 ) -> pycolmap.Reconstruction:
@@ -140,8 +128,7 @@ def _model(
             int(frame_index) + 1 if zooms else 1,
             pycolmap.CameraModelId.SIMPLE_PINHOLE,
             focals_px[frame_index],
-            width_px,
-            height_px,
+            *size_px,
         )
         model.add_camera_with_trivial_rig(camera)
     row = np.zeros(len(observations.frame), np.intp)  # of each sighting within its image

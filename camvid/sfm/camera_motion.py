@@ -11,39 +11,34 @@ does not show. A walk straight ahead spreads the image as a zoom does, but near 
 far ones, and so is told from it.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, CameraKind, PointTracks
 from camvid.sfm.epipolar import fundamental_matrix
-from camvid.sfm.panning import PanningOptions, TurningCamera, solve_turning_camera
+from camvid.sfm.lens import USUAL_LENS, LensPrior
+from camvid.sfm.observations import cells_of
+from camvid.sfm.panning import TurningCamera, solve_turning_camera
 from camvid.sfm.rotations import bearings, best_rotation, errors_px
 
-_GRID = 6  # cells per side by which the spread of tracks is judged
+GRID = (6, 6)  # cells by which the cover of tracks is judged
 _HOPELESS = 3.0  # times the limit: rotations of single pairs, of a rough focal length, so far off
 _NORMAL_65 = 0.935  # the quantile 0.65 of |x| for normal x, in standard deviations
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraMotionOptions:
-    """When static tracks say that the camera has no path."""
-
-    max_fixed_flow_px: float = 0.5  # median flow of a fixed camera, at the widest spacing
-    residual_quantile: float = 0.65  # of the tracks of a pair: the rest may be movers
-    max_rotation_residual_to_noise: float = 5.0  # what a rotation may leave (lenses distort) ...
-    max_zoom_residual_to_noise: float = 2.4  # ... and what a zoom may: a walk ahead comes near
-    min_noise_px: float = 0.1  # no tracker is surer than that
-    max_noise_px: float = 1.5  # inliers of the epipolar geometry
-    min_rotating_fraction: float = 0.8  # of the frame pairs, for a clip may pan and then walk
-    min_zoom: float = 0.04  # change of focal length from which a camera is called zooming
-    min_pair_tracks: int = 60  # tracks that a frame pair must share
-    max_pair_tracks: int = 250  # of more, some are drawn
-    min_pair_coverage: float = 0.5  # of the image's cells with tracks: a patch is always flat
-    num_pairs: int = 10
-    num_hypotheses: int = 40  # rotations tried per pair and focal length
-    panning: PanningOptions = field(default_factory=PanningOptions)
+MAX_FIXED_FLOW_PX = 0.5  # median flow of a fixed camera, at the widest spacing
+_RESIDUAL_QUANTILE = 0.65  # of the tracks of a pair: the rest may be movers
+_MAX_ROTATION_RESIDUAL_TO_NOISE = 5.0  # what a rotation may leave (lenses distort) ...
+_MAX_ZOOM_RESIDUAL_TO_NOISE = 2.4  # ... and what a zoom may: a walk ahead comes near
+MIN_NOISE_PX = 0.1  # no tracker is surer than that
+_MAX_NOISE_PX = 1.5  # inliers of the epipolar geometry
+_MIN_ROTATING_FRACTION = 0.8  # of the frame pairs, for a clip may pan and then walk
+_MIN_ZOOM = 0.04  # change of focal length from which a camera is called zooming
+_MIN_PAIR_TRACKS = 60  # tracks that a frame pair must share
+_MAX_PAIR_TRACKS = 250  # of more, some are drawn
+_MIN_PAIR_COVERAGE = 0.5  # of the image's cells with tracks: a patch is always flat
+_NUM_PAIRS = 10
+_NUM_HYPOTHESES = 40  # rotations tried per pair and focal length
 
 
 class CameraMotion(NamedTuple):
@@ -71,36 +66,31 @@ class Pair(NamedTuple):
 
 
 def classify_camera(
-    tracks: PointTracks, width_px: int, height_px: int, options: CameraMotionOptions
+    tracks: PointTracks, size_px: tuple[int, int], lens: LensPrior = USUAL_LENS
 ) -> CameraMotion:
     """Names the camera's motion from tracks of (mostly) static points; movers may be < half."""
-    pairs = widest_pairs(tracks, width_px, height_px, options)
+    pairs = widest_pairs(tracks, size_px)
     if not pairs:
         return CameraMotion("unknown", np.nan, np.nan, np.nan, None)
     flow = np.array([np.median(np.linalg.norm(p.second - p.first, axis=1)) for p in pairs])
     flow_px = float(flow.max())
-    if flow_px <= options.max_fixed_flow_px:
+    if flow_px <= MAX_FIXED_FLOW_PX:
         return CameraMotion("fixed", flow_px, np.nan, np.nan, None)
-    noise = np.array([noise_px(pair, options) for pair in pairs])
-    limit = options.max_rotation_residual_to_noise * noise
+    noise = np.array([noise_px(pair) for pair in pairs])
+    limit = _MAX_ROTATION_RESIDUAL_TO_NOISE * noise
     nearest: TurningCamera | None = None
-    residual, focal_px = _best_rotations(pairs, max(width_px, height_px), options)
-    size = width_px, height_px
-    if _explained(residual, _HOPELESS * limit, options):
-        found = solve_turning_camera(
-            tracks, *size, focal_px=focal_px, zooms=False, options=options.panning
-        )
-        turned = _turning_residuals(pairs, found, options)
-        if _explained(turned, limit, options):
+    residual, focal_px = _best_rotations(pairs, max(size_px))
+    if _explained(residual, _HOPELESS * limit):
+        found = solve_turning_camera(tracks, size_px, lens, focal_px=focal_px, zooms=False)
+        turned = _turning_residuals(pairs, found)
+        if _explained(turned, limit):
             return _motion("rotating", flow_px, turned, limit, found)
         nearest, residual = found, turned
-    found = solve_turning_camera(
-        tracks, *size, focal_px=focal_px, zooms=True, options=options.panning
-    )
-    zoomed = _turning_residuals(pairs, found, options)
-    zoom_limit = options.max_zoom_residual_to_noise * noise
-    zooms = found is not None and np.ptp(np.log(found.zoom[found.solved])) >= options.min_zoom
-    if zooms and _explained(zoomed, zoom_limit, options):
+    found = solve_turning_camera(tracks, size_px, lens, focal_px=focal_px, zooms=True)
+    zoomed = _turning_residuals(pairs, found)
+    zoom_limit = _MAX_ZOOM_RESIDUAL_TO_NOISE * noise
+    zooms = found is not None and np.ptp(np.log(found.zoom[found.solved])) >= _MIN_ZOOM
+    if zooms and _explained(zoomed, zoom_limit):
         return _motion("zooming", flow_px, zoomed, zoom_limit, found)
     return _motion("moving", flow_px, residual, limit, nearest)
 
@@ -112,81 +102,70 @@ def _motion(
     return CameraMotion(camera, flow_px, float(residual[worst]), float(limit[worst]), turning)
 
 
-def _explained(residual: F64, limit: F64, options: CameraMotionOptions) -> bool:
-    return float(np.mean(residual <= limit)) >= options.min_rotating_fraction
+def _explained(residual: F64, limit: F64) -> bool:
+    return float(np.mean(residual <= limit)) >= _MIN_ROTATING_FRACTION
 
 
-def widest_pairs(
-    tracks: PointTracks, width_px: int, height_px: int, options: CameraMotionOptions
-) -> list[Pair]:
+def widest_pairs(tracks: PointTracks, size_px: tuple[int, int]) -> list[Pair]:
     """Frame pairs over the whole clip, each as far apart as enough tracks, well spread, reach."""
     visible = tracks.visible
-    center = np.array([width_px, height_px]) / 2
+    center = np.array(size_px) / 2
     rng = np.random.default_rng(0)
     last = len(visible) - 1
     pairs: dict[tuple[int, int], Pair] = {}
-    for start in np.unique(np.linspace(0, last, options.num_pairs + 1).astype(int)):
-        cell = np.floor(tracks.xy_px[start] * _GRID / [width_px, height_px]).astype(int)
-        cell = cell[:, 0] * _GRID + cell[:, 1]
-        needed = options.min_pair_coverage * len(np.unique(cell[visible[start]]))
+    for start in np.unique(np.linspace(0, last, _NUM_PAIRS + 1).astype(int)):
+        cell = cells_of(tracks.xy_px[start], size_px, GRID)
+        needed = _MIN_PAIR_COVERAGE * len(np.unique(cell[visible[start]]))
         for other in sorted(range(len(visible)), key=lambda j: -abs(j - start)):
             common = np.flatnonzero(visible[start] & visible[other])
-            if len(common) < options.min_pair_tracks or other == start:
+            if len(common) < _MIN_PAIR_TRACKS or other == start:
                 continue
             if len(np.unique(cell[common])) >= needed:
                 i, j = min(start, other), max(start, other)
-                drawn = rng.permutation(common)[: options.max_pair_tracks]
+                drawn = rng.permutation(common)[:_MAX_PAIR_TRACKS]
                 both = tracks.xy_px[[i, j]][:, drawn].astype(np.float64) - center
                 pairs[i, j] = Pair(int(i), int(j), both[0], both[1])
                 break
     return list(pairs.values())
 
 
-def noise_px(pair: Pair, options: CameraMotionOptions) -> float:
+def noise_px(pair: Pair) -> float:
     """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
-    found = fundamental_matrix(pair.first, pair.second, options.max_noise_px, 2000)
+    found = fundamental_matrix(pair.first, pair.second, _MAX_NOISE_PX, 2000)
     if found is None:
-        return options.min_noise_px
+        return MIN_NOISE_PX
     ones = np.ones((len(pair.first), 1))
     lines = np.hstack([pair.first, ones]) @ found[0].T  # in the second image
     off = (np.hstack([pair.second, ones]) * lines).sum(axis=1)
     distance = np.abs(off) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-30)
-    deviation = np.quantile(distance, options.residual_quantile) / _NORMAL_65
-    return max(float(deviation), options.min_noise_px)
+    deviation = np.quantile(distance, _RESIDUAL_QUANTILE) / _NORMAL_65
+    return max(float(deviation), MIN_NOISE_PX)
 
 
-def _best_rotations(
-    pairs: list[Pair], long_side_px: int, options: CameraMotionOptions
-) -> tuple[F64, float]:
+def _best_rotations(pairs: list[Pair], long_side_px: int) -> tuple[F64, float]:
     """Residual [pairs] in px under the one focal length that suits all pairs best."""
     coarse = long_side_px * np.geomspace(0.35, 4.0, 10)
-    focal = _best_focal(pairs, coarse, options)
-    focal = _best_focal(pairs, focal * np.geomspace(0.85, 1.18, 5), options)
-    return np.array([_rotation_residual(p, focal, options) for p in pairs]), focal
+    focal = _best_focal(pairs, coarse)
+    focal = _best_focal(pairs, focal * np.geomspace(0.85, 1.18, 5))
+    return np.array([_rotation_residual(p, focal) for p in pairs]), focal
 
 
-def _best_focal(pairs: list[Pair], focals: F64, options: CameraMotionOptions) -> float:
-    costs = [np.mean([_rotation_residual(p, float(f), options) for p in pairs]) for f in focals]
+def _best_focal(pairs: list[Pair], focals: F64) -> float:
+    costs = [np.mean([_rotation_residual(p, float(f)) for p in pairs]) for f in focals]
     return float(focals[int(np.argmin(costs))])
 
 
-def _rotation_residual(pair: Pair, focal_px: float, options: CameraMotionOptions) -> float:
+def _rotation_residual(pair: Pair, focal_px: float) -> float:
     """Quantile of the residuals in px under the rotation that makes it least."""
     first = bearings(pair.first, focal_px)
     rotation = best_rotation(
-        first,
-        pair.second,
-        focal_px,
-        quantile=options.residual_quantile,
-        num_hypotheses=options.num_hypotheses,
+        first, pair.second, focal_px, quantile=_RESIDUAL_QUANTILE, num_hypotheses=_NUM_HYPOTHESES
     )
     error = errors_px(rotation[None], first, pair.second, focal_px)[0]
-    return float(np.quantile(error, options.residual_quantile))
+    return float(np.quantile(error, _RESIDUAL_QUANTILE))
 
 
-def _turning_residuals(
-    pairs: list[Pair], found: TurningCamera | None, options: CameraMotionOptions
-) -> F64:
+def _turning_residuals(pairs: list[Pair], found: TurningCamera | None) -> F64:
     """The same quantile [pairs] under cameras solved over the whole clip; inf where they are not.
 
     Most tracks of a pair had no part in solving them.
@@ -200,5 +179,5 @@ def _turning_residuals(
         start, end = (float(found.K[0, 0] * found.zoom[t]) for t in (i, j))
         turn = found.rotation[j] @ found.rotation[i].T
         error = errors_px(turn[None], bearings(first, start), second, end)[0]
-        residual[n] = np.quantile(error, options.residual_quantile)
+        residual[n] = np.quantile(error, _RESIDUAL_QUANTILE)
     return residual

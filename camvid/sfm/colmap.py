@@ -11,4 +11,6 @@ import cv2  # noqa: F401  # isort: skip
 import pyceres  # isort: skip
 import pycolmap  # isort: skip
 
-__all__ = ["pyceres", "pycolmap"]
+SEED = 0  # of everything that it draws
+
+__all__ = ["SEED", "pyceres", "pycolmap"]

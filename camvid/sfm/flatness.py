@@ -6,27 +6,25 @@ walks past, seen at a slant or over a wide angle, obeys homographies but no simi
 focal length shows, so that one plane in the scene is no reason against its cameras.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from camvid.artifacts import F64, PointTracks
-from camvid.sfm.camera_motion import CameraMotionOptions, Pair, noise_px, widest_pairs
+from camvid.sfm.camera_motion import Pair, noise_px, widest_pairs
 from camvid.sfm.observations import Observations
 
 _SIGMAS = 5.0  # of the noise of a track: what is off by more, a similarity does not explain
 
 
-def off_flat_image(
-    tracks: PointTracks, width_px: int, height_px: int, options: CameraMotionOptions
-) -> float:
+def off_flat_image(tracks: PointTracks, size_px: tuple[int, int]) -> float:
     """Share of static tracks that no flat image explains, in the median of the widest pairs.
 
     1 where no two frames share enough tracks to tell.
     """
-    pairs = widest_pairs(tracks, width_px, height_px, options)
-    shares = [_share_off_similarity(pair, options) for pair in pairs]
+    shares = [_share_off_similarity(pair) for pair in widest_pairs(tracks, size_px)]
     return float(np.median(shares)) if shares else 1.0
 
 
@@ -34,16 +32,11 @@ def seen_static(tracks: PointTracks, sightings: Observations) -> PointTracks:
     """The tracks as far as cameras explain them: visible in those sightings alone."""
     visible = np.zeros_like(tracks.visible)
     visible[sightings.frame, sightings.track] = True
-    return PointTracks(
-        xy_px=tracks.xy_px,
-        visible=visible,
-        object_id=tracks.object_id,
-        query_frame=tracks.query_frame,
-    )
+    return replace(tracks, visible=visible)
 
 
-def _share_off_similarity(pair: Pair, options: CameraMotionOptions) -> float:
-    limit_px = _SIGMAS * noise_px(pair, options)
+def _share_off_similarity(pair: Pair) -> float:
+    limit_px = _SIGMAS * noise_px(pair)
     first, second = (np.ascontiguousarray(places) for places in (pair.first, pair.second))
     found: Any  # None where there is no model, whatever the stubs say
     found, _ = cv2.estimateAffinePartial2D(

@@ -37,10 +37,5 @@ def reconstruct_in_place(
         focal_uncertainty=found.focal_uncertainty,
     )
     return Reconstruction.rotation_only(
-        motion.camera,
-        found.rotation,
-        K=found.K,
-        zoom=found.zoom,
-        quality=quality,
-        reasons=reasons,
+        motion.camera, found.rotation, K=found.K, zoom=found.zoom, quality=quality, reasons=reasons
     )

@@ -1,28 +1,21 @@
 """The frames that are mapped first: few enough to be quick, close enough to share tracks."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from camvid.artifacts import I32, PointTracks
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyframeOptions:
-    """How many keyframes stand for a clip."""
-
-    flow_per_keyframe: float = 0.04  # of the longer image side
-    min_keyframes: int = 16
-    max_keyframes: int = 36
+_FLOW_PER_KEYFRAME = 0.04  # of the longer image side
+_MIN_KEYFRAMES = 16
+_MAX_KEYFRAMES = 36
 
 
-def choose_keyframes(tracks: PointTracks, long_side_px: int, options: KeyframeOptions) -> I32:
+def choose_keyframes(tracks: PointTracks, long_side_px: int) -> I32:
     """Frame indices [K], spaced by equal flow; of neighbours, the frame that shows most tracks."""
     num_frames = len(tracks.visible)
     step_px = np.array([_flow(tracks, t) for t in range(num_frames - 1)])
     path_px = np.concatenate([[0.0], np.cumsum(step_px + 1e-3)])
-    count = np.ceil(path_px[-1] / (options.flow_per_keyframe * long_side_px)).astype(int) + 1
-    count = min(max(count, options.min_keyframes), options.max_keyframes, num_frames)
+    count = np.ceil(path_px[-1] / (_FLOW_PER_KEYFRAME * long_side_px)).astype(int) + 1
+    count = min(max(count, _MIN_KEYFRAMES), _MAX_KEYFRAMES, num_frames)
     chosen = np.searchsorted(path_px, np.linspace(0, path_px[-1], count) - 1e-9)
     num_seen = tracks.visible.sum(axis=1)
     for k in range(1, count - 1):  # a blurred frame loses tracks, its neighbour may not

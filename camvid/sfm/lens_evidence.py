@@ -14,17 +14,18 @@ Gauss and Newton tells what each term is worth, and how sure that is.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from camvid.artifacts import F64, I32, Bool
+from camvid.geometry import cross_matrices
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
 from camvid.sfm.center_wander import OffsetEquations, deviation_by_wander
+from camvid.sfm.jacobians import projection_jacobian, sparse_rows
 from camvid.sfm.lens import USUAL_LENS
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import Observations, thinned
+from camvid.sfm.observations import Observations, cells_of, thinned
 
 _DISTORTION_SPREAD = 0.3  # of k1 among the lenses of unmodified video
 _WANDER_SPREAD = 0.05  # of the longer side: stabilisers crop about a tenth
@@ -94,17 +95,13 @@ class _Step(NamedTuple):
 
 
 def find_lens_evidence(
-    cameras: Cameras,
-    structure: Structure,
-    width_px: int,
-    height_px: int,
+    cameras: Cameras, structure: Structure, size_px: tuple[int, int]
 ) -> LensEvidence:
     """Holds accepted cameras against the same with a lens that distorts, or is not centred."""
     if not len(structure.error_px):
         nothing = Estimate(0.0, np.inf)
         return LensEvidence(np.inf, nothing, nothing, 0.0, 0.0, (nothing, nothing))
-    size_px = width_px, height_px
-    seen = thinned(structure.observations, *size_px, _MAX_OBSERVATIONS)
+    seen = thinned(structure.observations, size_px, _MAX_OBSERVATIONS)
     problem = _linearise(cameras, seen, structure.xyz_world, size_px)
     reduced = _without_points(problem, max(size_px))
     at = np.arange(len(reduced.gradient)) - problem.focal_at  # 0 focal length, 1 k1, then offsets
@@ -137,45 +134,27 @@ def _linearise(
     ray = in_camera[:, :2] / in_camera[:, 2:]
     residual = focal * ray + cameras.K[:2, 2] - seen.xy_px
     root = (1 + (residual**2).sum(axis=1) / LOSS_SCALE_PX**2) ** -0.25  # of the soft L1 weight
-    by_place = np.zeros((len(ray), 2, 3))
-    by_place[:, 0, 0] = by_place[:, 1, 1] = (focal / in_camera[:, 2:])[:, 0]
-    by_place[:, :, 2] = -focal * ray / in_camera[:, 2:]
+    by_place = projection_jacobian(focal, focal * ray, in_camera[:, 2:])
     by_focal = (focal * ray)[..., None]
     by_k1 = by_focal * (ray**2).sum(axis=1)[:, None, None]
     focal_at = 6 * len(posed)
     columns = [6 * frame[:, None] + np.arange(6), np.tile([focal_at, focal_at + 1], (len(ray), 1))]
     columns.append(focal_at + 2 + 2 * frame[:, None] + np.arange(2))
     offsets = np.broadcast_to(np.eye(2), (len(ray), 2, 2))
-    values = [by_place @ -_cross(turned), by_place, by_focal, by_k1, offsets]
+    values = [by_place @ -cross_matrices(turned), by_place, by_focal, by_k1, offsets]
     weighted = root[:, None, None] * np.concatenate(values, axis=2)
     by_point = root[:, None, None] * (by_place @ pose[:, :, :3])
     of_point = 3 * point[:, None] + np.arange(3)
     mean_px = np.stack([np.bincount(point, xy) for xy in seen.xy_px.T]) / np.bincount(point)
-    column, row = np.floor(mean_px.T * _CELLS / size_px).astype(int).T
     return _Linearised(
         posed.astype(np.int32),
         (root[:, None] * residual).ravel(),
-        _sparse(weighted, np.concatenate(columns, axis=1), focal_at + 2 + 2 * len(posed)),
-        _sparse(by_point, of_point, 3 * len(tracks)),
-        (column * _CELLS[1] + row)[point].astype(np.int32),
+        sparse_rows(weighted, np.concatenate(columns, axis=1), focal_at + 2 + 2 * len(posed)),
+        sparse_rows(by_point, of_point, 3 * len(tracks)),
+        cells_of(mean_px.T, size_px, _CELLS)[point].astype(np.int32),
         focal_at,
         len(tracks),
     )
-
-
-def _sparse(values: F64, columns: NDArray[np.intp], num_columns: int) -> sparse.csr_array:
-    """Rows [2 O] of values [O, 2, k] that stand in the columns [O, k] of both their rows."""
-    num_rows, width = 2 * len(values), values.shape[2]
-    where = np.repeat(columns, 2, axis=0).ravel()
-    ends = width * np.arange(num_rows + 1)
-    return sparse.csr_array((values.ravel(), where, ends), shape=(num_rows, num_columns))
-
-
-def _cross(vectors: F64) -> F64:
-    """Matrices [n, 3, 3] that multiply as vectors x."""
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
 
 
 def _without_points(problem: _Linearised, long_side_px: int) -> _Reduced:
@@ -209,7 +188,7 @@ def _step(problem: _Linearised, reduced: _Reduced, free: Bool) -> _Step:
 
 
 def _offset_equations(problem: _Linearised, reduced: _Reduced, wandered: _Step) -> OffsetEquations:
-    """Eliminates poses and focal length, too; nothing is believed of the offsets."""
+    """Eliminates poses and focal length, too; without a prior on the offsets."""
     cameras, offsets = slice(problem.focal_at + 1), slice(problem.focal_at + 2, None)
     normal, gradient = reduced.normal, reduced.gradient
     of_cameras = normal[cameras, cameras] + np.diag(reduced.priors[cameras])
@@ -230,10 +209,10 @@ def _center_shift(
     same = np.zeros((len(reduced.gradient), at + 2))
     same[:at, :at] = np.eye(at)
     same[at + 1 :: 2, at] = same[at + 2 :: 2, at + 1] = 1
-    believed = problem.variance_px2 / (_WANDER_SPREAD * long_side_px) ** 2
+    prior = problem.variance_px2 / (_WANDER_SPREAD * long_side_px) ** 2
     shared = _Reduced(
         same.T @ reduced.normal @ same,
-        np.append(reduced.priors[:at], [believed, believed]),
+        np.append(reduced.priors[:at], [prior, prior]),
         same.T @ reduced.gradient,
         reduced.squares_px2,
         reduced.point_by_camera @ same,

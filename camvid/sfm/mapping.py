@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,25 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F64, I32, Bool
+from camvid.geometry import centred_K
 from camvid.parallel import map_threads
-from camvid.sfm.colmap import pycolmap
+from camvid.sfm.colmap import SEED, pycolmap
+from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.observations import Observations, thinned
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingOptions:
-    """How COLMAP maps the keyframes. Its own defaults refuse short baselines."""
-
-    match_spacings: tuple[int, ...] = (1, 2, 4, 8, 16)  # in keyframes
-    max_view_tracks: int = 250  # of a keyframe, in the mean: more cost time; adjustment has all
-    min_pair_matches: int = 30
-    max_verification_error_px: float = 2.0
-    init_min_tri_angle_deg: tuple[float, ...] = (4.0, 1.5)  # tried in turn
-    init_min_inliers: int = 50
-    usual_focals: tuple[float, ...] = (0.85, 1.2, 0.65)  # of the longer side: tried where needed
-    global_adjustment_growth: float = 1.5
-    min_mapped_fraction: float = 0.5  # of the keyframes; less is worth another try
-    seed: int = 0
+# Its own defaults refuse short baselines.
+_MATCH_SPACINGS = (1, 2, 4, 8, 16)  # in keyframes
+_MAX_VIEW_TRACKS = 250  # of a keyframe, in the mean: more cost time; adjustment has all
+_MIN_PAIR_MATCHES = 30
+_MAX_VERIFICATION_ERROR_PX = 2.0
+_INIT_MIN_TRI_ANGLE_DEG = (4.0, 1.5)  # tried in turn
+_INIT_MIN_INLIERS = 50
+_GLOBAL_ADJUSTMENT_GROWTH = 1.5
+_MIN_MAPPED_FRACTION = 0.5  # of the keyframes; less is worth another try
 
 
 class Cameras(NamedTuple):
@@ -39,13 +34,10 @@ class Cameras(NamedTuple):
     zoom: F64  # [T] focal length over that of K; 1 throughout where the lens does not zoom
 
     @classmethod
-    def of_lens(
-        cls, focal_px: F64, cam_from_world: F64, width_px: int, height_px: int
-    ) -> "Cameras":
+    def of_lens(cls, focal_px: F64, cam_from_world: F64, size_px: tuple[int, int]) -> "Cameras":
         """Cameras by their focal lengths [T]; K is that of the first frame."""
         focal = float(focal_px[0])
-        K = np.array([[focal, 0, width_px / 2], [0, focal, height_px / 2], [0, 0, 1]])
-        return cls(K, cam_from_world, focal_px / focal)
+        return cls(centred_K(focal, size_px), cam_from_world, focal_px / focal)
 
     @property
     def registered(self) -> Bool:
@@ -83,9 +75,8 @@ def map_keyframes(
     observations: Observations,
     keyframes: I32,
     num_frames: int,
-    width_px: int,
-    height_px: int,
-    options: MappingOptions,
+    size_px: tuple[int, int],
+    lens: LensPrior = USUAL_LENS,
 ) -> Iterator[Cameras]:
     """Cameras of the keyframes, solved one way after the other for as long as the caller asks.
 
@@ -95,50 +86,48 @@ def map_keyframes(
     """
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
     seen = observations.where(np.isin(observations.frame, keyframes))
-    seen = thinned(seen, width_px, height_px, options.max_view_tracks * len(keyframes))
+    seen = thinned(seen, size_px, _MAX_VIEW_TRACKS * len(keyframes))
     views = [seen.where(seen.frame == k) for k in keyframes]
-    long_side_px = max(width_px, height_px)
+    long_side_px = max(size_px)
     with tempfile.TemporaryDirectory(prefix="camvid-sfm-") as folder:
         path = Path(folder) / "tracks.db"
         camera = pycolmap.Camera.create_from_model_id(
-            1, pycolmap.CameraModelId.SIMPLE_PINHOLE, long_side_px, width_px, height_px
+            1, pycolmap.CameraModelId.SIMPLE_PINHOLE, long_side_px, *size_px
         )
-        _write_database(path, views, camera, options)
-        first = _calibrated_focal(path, options)
-        focals = [first, *sorted(options.usual_focals, key=lambda f: -abs(np.log(f / first)))]
+        _write_database(path, views, camera)
+        first = _calibrated_focal(path)
+        focals = [first, *sorted(lens.starts, key=lambda f: -abs(np.log(f / first)))]
         tries = [(way, f) for way in (_map_globally, _map_incrementally) for f in focals[:2]]
         tries += [(way, f) for f in focals[2:] for way in (_map_globally, _map_incrementally)]
         for way, focal in tries:
             camera.focal_length = focal * long_side_px
             with pycolmap.Database.open(path) as database:
                 database.update_camera(camera)
-            model = way(path, options)
+            model = way(path)
             if model is not None:
                 yield _cameras_of(model, keyframes, num_frames)
 
 
-def _calibrated_focal(path: Path, options: MappingOptions) -> float:
+def _calibrated_focal(path: Path) -> float:
     """The focal length, over the longer side, that suits the verified pairs best."""
     calibration = pycolmap.ViewGraphCalibrationOptions()
-    calibration.random_seed = options.seed
+    calibration.random_seed = SEED
     pycolmap.calibrate_view_graph(path, calibration)  # where it fails the camera stays as it was
     with pycolmap.Database.open(path) as database:
         camera = database.read_camera(1)
     return float(camera.focal_length / max(camera.width, camera.height))
 
 
-def _write_database(
-    path: Path, views: list[Observations], camera: pycolmap.Camera, options: MappingOptions
-) -> None:
+def _write_database(path: Path, views: list[Observations], camera: pycolmap.Camera) -> None:
     """One camera, one image per keyframe, its tracks as keypoints, verified pairs of them.
 
     Pairs are verified without the focal length, which is not known yet.
     """
-    pairs = _pairs(views, options)
+    pairs = _pairs(views)
     verification = pycolmap.TwoViewGeometryOptions()
     verification.detect_watermark = False  # nothing here: static points of a slow camera
-    verification.ransac.max_error = options.max_verification_error_px
-    verification.ransac.random_seed = options.seed
+    verification.ransac.max_error = _MAX_VERIFICATION_ERROR_PX
+    verification.ransac.random_seed = SEED
 
     def verify(pair: _Pair) -> pycolmap.TwoViewGeometry:
         first, second = views[pair.first].xy_px, views[pair.second].xy_px
@@ -169,41 +158,41 @@ def _write_image(database: pycolmap.Database, ordinal: int, view: Observations) 
     database.write_keypoints(ordinal + 1, view.xy_px.astype(np.float32))
 
 
-def _pairs(views: list[Observations], options: MappingOptions) -> list[_Pair]:
+def _pairs(views: list[Observations]) -> list[_Pair]:
     """Keyframe pairs at the wanted spacings with the tracks that they share."""
     pairs: list[_Pair] = []
-    for spacing in options.match_spacings:
+    for spacing in _MATCH_SPACINGS:
         for i in range(len(views) - spacing):
             _, first, second = np.intersect1d(
                 views[i].track, views[i + spacing].track, assume_unique=True, return_indices=True
             )
-            if len(first) >= options.min_pair_matches:
+            if len(first) >= _MIN_PAIR_MATCHES:
                 matches = np.stack([first, second], axis=1).astype(np.uint32)
                 pairs.append(_Pair(i, i + spacing, matches))
     return pairs
 
 
-def _map_incrementally(path: Path, options: MappingOptions) -> pycolmap.Reconstruction | None:
+def _map_incrementally(path: Path) -> pycolmap.Reconstruction | None:
     """The largest model that view after view leads to, from a first pair with enough parallax."""
     with pycolmap.Database.open(path) as database:
         num_views = database.num_images()
     best: pycolmap.Reconstruction | None = None
-    for angle_deg in options.init_min_tri_angle_deg:
+    for angle_deg in _INIT_MIN_TRI_ANGLE_DEG:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             models = pycolmap.incremental_mapping(
-                path, folder, folder, _pipeline_options(angle_deg, options)
+                path, folder, folder, _pipeline_options(angle_deg)
             )
         best = _largest([*models.values(), *([best] if best else [])])
-        if best and best.num_reg_images() >= options.min_mapped_fraction * num_views:
+        if best and best.num_reg_images() >= _MIN_MAPPED_FRACTION * num_views:
             break
     return best
 
 
-def _map_globally(path: Path, options: MappingOptions) -> pycolmap.Reconstruction | None:
+def _map_globally(path: Path) -> pycolmap.Reconstruction | None:
     """The largest model of all views at once (GLOMAP; Pan et al., ECCV 2024)."""
     pipeline = pycolmap.GlobalPipelineOptions()
     pipeline.num_threads = 1  # more threads sum in another order: not the same bits
-    pipeline.random_seed = options.seed
+    pipeline.random_seed = SEED
     pipeline.mapper.skip_retriangulation = True  # every track is triangulated again anyway
     pipeline.mapper.ba_num_iterations = 1
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -223,22 +212,20 @@ def _cameras_of(model: pycolmap.Reconstruction, keyframes: I32, num_frames: int)
     return Cameras(K, cam_from_world, np.ones(num_frames))
 
 
-def _pipeline_options(
-    angle_deg: float, options: MappingOptions
-) -> pycolmap.IncrementalPipelineOptions:
+def _pipeline_options(angle_deg: float) -> pycolmap.IncrementalPipelineOptions:
     pipeline = pycolmap.IncrementalPipelineOptions()
     pipeline.num_threads = 1  # more threads sum in another order: not the same bits
-    pipeline.random_seed = options.seed
+    pipeline.random_seed = SEED
     pipeline.extract_colors = False
     pipeline.multiple_models = False
     pipeline.min_model_size = 3
-    pipeline.ba_global_frames_ratio = options.global_adjustment_growth
-    pipeline.ba_global_points_ratio = options.global_adjustment_growth
+    pipeline.ba_global_frames_ratio = _GLOBAL_ADJUSTMENT_GROWTH
+    pipeline.ba_global_points_ratio = _GLOBAL_ADJUSTMENT_GROWTH
     mapper = pipeline.mapper
     mapper.num_threads = 1
-    mapper.random_seed = options.seed
+    mapper.random_seed = SEED
     mapper.init_min_tri_angle = angle_deg
-    mapper.init_min_num_inliers = options.init_min_inliers
-    mapper.init_max_forward_motion = 0.95 if angle_deg == options.init_min_tri_angle_deg[0] else 1.0
-    pipeline.triangulation.random_seed = options.seed
+    mapper.init_min_num_inliers = _INIT_MIN_INLIERS
+    mapper.init_max_forward_motion = 0.95 if angle_deg == _INIT_MIN_TRI_ANGLE_DEG[0] else 1.0
+    pipeline.triangulation.random_seed = SEED
     return pipeline

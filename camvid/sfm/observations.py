@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import F64, I32, Bool, PointTracks
+from camvid.geometry import Floats
 
 _GRID = (8, 6)  # cells by which the sightings of a frame are thinned evenly
 
@@ -15,25 +17,38 @@ class Observations(NamedTuple):
     frame: I32  # [O]
     track: I32  # [O] column of the PointTracks they come from
     xy_px: F64  # [O, 2]
+    num_tracks: int  # N
 
     def where(self, keep: Bool) -> "Observations":
         """The sightings for which `keep` [O] holds."""
-        return Observations(self.frame[keep], self.track[keep], self.xy_px[keep])
+        return self._replace(frame=self.frame[keep], track=self.track[keep], xy_px=self.xy_px[keep])
+
+    def per_track(self, among: Bool | None = None) -> NDArray[np.intp]:
+        """Sightings [N] of each track, or those of them for which `among` [O] holds."""
+        track = self.track if among is None else self.track[among]
+        return np.bincount(track, minlength=self.num_tracks)
 
     def lasting(self, min_sightings: int) -> "Observations":
         """Those of tracks with so many: fewer agree with any cameras."""
-        return self.where(np.bincount(self.track, minlength=1)[self.track] >= min_sightings)
+        return self.where(self.per_track()[self.track] >= min_sightings)
+
+
+def cells_of(xy_px: Floats, size_px: tuple[int, int], grid: tuple[int, int]) -> NDArray[np.intp]:
+    """Number [...] of the cell that each place [..., 2] lies in, of (columns, rows)."""
+    column, row = np.moveaxis(np.floor(xy_px * grid / size_px).astype(np.intp), -1, 0)
+    return column * grid[1] + row
 
 
 def observations_of(tracks: PointTracks, use_track: Bool) -> Observations:
     """All sightings of the tracks chosen by `use_track` [N]."""
     frame, track = np.nonzero(tracks.visible & use_track)
     xy_px = tracks.xy_px[frame, track].astype(np.float64)
-    return Observations(frame.astype(np.int32), track.astype(np.int32), xy_px)
+    num_tracks = tracks.visible.shape[1]
+    return Observations(frame.astype(np.int32), track.astype(np.int32), xy_px, num_tracks)
 
 
 def thinned(
-    observations: Observations, width_px: int, height_px: int, max_observations: int
+    observations: Observations, size_px: tuple[int, int], max_observations: int
 ) -> Observations:
     """Whole tracks up to about the wanted number of sightings: the longest of every cell.
 
@@ -42,9 +57,9 @@ def thinned(
     total = len(observations.track)
     if total <= max_observations:
         return observations
-    length = np.bincount(observations.track)
-    cell = np.floor(observations.xy_px * _GRID / [width_px, height_px]).astype(int)
-    group = (observations.frame * _GRID[0] + cell[:, 0]) * _GRID[1] + cell[:, 1]
+    length = observations.per_track()
+    cell = cells_of(observations.xy_px, size_px, _GRID)
+    group = observations.frame * (_GRID[0] * _GRID[1]) + cell
     order = np.lexsort((observations.track, -length[observations.track], group))
     ranked = group[order]
     rank = np.empty(total, np.intp)  # of each sighting in its cell of its frame, the longest first

@@ -6,7 +6,6 @@ the focal length is known comes out with it: small turns hardly show it, and the
 are flow over focal length, are known no better.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,30 +14,26 @@ from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import F64, I32, Bool, PointTracks
+from camvid.geometry import centred_K, cross_matrices
+from camvid.sfm.jacobians import projection_jacobian, sparse_rows
+from camvid.sfm.lens import USUAL_LENS, LensPrior
+from camvid.sfm.observations import cells_of
 from camvid.sfm.rotations import bearings, best_rotation
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 _GRID = (8, 5)  # cells of a frame from which tracks are taken evenly
 _HELD = 1e9  # weight that holds a parameter where it is
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PanningOptions:
-    """How many tracks are adjusted, and how their errors count."""
-
-    tracks_every_frames: int = 4  # from so many frames some tracks are taken ...
-    tracks_per_frame: int = 40  # ... the longest of every cell, then the next, up to this number
-    min_track_frames: int = 3
-    min_frame_tracks: int = 12  # known to a frame, for it to get a rotation
-    inlier_quantile: float = 0.5  # of a frame's tracks: the rest may be movers
-    max_iterations: int = 15
-    min_step: float = 1e-6  # radians, and shares of the focal length: smaller ends the adjustment
-    # Tracks of a camera that travels may lead ever further off, to zooms beyond all numbers.
-    max_step: float = 1.0  # of any number; a longer step is cut short as a whole
-    min_loss_scale_px: float = 0.3
-    loss_scale_over_median: float = 3.0  # of the errors: what is off by more are movers
-    prior_focal: float = 0.9  # of the longer side: what a lens is before it is seen to be ...
-    prior_focal_spread: float = 0.4  # ... within this factor; it decides only where tracks do not
-    independent_errors: float = 1.0  # per track: its errors go together from frame to frame
+_TRACKS_EVERY_FRAMES = 4  # from so many frames some tracks are taken ...
+_TRACKS_PER_FRAME = 40  # ... the longest of every cell, then the next, up to this number
+_MIN_FRAME_TRACKS = 12  # known to a frame, for it to get a rotation
+_INLIER_QUANTILE = 0.5  # of a frame's tracks: the rest may be movers
+_MAX_ITERATIONS = 15
+_MIN_STEP = 1e-6  # radians, and shares of the focal length: smaller ends the adjustment
+# Tracks of a camera that travels may lead ever further off, to zooms beyond all numbers.
+_MAX_STEP = 1.0  # of any number; a longer step is cut short as a whole
+_MIN_LOSS_SCALE_PX = 0.3
+_LOSS_SCALE_OVER_MEDIAN = 3.0  # of the errors: what is off by more are movers
 
 
 class TurningCamera(NamedTuple):
@@ -74,19 +69,17 @@ class _State(NamedTuple):
 
 def solve_turning_camera(
     tracks: PointTracks,
-    width_px: int,
-    height_px: int,
+    size_px: tuple[int, int],
+    lens: LensPrior = USUAL_LENS,
     *,
     focal_px: float,
     zooms: bool,
-    options: PanningOptions,
 ) -> TurningCamera | None:
     """Adjusts all frames from `focal_px`, a first guess; None where no frames hang together."""
-    size_px = np.array([width_px, height_px], np.float64)
-    chosen = _spread_tracks(tracks, size_px, options)
-    xy = tracks.xy_px[:, chosen].astype(np.float64) - size_px / 2
+    chosen = _spread_tracks(tracks, size_px)
+    xy = tracks.xy_px[:, chosen].astype(np.float64) - np.array(size_px) / 2
     visible = tracks.visible[:, chosen]
-    start = _chained(xy, visible, focal_px, zooms, options)
+    start = _chained(xy, visible, focal_px, zooms)
     solved = np.isfinite(start.rotation[:, 0, 0])
     used = visible & solved[:, None]
     used &= used.sum(axis=0) >= 2  # one sighting agrees with any camera
@@ -94,11 +87,11 @@ def solve_turning_camera(
         return None
     frame, point = np.nonzero(used)
     seen = _Sightings(frame.astype(np.int32), point.astype(np.int32), xy[frame, point])
-    state, error_px, uncertainty = _adjusted(start, seen, max(width_px, height_px), zooms, options)
+    state, error_px, uncertainty = _adjusted(start, seen, max(size_px), zooms, lens)
     first = int(np.flatnonzero(solved)[0])
     focal = float(np.exp(state.log_focal + state.log_zoom[first]))
     return TurningCamera(
-        K=np.array([[focal, 0, width_px / 2], [0, focal, height_px / 2], [0, 0, 1]]),
+        K=centred_K(focal, size_px),
         rotation=state.rotation @ state.rotation[first].T,
         zoom=np.where(solved, np.exp(state.log_zoom - state.log_zoom[first]), 1.0),
         focal_uncertainty=uncertainty,
@@ -107,27 +100,24 @@ def solve_turning_camera(
     )
 
 
-def _spread_tracks(tracks: PointTracks, size_px: F64, options: PanningOptions) -> I32:
+def _spread_tracks(tracks: PointTracks, size_px: tuple[int, int]) -> I32:
     """The longest tracks of every few frames, as evenly over their cells as can be."""
     length = tracks.visible.sum(axis=0)
     lot = np.random.default_rng(0).permutation(len(length))  # among equals, not the first seeded
     chosen: list[np.ndarray] = []
-    for t in range(0, len(tracks.visible), options.tracks_every_frames):
-        there = np.flatnonzero(tracks.visible[t] & (length >= options.min_track_frames))
+    for t in range(0, len(tracks.visible), _TRACKS_EVERY_FRAMES):
+        there = np.flatnonzero(tracks.visible[t] & (length >= MIN_SIGHTINGS))
         there = there[np.lexsort((lot[there], -length[there]))]
-        column, row = np.floor(tracks.xy_px[t, there] * _GRID / size_px).astype(int).T
-        _, cell = np.unique(column * _GRID[1] + row, return_inverse=True)
+        _, cell = np.unique(cells_of(tracks.xy_px[t, there], size_px, _GRID), return_inverse=True)
         order = np.argsort(cell, kind="stable")
         starts = np.searchsorted(cell[order], np.arange(len(there)))
         rank = np.empty(len(there), np.intp)  # of each track in its cell, the longest first
         rank[order] = np.arange(len(there)) - starts[cell[order]]
-        chosen.append(there[np.argsort(rank, kind="stable")[: options.tracks_per_frame]])
+        chosen.append(there[np.argsort(rank, kind="stable")[:_TRACKS_PER_FRAME]])
     return np.unique(np.concatenate(chosen)).astype(np.int32)
 
 
-def _chained(
-    xy: F64, visible: Bool, focal_px: float, zooms: bool, options: PanningOptions
-) -> _State:
+def _chained(xy: F64, visible: Bool, focal_px: float, zooms: bool) -> _State:
     """Each frame against the directions found before it; the first guess of everything."""
     num_frames, num_points = visible.shape
     rotation = np.full((num_frames, 3, 3), np.nan)
@@ -136,7 +126,7 @@ def _chained(
     last: int | None = None
     for t in range(num_frames):
         known = visible[t] & np.isfinite(direction[:, 0])
-        if (visible[t] if last is None else known).sum() < options.min_frame_tracks:
+        if (visible[t] if last is None else known).sum() < _MIN_FRAME_TRACKS:
             continue
         if last is None:
             rotation[t] = np.eye(3)
@@ -147,7 +137,7 @@ def _chained(
                 )
             unzoomed = xy[t, known] / np.exp(log_zoom[t])
             rotation[t] = best_rotation(
-                direction[known], unzoomed, focal_px, quantile=options.inlier_quantile
+                direction[known], unzoomed, focal_px, quantile=_INLIER_QUANTILE
             )
         last = t
         new = visible[t] & ~known
@@ -168,7 +158,7 @@ def _log_growth(xy: F64, both: Bool) -> float:
 
 
 def _adjusted(
-    state: _State, seen: _Sightings, long_side_px: int, zooms: bool, options: PanningOptions
+    state: _State, seen: _Sightings, long_side_px: int, zooms: bool, lens: LensPrior
 ) -> tuple[_State, float, float]:
     """Gauss-Newton: (state, median error in px, standard deviation of the log focal length)."""
     num_frames = len(state.rotation)
@@ -180,49 +170,47 @@ def _adjusted(
         held[3 * num_frames : focal_at] = _HELD
     of_focal = np.zeros(len(held))
     of_focal[focal_at] = 1.0
-    prior = np.log(options.prior_focal * long_side_px)
+    prior = np.log(lens.focal * long_side_px)
     error_px, variance = 0.0, np.inf
-    for _ in range(options.max_iterations):
+    for _ in range(_MAX_ITERATIONS):
         residual, jacobian = _linearised(state, seen)
-        weight, error_px, noise = _weights(residual, len(state.direction), options)
-        precision = noise / options.prior_focal_spread**2
+        weight, error_px, noise = _weights(residual, len(state.direction))
+        precision = noise / lens.spread**2
         weighted = sparse.diags(np.repeat(weight, 2)) @ jacobian
         diagonal = held + precision * of_focal + 1e-9
         solver = splu((jacobian.T @ weighted + sparse.diags(diagonal)).tocsc())
         gradient = weighted.T @ residual.ravel()
         gradient[focal_at] += precision * (state.log_focal - prior)
         step = np.where(held > 0, 0.0, -solver.solve(gradient))
-        step *= options.max_step / max(float(np.abs(step).max()), options.max_step)
+        step *= _MAX_STEP / max(float(np.abs(step).max()), _MAX_STEP)
         variance = noise * float(solver.solve(of_focal)[focal_at])
         state = _stepped(state, step)
-        if np.abs(step[: focal_at + 1]).max() < options.min_step:
+        if np.abs(step[: focal_at + 1]).max() < _MIN_STEP:
             break
     return state, error_px, float(np.sqrt(variance))
 
 
-def _weights(residual: F64, num_points: int, options: PanningOptions) -> tuple[F64, float, float]:
+def _weights(residual: F64, num_points: int) -> tuple[F64, float, float]:
     """(weight [O], median error in px, variance of what one sighting tells)."""
     error = np.linalg.norm(residual, axis=1)
     median = float(np.median(error))
-    scale = max(options.min_loss_scale_px, options.loss_scale_over_median * median)
+    scale = max(_MIN_LOSS_SCALE_PX, _LOSS_SCALE_OVER_MEDIAN * median)
     weight = 1 / (1 + (error / scale) ** 2) ** 2  # Geman and McClure
     variance = float((weight * error**2).sum() / weight.sum()) / 2
-    together = len(error) / (options.independent_errors * num_points)
+    together = len(error) / num_points  # a track's errors go together from frame to frame
     return weight, median, variance * max(together, 1.0) + 1e-12
 
 
 def _linearised(state: _State, seen: _Sightings) -> tuple[F64, sparse.csr_array]:
     """Residuals [O, 2] in px and their derivatives by rotations, zooms, focal length, points."""
-    num_frames, count = len(state.rotation), len(seen.frame)
+    num_frames = len(state.rotation)
     rotation = state.rotation[seen.frame]
     turned = (rotation @ state.direction[seen.point][..., None])[..., 0]
     focal = np.exp(state.log_focal + state.log_zoom[seen.frame])[:, None]
     depth = np.maximum(turned[:, 2:], 1e-3)
     projected = focal * turned[:, :2] / depth
-    by_turned = np.zeros((count, 2, 3))
-    by_turned[:, 0, 0] = by_turned[:, 1, 1] = (focal / depth)[:, 0]
-    by_turned[:, :, 2] = -projected / depth
-    by_rotation = by_turned @ -_cross(turned)
+    by_turned = projection_jacobian(focal, projected, depth)
+    by_rotation = by_turned @ -cross_matrices(turned)
     by_point = by_turned @ rotation @ _tangents(state.direction)[seen.point]
     values = np.concatenate(
         [by_rotation, projected[..., None], projected[..., None], by_point], axis=2
@@ -238,13 +226,8 @@ def _linearised(state: _State, seen: _Sightings) -> tuple[F64, sparse.csr_array]
         ],
         axis=1,
     )
-    rows = np.arange(2 * count).reshape(count, 2, 1)
-    at = (
-        np.broadcast_to(rows, values.shape).ravel(),
-        np.broadcast_to(columns[:, None], values.shape).ravel(),
-    )
-    shape = (2 * count, focal_at + 1 + 2 * len(state.direction))
-    return projected - seen.xy, sparse.csr_array((values.ravel(), at), shape=shape)
+    num_columns = focal_at + 1 + 2 * len(state.direction)
+    return projected - seen.xy, sparse_rows(values, columns, num_columns)
 
 
 def _stepped(state: _State, step: F64) -> _State:
@@ -260,17 +243,10 @@ def _stepped(state: _State, step: F64) -> _State:
     )
 
 
-def _cross(vectors: F64) -> F64:
-    """Matrices [n, 3, 3] that multiply as vectors x."""
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
-
-
 def _tangents(directions: F64) -> F64:
     """Two unit vectors across each unit direction, [n, 3, 2]."""
     side = np.where(np.abs(directions[:, :1]) < 0.7, [[1.0, 0, 0]], [[0, 1.0, 0]])
-    turn = _cross(directions)  # as a matrix product: the stubs of np.cross allow complex numbers
+    turn = cross_matrices(directions)  # np.cross allows complex numbers
     across = (turn @ side[..., None])[..., 0]
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     return np.stack([across, (turn @ across[..., None])[..., 0]], axis=2)

@@ -1,40 +1,32 @@
 """The keyframes' cameras by several ways and from several focal lengths; the best of them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from camvid.artifacts import I32
 from camvid.evaluation.trajectory import align_sim3
 from camvid.geometry import camera_centers
 from camvid.sfm.acceptance import held_out_error_px
-from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, focals_apart
-from camvid.sfm.mapping import Cameras, MappingOptions, map_keyframes
+from camvid.sfm.adjustment import adjust_keyframes, focals_apart
+from camvid.sfm.lens import USUAL_LENS, LensPrior
+from camvid.sfm.mapping import Cameras, map_keyframes
 from camvid.sfm.observations import Observations
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """When two solutions are the same, so that no other need be looked for."""
-
-    same_path: float = 0.03  # largest distance over the path's extent
-    same_focal: float = 0.05  # relative: on a short way many focal lengths give one path
-    # Above it, two that agree end no search: in a dull shaken room three of eight ways met at .38
-    # where another reached .27, and a path 5 % off became .4 %. Held-out tracks usually err by .1.
-    doubtful_error_px: float = 0.2
-    min_held_out_keyframes: int = 3  # of a track that may judge
+# Two solutions are the same, so that no other need be looked for.
+_SAME_PATH = 0.03  # largest distance over the path's extent
+_SAME_FOCAL = 0.05  # relative: on a short way many focal lengths give one path
+# Above it, two that agree end no search: in a dull shaken room three of eight ways met at .38
+# where another reached .27, and a path 5 % off became .4 %. Held-out tracks usually err by .1.
+_DOUBTFUL_ERROR_PX = 0.2
 
 
 def best_start(
     used: Observations,
     held_out: Observations,
     keyframes: I32,
-    num_tracks: int,
     num_frames: int,
     size_px: tuple[int, int],
-    mapping: MappingOptions,
-    adjustment: AdjustmentOptions,
-    options: StartOptions,
+    lens: LensPrior = USUAL_LENS,
 ) -> Cameras | None:
     """Cameras of the keyframes that tracks not seen by the solver agree with best; None: no way.
 
@@ -45,26 +37,26 @@ def best_start(
     all of them slide along the same valley.
     """
     test = held_out.where(np.isin(held_out.frame, keyframes))
-    test = test.lasting(options.min_held_out_keyframes)
+    test = test.lasting(MIN_SIGHTINGS)
     best, least_px, settled = None, np.inf, False
-    for mapped in map_keyframes(used, keyframes, num_frames, *size_px, mapping):
+    for mapped in map_keyframes(used, keyframes, num_frames, size_px, lens):
         before, cameras = mapped, mapped
-        for adjusted in adjust_keyframes(mapped, used, num_tracks, *size_px, adjustment):
-            if best is not None and settled and _same(best, adjusted, options):
+        for adjusted in adjust_keyframes(mapped, used, size_px, lens):
+            if best is not None and settled and _same(best, adjusted):
                 return best
             before, cameras = cameras, adjusted
-        error_px = held_out_error_px(cameras, test, num_tracks)
+        error_px = held_out_error_px(cameras, test)
         if error_px < least_px:
             best, least_px = cameras, error_px
-            settled = focals_apart(before, cameras) <= options.same_focal
-            settled &= least_px <= options.doubtful_error_px
+            settled = focals_apart(before, cameras) <= _SAME_FOCAL
+            settled &= least_px <= _DOUBTFUL_ERROR_PX
     return best
 
 
-def _same(cameras: Cameras, other: Cameras, options: StartOptions) -> bool:
+def _same(cameras: Cameras, other: Cameras) -> bool:
     """Whether the other solution, which poses no more frames, agrees in lens and path."""
     both = cameras.registered & other.registered
-    if focals_apart(cameras, other) > options.same_focal:
+    if focals_apart(cameras, other) > _SAME_FOCAL:
         return False
     if (other.registered & ~cameras.registered).any():
         return False
@@ -73,4 +65,4 @@ def _same(cameras: Cameras, other: Cameras, options: StartOptions) -> bool:
     path, other_path = (camera_centers(c.cam_from_world[both]) for c in (cameras, other))
     scale, rotation, translation = align_sim3(other_path, path)
     apart = np.linalg.norm(scale * other_path @ rotation.T + translation - path, axis=1)
-    return bool(apart.max() <= options.same_path * np.linalg.norm(np.ptp(path, axis=0)))
+    return bool(apart.max() <= _SAME_PATH * np.linalg.norm(np.ptp(path, axis=0)))

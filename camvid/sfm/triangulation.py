@@ -11,8 +11,9 @@ from camvid.geometry import camera_centers
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
-_HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
+HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
 _MIN_DEPTH = 1e-9
+_NUM_STEPS = 4
 _WEAK = 1e-12  # pull towards distance 1: against any baseline it is nothing
 
 
@@ -41,15 +42,13 @@ class _Sightings(NamedTuple):
         return flat.reshape(-1, *shape)
 
 
-def triangulate(
-    cameras: Cameras, observations: Observations, num_tracks: int, num_steps: int = 4
-) -> Points:
+def triangulate(cameras: Cameras, observations: Observations) -> Points:
     """The static point that best explains each track. All sightings must be of posed frames."""
     if cameras.zooms:
         observations = cameras.unzoomed(observations)
-    sightings = _sightings(cameras, observations, num_tracks)
+    sightings = _sightings(cameras, observations)
     xyz_world = _nearest_to_rays(sightings)
-    for _ in range(num_steps):
+    for _ in range(_NUM_STEPS):
         xyz_world = _gauss_newton_step(sightings, xyz_world)
     xyz_world[sightings.by_track.sum(axis=1) < 2] = np.nan
     error_px = np.linalg.norm(_residuals_px(sightings, xyz_world)[0], axis=0)
@@ -57,7 +56,7 @@ def triangulate(
     return Points(xyz_world, error_px, _widest_angle_deg(cameras, observations, xyz_world))
 
 
-def _sightings(cameras: Cameras, observations: Observations, num_tracks: int) -> _Sightings:
+def _sightings(cameras: Cameras, observations: Observations) -> _Sightings:
     num, K = len(observations.track), cameras.K
     pose = np.take(cameras.cam_from_world.transpose(1, 2, 0), observations.frame, axis=2)
     ones = (np.ones(num), (observations.track, np.arange(num)))
@@ -67,7 +66,7 @@ def _sightings(cameras: Cameras, observations: Observations, num_tracks: int) ->
         translation=np.ascontiguousarray(pose[:, 3]),
         ray=np.ascontiguousarray(((observations.xy_px - K[:2, 2]) / K[0, 0]).T),
         focal_px=float(K[0, 0]),
-        by_track=csr_array(ones, shape=(num_tracks, num)),
+        by_track=csr_array(ones, shape=(observations.num_tracks, num)),
     )
 
 
@@ -101,7 +100,7 @@ def _gauss_newton_step(sightings: _Sightings, xyz_world: F64) -> F64:
     jacobian = rotation[:2] - (seen[:2] / seen[2])[:, None] * rotation[2]
     jacobian *= sightings.focal_px / seen[2]
     length = np.sqrt(residual[0] ** 2 + residual[1] ** 2)
-    weight = np.minimum(1.0, _HUBER_PX / np.maximum(length, 1e-9))
+    weight = np.minimum(1.0, HUBER_PX / np.maximum(length, 1e-9))
     behind = np.isnan(seen[2])
     jacobian[..., behind], residual[:, behind], weight[behind] = 0, 0, 0
     weighted = jacobian * weight

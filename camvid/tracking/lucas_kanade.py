@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, U8, U16, Bool, PointTracks
 from camvid.parallel import map_threads
 from camvid.tracking.patches import Found, cut_patches, find_patches
+from camvid.tracking.tracks import MIN_SIGHTINGS
 
 NEVER_SEED = 65535
 """Region label of pixels on which no track is put."""
@@ -36,10 +37,30 @@ _TRACK = np.dtype(
 )
 Index = NDArray[np.intp]
 
+_MIN_OBJECT_DISTANCE_PX = 3.0  # between tracks
+_OBJECT_MARGIN_PX = 2  # a patch on the silhouette sees two things that move apart
+_MIN_CORNER_STRENGTH = 3e-5  # absolute: in flat areas, noise looks like corners
+# Smaller over larger eigenvalue of a corner's structure tensor: along an edge nothing holds a
+# track. Of static tracks in 16 scenes, 19 and 11 % stray that begin below .01 and .02, 6 % up to
+# .04, and 3 % of all others. At .04 a dull room has too few left for its cameras.
+_MIN_ROUNDNESS = 0.02
+_SEED_EVERY_FRAMES = 2  # limbs are thin, and fast ones soon lost
+_NUM_PYRAMID_LEVELS = 4
+_MAX_ROUND_TRIP_PX = 0.5  # forward and back again must meet
+_MAX_ANCHOR_SHIFT_PX = 1.0  # refinement against the anchor must confirm the prediction
+_MAX_LAST_STEP_PX = 0.05  # of that refinement: else it did not come to rest
+_MIN_ANCHOR_LIKENESS = 0.8  # correlation with the anchor's patch
+_MAX_STRETCH = 2.5  # of the anchor's patch, or shrinking, in any direction
+# Of a frame's tracks; where anchors confirm fewer, tracks count where they were followed to. The
+# share was .72 and more in each frame of ten scenes, some of them blurred evenly, and .03 to .55 in
+# most frames of one shaken so that every other frame is blurred.
+_MIN_CONFIRMED_SHARE = 0.5
+_MAX_GAP_FRAMES = 2  # a track out of sight is looked for in this many more frames
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LucasKanadeOptions:
-    """How many tracks are kept alive, and what ends one.
+    """How many tracks are kept alive, and on what they are put.
 
     So many take 78,000 steps of a track from frame to frame in the worst of 29 clips of 48 frames.
     """
@@ -47,28 +68,8 @@ class LucasKanadeOptions:
     max_background_tracks: int = 1300  # alive at once
     max_object_tracks: int = 150  # alive at once, per object
     min_background_distance_px: float = 6.0
-    min_object_distance_px: float = 3.0
-    object_margin_px: int = 2  # a patch on the silhouette sees two things that move apart
     min_corner_quality: float = 0.0003  # corner strength against the region's strongest
-    min_corner_strength: float = 3e-5  # absolute: in flat areas, noise looks like corners
-    # Smaller over larger eigenvalue of a corner's structure tensor: along an edge nothing holds
-    # a track. Of static tracks in 16 scenes, 19 and 11 % stray that begin below .01 and .02, 6 %
-    # up to .04, and 3 % of all others. At .04 a dull room has too few left for its cameras.
-    min_roundness: float = 0.02
-    seed_every_frames: int = 2  # limbs are thin, and fast ones soon lost
     window_px: int = 17
-    num_pyramid_levels: int = 4
-    max_round_trip_px: float = 0.5  # forward and back again must meet
-    max_anchor_shift_px: float = 1.0  # refinement against the anchor must confirm the prediction
-    max_last_step_px: float = 0.05  # of that refinement: else it did not come to rest
-    min_anchor_likeness: float = 0.8  # correlation with the anchor's patch
-    # Of a frame's tracks; where anchors confirm fewer, tracks count where they were followed to.
-    # The share was .72 and more in each frame of ten scenes, some of them blurred evenly, and .03
-    # to .55 in most frames of one shaken so that every other frame is blurred.
-    min_confirmed_share: float = 0.5
-    max_stretch: float = 2.5  # of the anchor's patch, or shrinking, in any direction
-    max_gap_frames: int = 2  # a track out of sight is looked for in this many more frames
-    min_track_frames: int = 3  # shorter tracks are dropped
 
 
 def track_regions(gray: U8, region: U16, options: LucasKanadeOptions) -> PointTracks:
@@ -83,7 +84,7 @@ def track_regions(gray: U8, region: U16, options: LucasKanadeOptions) -> PointTr
     follower = _Follower(gray, region, options)
     for frame_index in range(len(gray)):
         follower.advance(frame_index)
-        if frame_index % options.seed_every_frames == 0:
+        if frame_index % _SEED_EVERY_FRAMES == 0:
             follower.seed(frame_index)
     return follower.tracks()
 
@@ -105,12 +106,12 @@ class _Follower:
         xy, seen = self._predict(frame_index, live)
         live, xy = live[seen], xy[seen]
         refined, confirmed = self._refine(frame_index, live, xy)
-        if len(live) and confirmed.mean() < self._options.min_confirmed_share:
+        if len(live) and confirmed.mean() < _MIN_CONFIRMED_SHARE:
             # It is the image that has changed, not the tracks: blur that comes and goes.
             refined[~confirmed], confirmed[:] = xy[~confirmed], True
         self._see(frame_index, live[confirmed], refined[confirmed])
         gap = frame_index - state["last_frame"]
-        state["alive"] &= gap <= self._options.max_gap_frames
+        state["alive"] &= gap <= _MAX_GAP_FRAMES
 
     def seed(self, frame_index: int) -> None:
         """Puts tracks on corners, away from the live ones, up to each region's budget."""
@@ -134,7 +135,7 @@ class _Follower:
         for frame_index, index, xy in self._sightings:
             visible[frame_index, index] = True
             xy_px[frame_index:, index] = xy
-        keep = visible.sum(axis=0) >= self._options.min_track_frames
+        keep = visible.sum(axis=0) >= MIN_SIGHTINGS
         return PointTracks(
             xy_px=xy_px[:, keep] + np.float32(0.5),
             visible=visible[:, keep],
@@ -168,13 +169,13 @@ class _Follower:
             there, found = self._lucas_kanade(source, target, start)
             back, found_back = self._lucas_kanade(target, source, there)
             trip = np.linalg.norm(back - start, axis=1)
-            return there, found & found_back & (trip <= self._options.max_round_trip_px)
+            return there, found & found_back & (trip <= _MAX_ROUND_TRIP_PX)
 
         return _gather(live, tasks, map_threads(follow, tasks))
 
     def _refine(self, frame_index: int, index: Index, predicted: F32) -> tuple[F32, Bool]:
         """Predictions corrected against each track's anchor, where the anchor confirms them."""
-        options, state, image = self._options, self._state, self._image(frame_index)
+        state, image = self._state, self._image(frame_index)
         chunks = [np.arange(i, min(i + _CHUNK, len(index))) for i in range(0, len(index), _CHUNK)]
 
         def refine(chunk: Index) -> Found:
@@ -187,11 +188,11 @@ class _Follower:
         shift_px = np.linalg.norm(found.xy - predicted, axis=1)
         stretch = np.linalg.svd(np.nan_to_num(found.shape), compute_uv=False)
         confirmed = (
-            (found.likeness >= options.min_anchor_likeness)
-            & (shift_px <= options.max_anchor_shift_px)
-            & (found.last_step_px <= options.max_last_step_px)
-            & (stretch[:, 0] <= options.max_stretch)
-            & (stretch[:, 1] >= 1 / options.max_stretch)
+            (found.likeness >= _MIN_ANCHOR_LIKENESS)
+            & (shift_px <= _MAX_ANCHOR_SHIFT_PX)
+            & (found.last_step_px <= _MAX_LAST_STEP_PX)
+            & (stretch[:, 0] <= _MAX_STRETCH)
+            & (stretch[:, 1] >= 1 / _MAX_STRETCH)
             & self._within(found.xy)
         )
         state["shape"][index[confirmed]] = found.shape[confirmed]
@@ -200,7 +201,7 @@ class _Follower:
     def _lucas_kanade(self, source: U8, target: U8, start: F32) -> tuple[F32, Bool]:
         """(xy [n, 2], found [n]) of `start` in the target image."""
         window = (self._options.window_px, self._options.window_px)
-        levels, near = self._options.num_pyramid_levels - 1, start[:, None].copy()
+        levels, near = _NUM_PYRAMID_LEVELS - 1, start[:, None].copy()
         there, status, _ = cv2.calcOpticalFlowPyrLK(
             source, target, start[:, None], near, None, None, window, levels, _STOP
         )
@@ -218,11 +219,11 @@ class _Follower:
         """The strongest corners [n, 2] of a region that keep their distance from live tracks."""
         options, state = self._options, self._state
         budget = options.max_object_tracks if label else options.max_background_tracks
-        distance = options.min_object_distance_px if label else options.min_background_distance_px
+        distance = _MIN_OBJECT_DISTANCE_PX if label else options.min_background_distance_px
         live = state["alive"] & (state["label"] == label)
         free = (self._region[frame_index] == label).astype(np.uint8)
         if label:
-            free = _shrunk(free, options.object_margin_px)
+            free = _shrunk(free)
         x, y, width, height = cv2.boundingRect(free)
         for column, row in np.rint(state["last_xy"][live]).astype(int):
             cv2.circle(free, (int(column), int(row)), round(distance), 0, -1)
@@ -234,27 +235,26 @@ class _Follower:
             return np.zeros((0, 2), np.float32)
         image, allowed = self._gray[frame_index][crop], free[crop]
         offset = np.array([crop[1].start, crop[0].start], np.float32)
-        return _corners(image, allowed, missing, distance, options) + offset
+        found = _corners(image, allowed, missing, distance, options.min_corner_quality)
+        return found + offset
 
 
-def _corners(
-    gray: U8, allowed: U8, max_corners: int, distance: float, options: LucasKanadeOptions
-) -> F32:
+def _corners(gray: U8, allowed: U8, max_corners: int, distance: float, min_quality: float) -> F32:
     """The strongest corners [n, 2] of an image where `allowed` is not 0."""
     gray = np.ascontiguousarray(gray)
     eigenvalues = np.sort(cv2.cornerEigenValsAndVecs(gray, _BLOCK_PX, 3)[..., :2], axis=2)
-    round_enough = eigenvalues[..., 0] >= options.min_roundness * eigenvalues[..., 1]
+    round_enough = eigenvalues[..., 0] >= _MIN_ROUNDNESS * eigenvalues[..., 1]
     found: Any = cv2.goodFeaturesToTrackWithQuality(  # (None, None) where there is no corner
         gray,
         max_corners,
-        options.min_corner_quality,
+        min_quality,
         distance,
         np.where(round_enough, allowed, np.uint8(0)),
         blockSize=_BLOCK_PX,
     )
     if found[0] is None:
         return np.zeros((0, 2), np.float32)
-    strong = found[1].reshape(-1) >= options.min_corner_strength
+    strong = found[1].reshape(-1) >= _MIN_CORNER_STRENGTH
     return np.asarray(found[0].reshape(-1, 2)[strong], np.float32)
 
 
@@ -278,8 +278,8 @@ def _gather(
     return xy, found
 
 
-def _shrunk(region: U8, margin_px: int) -> U8:
-    """The region without its rim; a region too thin to lose one is left as it is."""
-    kernel = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
-    inner = cv2.erode(region, kernel)
+def _shrunk(region: U8) -> U8:
+    """The region without its border; a region too thin to lose one is left as it is."""
+    side_px = 2 * _OBJECT_MARGIN_PX + 1
+    inner = cv2.erode(region, np.ones((side_px, side_px), np.uint8))
     return np.asarray(inner if inner.any() else region, np.uint8)

@@ -1,18 +1,21 @@
 """Point tracks against masks: the object that a track lies on, and where it is clear of others."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from camvid.artifacts import U16, Bool, ObjectMasks, PointTracks
 
-_MIN_SIGHTINGS = 3
+T = TypeVar("T", bound=np.generic)
+MIN_SIGHTINGS = 3  # of a track: two agree with nearly any cameras
 
 
 def owners(tracks: PointTracks, object_id: U16) -> U16:
     """The object [N] on which most of a track's sightings lie, by masks [T, H, W]; 0 for none."""
     frame, track = np.nonzero(tracks.visible)
-    label = _label_at(tracks, object_id)[frame, track].astype(np.int64)
+    label = label_at(tracks, object_id)[frame, track].astype(np.int64)
     num = int(object_id.max(initial=0)) + 1
     counts = np.bincount(track * num + label, minlength=tracks.visible.shape[1] * num)
     return counts.reshape(-1, num).argmax(axis=1).astype(np.uint16)
@@ -29,9 +32,9 @@ def within_regions(tracks: PointTracks, owner: U16, region: U16) -> PointTracks:
     `region` [T, H, W] labels pixels by object, 0 for none. Tracks that are hardly ever seen there
     are left out.
     """
-    visible = tracks.visible & (_label_at(tracks, region) == owner)
+    visible = tracks.visible & (label_at(tracks, region) == owner)
     own = replace(tracks, visible=visible, object_id=owner)
-    return tracks_of(own, visible.sum(axis=0) >= _MIN_SIGHTINGS)
+    return tracks_of(own, visible.sum(axis=0) >= MIN_SIGHTINGS)
 
 
 def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
@@ -54,7 +57,7 @@ def join_tracks(first: PointTracks, second: PointTracks) -> PointTracks:
     )
 
 
-def _label_at(tracks: PointTracks, labels: U16) -> U16:
+def label_at(tracks: PointTracks, labels: NDArray[T]) -> NDArray[T]:
     """[T, N] of the pixels [T, H, W] that the tracks are on."""
     last = np.array(labels.shape[:0:-1]) - 1
     column, row = np.moveaxis(np.floor(tracks.xy_px).astype(np.int32).clip(0, last), -1, 0)

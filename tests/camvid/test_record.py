@@ -10,12 +10,12 @@ import pytest
 from camvid.artifacts import MotionReport, Reconstruction
 from camvid.books.index import SCHEMA
 from camvid.columns import columns_of, from_row, show, to_row
-from camvid.motion import MotionOptions
+from camvid.motion.objects import MotionLimits
 from camvid.pipeline import CLIP_STAGES, STAGES
 from camvid.reasons import Bound, Why, missed_limits, rule_of
 from camvid.record import ClipRecord, Measures, ObjectRecord, measure
 from camvid.report.columns_page import columns_page
-from camvid.sfm.acceptance import AcceptanceOptions
+from camvid.sfm.acceptance import AcceptanceLimits
 from camvid.shards.columns import SHARD_COLUMNS, TRAINING_COLUMNS
 from camvid.shards.schema import shard_schema
 from camvid.verdict import Policy
@@ -78,12 +78,10 @@ def test_a_record_is_a_flat_row_and_back() -> None:
     assert to_row(from_row(ClipRecord, {**row, "of_a_newer_version": 1})) == row
 
 
-@pytest.mark.parametrize("options", [Policy, QualityOptions, AcceptanceOptions, MotionOptions])
+@pytest.mark.parametrize("options", [Policy, QualityOptions, AcceptanceLimits, MotionLimits])
 def test_each_limit_is_a_declared_reason(options: type) -> None:
-    """Of options that hold other numbers as well, those that are no reason are named here."""
-    inner = {"min_held_out_frames", "max_pair_gap_s", "min_pair_tracks", "max_gaps_of_a_pair"}
     limits = {f.name for f in fields(options) if f.name.startswith(("min_", "max_"))}
-    assert limits - inner <= {str(why) for why in Why}
+    assert limits <= {str(why) for why in Why}
 
 
 def test_names_of_reasons_agree_with_what_they_say() -> None:

@@ -29,7 +29,7 @@ from camvid.artifacts import (
 from camvid.geometry import cam_from_img, img_from_cam, invert_rigid, transform_points
 from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
-from camvid.rigidity.posterior import RigidityOptions, moving_objects
+from camvid.rigidity.posterior import moving_objects
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import true_motion_strength
@@ -164,7 +164,7 @@ def estimated_depth(truth: Truth, masks: ObjectMasks) -> DepthMaps:
     """As the stages do it."""
     tracks = tracked(truth, masks)
     rigidity = rated(clip_of(truth), truth.cameras, tracks)
-    moving = moving_objects(masks, tracks, rigidity, RigidityOptions())
+    moving = moving_objects(masks, tracks, rigidity)
     return GeometricDepth().estimate(truth.frames, masks, truth.cameras, moving)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, U8, Frames, ObjectMasks
-from camvid.depth.alignment import AlignmentOptions
 from camvid.errors import BackendUnavailable
 from camvid.models.depth.geometric import GeometricDepth
 from camvid.models.depth.options import DepthAnythingOptions, DepthProOptions
@@ -138,7 +137,7 @@ def test_scale_and_shift_are_recovered_from_a_noisy_network_with_outliers() -> N
     reconstruction = seen_by_cameras(true_inv_depth, points_per_frame=200)
     masks = ObjectMasks(object_id=np.zeros(relative.shape, np.uint16), objects=())
     model = ReadsInverseDepth(noise=0.01, outlier_share=0.3)
-    estimator = MonocularDepth(network(model, (160, 120)), AlignmentOptions())
+    estimator = MonocularDepth(network(model, (160, 120)), "robust_inverse_depth")
     maps = estimator.estimate(frames, masks, reconstruction, ())
     np.testing.assert_allclose(maps.scale, SCALE, rtol=0.05)
     np.testing.assert_allclose(maps.shift, SHIFT, atol=0.02)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from camvid.artifacts import F64, Frames, MovableMasks, PointTracks
 from camvid.geometry import img_from_cam, transform_points
 from camvid.imports.cameras import GivenCameras
-from camvid.models.poses.given import GivenPoses, Judged
+from camvid.models.poses.given import Judged, judge_cameras
 from camvid.scenes.motion import Orbit, Pan
 
 NUM, WIDTH, HEIGHT, FOCAL = 20, 320, 180, 260.0
@@ -27,7 +27,7 @@ class Scene(NamedTuple):
         K[[0, 1], [0, 1]] *= focal
         poses = self.given.cam_from_world if poses is None else poses
         given = replace(self.given, K=K, cam_from_world=poses)
-        return GivenPoses().judge(self.frames, self.masks, self.tracks, given)
+        return judge_cameras(self.frames, self.masks, self.tracks, given)
 
     def turned(self, degrees: F64) -> F64:
         """The poses, each camera turned by [T, 3] degrees."""

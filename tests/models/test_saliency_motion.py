@@ -9,7 +9,7 @@ import pytest
 
 from camvid.artifacts import I32, U8, Bool, Clip, Frames, MaskedObject, ObjectMasks, Video
 from camvid.models.segmenters.saliency_motion import SaliencyMotion, SaliencyMotionOptions
-from camvid.segmentation.objects import ObjectOptions, keep_objects
+from camvid.segmentation.objects import keep_objects
 
 FPS = 24.0
 NUM_FRAMES = 16
@@ -129,7 +129,7 @@ def labelled(labels: I32, *, salient: bool = True) -> dict[int, MaskedObject]:
     """What is kept of labels [T, h, w] that all move."""
     seen = [np.where(x > 0, 255, 0).astype(np.uint8) for x in labels]
     saliency = seen if salient else [np.zeros_like(x) for x in seen]
-    return keep_objects(list(labels), saliency, seen, FPS, ObjectOptions())
+    return keep_objects(list(labels), saliency, seen, FPS)
 
 
 @pytest.mark.parametrize(("salient", "kept"), [(True, 1), (False, 0)])

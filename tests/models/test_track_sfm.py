@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import Clip, Frames, MaskedObject, ObjectMasks, Reconstruction, Video
 from camvid.geometry import camera_centers, img_from_cam, transform_points
-from camvid.models.poses.track_sfm import TrackSfm, TrackSfmOptions, calibrated
+from camvid.models.poses.track_sfm import TrackSfm, calibrated_lens
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.tracking.lucas_kanade import LucasKanadeOptions
 from tests.factories import CLIPS, make_clip
@@ -269,11 +269,9 @@ def test_the_focal_length_of_a_calibrated_video_is_that_of_its_cropped_and_scale
     clip = make_clip("c" * 16)
     crop = (0, 100, 4 * clip.width_px, 4 * clip.height_px)
     video = replace(clip.video, calibration=(400.0, 484.0, 64.0, 48.0))
-    options = calibrated(TrackSfmOptions(), replace(clip, video=video, crop_px=crop))
+    lens = calibrated_lens(replace(clip, video=video, crop_px=crop))
     focal = 440 / 4 / max(clip.width_px, clip.height_px)
-    assert options.adjustment.lens.focal == pytest.approx(focal)
-    assert options.camera_motion.panning.prior_focal == pytest.approx(focal)
-    assert options.mapping.usual_focals == pytest.approx((focal,))
+    assert (lens.focal, *lens.starts) == pytest.approx((focal, focal))
 
 
 def test_a_short_pan_is_solved_with_the_focal_length_that_is_given() -> None:

@@ -9,7 +9,7 @@ import pytest
 from camvid.artifacts import DepthMaps, MotionReport, ObjectMasks, PointTracks
 from camvid.books.index import read_index
 from camvid.objects import Origin
-from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.find import find_overlay
 from camvid.overlay.masks import overlay_of
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.movie import write_video
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
 @pytest.mark.parametrize("scene", demo_scenes(), ids=lambda scene: scene.name)
 def test_what_a_camera_follows_is_no_overlay(scene: SceneSpec) -> None:
     """In the pan a box keeps its place in the image, one upright edge of it to the pixel."""
-    assert find_overlay(render(scene).rgb, 24.0, OverlayOptions()).mask.mean() < 0.01
+    assert find_overlay(render(scene).rgb, 24.0).mask.mean() < 0.01
 
 
 def test_a_logo_makes_no_scene_move(store: ClipStore) -> None:

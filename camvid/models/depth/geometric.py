@@ -18,13 +18,11 @@ from camvid.depth.alignment import observed_depths, relative_residual
 from camvid.depth.fusion import Measured
 from camvid.depth.movers import Mover, place_movers
 from camvid.depth.static_scene import solve_static_scene
-from camvid.depth.two_view import TwoViewOptions, choose_partners
+from camvid.depth.two_view import choose_partners
 from camvid.depth.views import Views
 from camvid.geometry import rescale_K
 from camvid.parallel import map_threads
 
-# Near partners see more of the same things, and fusion makes up for their smaller parallax.
-_PARTNERS = TwoViewOptions(parallax_fraction=0.03)
 _FOCAL_WEIGHT = 2.0  # relative error of depth over the standard error of the focal length
 
 
@@ -65,7 +63,7 @@ class GeometricDepth:
         )
         sparse = observed_depths(reconstruction)
         small = [s._replace(xy_px=s.xy_px * np.array(scales, np.float32)) for s in sparse]
-        partners = choose_partners(reconstruction, sparse, width_px, _PARTNERS)
+        partners = choose_partners(reconstruction, sparse, width_px)
         surfaces = solve_static_scene(views, rgb, object_id, moving, small, partners)
         movers = place_movers(list(moving), object_id, surfaces, views)
         depth = np.zeros(masks.object_id.shape, np.float32)

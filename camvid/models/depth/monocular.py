@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from camvid.artifacts import F32, U8, DepthMaps, Frames, ObjectMasks, Reconstruction
-from camvid.depth.alignment import AlignmentOptions, align_depth
+from camvid.depth.alignment import AlignmentMethod, align_depth
 from camvid.models.torch_runtime import BatchSize, dtype, in_batches, inference
 
 Preprocess = Callable[[U8], torch.Tensor]  # rgb [H, W, 3] -> [3, h, w], as the network wants it
@@ -55,8 +55,9 @@ class InverseDepthNetwork:
 class MonocularDepth:
     """Runs the network on every frame that has a camera, and fits each to the sparse points."""
 
-    def __init__(self, network: InverseDepthNetwork, alignment: AlignmentOptions) -> None:
-        self._network, self._alignment = network, alignment
+    def __init__(self, network: InverseDepthNetwork, alignment: AlignmentMethod) -> None:
+        self._network = network
+        self._alignment: AlignmentMethod = alignment
 
     def estimate(
         self,

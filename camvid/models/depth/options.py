@@ -1,9 +1,9 @@
 """Options of the monocular depth backends."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from camvid.depth.alignment import AlignmentOptions
+from camvid.depth.alignment import AlignmentMethod
 from camvid.models.options import CheckpointOptions
 
 
@@ -12,7 +12,7 @@ class DepthAnythingOptions(CheckpointOptions):
     """Depth Anything V2; Small is Apache-2.0, Base and Large are not for commercial use."""
 
     checkpoint: str = "depth-anything-v2-small"
-    alignment: AlignmentOptions = field(default_factory=AlignmentOptions)
+    alignment: AlignmentMethod = "robust_inverse_depth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,4 @@ class DepthProOptions(CheckpointOptions):
 
     checkpoint: str = "depth-pro"
     batch_size: int = 1
-    alignment: AlignmentOptions = field(
-        default_factory=lambda: AlignmentOptions(method="robust_scale")
-    )
+    alignment: AlignmentMethod = "robust_scale"

@@ -15,11 +15,22 @@ from camvid.artifacts import (
 )
 from camvid.geometry import camera_centers
 from camvid.imports.cameras import GivenCameras
-from camvid.models.poses.track_sfm import TrackSfm, as_reconstruction, solver_regions
+from camvid.models.poses.track_sfm import (
+    as_reconstruction,
+    degenerate,
+    flat,
+    solver_regions,
+)
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
-from camvid.sfm.acceptance import Evidence, failed_tests, measure_quality, with_lens_uncertainty
+from camvid.sfm.acceptance import (
+    LIMITS,
+    Evidence,
+    failed_tests,
+    measure_quality,
+    with_lens_uncertainty,
+)
 from camvid.sfm.adjustment import Structure, find_structure, uncertainty_of_focal
 from camvid.sfm.background import informative_tracks
 from camvid.sfm.border_inliers import find_agreement
@@ -43,108 +54,100 @@ class Judged(NamedTuple):
     certificate: Certificate
 
 
-class GivenPoses(TrackSfm):
+def judge_cameras(
+    frames: Frames, masks: ObjectMasks, tracks: PointTracks, given: GivenCameras
+) -> Judged:
     """Holds given cameras against static tracks, by the tests that our own must pass.
 
-    All static tracks are held out, as none of them made the cameras.
+    All static tracks are held out, as none of them made the cameras. Points are triangulated with
+    them.
     """
+    pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
+    size_px = frames.rgb.shape[2], frames.rgb.shape[1]
+    region = solver_regions(masks)
+    salient = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
+    own = within_regions(tracks, owners(tracks, masks.object_id), region)
+    static = informative_tracks(own, salient, size_px)
+    cameras = Cameras(given.K, given.cam_from_world, given.zoom)
+    seen = observations_of(static, np.ones(static.visible.shape[1], bool))
+    motion = classify_camera(static, size_px)
+    before = ReconstructionQuality(
+        median_flow_px=motion.flow_px,
+        rotation_residual_px=motion.residual_px,
+        masked_fraction=float(np.mean(region > 0)),
+        solver="given",
+    )
+    kind = _kind_of(cameras)
+    structure = find_structure(cameras, seen).seen_apart()
+    quality = measure_quality(before, cameras, structure, seen)
+    if kind == "moving" and len(structure.error_px):
+        reasons = degenerate(static, motion) or flat(static, size_px)
+        off = focal_offset(cameras, seen)
+        quality, more = _tested(quality, cameras, structure, static, size_px, off)
+        reasons = reasons or more
+    else:
+        reasons = _turn_reasons(quality, kind)
+    certificate = certify(cameras, seen, structure, quality.focal_uncertainty)
+    found = _accepted(frames, kind, cameras, structure, quality, reasons)
+    return Judged(found, quality, certificate)
 
-    def judge(
-        self, frames: Frames, masks: ObjectMasks, tracks: PointTracks, given: GivenCameras
-    ) -> Judged:
-        """The cameras, points triangulated with them, and the verdict on them."""
-        pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
-        options = self._options
-        size_px = frames.rgb.shape[2], frames.rgb.shape[1]
-        region = solver_regions(masks, options.mask_margin_px)
-        salient = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
-        own = within_regions(tracks, owners(tracks, masks.object_id), region)
-        static = informative_tracks(own, salient, size_px, options.background)
-        cameras = Cameras(given.K, given.cam_from_world, given.zoom)
-        num_tracks = static.visible.shape[1]
-        seen = observations_of(static, np.ones(num_tracks, bool))
-        motion = classify_camera(static, *size_px, options.camera_motion)
-        before = ReconstructionQuality(
-            median_flow_px=motion.flow_px,
-            rotation_residual_px=motion.residual_px,
-            masked_fraction=float(np.mean(region > 0)),
-            solver="given",
-        )
-        kind = _kind_of(cameras)
-        limit_px = options.adjustment.max_error_px
-        structure = find_structure(cameras, seen, num_tracks, limit_px, options.adjustment)
-        structure = structure.seen_apart(options.adjustment.min_triangulation_angle_deg)
-        quality = measure_quality(before, cameras, structure, seen, num_tracks, options.acceptance)
-        if kind == "moving" and len(structure.error_px):
-            reasons = self._degenerate(static, motion) or self._flat(static, *size_px)
-            off = focal_offset(cameras, seen, num_tracks)
-            quality, more = self._tested(quality, cameras, structure, static, size_px, off)
-            reasons = reasons or more
-        else:
-            reasons = self._turn_reasons(quality, kind)
-        certificate = certify(cameras, seen, structure, num_tracks, quality.focal_uncertainty)
-        found = self._accepted(frames, kind, cameras, structure, quality, reasons)
-        return Judged(found, quality, certificate)
 
-    def _tested(
-        self,
-        quality: ReconstructionQuality,
-        cameras: Cameras,
-        structure: Structure,
-        static: PointTracks,
-        size_px: tuple[int, int],
-        focal_off: float,
-    ) -> tuple[ReconstructionQuality, tuple[Reason, ...]]:
-        """The tests of a path, and the quality with what they found of the lens."""
-        options = self._options
-        lens = find_lens_evidence(cameras, structure, *size_px)
-        uncertainty = uncertainty_of_focal(cameras, structure, *size_px, options.adjustment)
-        deviation = float(np.hypot(max(uncertainty, lens.focal_deviation), focal_off))
-        quality = replace(quality, focal_uncertainty=deviation)
-        evidence = Evidence(
-            border_share=find_agreement(cameras, static, *size_px).border_share,
-            off_flat_image=off_flat_image(static, *size_px, options.camera_motion),
-            lens=lens,
-        )
-        reasons = failed_tests(
-            quality, cameras, structure, evidence, max(size_px), options.acceptance
-        )
-        return with_lens_uncertainty(quality, lens), reasons
+def _tested(
+    quality: ReconstructionQuality,
+    cameras: Cameras,
+    structure: Structure,
+    static: PointTracks,
+    size_px: tuple[int, int],
+    focal_off: float,
+) -> tuple[ReconstructionQuality, tuple[Reason, ...]]:
+    """The tests of a path, and the quality with what they found of the lens."""
+    lens = find_lens_evidence(cameras, structure, size_px)
+    uncertainty = uncertainty_of_focal(cameras, structure, size_px)
+    deviation = float(np.hypot(max(uncertainty, lens.focal_deviation), focal_off))
+    quality = replace(quality, focal_uncertainty=deviation)
+    evidence = Evidence(
+        border_share=find_agreement(cameras, static, size_px).border_share,
+        off_flat_image=off_flat_image(static, size_px),
+        lens=lens,
+    )
+    reasons = failed_tests(quality, cameras, structure, evidence, max(size_px))
+    return with_lens_uncertainty(quality, lens), reasons
 
-    def _turn_reasons(self, quality: ReconstructionQuality, kind: CameraKind) -> tuple[Reason, ...]:
-        """The tests that a camera without a path can fail, or one that explains nothing."""
-        measured = {
-            Why.MIN_REGISTERED_FRACTION: quality.registered_fraction,
-            Why.MIN_INLIER_FRACTION: quality.inlier_fraction,
-        }
-        if kind == "moving":
-            measured[Why.MIN_POINTS_PER_FRAME] = quality.points_per_frame
-        return missed_limits(measured, self._options.acceptance)
 
-    def _accepted(
-        self,
-        frames: Frames,
-        kind: CameraKind,
-        cameras: Cameras,
-        structure: Structure,
-        quality: ReconstructionQuality,
-        reasons: tuple[Reason, ...],
-    ) -> Reconstruction:
-        num_frames = len(frames.rgb)
-        if reasons:
-            return Reconstruction.without_trajectory(
-                "unknown", num_frames, quality=quality, reasons=reasons
-            )
-        if kind == "moving":
-            return as_reconstruction(frames, cameras, structure, quality)
-        return Reconstruction.rotation_only(
-            kind,
-            cameras.cam_from_world[:, :, :3],
-            K=cameras.K,
-            zoom=cameras.zoom,
-            quality=quality,
-            reasons=(Reason(Why.of_camera(kind)),),
+def _turn_reasons(quality: ReconstructionQuality, kind: CameraKind) -> tuple[Reason, ...]:
+    """The tests that a camera without a path can fail, or one that explains nothing."""
+    measured = {
+        Why.MIN_REGISTERED_FRACTION: quality.registered_fraction,
+        Why.MIN_INLIER_FRACTION: quality.inlier_fraction,
+    }
+    if kind == "moving":
+        measured[Why.MIN_POINTS_PER_FRAME] = quality.points_per_frame
+    return missed_limits(measured, LIMITS)
+
+
+def _accepted(
+    frames: Frames,
+    kind: CameraKind,
+    cameras: Cameras,
+    structure: Structure,
+    quality: ReconstructionQuality,
+    reasons: tuple[Reason, ...],
+) -> Reconstruction:
+    num_frames = len(frames.rgb)
+    if reasons:
+        return Reconstruction.without_trajectory(
+            "unknown", num_frames, quality=quality, reasons=reasons
         )
+    if kind == "moving":
+        return as_reconstruction(frames, cameras, structure, quality)
+    return Reconstruction.rotation_only(
+        kind,
+        cameras.cam_from_world[:, :, :3],
+        K=cameras.K,
+        zoom=cameras.zoom,
+        quality=quality,
+        reasons=(Reason(Why.of_camera(kind)),),
+    )
 
 
 def _kind_of(cameras: Cameras) -> CameraKind:

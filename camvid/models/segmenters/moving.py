@@ -3,23 +3,23 @@
 import numpy as np
 
 from camvid.artifacts import U8, ObjectMasks
-from camvid.segmentation.completion import CompletionOptions, complete_movers
-from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
+from camvid.segmentation.completion import complete_movers
+from camvid.segmentation.evidence import MotionEvidence, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow
-from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
+from camvid.segmentation.objects import draw_objects, label_objects
 
 
 def evidence_alone(flow: ClipFlow, fps: float) -> MotionEvidence:
     """Evidence of motion in every frame, with nothing known beforehand."""
     nothing = [np.zeros_like(image) for image in flow.gray]
-    return motion_evidence(flow, nothing, fps, EvidenceOptions())
+    return motion_evidence(flow, nothing, fps)
 
 
 def moving_objects(rgb: U8, fps: float, working_side_px: int) -> ObjectMasks:
     """The objects of images rgb [T, H, W, 3] that move."""
     flow = clip_flow(rgb, working_side_px)
-    motion, options = evidence_alone(flow, fps), ObjectOptions()
+    motion = evidence_alone(flow, fps)
     nothing = [np.zeros_like(image) for image in flow.gray]
-    labels = label_objects(nothing, motion.strength, flow, fps, options)
-    labels = complete_movers(labels, nothing, motion, flow, fps, CompletionOptions())
-    return draw_objects(labels, nothing, motion.strength, rgb, fps, options)
+    labels = label_objects(nothing, motion.strength, flow, fps)
+    labels = complete_movers(labels, nothing, motion, flow, fps)
+    return draw_objects(labels, nothing, motion.strength, rgb, fps)

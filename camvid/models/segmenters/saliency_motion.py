@@ -6,7 +6,7 @@ mask costs the pose solver little, a missed mover ruins it; what did move is mea
 
 import itertools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,16 +16,22 @@ from camvid.artifacts import U8, Clip, Frames, ObjectMasks
 from camvid.models.checkpoints import locate_optional
 from camvid.models.segmenters.u2netp import U2NetP
 from camvid.parallel import map_threads
-from camvid.segmentation.completion import CompletionOptions, complete_movers
+from camvid.segmentation.completion import complete_movers
 from camvid.segmentation.evidence import (
     UNDECIDED,
-    EvidenceOptions,
     at_most,
     beside_salient_movers,
     motion_evidence,
 )
-from camvid.segmentation.flow import ClipFlow, clip_flow, look_up, pixel_grid, working_size
-from camvid.segmentation.objects import ObjectOptions, draw_objects, label_objects
+from camvid.segmentation.flow import (
+    WORKING_SIDE_PX,
+    ClipFlow,
+    clip_flow,
+    look_up,
+    pixel_grid,
+    working_size,
+)
+from camvid.segmentation.objects import draw_objects, label_objects
 from camvid.weights import Weight
 
 log = logging.getLogger(__name__)
@@ -33,13 +39,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaliencyMotionOptions:
-    """Where the segmenter looks, what counts as motion, and what counts as an object."""
+    """How often the network looks."""
 
-    working_side_px: int = 320  # of the images on which flow and masks are computed
     saliency_every_s: float = 0.3  # in between it is carried along the flow
-    evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
-    objects: ObjectOptions = field(default_factory=ObjectOptions)
-    completion: CompletionOptions = field(default_factory=CompletionOptions)
 
 
 class SaliencyMotion:
@@ -61,25 +63,24 @@ class SaliencyMotion:
         """Objects of the clip; `clip` gives the frame rate."""
         if len(frames.rgb) == 0:
             return ObjectMasks.none(*frames.rgb.shape[:3])
-        options = self._options
         # The network first: it gives its memory back before the flow takes some.
         seen = self._salient(frames.rgb, clip.fps)
-        flow = clip_flow(frames.rgb, options.working_side_px)
+        flow = clip_flow(frames.rgb)
         saliency = _between(seen, flow)
-        motion = motion_evidence(flow, saliency, clip.fps, options.evidence)
-        smeared = beside_salient_movers(motion, saliency, options.evidence)
+        motion = motion_evidence(flow, saliency, clip.fps)
+        smeared = beside_salient_movers(motion, saliency)
         # Objects begin without the smear; then colours and the image tell limbs in it from the
         # background, to which its flow says nothing.
         moving = at_most(motion, 0, smeared).strength
-        labels = label_objects(saliency, moving, flow, clip.fps, options.objects)
+        labels = label_objects(saliency, moving, flow, clip.fps)
         motion = at_most(motion, UNDECIDED, smeared)
-        labels = complete_movers(labels, saliency, motion, flow, clip.fps, options.completion)
-        return draw_objects(labels, saliency, moving, frames.rgb, clip.fps, options.objects)
+        labels = complete_movers(labels, saliency, motion, flow, clip.fps)
+        return draw_objects(labels, saliency, moving, frames.rgb, clip.fps)
 
     def _salient(self, rgb: U8, fps: float) -> dict[int, U8]:
         """Saliency of some frames, the first and the last among them, at the working size."""
         last = len(rgb) - 1
-        size = working_size(rgb.shape[2], rgb.shape[1], self._options.working_side_px)
+        size = working_size(rgb.shape[2], rgb.shape[1], WORKING_SIDE_PX)
         net = self._net
         every = max(1, round(self._options.saliency_every_s * fps))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, Reconstruction, ReconstructionQuality
+from camvid.depth import alignment
 from camvid.depth.alignment import (
-    AlignmentOptions,
     align_depth,
     fit_inverse_depth,
     fit_paper_medians,
@@ -49,7 +49,7 @@ def test_fit_survives_noise_and_outliers(seed: int) -> None:
     inv_depth = SCALE * relative + SHIFT + rng.normal(0, 0.004, 300)
     wrong = rng.random(300) < 0.3
     inv_depth[wrong] = rng.uniform(0.2, 1.5, int(wrong.sum()))  # one-sided: they pull the mean
-    fit = fit_inverse_depth(relative, inv_depth, AlignmentOptions())
+    fit = fit_inverse_depth(relative, inv_depth)
     assert fit is not None
     assert fit.scale == pytest.approx(SCALE, rel=0.03)
     assert fit.shift == pytest.approx(SHIFT, abs=0.005)
@@ -57,12 +57,12 @@ def test_fit_survives_noise_and_outliers(seed: int) -> None:
 
 def test_fit_never_turns_depth_over() -> None:
     relative = np.linspace(0, 1, 50)
-    assert fit_inverse_depth(relative, 1 - relative, AlignmentOptions()) is None
+    assert fit_inverse_depth(relative, 1 - relative) is None
 
 
 def test_aligned_depth_is_exact_without_noise() -> None:
     relative, reconstruction = scene([80, 80, 80])
-    maps = align_depth(relative, reconstruction, AlignmentOptions())
+    maps = align_depth(relative, reconstruction)
     assert maps.source == "mono"
     assert maps.valid.all()
     np.testing.assert_allclose(maps.scale, SCALE, rtol=1e-3)
@@ -74,7 +74,7 @@ def test_aligned_depth_is_exact_without_noise() -> None:
 def test_beyond_infinity_is_invalid_not_near() -> None:
     relative, reconstruction = scene([80])
     relative[0, :5] = -0.2  # scale * -0.2 + shift < 0
-    maps = align_depth(relative, reconstruction, AlignmentOptions())
+    maps = align_depth(relative, reconstruction)
     assert not maps.valid[0, :5].any()
     assert (maps.depth[0, :5] == 0).all()
     assert (maps.confidence[0, :5] == 0).all()
@@ -83,16 +83,17 @@ def test_beyond_infinity_is_invalid_not_near() -> None:
 
 def test_frames_with_few_points_borrow() -> None:
     relative, reconstruction = scene([80, 3, 0, 80])
-    maps = align_depth(relative, reconstruction, AlignmentOptions())
+    maps = align_depth(relative, reconstruction)
     np.testing.assert_allclose(maps.scale, SCALE, rtol=1e-3)
     assert maps.valid.all()
     assert np.isnan(maps.residual[2])
     assert maps.confidence[2].max() < maps.confidence[0].min()
 
 
-def test_frames_out_of_reach_are_invalid() -> None:
+def test_frames_out_of_reach_are_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "_MAX_BORROW_FRAMES", 2)
     relative, reconstruction = scene([80, 0, 0, 0])
-    maps = align_depth(relative, reconstruction, AlignmentOptions(max_borrow_frames=2))
+    maps = align_depth(relative, reconstruction)
     assert maps.valid.any(axis=(1, 2)).tolist() == [True, True, True, False]
 
 
@@ -100,7 +101,7 @@ def test_residual_measures_the_misfit() -> None:
     relative, reconstruction = scene([200])
     rng = np.random.default_rng(1)
     bent = (relative * np.exp(rng.normal(0, 0.1, relative.shape))).astype(np.float32)
-    maps = align_depth(bent, reconstruction, AlignmentOptions())
+    maps = align_depth(bent, reconstruction)
     assert 0.03 < maps.residual[0] < 0.12
 
 
@@ -109,7 +110,7 @@ def test_paper_medians_are_a_named_choice() -> None:
     assert fit is not None
     assert (fit.scale, fit.shift) == pytest.approx((10.0, 0.0))
     relative, reconstruction = scene([200])
-    maps = align_depth(relative, reconstruction, AlignmentOptions(method="paper_medians"))
+    maps = align_depth(relative, reconstruction, "paper_medians")
     near, far = maps.depth[0, -1].mean(), maps.depth[0, 0].mean()
     assert near < far  # raw inverse depth in that formula would order depth backwards
 
@@ -119,7 +120,7 @@ def test_no_trajectory_gives_no_depth() -> None:
     fixed = Reconstruction.without_trajectory(
         "fixed", 1, quality=ReconstructionQuality(), reasons=()
     )
-    assert align_depth(relative, fixed, AlignmentOptions()).source == "none"
+    assert align_depth(relative, fixed).source == "none"
 
 
 def test_observed_depths_follow_the_cameras() -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from camvid.artifacts import PointTracks
 from camvid.motion.epipolar import off_epipolar_lines
-from camvid.motion.objects import MotionOptions
+from camvid.motion.objects import LIMITS
 from tests.camvid.motion.test_measure import Scene
 
-LIMIT = MotionOptions().min_off_epipolar_ratio
+LIMIT = LIMITS.min_off_epipolar_ratio
 SECONDS = np.arange(24) / 24
 
 

@@ -3,24 +3,32 @@
 import numpy as np
 import pytest
 
-from camvid.motion.intervals import strength_interval
+from camvid.artifacts import ObjectMotion
+from camvid.motion import intervals
 
 RNG = np.random.default_rng(0)
 
 
-def interval(values, **changes):
+@pytest.fixture(autouse=True)
+def every_surface_is_seen(monkeypatch):
+    monkeypatch.setattr(intervals, "_SAMPLING_DOUBT", 0.0)
+
+
+def interval(values, *, background=0.0, depth_doubt=0.4, missing=0.0, **known):
     strength = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
-    known = {
-        "background": 0.0,
-        "low": strength,
-        "high": strength,
-        "lower_bound": 0.0,
-        "depth_doubt": 0.4,
-        "sampling_doubt": 0.0,
-        "missing_doubt": 0.0,
-        "trim": 0.1,
-    } | changes
-    return strength, *strength_interval(strength, values, **known)
+    motion = ObjectMotion(
+        object_id=1,
+        label="",
+        motion_strength=strength,
+        num_tracks=1,
+        num_pairs=1,
+        area_fraction=0.1,
+        **{"low": strength, "high": strength, "lower_bound": 0.0} | known,
+    )
+    found = intervals.with_interval(
+        motion, values, background=background, depth_doubt=depth_doubt, missing=missing
+    )
+    return strength, found.interval_low, found.interval_high
 
 
 def test_ninety_percent_of_intervals_hold_the_truth():
@@ -40,16 +48,17 @@ def test_a_noisy_background_widens_it_whatever_the_number_of_tracks():
     assert strength - low == pytest.approx(high - strength + noise_length)
 
 
-def test_tracks_speak_for_the_whole_object_so_far():
-    strength, low, high = interval(np.full((10, 50), 0.02), sampling_doubt=0.1)
+def test_tracks_speak_for_the_whole_object_so_far(monkeypatch):
+    monkeypatch.setattr(intervals, "_SAMPLING_DOUBT", 0.1)
+    strength, low, high = interval(np.full((10, 50), 0.02))
     assert (low, high) == (pytest.approx(0.9 * strength), pytest.approx(1.1 * strength))
 
 
 def test_what_was_not_measured_may_have_stood_still_or_moved_twice_as_fast():
-    strength, low, high = interval(np.full((10, 50), 0.02), missing_doubt=0.75)
+    strength, low, high = interval(np.full((10, 50), 0.02), missing=0.75)
     assert (low, high) == (pytest.approx(0.25 * strength), pytest.approx(1.75 * strength))
     # where no depth explains what was measured, it surely moved then
-    _, low, _ = interval(np.full((10, 50), 0.02), missing_doubt=0.75, lower_bound=0.018)
+    _, low, _ = interval(np.full((10, 50), 0.02), missing=0.75, lower_bound=0.018)
     assert low == pytest.approx(0.018)
 
 

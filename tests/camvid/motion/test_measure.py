@@ -19,15 +19,15 @@ from camvid.artifacts import (
     Video,
 )
 from camvid.geometry import img_from_cam, transform_points
-from camvid.motion import MotionOptions, measure_motion
+from camvid.motion import measure_motion
+from camvid.motion.objects import PAIR_GAP_S
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.posterior import RigidityOptions
 from camvid.rigidity.sightings import cameras_of
 
 WIDTH, HEIGHT = 320, 240
 K = np.array([[300.0, 0, WIDTH / 2], [0, 300.0, HEIGHT / 2], [0, 0, 1]])
 WALL, OBJECT = 10.0, 6.0  # depths; cameras look along z and never leave z = 0
-GAP_S = MotionOptions().pair_gap_s
+GAP_S = PAIR_GAP_S
 
 
 def measured(
@@ -36,17 +36,16 @@ def measured(
     cameras: Reconstruction,
     depth: DepthMaps,
     tracks: PointTracks,
-    options: MotionOptions | None = None,
 ) -> MotionReport:
     """As the stages do it."""
     rigidity = rated(clip, cameras, tracks)
-    return measure_motion(clip, masks, cameras, depth, tracks, rigidity, options or MotionOptions())
+    return measure_motion(clip, masks, cameras, depth, tracks, rigidity)
 
 
 def rated(clip: Clip, cameras: Reconstruction, tracks: PointTracks) -> Rigidity:
     size_px, owner = (clip.width_px, clip.height_px), tracks.object_id
     posed = cameras_of(cameras, tracks, owner, size_px)
-    return estimate_rigidity(tracks, owner, posed, size_px, clip.fps, RigidityOptions())
+    return estimate_rigidity(tracks, owner, posed, size_px, clip.fps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +66,10 @@ class Scene:
     zoom: float = 1.0  # focal length at the end over that at the start
     solved: bool = True  # whether the rotations of a camera that only turns are known
 
-    def measure(self, options: MotionOptions | None = None) -> MotionReport:
+    def measure(self) -> MotionReport:
         tracks = self.tracks()
         masks = self.masks()
-        return measured(self.clip(), masks, self.cameras(), self.depth(masks), tracks, options)
+        return measured(self.clip(), masks, self.cameras(), self.depth(masks), tracks)
 
     def expected(self) -> float:
         """Strength of an object moving across the line of sight."""

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from camvid.motion import MotionOptions
+from camvid.motion.objects import PAIR_GAP_S
 from camvid.motion.series import choose_pairs
 
-GAP_S = MotionOptions().pair_gap_s
+GAP_S = PAIR_GAP_S
 
 
 def test_pairs_follow_the_frame_rate_but_do_not_cross_holes() -> None:

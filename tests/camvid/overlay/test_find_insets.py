@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import U8
-from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.find import find_overlay
 from camvid.overlay.regions import Overlay
 
 SIZE = (270, 480)  # height, width
@@ -92,7 +92,7 @@ def upright_before_itself_blurred(scene: U8, _: U8) -> U8:
 
 
 def find(rgb: U8) -> Overlay:
-    return find_overlay(rgb, FPS, OverlayOptions())
+    return find_overlay(rgb, FPS)
 
 
 @pytest.mark.parametrize(

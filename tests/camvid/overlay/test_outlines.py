@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F32, U8
-from camvid.overlay.find import OverlayOptions, find_overlay
+from camvid.overlay.find import find_overlay
 from camvid.overlay.regions import Overlay
 
 SIZE = (270, 480)  # height, width
@@ -94,7 +94,7 @@ def small_images(rgb: U8) -> U8:
 
 
 def find(rgb: U8) -> Overlay:
-    return find_overlay(rgb, FPS, OverlayOptions())
+    return find_overlay(rgb, FPS)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from camvid.artifacts import F64, U8, PointTracks, Rigidity
 from camvid.rigidity.image_evidence import image_evidence, soft_gray
-from camvid.rigidity.posterior import RigidityOptions, posterior
+from camvid.rigidity.posterior import posterior
 from camvid.rigidity.sightings import Cameras, sightings_of
 from camvid.rigidity.static_points import fit_static_points
 
@@ -84,7 +84,7 @@ def test_images_say_whether_a_thing_moves_or_misleads_its_tracks(image: float, m
         slow_px=np.full(8, 0.1),
     )
     owner = np.ones(num, np.uint16)
-    rated = posterior(found.log_ratio, found, owner, {1: 0.3}, RigidityOptions())
+    rated = posterior(found, owner, {1: 0.3})
     assert (rated.objects[1].moves > 0.95) == moves
     assert (rated.objects[1].moves < 0.05) != moves
     assert (rated.track_moves.mean() > 0.5) == moves

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F64, NAN, Rigidity
-from camvid.rigidity.posterior import ObjectRigidity, RigidityOptions, posterior
+from camvid.rigidity.posterior import ObjectRigidity, posterior
 
 STRAYS, STATIC = 9.0, -12.0  # log likelihood ratios
 
@@ -19,7 +19,7 @@ def judged(geometry: F64, image: float, prior: float = 0.64) -> ObjectRigidity:
         slow_px=np.zeros(8),
     )
     owner = np.ones(len(geometry), np.uint16)
-    return posterior(geometry, rigidity, owner, {1: prior}, RigidityOptions()).objects[1]
+    return posterior(rigidity, owner, {1: prior}).objects[1]
 
 
 def tracks(num_straying: int, num_static: int) -> F64:

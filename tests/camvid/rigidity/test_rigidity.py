@@ -17,7 +17,7 @@ from camvid.geometry import img_from_cam, transform_points
 from camvid.objects import Origin
 from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likelihood, refit_noise
-from camvid.rigidity.posterior import Posterior, RigidityOptions, posterior
+from camvid.rigidity.posterior import MASKED, Posterior, posterior, priors_of
 from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
 from camvid.tracking.tracks import join_tracks
@@ -91,9 +91,8 @@ def turning() -> F64:
 
 
 def rate(world: World, cameras: Cameras) -> Posterior:
-    options = RigidityOptions()
-    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, options)
-    return posterior(found.log_ratio, found, world.owner, options.priors(OBJECTS), options)
+    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS)
+    return posterior(found, world.owner, priors_of(OBJECTS))
 
 
 def K_of_all() -> F64:
@@ -115,7 +114,7 @@ def test_tells_movers_from_what_is_static(path):
 def test_noise_is_that_of_the_clip():
     world = make(travelling())
     cameras = Cameras(K_of_all(), world.pose)
-    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS, RigidityOptions())
+    found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS)
     assert found.white_px == pytest.approx(NOISE_PX, rel=0.15)
     assert found.slow_px.max() < NOISE_PX / 2
 
@@ -168,7 +167,7 @@ def test_without_cameras_nothing_is_said():
     found = rate(world, Cameras(K_of_all(), np.full((T, 3, 4), NAN)))
     assert np.isnan(found.track_moves).all()
     assert found.objects[WALKER].num_tracks == 0
-    assert found.objects[WALKER].moves == RigidityOptions().masked[Origin.SALIENT_MOVING]
+    assert found.objects[WALKER].moves == MASKED[Origin.SALIENT_MOVING]
 
 
 def test_a_mask_over_two_things_shows_in_the_share_that_moves():
@@ -234,5 +233,5 @@ def test_an_image_that_stands_still_has_no_noise_and_no_motion():
     still = np.repeat(world.tracks.xy_px[:1], T, axis=0)
     tracks = replace(world.tracks, xy_px=still, visible=np.repeat(world.tracks.visible[:1], T, 0))
     cameras = Cameras(K_of_all(), world.pose)
-    found = estimate_rigidity(tracks, world.owner, cameras, SIZE_PX, FPS, RigidityOptions())
+    found = estimate_rigidity(tracks, world.owner, cameras, SIZE_PX, FPS)
     assert (found.log_ratio[np.isfinite(found.log_ratio)] < 0).all()

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import I32, U8, Bool
-from camvid.models.segmenters.saliency_motion import SaliencyMotionOptions
-from camvid.segmentation.completion import CompletionOptions, complete_movers, odds_of_saliency
-from camvid.segmentation.evidence import EvidenceOptions, MotionEvidence, motion_evidence
+from camvid.segmentation.completion import complete_movers, odds_of_saliency
+from camvid.segmentation.evidence import MotionEvidence, motion_evidence
 from camvid.segmentation.flow import ClipFlow, clip_flow
 from camvid.segmentation.objects import label_objects
 
@@ -50,7 +49,7 @@ def images() -> tuple[U8, list[I32]]:
 def seen(images: tuple[U8, list[I32]]) -> tuple[ClipFlow, MotionEvidence]:
     flow = clip_flow(images[0], 320)
     nothing = [np.zeros_like(image) for image in flow.gray]
-    return flow, motion_evidence(flow, nothing, FPS, EvidenceOptions())
+    return flow, motion_evidence(flow, nothing, FPS)
 
 
 def completed(
@@ -60,7 +59,7 @@ def completed(
 ) -> list[I32]:
     flow, motion = seen
     nothing = [np.zeros(x.shape, np.uint8) for x in labels]
-    return complete_movers(labels, saliency or nothing, motion, flow, FPS, CompletionOptions())
+    return complete_movers(labels, saliency or nothing, motion, flow, FPS)
 
 
 def iou(found: list[I32], truth: list[I32], frames: slice = slice(None)) -> float:
@@ -176,12 +175,11 @@ def test_a_rider_behind_trees_is_followed_by_motion_alone(
     """A real rider, cut in two by trunks in a fast blurred pan, without any network."""
     folder = real_clip("dyn_bmx_trees_masks")
     rgb = np.stack([cv2.imread(str(f))[..., ::-1] for f in sorted((folder / "frames").iterdir())])
-    options = SaliencyMotionOptions()
-    flow = clip_flow(np.ascontiguousarray(rgb), options.working_side_px)
+    flow = clip_flow(np.ascontiguousarray(rgb))
     nothing = [np.zeros_like(image) for image in flow.gray]
-    motion = motion_evidence(flow, nothing, FPS, options.evidence)
-    labels = label_objects(nothing, motion.strength, flow, FPS, options.objects)
-    drawn = complete_movers(labels, nothing, motion, flow, FPS, options.completion)
+    motion = motion_evidence(flow, nothing, FPS)
+    labels = label_objects(nothing, motion.strength, flow, FPS)
+    drawn = complete_movers(labels, nothing, motion, flow, FPS)
     size = (flow.width_px, flow.height_px)
     truth = np.stack(
         [

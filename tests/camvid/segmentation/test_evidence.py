@@ -5,7 +5,6 @@ import numpy as np
 from camvid.artifacts import U8
 from camvid.segmentation.evidence import (
     UNDECIDED,
-    EvidenceOptions,
     MotionEvidence,
     at_most,
     beside_salient_movers,
@@ -22,7 +21,7 @@ def motion_of(strength: U8) -> MotionEvidence:
 
 
 def limited(motion: MotionEvidence, saliency: U8, strength: int = 0) -> U8:
-    beside = beside_salient_movers(motion, [saliency], EvidenceOptions())
+    beside = beside_salient_movers(motion, [saliency])
     return at_most(motion, strength, beside).strength[0]
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from camvid.artifacts import F32, I32
-from camvid.segmentation.instances import FollowedPoints, InstanceOptions, cluster_points
+from camvid.segmentation.instances import FollowedPoints, cluster_points
+from camvid.segmentation.objects import UNPOSED
 
 NUM_FRAMES = 24
 STEP_PX = 5
@@ -36,6 +37,6 @@ def three_things_in_one_region() -> tuple[FollowedPoints, F32, I32]:
 
 def test_a_still_thing_without_lasting_tracks_does_not_fall_to_the_mover() -> None:
     points, moving, thing = three_things_in_one_region()
-    label = cluster_points(points, moving, InstanceOptions())
+    label = cluster_points(points, moving, UNPOSED.points)
     assert not set(label[thing == 1]) & set(label[thing == 2])
     assert len(set(label[thing == 2])) == 1

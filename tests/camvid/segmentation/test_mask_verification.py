@@ -16,13 +16,12 @@ from camvid.artifacts import (
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.objects import Origin
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.posterior import RigidityOptions
 from camvid.rigidity.sightings import Cameras
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
-from camvid.segmentation.objects import ObjectOptions
-from camvid.segmentation.verification import VerifyOptions, verify_masks
+from camvid.segmentation import objects
+from camvid.segmentation.verification import verify_masks
 from camvid.tracking.tracks import owners
 from tests.factories import make_clip
 
@@ -67,7 +66,6 @@ def clip_of(truth: SceneTruth) -> Clip:
 def verified(
     truth: SceneTruth,
     masks: ObjectMasks,
-    options: VerifyOptions | None = None,
     *,
     posed: bool = True,
 ) -> ObjectMasks:
@@ -82,10 +80,8 @@ def verified(
         Cameras(truth.K_per_frame, path),
         (width, height),
         truth.fps,
-        RigidityOptions(),
     )
-    options = options or VerifyOptions()
-    return verify_masks(clip_of(truth), frames, masks, tracks, rigidity, options)
+    return verify_masks(clip_of(truth), frames, masks, tracks, rigidity)
 
 
 def no_masks(truth: SceneTruth) -> ObjectMasks:
@@ -153,10 +149,12 @@ def test_so_is_one_of_which_most_moves(movers: SceneTruth) -> None:
     assert after > before + 0.1
 
 
-def test_a_thing_in_which_no_object_is_found_stays_as_it_is(movers: SceneTruth) -> None:
+def test_a_thing_in_which_no_object_is_found_stays_as_it_is(
+    movers: SceneTruth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_MIN_AREA_FRACTION", 1.0)
     masks, object_id = stuck_together(movers, Origin.SALIENT)
-    picky = VerifyOptions(objects=ObjectOptions(min_area_fraction=1.0))
-    found = verified(movers, masks, picky)
+    found = verified(movers, masks)
     assert found.objects == masks.objects
     np.testing.assert_array_equal(found.object_id, object_id)
 

@@ -5,15 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.sfm.adjustment import AdjustmentOptions, let_zoom
+from camvid.sfm import background
+from camvid.sfm.adjustment import let_zoom
 from camvid.sfm.background import (
-    BackgroundOptions,
-    SolverOptions,
     cover,
     informative_tracks,
     solve_background,
 )
-from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.keyframes import choose_keyframes
 from camvid.sfm.observations import observations_of
 from camvid.tracking.tracks import tracks_of
 
@@ -22,10 +21,9 @@ T = np.linspace(0, 1, 24)
 SIDEWAYS = np.stack([3 * T - 1.5, 0.1 * np.sin(5 * T), 0.5 * T], axis=1)
 
 
-def solve(tracks, assumed_static=(), **options):
-    keyframes = choose_keyframes(tracks, 640, KeyframeOptions(min_keyframes=8))
-    solver = SolverOptions(background=BackgroundOptions(**options))
-    return solve_background(tracks, assumed_static, keyframes, SIZE_PX, solver)
+def solve(tracks, assumed_static=()):
+    keyframes = choose_keyframes(tracks, 640)
+    return solve_background(tracks, assumed_static, keyframes, SIZE_PX)
 
 
 @pytest.fixture
@@ -36,11 +34,12 @@ def furnished(scene_of):
     return scene, replace(scene.tracks, object_id=object_id)
 
 
-def test_things_that_stand_still_help_where_walls_are_bare(furnished):
+def test_things_that_stand_still_help_where_walls_are_bare(furnished, monkeypatch):
     scene, tracks = furnished
-    assert (
-        solve(tracks_of(tracks, tracks.object_id == 0), enough_tracks=0.0) is None
-    )  # from the walls alone: no way
+    with monkeypatch.context() as patch:
+        patch.setattr(background, "_ENOUGH_TRACKS", 0.0)
+        alone = solve(tracks_of(tracks, tracks.object_id == 0))
+    assert alone is None  # from the walls alone: no way
     for assumed_static in ((), (2, 3)):
         found = solve(tracks, assumed_static)
         assert found is not None
@@ -48,10 +47,11 @@ def test_things_that_stand_still_help_where_walls_are_bare(furnished):
         assert scene.position_error(found.cameras) < 0.005
 
 
-def test_things_that_stand_still_join_a_background_that_suffices(furnished):
+def test_things_that_stand_still_join_a_background_that_suffices(furnished, monkeypatch):
+    monkeypatch.setattr(background, "_ENOUGH_TRACKS", 100.0)
     scene, tracks = furnished
     more = replace(tracks, object_id=np.where(tracks.object_id < 3, tracks.object_id, 0))
-    found = solve(more, enough_tracks=100.0)
+    found = solve(more)
     assert found is not None
     assert set(np.unique(found.tracks.object_id)) == {0, 2}
     assert scene.position_error(found.cameras) < 0.005
@@ -68,8 +68,8 @@ def test_a_mover_does_not_pass_for_the_world(scene_of):
 def test_a_single_object_is_not_asked_about_the_camera(furnished):
     _, tracks = furnished
     on_one = tracks_of(tracks, tracks.object_id == 2)
-    assert informative_tracks(on_one, (2,), SIZE_PX, BackgroundOptions()).visible.shape[1] == 0
-    told = informative_tracks(tracks, (2, 3), SIZE_PX, BackgroundOptions())
+    assert informative_tracks(on_one, (2,), SIZE_PX).visible.shape[1] == 0
+    told = informative_tracks(tracks, (2, 3), SIZE_PX)
     assert set(np.unique(told.object_id)) == {0, 2, 3}
 
 
@@ -91,8 +91,7 @@ def test_a_zoom_on_a_short_way_is_followed_to_the_end_of_its_valley(scene_of):
     scene = scene_of(position, 4 * T, focal_px=focal_px, noise_px=0.2)
     start = scene.cameras._replace(K=scene.cameras.K * np.array([[1.1], [1.1], [1]]))
     seen = observations_of(scene.tracks, scene.tracks.visible.sum(axis=0) >= 3)
-    num_tracks = scene.tracks.visible.shape[1]
-    found, _ = let_zoom(start, seen, num_tracks, *SIZE_PX, AdjustmentOptions(), num_rounds=2)
+    found, _ = let_zoom(start, seen, SIZE_PX, num_rounds=2)
     assert found.focal_px == pytest.approx(focal_px, rel=0.06)
 
 

@@ -3,21 +3,20 @@
 import numpy as np
 import pytest
 
-from camvid.sfm.camera_motion import CameraMotionOptions, classify_camera
+from camvid.sfm.camera_motion import MAX_FIXED_FLOW_PX, classify_camera
 
-OPTIONS = CameraMotionOptions()
 T = np.linspace(0, 1, 24)
 STILL = np.zeros((24, 3))
 
 
-def kind(scene, options=OPTIONS):
-    return classify_camera(scene.tracks, 640, 360, options)
+def kind(scene):
+    return classify_camera(scene.tracks, (640, 360))
 
 
 def test_a_fixed_camera_is_fixed_whatever_a_few_movers_do(scene_of):
     motion = kind(scene_of(STILL, 0 * T, moving_fraction=0.3))
     assert motion.camera == "fixed"
-    assert motion.flow_px < OPTIONS.max_fixed_flow_px
+    assert motion.flow_px < MAX_FIXED_FLOW_PX
 
 
 @pytest.mark.parametrize("moving_fraction", [0.0, 0.25])

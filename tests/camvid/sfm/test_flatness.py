@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import PointTracks
-from camvid.sfm.acceptance import AcceptanceOptions
-from camvid.sfm.camera_motion import CameraMotionOptions
+from camvid.sfm.acceptance import LIMITS
 from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.observations import observations_of
 
-LIMIT = AcceptanceOptions().min_off_flat_image_fraction
-OPTIONS = CameraMotionOptions()
+LIMIT = LIMITS.min_off_flat_image_fraction
 
 
 def sheet(growth: float, turn: float, noise_px: float = 0.15) -> PointTracks:
@@ -31,11 +29,11 @@ def sheet(growth: float, turn: float, noise_px: float = 0.15) -> PointTracks:
 
 @pytest.mark.parametrize(("growth", "turn"), [(0.0, 0.0), (0.3, 0.0), (-0.2, 0.3)])
 def test_a_page_that_slides_is_flat(growth: float, turn: float):
-    assert off_flat_image(sheet(growth, turn), 640, 360, OPTIONS) < 0.2 * LIMIT
+    assert off_flat_image(sheet(growth, turn), (640, 360)) < 0.2 * LIMIT
 
 
 def test_a_scene_with_depth_is_not_flat(walk):
-    assert off_flat_image(walk.tracks, 640, 360, OPTIONS) > 4 * LIMIT
+    assert off_flat_image(walk.tracks, (640, 360)) > 4 * LIMIT
 
 
 def test_a_wall_seen_at_a_slant_is_not_flat(walk):
@@ -52,7 +50,7 @@ def test_a_wall_seen_at_a_slant_is_not_flat(walk):
         object_id=tracks.object_id,
         query_frame=tracks.query_frame,
     )
-    assert off_flat_image(slanted, 640, 360, OPTIONS) > 2 * LIMIT
+    assert off_flat_image(slanted, (640, 360)) > 2 * LIMIT
 
 
 def test_only_what_cameras_explain_is_asked():
@@ -65,11 +63,11 @@ def test_only_what_cameras_explain_is_asked():
         object_id=page.object_id,
         query_frame=page.query_frame,
     )
-    assert off_flat_image(tracks, 640, 360, OPTIONS) > LIMIT
+    assert off_flat_image(tracks, (640, 360)) > LIMIT
     static = observations_of(tracks, np.arange(900) >= 300)
-    assert off_flat_image(seen_static(tracks, static), 640, 360, OPTIONS) < 0.2 * LIMIT
+    assert off_flat_image(seen_static(tracks, static), (640, 360)) < 0.2 * LIMIT
 
 
 def test_without_pairs_nothing_is_said(walk):
     nothing = seen_static(walk.tracks, observations_of(walk.tracks, np.zeros(500, bool)))
-    assert off_flat_image(nothing, 640, 360, OPTIONS) == 1.0
+    assert off_flat_image(nothing, (640, 360)) == 1.0

@@ -1,9 +1,9 @@
-"""Beliefs about lenses: their slopes are right, and what is usual costs nothing."""
+"""Priors of lenses: their slopes are right, and what is usual costs nothing."""
 
 import numpy as np
 import pytest
 
-from camvid.sfm.lens import FocalPrior, SmoothZoom
+from camvid.sfm.lens import focal_prior, smooth_zoom
 
 
 def evaluate(cost, blocks):
@@ -13,7 +13,7 @@ def evaluate(cost, blocks):
 
 
 @pytest.mark.parametrize(
-    ("cost", "num_blocks"), [(FocalPrior(0.9 * 640), 1), (SmoothZoom(1, 3), 3)]
+    ("cost", "num_blocks"), [(focal_prior(0.9 * 640), 1), (smooth_zoom(1, 3), 3)]
 )
 def test_slopes_are_those_of_the_values(cost, num_blocks):
     blocks = [np.array([500.0 + 20 * k, 320, 180]) for k in range(num_blocks)]
@@ -29,8 +29,10 @@ def test_slopes_are_those_of_the_values(cost, num_blocks):
 
 def test_an_even_zoom_costs_nothing_whatever_the_gaps():
     blocks = [np.array([500 * 1.01**t, 320, 180]) for t in (0, 2, 7)]
-    assert evaluate(SmoothZoom(2, 5), blocks)[0] == pytest.approx(0, abs=1e-9)
+    assert evaluate(smooth_zoom(2, 5), blocks)[0] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_usual_lens_costs_nothing():
-    assert evaluate(FocalPrior(0.9 * 640), [np.array([0.9 * 640, 320, 180])])[0] == pytest.approx(0)
+    assert evaluate(focal_prior(0.9 * 640), [np.array([0.9 * 640, 320, 180])])[0] == pytest.approx(
+        0
+    )

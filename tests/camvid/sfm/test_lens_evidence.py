@@ -6,15 +6,14 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import PointTracks, ReconstructionQuality
-from camvid.sfm.acceptance import AcceptanceOptions, with_lens_uncertainty
-from camvid.sfm.adjustment import AdjustmentOptions, adjust_keyframes, solve_all_frames
-from camvid.sfm.keyframes import KeyframeOptions, choose_keyframes
+from camvid.sfm.acceptance import LIMITS, with_lens_uncertainty
+from camvid.sfm.adjustment import adjust_keyframes, solve_all_frames
+from camvid.sfm.keyframes import choose_keyframes
 from camvid.sfm.lens_evidence import Estimate, LensEvidence, find_lens_evidence
-from camvid.sfm.mapping import MappingOptions, map_keyframes
+from camvid.sfm.mapping import map_keyframes
 from camvid.sfm.observations import observations_of
 
 SIZE = np.array([640, 360])
-LIMITS = AcceptanceOptions()
 SURE = 2.0  # deviations
 
 
@@ -53,14 +52,13 @@ def shaken(tracks: PointTracks, focal_px: float, *, stabilised: bool) -> PointTr
 
 def evidence_of(tracks: PointTracks) -> tuple[float, LensEvidence]:
     """(focal length found, what speaks against it)"""
-    num_frames, num_tracks = tracks.visible.shape
+    num_frames = len(tracks.visible)
     seen = observations_of(tracks, tracks.visible.sum(axis=0) >= 3)
-    keyframes = choose_keyframes(tracks, 640, KeyframeOptions(min_keyframes=8))
-    cameras = next(map_keyframes(seen, keyframes, num_frames, 640, 360, MappingOptions()))
-    asked = (num_tracks, 640, 360, AdjustmentOptions())
-    *_, cameras = adjust_keyframes(cameras, seen, *asked)
-    cameras, structure = solve_all_frames(cameras, seen, *asked)
-    return float(cameras.K[0, 0]), find_lens_evidence(cameras, structure, 640, 360)
+    keyframes = choose_keyframes(tracks, 640)
+    cameras = next(map_keyframes(seen, keyframes, num_frames, (640, 360)))
+    *_, cameras = adjust_keyframes(cameras, seen, (640, 360))
+    cameras, structure = solve_all_frames(cameras, seen, (640, 360))
+    return float(cameras.K[0, 0]), find_lens_evidence(cameras, structure, (640, 360))
 
 
 @pytest.fixture(params=[500.0, 300.0])

@@ -1,27 +1,23 @@
 """Cameras that turn in place: rotations, focal length and zoom from tracks of known scenes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from camvid.artifacts import PointTracks, ReconstructionQuality
 from camvid.geometry import rotation_angle_deg
 from camvid.outcome import Reason
-from camvid.sfm.camera_motion import CameraMotionOptions, classify_camera
+from camvid.sfm import panning
+from camvid.sfm.camera_motion import classify_camera
 from camvid.sfm.in_place import reconstruct_in_place
-from camvid.sfm.panning import PanningOptions, solve_turning_camera
+from camvid.sfm.panning import solve_turning_camera
 
 WIDTH, HEIGHT, FOCAL = 640, 360, 500.0
 T = np.linspace(0, 1, 32)
 STILL = np.zeros((32, 3))
-OPTIONS = PanningOptions()
 
 
 def solved(scene, *, first_guess_px=600.0, zooms=False):
-    return solve_turning_camera(
-        scene.tracks, WIDTH, HEIGHT, focal_px=first_guess_px, zooms=zooms, options=OPTIONS
-    )
+    return solve_turning_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=first_guess_px, zooms=zooms)
 
 
 def rotation_error_deg(found, scene):
@@ -57,15 +53,13 @@ def test_a_zoom_is_a_focal_length_per_frame(scene_of):
     assert rotation_error_deg(found, scene) < 0.03
 
 
-def test_no_step_is_longer_than_allowed(scene_of):
+def test_no_step_is_longer_than_allowed(scene_of, monkeypatch):
     """Where no camera fits, steps would grow until numbers overflow."""
     scene = scene_of(STILL, 25 * (T - 0.5), num_points=1200, lifetime=16)
-    short = replace(OPTIONS, max_step=1e-4)
-    found = solve_turning_camera(
-        scene.tracks, WIDTH, HEIGHT, focal_px=600.0, zooms=False, options=short
-    )
+    monkeypatch.setattr(panning, "_MAX_STEP", 1e-4)
+    found = solve_turning_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=600.0, zooms=False)
     assert found.K[0, 0] != pytest.approx(600, rel=1e-5)
-    assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * OPTIONS.max_iterations)
+    assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * panning._MAX_ITERATIONS)
 
 
 def test_a_turn_too_small_for_the_focal_length_says_so(scene_of):
@@ -92,7 +86,7 @@ def test_frames_without_tracks_stay_unsolved(scene_of):
         object_id=scene.tracks.object_id,
         query_frame=scene.tracks.query_frame,
     )
-    found = solve_turning_camera(tracks, WIDTH, HEIGHT, focal_px=600, zooms=False, options=OPTIONS)
+    found = solve_turning_camera(tracks, (WIDTH, HEIGHT), focal_px=600, zooms=False)
     assert np.flatnonzero(~found.solved).tolist() == [10, 11, 12, 13]
     assert np.isnan(found.rotation[10:14]).all()
 
@@ -107,7 +101,7 @@ def test_no_tracks_give_no_camera(scene_of):
 )
 def test_what_is_known_of_a_camera_in_place(scene_of, turn_deg, zoom, camera):
     scene = scene_of(STILL, turn_deg * T, focal_px=FOCAL * (1 + zoom * T), num_points=800)
-    motion = classify_camera(scene.tracks, WIDTH, HEIGHT, CameraMotionOptions())
+    motion = classify_camera(scene.tracks, (WIDTH, HEIGHT))
     assert motion.camera == camera
     found = reconstruct_in_place(
         motion, 32, quality=ReconstructionQuality(), reasons=(Reason(f"camera_{camera}"),)

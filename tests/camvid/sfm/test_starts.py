@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 
 from camvid.sfm import starts
-from camvid.sfm.adjustment import AdjustmentOptions
-from camvid.sfm.mapping import Cameras, MappingOptions
+from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
-from camvid.sfm.starts import StartOptions, best_start
+from camvid.sfm.starts import best_start
 
 T = 4
-SEEN = Observations(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)))
+SEEN = Observations(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)), 0)
 
 
 def cameras(focal_px: float) -> Cameras:
     pose = np.tile(np.eye(3, 4), (T, 1, 1))
     pose[:, 0, 3] = -np.arange(T)
-    return Cameras.of_lens(np.full(T, focal_px), pose, 480, 270)
+    return Cameras.of_lens(np.full(T, focal_px), pose, (480, 270))
 
 
 @pytest.mark.parametrize(
@@ -48,12 +47,8 @@ def test_ways_that_meet_end_the_search_once_they_have_settled(
         SEEN,
         SEEN,
         np.arange(T, dtype=np.int32),
-        0,
         T,
         (480, 270),
-        MappingOptions(),
-        AdjustmentOptions(),
-        StartOptions(),
     )
     assert found is not None
     assert found.K[0, 0] == focal_px
