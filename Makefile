@@ -109,6 +109,7 @@ train-demo: $(DONE)-torch
 
 bench-train: $(DONE)-torch
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training.py --size middle --repeats 5
 	$(BIN)/python benchmarks/loaders.py
 	$(BIN)/python benchmarks/streaming.py
 

@@ -73,7 +73,7 @@ def run_protocol(
         scorer = Scorer(run.weights, checkpoint.model.device)
         num_clips = 0
         at = given_places(num_given, options.num_frames)
-        for sample in _samples(dataset, run, failed):
+        for sample in samples_of(dataset, run, failed):
             made, true = _make(sample, at, run, checkpoint, options)
             rows, columns = sample.content  # black bars are the same in both
             shown = (slice(None), rows, columns)
@@ -95,7 +95,7 @@ def num_samples(run: ProtocolRun, trained_on: DataOptions) -> int:
     return len(run.protocol.num_given) * len(_rows(dataset, run))
 
 
-def _samples(dataset: ClipDataset, run: ProtocolRun, failed: dict[str, str]) -> Iterator[Sample]:
+def samples_of(dataset: ClipDataset, run: ProtocolRun, failed: dict[str, str]) -> Iterator[Sample]:
     """Each clip of the kind once, by itself; those that cannot be read are named."""
     for row in _rows(dataset, run):
         clip_id = dataset.index.place(row).clip_id

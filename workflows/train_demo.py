@@ -1,17 +1,18 @@
-"""The training demo: a small model learns a few generated clips by heart, and what it then does.
+"""The training demo: a small model learns one generated room, and what it then does.
 
-Clips of the demo's room are curated as any videos are, and trained on as any shards are. Then:
-is a clip reproduced, does the motion strength decide how much moves, does the view follow the
-cameras? A model this small shows that all parts work; it says nothing about unseen scenes.
+Clips of the demo's room are curated as any videos are, and trained on as any shards are. Then: does
+it show the room from where it never saw it, does that help a fit to few views, is a clip
+reproduced, does the motion strength decide how much moves, does the view follow the cameras? A
+model this small shows that all parts work; it says nothing about unseen scenes.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -22,29 +23,38 @@ from camvid.genxd.checkpoint import Checkpoint, load_checkpoint
 from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.data.sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
+from camvid.genxd.protocols import TABLE_4, given_places
+from camvid.genxd.radiance import FieldOptions
 from camvid.genxd.sampling import Scene, conditions_of, sample_images
 from camvid.genxd.training.options import TrainConfig
 from camvid.genxd.video_out import contact_sheet, to_rgb, write_png
 from camvid.outcome import Kind
 from camvid.plain import to_plain
-from camvid.scenes.demo import demo_scenes
-from camvid.scenes.files import write_scene
-from camvid.scenes.motion import Orbit, RigidMotion
-from camvid.scenes.render import render
-from camvid.scenes.spec import Body, SceneSpec
+from camvid.scenes.movie import read_video
 from camvid.store import ClipStore
 from workflows.curate import CurateConfig, Executor, curate
+from workflows.paper_tables import ProtocolRun
+from workflows.render_eval import GENERATED, KNOWN, TRUE, evaluate_by_rendering
 from workflows.train import train
+from workflows.train_demo_scenes import (
+    BACK,
+    HELD_OUT,
+    MOVERS,
+    STILL,
+    write_held_out_video,
+    write_training_videos,
+)
 
-SLOWER = 0.25  # of the movers' speed in the clip from which the model learns what less motion is
-WAY, NUM_FRAMES = 0.5, 36  # of the demo's orbits; half the way in three quarters of the time
-MOVERS, STILL, BACK = "orbit_movers", "orbit_still", "back_movers"
 # What is known by heart needs no guidance. Two steps from high noise give nearly the mean of what
 # the model holds possible. Each further step adds error of so small a model: the full sampler is
 # measured beside it.
 SAMPLER = SamplerOptions(num_steps=2, guidance=1.0, sigma_max=50.0, sigma_min=5.0)
 FULL_SAMPLER = SamplerOptions(guidance=1.0)
 _CAPTIONS = {
+    "held_out": "A camera path that was never trained on; made from its first, middle and last"
+    " frame in 25 steps of the sampler; the same in two steps.",
+    "rendered": "Its middle as a radiance field shows it that was fitted to its two ends; to two"
+    " generated views between them too; to two true ones instead; as it is.",
     "reproduced": "The clip; made from its first frame; made from its first, middle and last; the"
     " same with all 25 steps of the sampler.",
     "motion": "The room at rest; made with motion strength 0; made with the clip's; the clip.",
@@ -60,6 +70,16 @@ class DemoNumbers:
     minutes_training: float
     first_loss: float
     last_loss: float
+    # A path never trained on, from its first, middle and last frame; what copies would reach.
+    psnr_held_out_db: float  # in 25 steps down to no noise
+    psnr_held_out_two_steps_db: float
+    psnr_held_out_copy_db: float  # of the nearest given frame
+    psnr_held_out_nearest_db: float  # of the most similar of all frames trained on
+    # A field fitted to that path's ends, to two generated views between them too, or to those two
+    # as they are: renderings of its middle.
+    psnr_rendered_db: float
+    psnr_rendered_generated_db: float
+    psnr_rendered_true_db: float
     # The clip with movers, from its first frame alone, and from its first, middle and last.
     psnr_one_view_db: float
     psnr_three_views_db: float
@@ -76,23 +96,12 @@ class DemoNumbers:
     nearer_backward_db: float
 
 
-def write_training_videos(folder: Path) -> list[str]:
-    """The demo's orbits, cut short: with movers, without, with slower ones, and the ways back.
-
-    As many go there as back: else the network learns where most go, not to heed the cameras.
-    """
-    movers, still = (_shorter(scene) for scene in demo_scenes()[:2])
-    slow = replace(
-        movers, name="orbit_slow", objects=tuple(_slower(body) for body in movers.objects)
-    )
-    scenes = [movers, still, slow, _backwards(movers, BACK), _backwards(slow, "back_slow")]
-    return [_write(scene, folder) for scene in scenes]
-
-
 def run_train_demo(out: Path, config: TrainConfig, execute: Executor) -> DemoNumbers:
     """Curates, trains and measures; leaves images, numbers.json and README.md in `out`."""
     videos = write_training_videos(out / "videos")
     curate(videos, str(out / "run"), CurateConfig(), execute)
+    held_out = write_held_out_video(out / "videos")
+    curate([held_out], str(out / "run_held_out"), CurateConfig(), execute)
     started_s = time.perf_counter()
     done = train(str(out / "run"), out / "train", config, resume=True)
     if done.stopped:
@@ -100,11 +109,14 @@ def run_train_demo(out: Path, config: TrainConfig, execute: Executor) -> DemoNum
     minutes = (time.perf_counter() - started_s) / 60
     checkpoint = load_checkpoint(done.checkpoint)
     clips = load_clips(out / "run", config)
+    unseen = load_clips(out / "run_held_out", config)[HELD_OUT]
     first_loss, last_loss = read_losses(out / "train")
     numbers = DemoNumbers(
         minutes_training=minutes,
         first_loss=first_loss,
         last_loss=last_loss,
+        **show_held_out(checkpoint, unseen, [*clips.values()], out),
+        **render_held_out(checkpoint, unseen, out),
         **reproduce(checkpoint, clips[MOVERS], out),
         **compare_motion(checkpoint, clips[MOVERS], clips[STILL], out),
         **compare_cameras(checkpoint, clips[MOVERS], clips[BACK], out),
@@ -133,23 +145,60 @@ def read_losses(out: Path) -> tuple[float, float]:
     return float(np.mean(values[:5])), float(np.mean(values[-5:]))
 
 
+def show_held_out(
+    checkpoint: Checkpoint, clip: Sample, trained_on: Sequence[Sample], out: Path
+) -> dict[str, float]:
+    """A clip that was not trained on, from three of its frames."""
+    true = _images(clip)
+    given = given_places(3, len(true))
+    in_full = _sample(checkpoint, clip, given, kind="3d", options=FULL_SAMPLER)
+    in_two = _sample(checkpoint, clip, given, kind="3d")
+    _write_rows(out / "held_out.png", [true, in_full, in_two], given)
+    seen = np.concatenate([_images(other) for other in trained_on])
+    errors = [np.square(seen - frame).mean(axis=(1, 2, 3)).argmin() for frame in true]
+    return {
+        "psnr_held_out_db": _psnr_db(in_full, true, given),
+        "psnr_held_out_two_steps_db": _psnr_db(in_two, true, given),
+        "psnr_held_out_copy_db": _psnr_db(_nearest_given(true, given), true, given),
+        "psnr_held_out_nearest_db": _psnr_db(seen[errors], true, given),
+    }
+
+
+def render_held_out(checkpoint: Checkpoint, clip: Sample, out: Path) -> dict[str, float]:
+    """What two generated views are good for, between the two ends of the same clip."""
+    run = ProtocolRun(
+        protocol=replace(TABLE_4, num_given=(2,)),
+        checkpoint="train",
+        shards=str(out / "run_held_out"),
+        out=out,
+        sampler=FULL_SAMPLER,
+    )
+    lines = evaluate_by_rendering(run, checkpoint, FieldOptions()).lines
+    renderings = read_video(out / "render-eval" / f"{clip.clip_id}.mp4")[0]
+    write_png(out / "rendered.png", cv2.resize(renderings, None, fx=3, fy=3))
+    psnr_db = {line.views: line.measures[0].value or 0.0 for line in lines}
+    return {
+        "psnr_rendered_db": psnr_db[KNOWN],
+        "psnr_rendered_generated_db": psnr_db[GENERATED],
+        "psnr_rendered_true_db": psnr_db[TRUE],
+    }
+
+
 def reproduce(checkpoint: Checkpoint, clip: Sample, out: Path) -> dict[str, float]:
     """A clip that was trained on, from some of its frames."""
     true = _images(clip)
-    last = len(true) - 1
-    one, three = (0,), (0, (last - 2) // 2 + 1, last)
+    one, three = (0,), given_places(3, len(true))
     from_one = _sample(checkpoint, clip, one)
     from_three = _sample(checkpoint, clip, three)
     in_full = _sample(checkpoint, clip, three, options=FULL_SAMPLER)
     coded = checkpoint.codec.decode(checkpoint.codec.encode(torch.from_numpy(true)[None]))[0]
-    nearest = [min(three, key=lambda given: abs(given - i)) for i in range(len(true))]
     _write_rows(out / "reproduced.png", [true, from_one, from_three, in_full], three)
     return {
         "psnr_one_view_db": _psnr_db(from_one, true, one),
         "psnr_three_views_db": _psnr_db(from_three, true, three),
         "psnr_full_sampler_db": _psnr_db(in_full, true, three),
         "psnr_codec_db": _psnr_db(coded.numpy(), true, three),
-        "psnr_copy_db": _psnr_db(true[nearest], true, three),
+        "psnr_copy_db": _psnr_db(_nearest_given(true, three), true, three),
     }
 
 
@@ -223,6 +272,10 @@ def _images(clip: Sample) -> F32:
     return clip.rgb
 
 
+def _nearest_given(true: F32, given: Sequence[int]) -> F32:
+    return true[[min(given, key=lambda g: abs(g - i)) for i in range(len(true))]]
+
+
 def _psnr_db(made: F32, true: F32, given: Sequence[int]) -> float:
     """Over the frames that were not given; images in [-1, 1]."""
     targets = [i for i in range(len(true)) if i not in given]
@@ -240,44 +293,3 @@ def _write_rows(path: Path, rows: Sequence[F32], given: Sequence[int]) -> None:
     is_given = np.tile(np.isin(np.arange(num_frames), given), len(rows))
     sheet = contact_sheet(to_rgb(np.concatenate(rows)), is_given, num_columns=num_frames)
     write_png(path, np.kron(sheet, np.ones((2, 2, 1), np.uint8)))
-
-
-def _write(scene: SceneSpec, folder: Path) -> str:
-    path = folder / f"{scene.name}.mp4"
-    if not path.exists():
-        shutil.copyfile(write_scene(render(scene), folder / "truth" / scene.name), path)
-    return str(path)
-
-
-def _shorter(scene: SceneSpec) -> SceneSpec:
-    """The middle of the way: so that less comes into view, which is less to learn."""
-    path = scene.path
-    assert isinstance(path, Orbit)
-    (low_m, high_m), (start_deg, end_deg) = (
-        _middle(ends, WAY) for ends in (path.height_m, path.angle_deg)
-    )
-    part = replace(path, height_m=(low_m, high_m), angle_deg=(start_deg, end_deg))
-    return replace(scene, path=part, num_frames=NUM_FRAMES)
-
-
-def _middle(ends: tuple[float, float], share: float) -> tuple[float, float]:
-    centre, half = (ends[0] + ends[1]) / 2, share * (ends[1] - ends[0]) / 2
-    return centre - half, centre + half
-
-
-def _slower(body: Body) -> Body:
-    motion = body.motion
-    assert isinstance(motion, RigidMotion)
-    slow = {
-        name: tuple(SLOWER * value for value in getattr(motion, name))
-        for name in ("velocity_m_per_s", "swing_m", "spin_deg_per_s")
-    }
-    return replace(body, motion=replace(motion, **slow))
-
-
-def _backwards(scene: SceneSpec, name: str) -> SceneSpec:
-    path = scene.path
-    assert isinstance(path, Orbit)
-    (low_m, high_m), (start_deg, end_deg) = path.height_m, path.angle_deg
-    back = replace(path, height_m=(high_m, low_m), angle_deg=(end_deg, start_deg))
-    return replace(scene, name=name, path=back)

@@ -2,14 +2,46 @@
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import torch
 from diffusers.models.attention import BasicTransformerBlock, TemporalBasicTransformerBlock
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from torch import Tensor, nn
+from torch.nn import functional
 
 from camvid.genxd.context import Context
 from camvid.genxd.fusing import AlphaFuse, with_zero_gradients
+
+
+class FrameBlock(BasicTransformerBlock):
+    """Diffusers' block without the questions it asks of what GenXD never does."""
+
+    norm2: Any
+    norm3: Any
+    attn2: Any
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x_NLC: Tensor, camera: Tensor | None
+    ) -> Tensor:
+        x_NLC = x_NLC + _attend(self.attn1, self.norm1(x_NLC))
+        if camera is not None:
+            x_NLC = x_NLC + self.attn2(self.norm2(x_NLC), camera)
+        return x_NLC + self.ff(self.norm3(x_NLC))
+
+
+class ClipBlock(TemporalBasicTransformerBlock):
+    """Diffusers' temporal block on whole clips, which it would rearrange in memory."""
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x_BFLC: Tensor, *, at_each_place: bool = False
+    ) -> Tensor:
+        """Attends over all tokens of all frames, or over the frames at each place of the image."""
+        x_BTC = x_BFLC.flatten(1, 2)
+        x_BTC = x_BTC + self.ff_in(self.norm_in(x_BTC))
+        num_places = x_BFLC.shape[2] if at_each_place else 1
+        x_BTC = x_BTC + _attend(self.attn1, self.norm1(x_BTC), num_places)
+        return (x_BTC + self.ff(self.norm3(x_BTC))).view_as(x_BFLC)
 
 
 class CascadeTransformer(nn.Module):
@@ -31,17 +63,11 @@ class CascadeTransformer(nn.Module):
         self.norm = nn.GroupNorm(32, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList(
-            BasicTransformerBlock(
-                channels, num_heads, dim_head, cross_attention_dim=camera_channels
-            )
+            FrameBlock(channels, num_heads, dim_head, cross_attention_dim=camera_channels)
             for _ in layers
         )
-        self.multiview_transformer_blocks = nn.ModuleList(
-            TemporalBasicTransformerBlock(*shape) for _ in layers
-        )
-        self.temporal_transformer_blocks = nn.ModuleList(
-            TemporalBasicTransformerBlock(*shape) for _ in layers
-        )
+        self.multiview_transformer_blocks = nn.ModuleList(ClipBlock(*shape) for _ in layers)
+        self.temporal_transformer_blocks = nn.ModuleList(ClipBlock(*shape) for _ in layers)
         self.time_proj = Timesteps(channels, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_pos_embed = TimestepEmbedding(channels, 4 * channels, out_dim=channels)
         self.time_mixer = AlphaFuse()
@@ -56,12 +82,14 @@ class CascadeTransformer(nn.Module):
             self.temporal_transformer_blocks,
             strict=True,
         ):
-            x_NLC = spatial(x_NLC, encoder_hidden_states=context.camera)
-            views_NLC = _jointly(multiview, x_NLC, context.num_frames)
-            instants_NLC = None
+            x_NLC = spatial(x_NLC, context.camera)
+            x_BFLC = x_NLC.unflatten(0, (-1, context.num_frames))
+            views_BFLC = multiview(x_BFLC)
+            instants_BFLC = None
             if index_emb_FC is not None:
-                instants_NLC = _over_time(temporal, views_NLC, index_emb_FC)
-            x_NLC = self.time_mixer(x_NLC, views_NLC, instants_NLC, context.indicator)
+                instants_BFLC = temporal(views_BFLC + index_emb_FC[:, None], at_each_place=True)
+            x_BFLC = self.time_mixer(x_BFLC, views_BFLC, instants_BFLC, context.indicator)
+            x_NLC = x_BFLC.flatten(0, 1)
         if context.all_3d:
             x_NLC = with_zero_gradients(x_NLC, self._temporal_parameters())
         return x_NCHW + self.proj_out(x_NLC).transpose(1, 2).unflatten(2, x_NCHW.shape[2:])
@@ -76,16 +104,14 @@ class CascadeTransformer(nn.Module):
         )
 
 
-def _jointly(block: nn.Module, x_NLC: Tensor, num_frames: int) -> Tensor:
-    """Runs a temporal block over all tokens of all frames of a sample."""
-    # The block attends over the frames at each token; here every token is a frame of its own.
-    num_tokens = num_frames * x_NLC.shape[1]
-    joint = block(x_NLC.flatten(0, 1).unsqueeze(1), num_tokens)
-    return joint.reshape(x_NLC.shape)
-
-
-def _over_time(block: nn.Module, x_NLC: Tensor, index_emb_FC: Tensor) -> Tensor:
-    """Runs a temporal block at each place of the image, over its frames."""
-    num_frames = len(index_emb_FC)
-    x_BFLC = x_NLC.unflatten(0, (-1, num_frames)) + index_emb_FC[:, None]
-    return block(x_BFLC.flatten(0, 1), num_frames)
+def _attend(attention: Any, x_BTC: Tensor, num_places: int = 1) -> Tensor:
+    """Self-attention of tokens; with more than one place, of every num_places-th alone."""
+    # A place is one more head, whose tokens are further apart: a view, where batches of places
+    # would be copies. CUDA's kernels take 65,535 heads, those of images of 896 x 896.
+    shape = len(x_BTC), -1, num_places * attention.heads, x_BTC.shape[-1] // attention.heads
+    q, k, v = (
+        project(x_BTC).view(shape).transpose(1, 2)
+        for project in (attention.to_q, attention.to_k, attention.to_v)
+    )
+    attended = functional.scaled_dot_product_attention(q, k, v)
+    return attention.to_out[0](attended.transpose(1, 2).reshape(x_BTC.shape))

@@ -137,6 +137,29 @@ def flip_bit(store: ClipStore, at: int) -> None:
     path.write_bytes(content)
 
 
+def test_a_shard_that_is_cut_short_is_found_before_training_or_gives_way(
+    store: ClipStore,
+) -> None:
+    """Before by its manifest, and without one by its footer; while training runs, by its reads."""
+    running = dataset(store)
+    shard = Path(store.full_path("shards/4d-00000.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        StoreError,
+        match=rf"4d-00000.parquet must have {len(whole)} bytes by its manifest, got"
+        rf" {len(whole) // 2}: run `camvid shards verify`",
+    ):
+        dataset(store)
+    store.remove("shards/_manifest.json")
+    with pytest.raises(StoreError, match=r"the shards of .* must be readable: .*[Pp]arquet"):
+        dataset(store)
+    still_whole = row_of(running, clip_id(2))
+    assert running[Pick(0, still_whole)].clip_id == clip_id(2)
+    with pytest.raises(StoreError, match=r"tries failed, the first with clip 0+4 of .*4d-00000"):
+        running[Pick(0, row_of(running, clip_id(4)))]  # no other shard has clips of its kind
+
+
 def test_when_nothing_can_be_read_that_is_an_error(store: ClipStore) -> None:
     for row in range(2):
         change_row(store, "3d-00000.parquet", row, scene_scale=-1.0)

@@ -4,6 +4,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -124,6 +126,17 @@ def test_a_state_of_another_order_is_refused(run: str) -> None:
             loader(run).load_state_dict(state | {name: value})
     with pytest.raises(ConfigError, match="batch_size must be 1 or more and rank below world_size"):
         loader(run, rank=2, world_size=2)
+
+
+@pytest.mark.timeout(60)
+def test_workers_do_not_wait_for_threads_that_opencv_has_in_this_process(run: str) -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (3000, 3000))  # which starts them
+        assert len(take(loader(run, num_workers=1, multiprocessing_context="fork"), 1)) == 1
+    finally:
+        cv2.setNumThreads(before)
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -1,10 +1,12 @@
 """A run on an S3 server that is really asked, dies in the middle and comes back."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -112,3 +114,34 @@ def test_a_pack_is_written_to_and_trained_on_from_a_bucket(
         assert theirs.rgb is not None
         assert np.array_equal(ours.rgb, theirs.rgb)
     assert (server.requests() - before)["GET"] <= 3 * len(picks)
+
+
+def test_a_bucket_that_may_only_be_read_is_trained_on_with_latents_elsewhere(
+    server: S3Server, undisturbed: ClipStore, tmp_path: Path
+) -> None:
+    pytest.importorskip("diffusers")
+    from camvid.genxd.data.latent_cache import ready_latents
+    from camvid.genxd.data.shards import find_shards
+    from tests.genxd.checkpoints import small_codec
+
+    root = server.make_bucket("locked")
+    bucket = fsspec.filesystem("s3")
+    bucket.put(undisturbed.full_path("shards"), "locked/shards", recursive=True)
+    denied = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject", "s3:DeleteObject"]}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [denied | {"Resource": "arn:aws:s3:::locked/*"}],
+    }
+    bucket.call_s3("put_bucket_policy", Bucket="locked", Policy=json.dumps(policy))
+    with pytest.raises(PermissionError):
+        bucket.pipe("locked/new", b"written")
+
+    options = DataOptions(num_frames=4, height_px=64, width_px=64, fit="centre_crop")
+    index, codec = find_shards(root), small_codec()
+    with pytest.raises(StoreError, match=r"writable: .*; codec.cache_dir names another place"):
+        ready_latents(index, options, codec)
+    latents = ready_latents(index, options, codec, folder=str(tmp_path / "latents"))
+    sample = ClipDataset(index, options, latents=latents)[0]
+    assert sample.latents is not None
+    assert sample.latents.shape[2:] == (8, 8)
+    assert not bucket.exists("locked/shards/latents")

@@ -32,6 +32,7 @@ from camvid.genxd.device import choose_device  # noqa: E402
 from camvid.genxd.diffusion import SamplerOptions  # noqa: E402
 from camvid.genxd.metrics import NetworkWeights, Scorer  # noqa: E402
 from camvid.genxd.protocols import TABLE_2, TABLE_4, given_places, protocols_of  # noqa: E402
+from camvid.genxd.radiance import FieldOptions  # noqa: E402
 from camvid.genxd.sampling import conditions_of  # noqa: E402
 from camvid.geometry import camera_centers  # noqa: E402
 from camvid.outcome import INDICATOR  # noqa: E402
@@ -43,6 +44,7 @@ from workflows.cli.genxd import protocol_table  # noqa: E402
 from workflows.cli.main import app  # noqa: E402
 from workflows.metrics import score_folders  # noqa: E402
 from workflows.paper_tables import ProtocolRun, num_samples, run_protocol  # noqa: E402
+from workflows.render_eval import evaluate_by_rendering, split_frames  # noqa: E402
 from workflows.sample import SampleRequest, make_scene, make_start, sample  # noqa: E402
 
 SMALL = DataOptions(num_frames=4, height_px=64, width_px=128)
@@ -244,6 +246,36 @@ def test_a_table_of_the_paper_on_shards(run: str, checkpoint: Path, tmp_path: Pa
     ]
 
 
+def test_renderings_are_judged_with_generated_views_and_without(
+    run: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    asked = ProtocolRun(
+        protocol=replace(TABLE_4, num_given=(2,)),
+        checkpoint="tiny",
+        shards=run,
+        out=tmp_path,
+        sampler=QUICK,
+        max_clips=1,
+    )
+    rough = FieldOptions(num_cells=8, num_depths=8, num_steps=10, rays_per_step=256)
+    result = evaluate_by_rendering(asked, load_checkpoint(checkpoint), rough)
+    psnr_db = [line.measures[0].value for line in result.lines]
+    assert len({*psnr_db}) == 3  # three fits to different views
+    assert {m.count for line in result.lines for m in line.measures[:2]} == {1}
+    saved = json.loads((tmp_path / "render-eval.json").read_text())
+    assert [line["measures"][0]["value"] for line in saved["lines"]] == psnr_db
+    assert [*tmp_path.glob("render-eval/*.mp4")]
+
+
+def test_no_fit_sees_the_frames_that_are_judged() -> None:
+    split = split_frames(12, 3)
+    frames = (*split.given, *split.generated, *split.judged)
+    assert sorted(frames) == [*range(12)]
+    assert (len(split.given), len(split.generated), len(split.judged)) == (3, 5, 4)
+    with pytest.raises(ConfigError, match="num_frames must be 5 or more, one to generate and one"):
+        split_frames(4, 3)
+
+
 def test_black_bars_are_not_scored(
     run: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,8 +353,8 @@ def test_all_tables_that_scenes_can_be_measured_by(
 @pytest.mark.parametrize(
     ("tables", "error", "message"),
     [
-        ("2,3", BackendUnavailable, r"table 3 needs renderings of animated objects"),
-        ("6", BackendUnavailable, r"table 6 needs renderings of 3D objects"),
+        ("2,3", BackendUnavailable, r"table 3 needs images of single objects and 4D Gaussians"),
+        ("6", BackendUnavailable, r"table 6 needs images of single objects and 3D Gaussians"),
         ("1", ConfigError, r"TABLE must be of 2, 4, 5, 7, with commas, got '1'"),
     ],
 )

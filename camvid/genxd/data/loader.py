@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -92,6 +93,9 @@ class ClipLoader:
             self.num_samples, self.batch_size, rank=self._rank, world_size=self._world_size
         )
         source: Any = _Loads(self.dataset)
+        # Before workers are forked: in one of those OpenCV would wait for this process's threads,
+        # which it has not, for ever.
+        cv2.setNumThreads(1)
         for batch in DataLoader(source, batch_sampler=batches, collate_fn=collate, **self._options):
             self.num_samples += self.batch_size * self._world_size
             self.skipped |= {clip.clip_id: clip for clip in batch.skipped}
