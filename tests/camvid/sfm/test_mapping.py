@@ -161,6 +161,18 @@ def test_the_focal_length_is_as_uncertain_as_it_turns_out_to_be(scene_of, walk):
     assert found[0].K[0, 0] == pytest.approx(500, rel=3 * unsure)
 
 
+@pytest.mark.parametrize("start", [0.75, 1.3])
+def test_the_focal_length_is_found_on_a_short_way_whichever_it_begins_with(scene_of, start):
+    """Ten iterations end at 480 px; without points below a degree of parallax it stays at 650."""
+    t = np.linspace(0, 1, 20)
+    short = scene_of(np.stack([0.2 * t, 0 * t, 0.06 * t], axis=1), 10 * t - 5)
+    tracks = observations_of(short.tracks, np.ones(len(short.xyz_world), bool))
+    off = Cameras(np.diag([start, start, 1]) @ short.cameras.K, *short.cameras[1:])
+    cameras, structure = solve_all_frames(off, tracks, SIZE_PX)
+    assert cameras.K[0, 0] == pytest.approx(500, rel=0.005)
+    assert uncertainty_of_focal(cameras, structure, SIZE_PX) < 0.01
+
+
 def test_a_focal_length_that_is_given_holds_where_the_sightings_hardly_tell(scene_of):
     t = np.linspace(0, 1, 20)
     short = scene_of(np.stack([0.3 * t, 0 * t, 0 * t], axis=1), 0 * t, num_points=60)
