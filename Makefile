@@ -74,7 +74,7 @@ check: $(DONE)-torch
 # One process more than cores, as tests of faults wait much of their time.
 # PYTHONPATH: TransNetV2's package installs a folder `tests`, which Ray's workers may find before ours.
 test: $(DONE)-torch $(CONSUMERS)
-	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder tests
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder tests
 
 demo: $(DONE)
 	$(BIN)/camvid demo --out runs/demo

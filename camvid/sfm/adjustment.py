@@ -36,9 +36,9 @@ _MAX_ZOOM_ITERATIONS = 100
 _MAX_KEYFRAME_OBSERVATIONS = 8_000  # more cost time, and all frames refine the rest
 _MAX_ADJUSTED_OBSERVATIONS = 40_000  # more hardly add accuracy
 _MAX_REGISTRATION_ROUNDS = 3
-# Of a point that takes part once all frames have poses: far ones hold turns and focal length. Without
-# those below a degree a short way has another set of points for every focal length, and agrees with
-# each. The keyframes' first, wrong cameras do without them: a shaken room came out 5 % off.
+# Of a point that takes part once all frames have poses: far ones hold turns and focal length.
+# Without those below a degree a short way has another set of points for every focal length, and
+# agrees with each. The keyframes' first, wrong cameras do without: a shaken room came out 5 % off.
 _MIN_ADJUSTED_ANGLE_DEG = 0.1
 _MIN_TRIANGULATION_ANGLE_DEG = 1.0  # of one whose place is known
 MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
