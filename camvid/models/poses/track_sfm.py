@@ -226,7 +226,7 @@ class TrackSfm:
                 "unknown", num_frames, quality=quality, reasons=(reason,)
             )
         cameras, adjusted = found.cameras, found.structure
-        structure = adjusted.seen_apart()
+        structure = _judged_by(adjusted, int(cameras.registered.sum()))
         unused = observations_of(found.tracks, held_out(found.tracks))
         quality = measure_quality(quality, cameras, structure, unused)
         uncertainty = uncertainty_of_focal(cameras, adjusted, size_px, self._lens)
@@ -285,6 +285,16 @@ def flat(tracks: PointTracks, size_px: tuple[int, int]) -> tuple[Reason, ...]:
 
 def _completeness(result: Reconstruction) -> tuple[bool, float]:
     return result.camera != "unknown", float(result.registered.mean())
+
+
+def _judged_by(adjusted: Structure, num_posed: int) -> Structure:
+    """The points whose place is known; all where what is lacking is not points but depth."""
+    placed = adjusted.seen_apart()
+    if len(placed.error_px) >= LIMITS.min_points_per_frame * num_posed:
+        return placed
+    angle_deg = adjusted.angle_deg[adjusted.angle_deg > 0]
+    is_far = len(angle_deg) and np.median(angle_deg) < LIMITS.min_median_triangulation_angle_deg
+    return adjusted if is_far else placed
 
 
 def _lacks_depth_alone(result: Reconstruction) -> bool:
