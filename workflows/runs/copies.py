@@ -5,6 +5,7 @@ a copy's own verdict stays in the books, should the kept one go.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +94,8 @@ def _decided(store: ClipStore, clips: pa.Table, known: pa.Table) -> dict[str, Du
     content = _content_of(known["clip_id"], *own)
     before = _stored(store)
     if before is None or (before.schema.metadata or {}).get(b"content") != content:
-        # A room with and without what moves in it changes alike as the camera passes.
-        kinds = dict(zip(clips["clip_id"].to_pylist(), clips["kind"].to_pylist(), strict=True))
-        whole = pc.not_equal(clips["kind"], "none")
-        clips = _with_hashes(store, clips)
-        taken, stopped = clips.filter(whole), clips.filter(pc.invert(whole))
-        copies = [*find_duplicates(taken, known), *find_duplicates(stopped, known)]
-        found = {c.clip_id: c for c in copies if kinds.get(c.kept) in (None, kinds[c.clip_id])}
+        kinds, clips = clips["kind"], _with_hashes(store, clips)
+        found = {copy.clip_id: copy for copy in _duplicates(clips, kinds, known)}
         kept = [found[i].kept if i in found else "" for i in clips["clip_id"].to_pylist()]
         share = [found[i].share if i in found else 0.0 for i in clips["clip_id"].to_pylist()]
         columns = [*clips.columns, pa.array(kept, pa.string()), pa.array(share, pa.float64())]
@@ -109,6 +105,12 @@ def _decided(store: ClipStore, clips: pa.Table, known: pa.Table) -> dict[str, Du
     copied = before.filter(pc.not_equal(before["duplicate_of"], ""))
     rows = copied.select(["clip_id", "duplicate_of", "share"]).to_pylist()
     return {row["clip_id"]: Duplicate(*row.values()) for row in rows}
+
+
+def _duplicates(clips: pa.Table, kinds: pa.ChunkedArray, known: pa.Table) -> Iterator[Duplicate]:
+    """Those of each kind: a room with and without what moves in it changes alike as one passes."""
+    for kind in pc.unique(kinds):
+        yield from find_duplicates(clips.filter(pc.equal(kinds, kind)), known)
 
 
 def _content_of(*columns: pa.ChunkedArray) -> bytes:
