@@ -172,8 +172,9 @@ def command() -> None:
 
 
 def test_shards_are_written_on_the_cluster(
-    videos: list[str], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    videos = write_videos(tmp_path, tuple(range(40, 48)))  # paths decide on shards: not all on one
     config = LightCurate(write_shards=WriteShardsConfig(videos_per_bucket=1))
     curate(videos, str(tmp_path / "here"), config, in_process.run)
     monkeypatch.setattr(WriteShards, "__call__", None)  # of this process alone
