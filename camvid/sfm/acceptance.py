@@ -35,8 +35,8 @@ class AcceptanceLimits:
     max_focal_ratio: float = 4.0
     # Relative deviation: turns, and the shape of depth, err by as much. Of 50 scenes and real clips
     # with a known focal length, all 45 below 0.03 are off by 2.4 % at most; the five at 0.06 to 0.1
-    # by 0.1, 0.6, 9, 9 and 23 %. Of 21 more, with a mover over half of the image, 19 below 0.02 by
-    # 1.2 % at most; those at 0.053 and 0.057 by 16 and 3 %.
+    # by 0.1, 0.6, 9, 9 and 23 %. Of 20 more, with a mover over half of the image, the 18 up to
+    # 0.021 by 1.2 % at most; those at 0.055 and 0.057 by 20 and 3 %.
     max_focal_uncertainty: float = 0.05
     min_points_per_frame: float = 40.0
     min_explained_fraction: float = 0.5  # of the sightings, by static points near and far

@@ -26,7 +26,7 @@ MAX_ERROR_PX = 2.0  # of a sighting, from then on
 _ZOOM_ERRORS_PX = (4.0, 2.0)  # and where the lens is let zoom
 _MAX_KEYFRAME_ITERATIONS = 30
 # With all frames: ten are enough for most. Behind a mover over half of the image they left the
-# focal length 85 % off, 4 % by its own account; going on, it is 16 % off, and 5 % by that.
+# focal length 85 % off, 4 % by its own account; going on, it is 20 % off, and 5.5 % by that.
 _MAX_ITERATIONS = 60
 _MAX_ROUNDS = 4  # of adjusting, then triangulating anew ...
 _SETTLED_FOCAL = 0.002  # ... while this still changes the focal length by so much

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from camvid.errors import ConfigError
 from camvid.genxd.data.dataset import ClipDataset
@@ -20,6 +21,7 @@ from camvid.shards.row import checksums
 from camvid.shards.writer import ShardOptions, ShardWriter, verify_shards
 from camvid.store import ClipStore
 from tests.genxd.counting import CountingFileSystem
+from workflows.cli.main import app
 from workflows.execution.parts import choose_writer
 from workflows.pack import Pack, Packed, pack_shards
 
@@ -115,6 +117,14 @@ def test_samples_of_small_images_are_those_of_the_run(run: Path, small: Path) ->
     assert sum(cost(run)) > 2_500_000
     assert len(cost(small)) <= 3
     assert sum(cost(small)) < 1_000_000
+
+
+def test_the_command_packs_the_same_bytes(run: Path, small: Path, tmp_path: Path) -> None:
+    asked = ["--side", "256", "--square", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["pack", str(run), *asked], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    for path in small.glob("shards/*"):
+        assert (tmp_path / "out/shards" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_samples_of_latents_are_those_that_the_codec_gives(run: Path, encoded: Path) -> None:

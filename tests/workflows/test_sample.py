@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,13 @@ from workflows.cli.genxd import protocol_table  # noqa: E402
 from workflows.cli.main import app  # noqa: E402
 from workflows.metrics import score_folders  # noqa: E402
 from workflows.paper_tables import ProtocolRun, num_samples, run_protocol  # noqa: E402
-from workflows.render_eval import evaluate_by_rendering, split_frames  # noqa: E402
+from workflows.render_eval import (  # noqa: E402
+    GENERATED,
+    KNOWN,
+    TRUE,
+    evaluate_by_rendering,
+    split_frames,
+)
 from workflows.sample import SampleRequest, make_scene, make_start, sample  # noqa: E402
 
 SMALL = DataOptions(num_frames=4, height_px=64, width_px=128)
@@ -265,6 +272,19 @@ def test_renderings_are_judged_with_generated_views_and_without(
     saved = json.loads((tmp_path / "render-eval.json").read_text())
     assert [line["measures"][0]["value"] for line in saved["lines"]] == psnr_db
     assert [*tmp_path.glob("render-eval/*.mp4")]
+
+
+def test_the_command_compares_what_views_are_good_for(
+    run: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_known = replace(TABLE_4, num_given=(2,))  # the model takes four views
+    monkeypatch.setattr("camvid.genxd.protocols.TABLE_4", two_known)
+    rough = partial(FieldOptions, num_cells=8, num_depths=8, num_steps=10, rays_per_step=256)
+    monkeypatch.setattr("camvid.genxd.radiance.FieldOptions", rough)
+    asked = ["--out", str(tmp_path), "--clips", "1", "--steps", "2", "--guidance", "1", "--json"]
+    result = json.loads(camvid("genxd", "render-eval", str(checkpoint), run, *asked))
+    assert result["num_clips"] == 1
+    assert [line["views"] for line in result["lines"]] == [KNOWN, GENERATED, TRUE]
 
 
 def test_no_fit_sees_the_frames_that_are_judged() -> None:
