@@ -55,7 +55,7 @@ class Segment:
     """Clip, Frames -> MovableMasks, with the overlay as an object of its own kind."""
 
     name: ClassVar[str] = "segment"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames)
     writes: ClassVar[type] = MovableMasks
 

@@ -25,7 +25,7 @@ class Verify:
     """Clip, Frames, MovableMasks, PointTracks, Rigidity -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,
