@@ -51,10 +51,11 @@ def unexplained_change(
         for k in evenly(len(pairs), _MAX_PAIRS) if pairs else ():
             start = pairs[k].frame_index
             edge = _Edge.of(gray[start], gray[start + gap * step], xy_px)
-            passed = xy_px
+            passed = xy_px[:, None]
             for _ in range(gap):
-                passed = cv2.perspectiveTransform(passed[:, None], pairs[k].homography)[:, 0]
-            least = min(edge.least_change(xy_px), edge.least_change(passed))
+                moved = cv2.perspectiveTransform(passed, pairs[k].homography)
+                passed = np.asarray(moved, np.float64)
+            least = min(edge.least_change(xy_px), edge.least_change(passed[:, 0]))
             shares.append((least + _NOISE) / (edge.change(xy_px) + _NOISE))
         left += [float(np.median(shares))] if shares else []
     return left
@@ -72,11 +73,14 @@ class _Edge(NamedTuple):
     @classmethod
     def of(cls, here: U8, there: U8, xy_px: F64) -> "_Edge":
         smooth = smoothed(there)
-        x, y = (cv2.Scharr(smooth, cv2.CV_32F, *axes) / 32 for axes in ((1, 0), (0, 1)))
+        x, y = (
+            np.asarray(cv2.Scharr(smooth, cv2.CV_32F, *axes) / 32, np.float32)
+            for axes in ((1, 0), (0, 1))
+        )
         centred = xy_px - xy_px.mean(axis=0)
         scale = max(float(centred.std(axis=0).sum()), 1.0)
         basis = np.column_stack([centred / scale, np.ones(len(xy_px))])
-        return cls(_sampled(smoothed(here), xy_px), smooth, np.float32(x), np.float32(y), basis)
+        return cls(_sampled(smoothed(here), xy_px), smooth, x, y, basis)
 
     def change(self, xy_px: F64) -> float:
         """Mean change in grey levels of pixels that go to xy_px [n, 2]; all may grow brighter."""
