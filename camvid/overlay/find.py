@@ -1,7 +1,7 @@
 """Finds what is fixed to the image, from the images alone, before any camera is known.
 
 Only what the background is seen to pass behind can be found: while the camera stands still, all of
-the world is fixed to the image, and no overlay is found.
+the world is fixed to the image, and no overlay is found but for insets, which change.
 """
 
 import cv2
@@ -11,6 +11,7 @@ from camvid.artifacts import F32, U8, Bool
 from camvid.morphology import components, grown
 from camvid.overlay.background import BackgroundMotion, background_motions, unlike_static
 from camvid.overlay.boxes import CUTS, EDGES, add_boxes, find_sides
+from camvid.overlay.change import changing_boxes
 from camvid.overlay.cuts import find_cuts
 from camvid.overlay.fixed_edges import Look, find_fixed_edges, find_text, look_at, spread_of
 from camvid.overlay.outlines import add_outlined
@@ -44,9 +45,9 @@ def find_overlay(rgb: U8, fps: float) -> Overlay:
     gray = np.stack(map_threads(_gray, rgb))
     step = max(1, round(_STEP_S * fps))
     motions = background_motions(gray, step, _MAX_LOOKS)
-    nothing = np.zeros(gray.shape[1:], bool)
+    nothing, changing = np.zeros(gray.shape[1:], bool), changing_boxes(gray)
     if not motions:
-        return Overlay(nothing, nothing)
+        return Overlay(nothing, changing)
     looks = look_at(gray, motions, step)
     fixed = find_fixed_edges(gray, looks)
     edges = _standing(group_edges(fixed.sure, fixed.probable), gray, motions, step)
@@ -72,7 +73,8 @@ def find_overlay(rgb: U8, fps: float) -> Overlay:
     overlay = add_outlined(overlay, scene)
     added = overlay.fixed & ~bounded.fixed
     moving = added & ~_standing(added, gray, motions, step)
-    return without_windows(Overlay(overlay.fixed & ~moving, overlay.inset), scene, motions)
+    overlay = Overlay(overlay.fixed & ~moving & ~changing, overlay.inset | changing)
+    return without_windows(overlay, scene, motions)
 
 
 def _standing(edges: Bool, gray: U8, motions: list[BackgroundMotion], step: int) -> Bool:
