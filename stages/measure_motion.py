@@ -66,7 +66,7 @@ class MeasureMotion:
             scene,
             reconstruction,
             depth,
-            with_owners(tracks, scene),
+            with_owners(tracks, masks),  # those on the overlay are no background
             rigidity,
         )
         seen = depth.residual[np.isfinite(depth.residual)]

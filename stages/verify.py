@@ -1,9 +1,10 @@
-"""Verify: with the cameras known, finds movers that the segmenter missed and splits masks."""
+"""Verify: with the cameras known, finds movers and overlays that were missed, and splits masks."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from camvid.artifacts import Clip, Frames, MovableMasks, ObjectMasks, PointTracks, Rigidity
+from camvid.overlay.at_rest import as_overlay, objects_at_rest
 from camvid.overlay.masks import overlay_of
 from camvid.overlay.paint import painted_over
 from camvid.segmentation.verification import verify_masks
@@ -47,5 +48,7 @@ class Verify:
         tracks: PointTracks,
         rigidity: Rigidity,
     ) -> ObjectMasks:
-        scene = painted_over(frames, overlay_of(masks))
-        return verify_masks(clip, scene, masks, tracks, rigidity)
+        at_rest = objects_at_rest(masks, tracks, rigidity, clip.fps)
+        found = as_overlay(masks, at_rest)
+        scene = painted_over(frames, overlay_of(found))
+        return verify_masks(clip, scene, found, tracks, rigidity)

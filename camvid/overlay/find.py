@@ -12,8 +12,15 @@ from camvid.morphology import components, grown
 from camvid.overlay.background import BackgroundMotion, background_motions, unlike_static
 from camvid.overlay.boxes import CUTS, EDGES, add_boxes, find_sides
 from camvid.overlay.change import changing_boxes
-from camvid.overlay.cuts import find_cuts
-from camvid.overlay.fixed_edges import Look, find_fixed_edges, find_text, look_at, spread_of
+from camvid.overlay.cuts import Cuts, find_cuts
+from camvid.overlay.fixed_edges import (
+    FixedEdges,
+    Look,
+    find_fixed_edges,
+    find_text,
+    look_at,
+    spread_of,
+)
 from camvid.overlay.outlines import add_outlined
 from camvid.overlay.own_motion import unexplained_change
 from camvid.overlay.passing import PassingScene
@@ -45,55 +52,82 @@ def find_overlay(rgb: U8, fps: float) -> Overlay:
     gray = np.stack(map_threads(_gray, rgb))
     step = max(1, round(_STEP_S * fps))
     motions = background_motions(gray, step, _MAX_LOOKS)
-    nothing, changing = np.zeros(gray.shape[1:], bool), changing_boxes(gray)
+    changing = changing_boxes(gray)
     if not motions:
-        return Overlay(nothing, changing)
+        return Overlay(np.zeros_like(changing), changing)
     looks = look_at(gray, motions, step)
     fixed = find_fixed_edges(gray, looks)
-    edges = _standing(group_edges(fixed.sure, fixed.probable), gray, motions, step)
-    edges |= find_seams(fixed.sure)
-    for window in _windows(looks, fps):
-        text = find_text(gray, window)
-        first, last = window[0].frame_index, window[-1].frame_index
-        seen = [motion for motion in motions if first <= motion.frame_index <= last]
-        edges |= _standing(group_edges(text, text), gray, seen, step)
-    edges &= ~_like_static(edges, motions)
-    change, spread = _change(gray, looks), spread_of(looks)
-    still = change <= _STILL_CHANGE
-    starts = [motion.frame_index for motion in motions]
-    scene = PassingScene(gray, starts, step, spread, change, still)
+    scene = _passing_scene(gray, looks, motions, step)
     cuts = find_cuts(scene)
-    edges |= cuts.spans
-    bounded = bounded_regions(edges, still_regions(scene, fixed.presence), still)
-    sides = find_sides(bounded, fixed.straight, spread, EDGES)
-    sides = _standing_sides(sides, gray, motions, step)
-    overlay = add_boxes(bounded, sides, nothing, still, EDGES)
-    sides = find_sides(Overlay(nothing, nothing), cuts.lines, spread, CUTS)
-    overlay = add_boxes(overlay, sides, cuts.lines, still, CUTS)
-    overlay = add_outlined(overlay, scene)
+    edges = _standing_edges(fixed, looks, scene, motions, fps) | cuts.spans
+    bounded = bounded_regions(edges, still_regions(scene, fixed.presence), scene.still)
+    overlay = add_outlined(_with_boxes(bounded, fixed, cuts, scene, motions), scene)
     added = overlay.fixed & ~bounded.fixed
-    moving = added & ~_standing(added, gray, motions, step)
+    moving = added & ~_standing(added, scene, motions)
     overlay = Overlay(overlay.fixed & ~moving & ~changing, overlay.inset | changing)
     return without_windows(overlay, scene, motions)
 
 
-def _standing(edges: Bool, gray: U8, motions: list[BackgroundMotion], step: int) -> Bool:
+def _passing_scene(
+    gray: U8, looks: list[Look], motions: list[BackgroundMotion], step: int
+) -> PassingScene:
+    change = _change(gray, looks)
+    starts = [motion.frame_index for motion in motions]
+    still = change <= _STILL_CHANGE
+    return PassingScene(gray, starts, step, spread_of(looks), change, still)
+
+
+def _standing_edges(
+    fixed: FixedEdges,
+    looks: list[Look],
+    scene: PassingScene,
+    motions: list[BackgroundMotion],
+    fps: float,
+) -> Bool:
+    """Edges [H, W] that stand still: for the whole time, right across the image, or as text."""
+    edges = _standing(group_edges(fixed.sure, fixed.probable), scene, motions)
+    edges |= find_seams(fixed.sure)
+    for window in _windows(looks, fps):
+        text = find_text(scene.gray, window)
+        first, last = window[0].frame_index, window[-1].frame_index
+        seen = [motion for motion in motions if first <= motion.frame_index <= last]
+        edges |= _standing(group_edges(text, text), scene, seen)
+    return edges & ~_like_static(edges, motions)
+
+
+def _with_boxes(
+    bounded: Overlay,
+    fixed: FixedEdges,
+    cuts: Cuts,
+    scene: PassingScene,
+    motions: list[BackgroundMotion],
+) -> Overlay:
+    """The overlay with the boxes that straight edges bound, and lines that nothing crosses."""
+    nothing = np.zeros(scene.still.shape, bool)
+    sides = find_sides(bounded, fixed.straight, scene.spread, EDGES)
+    sides = _standing_sides(sides, scene, motions)
+    overlay = add_boxes(bounded, sides, nothing, scene.still, EDGES)
+    sides = find_sides(Overlay(nothing, nothing), cuts.lines, scene.spread, CUTS)
+    return add_boxes(overlay, sides, cuts.lines, scene.still, CUTS)
+
+
+def _standing(edges: Bool, scene: PassingScene, motions: list[BackgroundMotion]) -> Bool:
     """Those of the edges [H, W] that stand still while the background moves."""
     found = np.zeros(edges.shape, bool)
     for group in _groups(edges):
-        shares = unexplained_change(group, gray, motions, step)
+        shares = unexplained_change(group, scene.gray, motions, scene.step)
         if min(shares, default=1.0) >= _MIN_UNEXPLAINED:
             found |= group
     return found
 
 
-def _standing_sides(sides: Bool, gray: U8, motions: list[BackgroundMotion], step: int) -> Bool:
+def _standing_sides(sides: Bool, scene: PassingScene, motions: list[BackgroundMotion]) -> Bool:
     """Those of the sides [H, W] that stand still with what lies right beside them."""
     found = np.zeros(sides.shape, bool)
     number = components(sides)
     for k in range(1, int(number.max()) + 1):
         beside = grown(number == k, _BESIDE_PX)
-        shares = unexplained_change(beside, gray, motions, step)
+        shares = unexplained_change(beside, scene.gray, motions, scene.step)
         if max(shares[1:], default=1.0) >= _MIN_UNEXPLAINED_SIDE:
             found |= number == k
     return found

@@ -54,12 +54,11 @@ def verify_masks(
 
 def _posterior(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) -> Posterior:
     """What moves of the objects and, as further objects, of what lies off them."""
-    scene = without_overlay(masks)
-    owner = owners(tracks, scene.object_id)
+    owner = owners(tracks, masks.object_id)
     taken = max((o.object_id for o in masks.objects), default=0)
-    side_px = max(scene.object_id.shape[1:])
+    side_px = max(masks.object_id.shape[1:])
     owner, groups = with_groups(tracks, owner, rigidity.log_ratio, side_px, taken)
-    priors = priors_of(scene.objects) | dict.fromkeys(groups, UNMASKED)
+    priors = priors_of(without_overlay(masks).objects) | dict.fromkeys(groups, UNMASKED)
     moves = posterior(rigidity, owner, priors)
     still = [label for label in groups if moves.objects[label].moves < EVEN]
     moves.track_moves[np.isin(owner, still)] = 0.0  # by chance some stray side by side
