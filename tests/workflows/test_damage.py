@@ -61,8 +61,11 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def whole(video: str, tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
+    """Each file by itself, as while the stages work on a clip, and as older versions left it."""
     store = ClipStore(str(tmp_path_factory.mktemp("runs") / "whole"))
-    curate([video], store.root, CurateConfig(), in_process.run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClipStore, "pack", lambda *_: None)
+        curate([video], store.root, CurateConfig(), in_process.run)
     return store
 
 
