@@ -6,7 +6,6 @@ takes its place at once and only then do the files go that are in it, so wheneve
 each file is in one of the two places, or the same in both.
 """
 
-import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +77,7 @@ class ClipFiles(RunFiles):
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        self._folder = ""  # of the clip of which it is known what lies there
+        self._folder: str | None = None  # of the clip of which it is known what lies there
         self._lying: Lying | None = None
 
     @staticmethod
@@ -90,13 +89,13 @@ class ClipFiles(RunFiles):
 
         True for as long as nobody else writes to the clip.
         """
-        files = copy.copy(self)
-        files._folder, files._lying = self.clip_folder(clip_id), None
+        files = type(self)(self.root)
+        files._folder = self.clip_folder(clip_id)
         return files
 
     def size_bytes(self, name: str) -> int:
         folder, file = _parted(name)
-        if folder != self._folder or not folder:
+        if folder != self._folder:
             size = super().size_bytes(name)
             if size >= 0 or not folder:
                 return size
@@ -105,7 +104,7 @@ class ClipFiles(RunFiles):
 
     def _read_if_there(self, name: str) -> bytes | None:
         folder, file = _parted(name)
-        if not folder or folder != self._folder or file in self._lies(folder).sizes:
+        if folder != self._folder or file in self._lies(folder).sizes:
             data = super()._read_if_there(name)
             if data is not None or not folder:
                 return data
@@ -121,10 +120,10 @@ class ClipFiles(RunFiles):
         message = f"{file} in {where} must be as it was written, but is damaged; {REMEDY}"
         raise DamagedArtifact(message, name=name)
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        super().write_bytes(name, data)
+    def write_bytes(self, name: str, data: bytes, *, lasting: bool = False) -> None:
+        super().write_bytes(name, data, lasting=lasting)
         folder, file = _parted(name)
-        if folder and folder == self._folder and self._lying:
+        if folder == self._folder and self._lying:
             self._lying.sizes[file] = len(data)
             self._lying.written[file] = data
 
@@ -208,7 +207,7 @@ class ClipFiles(RunFiles):
         with ThreadPoolExecutor(_THREADS) as pool:
             contents = (map if self._local else pool.map)(self._unless_damaged, names)
             found = {_parted(name)[1]: data for name, data in zip(names, contents, strict=True)}
-        self.write_bytes(f"{folder}/{ARCHIVE}", archive_bytes(found))
+        self.write_bytes(f"{folder}/{ARCHIVE}", archive_bytes(found), lasting=True)
 
     def _unless_damaged(self, name: str) -> bytes | None:
         _, file = _parted(name)

@@ -93,8 +93,11 @@ class RunFiles:
             return bytes(self._fs.cat_file(self.full_path(name), start=start, end=end))
         return b""
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Writes a file of the run so that readers see all of it or nothing of it."""
+    def write_bytes(self, name: str, data: bytes, *, lasting: bool = False) -> None:
+        """Writes a file of the run so that readers see all of it or nothing of it.
+
+        A `lasting` one is on the disk before anybody sees it, should the machine lose its power.
+        """
         path = self.full_path(name)
         with self._writing(name):
             if not self._local:
@@ -104,6 +107,9 @@ class RunFiles:
             temporary = os.path.join(os.path.dirname(path), f"{PART}{uuid.uuid4().hex}")
             with open(temporary, "xb") as file:  # readable by whom the umask says
                 file.write(data)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
 
     @contextmanager
