@@ -2,9 +2,9 @@
 
     python -m benchmarks.books --rows 100000 1000000 --out runs/books
 
-The books are made up, as `camvid curate` writes them; of artifacts and videos there are names alone
-(up to 100,000 clips all 16 files of each, beyond that one). Each command is a process of its own,
-as a person would run it; `curate` resumes a run of which all is done.
+The books are made up, as `camvid curate` writes them; of artifacts and videos there are names
+alone. Each command is a process of its own, as a person would run it; `curate` resumes a run of
+which all is done.
 """
 
 import argparse
@@ -26,13 +26,14 @@ from camvid.books.finished import SCHEMA as FINISHED
 from camvid.books.finished import finished_parts, graph_keys
 from camvid.books.index import write_index
 from camvid.books.ledger import SCHEMA as LEDGER
+from camvid.clip_files import ARCHIVE
 from camvid.outcome import INDICATOR
 from camvid.parquet import table_to_bytes
 from camvid.pipeline import CLIP_STAGES, DECIDES, FIRST
 from camvid.reasons import Why
 from camvid.shards.buckets import Bucket, shard_name
 from camvid.shards.manifest import Described, ShardInfo, write_description
-from camvid.store import FILE_NAMES, ClipStore
+from camvid.store import ClipStore
 from workflows.curate import CurateConfig
 from workflows.runs.licences import weights_in_use
 from workflows.runs.provenance import weight_lines
@@ -49,7 +50,6 @@ COMMANDS: dict[str, list[str]] = {
 }
 SHARES = {"4d": 0.5, "3d": 0.15, "video": 0.25, "none": 0.1}
 LEDGER_PART = 100_000  # lines of a part that was merged
-MAX_WITH_ALL_FILES = 100_000  # clips
 _RUN = """
 import re, resource, sys
 from pathlib import Path
@@ -137,15 +137,11 @@ def _shards_of(store: ClipStore, bucket: Bucket) -> Iterator[ShardInfo]:
 
 
 def make_files(store: ClipStore, index: pa.Table) -> None:
-    """Empty files for the artifacts and records of every clip."""
-    names = list(FILE_NAMES.values())[:1]
-    if index.num_rows <= MAX_WITH_ALL_FILES:
-        names = [*FILE_NAMES.values(), *(f"{stage}.record.json" for stage in CLIP_STAGES)]
+    """An empty file for the archive of every clip."""
     for clip_id in index["clip_id"].to_pylist():
         folder = store.full_path(store.clip_folder(clip_id))
         os.makedirs(folder)
-        for name in names:
-            os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY))
+        os.close(os.open(f"{folder}/{ARCHIVE}", os.O_CREAT | os.O_WRONLY))
 
 
 def index_table(rows: int, folder: str) -> pa.Table:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Any
@@ -85,8 +85,19 @@ class RunFiles:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Writes a file of the run so that readers see all of it or nothing of it."""
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        """The bytes of a file of the run from one place to another; b"" where there are none."""
+        if end <= start:
+            return b""
+        with suppress(FileNotFoundError, NotADirectoryError), self._asked(name):
+            return bytes(self._fs.cat_file(self.full_path(name), start=start, end=end))
+        return b""
+
+    def write_bytes(self, name: str, data: bytes, *, lasting: bool = False) -> None:
+        """Writes a file of the run so that readers see all of it or nothing of it.
+
+        A `lasting` one is on the disk before anybody sees it, should the machine lose its power.
+        """
         path = self.full_path(name)
         with self._writing(name):
             if not self._local:
@@ -96,6 +107,9 @@ class RunFiles:
             temporary = os.path.join(os.path.dirname(path), f"{PART}{uuid.uuid4().hex}")
             with open(temporary, "xb") as file:  # readable by whom the umask says
                 file.write(data)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
 
     @contextmanager
@@ -149,6 +163,13 @@ class RunFiles:
         with suppress(FileNotFoundError), self._asked(name, "writeable"):
             self._fs.rm_file(self.full_path(name))
 
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Takes away some files of the run: a store is asked once for all of them."""
+        paths = [self.full_path(name) for name in names]
+        with suppress(FileNotFoundError), self._asked("", "writeable"):
+            if paths:
+                self._fs.rm(paths)
+
     def remove_empty(self, folder: str) -> None:
         """Takes away a folder of the run in which nothing lies; an object store has none."""
         if self._local:
@@ -164,3 +185,13 @@ class RunFiles:
             return []
         names = (PurePosixPath(path).name for path in paths)
         return sorted(n for n in names if n.endswith(suffix) and not n.startswith(PART))
+
+    def list_sizes(self, folder: str) -> dict[str, int]:
+        """Sizes in bytes of the finished files in a folder of the run, by name."""
+        try:
+            with self._asked(folder):
+                found = self._fs.ls(self.full_path(folder), detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        named = [(PurePosixPath(each["name"]).name, each) for each in found]
+        return {n: each["size"] for n, each in named if n[:6] != PART and each["type"] == "file"}

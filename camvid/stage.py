@@ -35,6 +35,7 @@ from camvid.faults import is_of_machine
 from camvid.memory import peak_gpu_bytes, peak_rss_bytes, release_memory, reset_peak_gpu
 from camvid.outcome import Reason, Rejected, Status
 from camvid.parallel import one_thread_per_call
+from camvid.pipeline import DECIDES
 from camvid.plain import to_plain
 from camvid.settings import setting
 from camvid.store import ClipStore, StageRecord, Stored
@@ -183,6 +184,13 @@ def run_stage(
     release_memory()
     store.save_record(record)
     return row.after(record)
+
+
+def pack_if_over(store: ClipStore, row: ClipRow) -> None:
+    """Puts the files of a clip into one once no stage takes it further; a failed one is resumed."""
+    decided = row.status == "ok" and row.records[-1].stage == DECIDES
+    if decided or row.status == "rejected":
+        store.pack(row.clip_id)
 
 
 def attempt_ended(

@@ -7,56 +7,22 @@ and hash of what was written: a file that was cut off or altered since is never 
 
 import hashlib
 import json
-import os
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TypeVar, cast
 
 import pyarrow as pa
 
-from camvid.artifacts import (
-    Clip,
-    DepthMaps,
-    Frames,
-    MotionReport,
-    MovableMasks,
-    ObjectMasks,
-    PointTracks,
-    Reconstruction,
-    Rigidity,
-    Verdict,
-)
-from camvid.camerawork.moves import Description
+from camvid.artifacts import Clip, Frames
+from camvid.clip_files import FILE_NAMES, RECORD, REMEDY, ClipFiles
 from camvid.codecs import decode_jpegs, from_bytes, to_bytes
 from camvid.errors import ConfigError, DamagedArtifact
-from camvid.imports.cameras import GivenCameras
 from camvid.outcome import Reason, Status
 from camvid.parquet import table_from_bytes, table_to_bytes
 from camvid.plain import from_plain, to_plain
-from camvid.run_files import RunFiles
 
 A = TypeVar("A")
-_REMEDY = "`camvid curate` makes it anew"
-
-FILE_NAMES: dict[type, str] = {
-    Clip: "clip.json",
-    Frames: "frames.parquet",
-    GivenCameras: "given_cameras.npz",
-    MovableMasks: "movable_masks.npz",
-    ObjectMasks: "object_masks.npz",
-    Reconstruction: "reconstruction.npz",
-    DepthMaps: "depth_maps.npz",
-    PointTracks: "point_tracks.npz",
-    Rigidity: "rigidity.npz",
-    MotionReport: "motion_report.json",
-    Description: "description.json",
-    Verdict: "verdict.json",
-}
-_ARTIFACT_NAMES = frozenset(FILE_NAMES.values())
-_LISTING_THREADS = 16  # an object store answers a request in 20 to 100 ms, many at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +63,12 @@ class StageRecord:
     run: str = ""  # which run made it
 
 
-class ClipStore(RunFiles):
+def record_file(stage: str) -> str:
+    """Name of the file of a stage's record."""
+    return f"{stage}{RECORD}"
+
+
+class ClipStore(ClipFiles):
     """Reads and writes a run's folder; `root` is a path or any fsspec URI."""
 
     def __init__(self, root: str) -> None:
@@ -109,10 +80,6 @@ class ClipStore(RunFiles):
         return ClipStore, (self.root,)  # travels to workers as its address
 
     # ---- artifacts -----------------------------------------------------------------------------
-
-    @staticmethod
-    def clip_folder(clip_id: str) -> str:
-        return f"clips/{clip_id[:2]}/{clip_id}"
 
     def artifact_name(self, clip_id: str, kind: type) -> str:
         return f"{self.clip_folder(clip_id)}/{FILE_NAMES[kind]}"
@@ -159,7 +126,7 @@ class ClipStore(RunFiles):
         name = self.artifact_name(clip_id, kind)
         data = self._read_if_there(name)
         if data is None:
-            raise DamagedArtifact(f"{self._missing(name)}; {_REMEDY}", name=name)
+            raise DamagedArtifact(f"{self._missing(name)}; {REMEDY}", name=name)
         if stored and stored != Stored.of(data):
             raise self._damaged(clip_id, kind, "it is not what was written")
         if stored:
@@ -178,12 +145,6 @@ class ClipStore(RunFiles):
         with self.decoding(clip_id, kind):
             return from_bytes(kind, data)
 
-    def load_sized(self, clip_id: str, kind: type[A]) -> tuple[A, int]:
-        """As `load`, with the size of its file in bytes."""
-        data = self.read_artifact(clip_id, kind)
-        with self.decoding(clip_id, kind):
-            return from_bytes(kind, data), len(data)
-
     @contextmanager
     def decoding(self, clip_id: str, kind: type) -> Generator[None, None, None]:
         """What cannot be decoded is damage; readers of zip, PNG and JSON raise dozens of types."""
@@ -197,7 +158,7 @@ class ClipStore(RunFiles):
     def _damaged(self, clip_id: str, kind: type, why: Exception | str) -> DamagedArtifact:
         return DamagedArtifact(
             f"clip {clip_id}: {FILE_NAMES[kind]} must hold a {kind.__name__}, but is damaged or of"
-            f" another version ({why}); {_REMEDY}",
+            f" another version ({why}); {REMEDY}",
             name=self.artifact_name(clip_id, kind),
         )
 
@@ -231,18 +192,18 @@ class ClipStore(RunFiles):
 
     def load_record(self, clip_id: str, stage: str) -> StageRecord | None:
         """What the stage left for this clip; None where there is nothing, or nothing readable."""
-        data = self._read_if_there(self.record_name(clip_id, stage))
-        if data is None:
-            return None
         try:
+            data = self._read_if_there(self.record_name(clip_id, stage))
+            if data is None:
+                return None
             record = from_plain(StageRecord, json.loads(data))
-        except (ValueError, TypeError, ConfigError):
+        except (ValueError, TypeError, ConfigError, DamagedArtifact):
             return None  # an older layout or damage: the stage runs again
         known = record.artifact in {kind.__name__ for kind in FILE_NAMES}
         return record if known and (record.clip_id, record.stage) == (clip_id, stage) else None
 
     def record_name(self, clip_id: str, stage: str) -> str:
-        return f"{self.clip_folder(clip_id)}/{stage}.record.json"
+        return f"{self.clip_folder(clip_id)}/{record_file(stage)}"
 
     def save_record(self, record: StageRecord) -> None:
         name = self.record_name(record.clip_id, record.stage)
@@ -250,44 +211,3 @@ class ClipStore(RunFiles):
 
     def remove_record(self, clip_id: str, stage: str) -> None:
         self.remove(self.record_name(clip_id, stage))
-
-    def clip_ids(self) -> Iterator[str]:
-        """Ids of all clips with a folder in the run, sorted."""
-        for prefix in self.list_names("clips"):
-            yield from self.list_names(f"clips/{prefix}")
-
-    def clip_sizes(self) -> Iterator[tuple[str, int]]:
-        """Every clip with the size of its artifacts in bytes, by listing folders alone."""
-        prefixes = self.list_names("clips")
-        if self._local:
-            for prefix in prefixes:
-                yield from _local_sizes(self.full_path(f"clips/{prefix}"))
-            return
-        with ThreadPoolExecutor(_LISTING_THREADS) as pool:
-            for sizes in pool.map(self._listed_sizes, prefixes):
-                yield from sizes.items()
-
-    def _listed_sizes(self, prefix: str) -> dict[str, int]:
-        with self._asked(f"clips/{prefix}"):
-            found = self._fs.find(self.full_path(f"clips/{prefix}"), detail=True)
-        sizes: dict[str, int] = {}
-        for path, info in found.items():
-            *_, clip_id, name = PurePosixPath(path).parts
-            if name in _ARTIFACT_NAMES:
-                sizes[clip_id] = sizes.get(clip_id, 0) + int(info["size"] or 0)
-        return sizes
-
-
-def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
-    """As the listing of an object store; three times as fast as fsspec's own of a local folder."""
-    for clip in _entries(folder):
-        files = _entries(clip.path)
-        yield clip.name, sum(f.stat().st_size for f in files if f.name in _ARTIFACT_NAMES)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError):  # what lies there is not ours
-        return []

@@ -172,15 +172,15 @@ def _failed(name: str, identity: str, start: float, error: Exception) -> ClipRow
 
 def _is_whole(store: ClipStore, known: VideoRecord) -> bool:
     """Whether nothing failed, and all that was cut is there."""
-    records = [record for row in known.rows for record in row.records]
-    if not all(record.status != "failed" and store.is_whole(record) for record in records):
-        return False
-    try:
-        for row in known.rows:
+    for row in known.rows:
+        clip_store = store.of_clip(row.clip_id)
+        if any(r.status == "failed" or not clip_store.is_whole(r) for r in row.records):
+            return False
+        try:
             if row.clip_id:
-                store.load(row.clip_id, Clip)
-    except DamagedArtifact:
-        return False
+                clip_store.load(row.clip_id, Clip)
+        except DamagedArtifact:
+            return False
     return True
 
 

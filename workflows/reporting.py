@@ -154,6 +154,7 @@ def _frames(store: ClipStore, clip_id: str) -> Frames:
 
 def load_evidence(store: ClipStore, clip_id: str) -> ClipEvidence:
     """Everything that the stages left for a clip."""
+    store = store.of_clip(clip_id)
 
     def load(kind: type[A]) -> A | None:
         return store.load(clip_id, kind) if store.has(clip_id, kind) else None

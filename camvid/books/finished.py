@@ -82,10 +82,10 @@ def describe(
     store: ClipStore, row: ClipRow, graph: Mapping[str, str], video_stat: str, rows_of_video: int
 ) -> dict[str, Any]:
     """The clip's row of the list; a clip of which no verdict can be read is a failed one."""
-    size, clip = -1, None
+    clip, store = None, store.of_clip(row.clip_id)
     try:
         if row.clip_id:
-            clip, size = store.load_sized(row.clip_id, Clip)
+            clip = store.load(row.clip_id, Clip)
         if clip is None or row.status != "ok":
             record = stopped_record(row, clip)
         else:
@@ -95,14 +95,12 @@ def describe(
         store.remove(error.name)
         row = damaged_row(row, error)
         record = stopped_record(row, None)
-    stored = [stored.size_bytes for r in row.records for stored in r.stored.values()]
-    known = size >= 0 and all(r.stored for r in row.records if r.status == "ok")
     return {
         **to_row(record),
         "graph": graph.get(row.records[-1].stage, "") if row.records else "",
         "video_stat": video_stat,
         "content": content_key(row.fingerprints),
-        "size_bytes": size + sum(stored) if known else -1,
+        "size_bytes": store.clip_size(row.clip_id) if row.clip_id else -1,
         "change_hashes": list(clip.change_hashes) if clip else [],
         "rows_of_video": rows_of_video,
     }

@@ -52,6 +52,8 @@ class ClipParts:
 def load_parts(store: ClipStore, row: ClipRow, kind: Kind, weights: list[str]) -> ClipParts:
     """What the stages left of a clip in the store; DamagedArtifact as `store.load`."""
 
+    store = store.of_clip(row.clip_id)
+
     def load(kind: type[A]) -> A:
         return store.load(row.clip_id, kind, row.stored(kind))
 

@@ -10,6 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 
+from camvid.clip_files import ARCHIVE
 from camvid.errors import StoreError
 from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.data.options import DataOptions
@@ -65,6 +66,8 @@ def test_a_run_and_its_resumption(
         curate(some, store.root, LightCurate(), in_process.run)
         asked.append((server.requests() - before).total())
     assert shard_hashes(store) == shard_hashes(undisturbed)
+    for clip_id in store.clip_ids():
+        assert store.list_names(store.clip_folder(clip_id)) == [ARCHIVE], "one object a clip"
     more = len(store.list_names("clips")) - 1
     assert asked[1] - asked[0] <= 5 * more, "fsspec's listing of each of at most 256 folders"
 

@@ -31,6 +31,7 @@ def command(
     store = ClipStore(run)
     record = read_record(store, clip)
     clip_id = record.clip_id
+    store = store.of_clip(clip_id)
     done = [store.load_record(clip_id, stage) for stage in CLIP_STAGES]
     damaged: list[str] = []
 

@@ -6,7 +6,7 @@ Nothing shields the run from a clip that kills its process or hangs; `isolated` 
 from collections.abc import Iterable, Iterator, Sequence
 
 from camvid.attempts import ANY_RUN, Attempts
-from camvid.stage import ClipRow, Stage, StageConfig, run_stage
+from camvid.stage import ClipRow, Stage, StageConfig, pack_if_over, run_stage
 from camvid.store import ClipStore
 from camvid.video.source import Source
 from stages.run_split import run_split
@@ -35,6 +35,9 @@ def _rows(
     for source in videos:
         # All its clips first: one that kills the process must not count as the video's failure.
         for row in tuple(run_split(split, store, source, attempts)):
-            for stage in stages:
-                row = run_stage(stage, store, row, attempts=attempts)
+            if row.status == "ok":
+                clip_store = store.of_clip(row.clip_id)
+                for stage in stages:
+                    row = run_stage(stage, clip_store, row, attempts=attempts)
+                pack_if_over(clip_store, row)
             yield row

@@ -19,7 +19,7 @@ from typing import Any
 
 from camvid.attempts import Attempts
 from camvid.errors import CamvidError, ConfigError
-from camvid.stage import ClipRow, Stage, StageConfig, run_stage
+from camvid.stage import ClipRow, Stage, StageConfig, pack_if_over, run_stage
 from camvid.store import ClipStore
 from camvid.video.source import Source
 from stages.run_split import run_split
@@ -88,9 +88,12 @@ class Worker:
             assert self._split
             yield from run_split(self._split, self._store, task, attempts)
             return
-        for stage in self._stages:
-            yield At(stage.name, task)
-            task = run_stage(stage, self._store, task, attempts=attempts)
+        if task.status == "ok":
+            store = self._store.of_clip(task.clip_id)
+            for stage in self._stages:
+                yield At(stage.name, task)
+                task = run_stage(stage, store, task, attempts=attempts)
+            pack_if_over(store, task)
         yield task
 
 

@@ -1,6 +1,6 @@
 """Rows of clips as they stood after some stage, from the records that the stages left."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -36,8 +36,7 @@ class StoredRows:
         video = self._video[1]
         found = [row for row in video.rows if row.clip_id == clip_id] if video else []
         row = found[0] if found else _lost(ClipRow(clip_id=clip_id, video_uri=uri), Split.name)
-        for stage in CLIP_STAGES:
-            row = _after(self._store, row, stage)
+        row = _after_all(self._store, row, CLIP_STAGES)
         if row.status == "ok":
             return row
         name = self._store.record_name(clip_id, row.stopped_at)
@@ -53,18 +52,19 @@ def rows_of_run(store: ClipStore, index: ClipTable, before: str) -> Iterator[Cli
         for row in video.rows if video else ():
             if (uri, row.clip_id) in wanted:
                 del wanted[uri, row.clip_id]
-                for stage in CLIP_STAGES[: CLIP_STAGES.index(before)]:
-                    row = _after(store, row, stage)
-                yield row
+                yield _after_all(store, row, CLIP_STAGES[: CLIP_STAGES.index(before)])
     for uri, clip_id in wanted:  # of which the video's record is lost
         yield _lost(ClipRow(clip_id=clip_id, video_uri=uri), Split.name)
 
 
-def _after(store: ClipStore, row: ClipRow, stage: str) -> ClipRow:
-    if row.status != "ok":
-        return row
-    record = store.load_record(row.clip_id, stage)
-    return row.after(replace(record, reused=True)) if record else _lost(row, stage)
+def _after_all(store: ClipStore, row: ClipRow, stages: Iterable[str]) -> ClipRow:
+    store = store.of_clip(row.clip_id)
+    for stage in stages:
+        if row.status != "ok":
+            return row
+        record = store.load_record(row.clip_id, stage)
+        row = row.after(replace(record, reused=True)) if record else _lost(row, stage)
+    return row
 
 
 def _lost(row: ClipRow, stage: str) -> ClipRow:

@@ -4,7 +4,6 @@ What a later command needs of a clip, it makes anew from the video, as it does o
 """
 
 import json
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, get_args
 
@@ -16,7 +15,7 @@ from camvid.pipeline import CLIP_STAGES
 from camvid.plain import did_you_mean
 from camvid.shards.manifest import read_manifest, shards_of
 from camvid.shards.writer import faults_of
-from camvid.store import FILE_NAMES, ClipStore
+from camvid.store import FILE_NAMES, ClipStore, record_file
 
 Keep = Literal["all", "evidence", "shards"]
 KEEP: tuple[Keep, ...] = get_args(Keep)
@@ -79,14 +78,13 @@ def refuse_thinned(store: ClipStore, command: str) -> None:
 
 
 def _thin(store: ClipStore, keep: Keep, clip_id: str) -> None:
-    for name in _names(store, keep, clip_id):
-        store.remove(name)
+    store.remove_of_clip(clip_id, _files(keep))
     if keep == "shards":
         store.remove_empty(store.clip_folder(clip_id))
 
 
-def _names(store: ClipStore, keep: Keep, clip_id: str) -> Iterable[str]:
+def _files(keep: Keep) -> list[str]:
+    """Names of the files that go."""
     if keep == "evidence":
-        return [store.artifact_name(clip_id, kind) for kind in _IN_SHARDS_OR_PASSING]
-    artifacts = [store.artifact_name(clip_id, kind) for kind in FILE_NAMES]
-    return [*artifacts, *(store.record_name(clip_id, stage) for stage in CLIP_STAGES)]
+        return [FILE_NAMES[kind] for kind in _IN_SHARDS_OR_PASSING]
+    return [*FILE_NAMES.values(), *map(record_file, CLIP_STAGES)]
