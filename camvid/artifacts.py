@@ -353,6 +353,7 @@ class MotionReport(Checked):
     depth_residual: float = NAN  # median relative error of the depth it was measured with
     overlay_fraction: float = 0.0  # of the image, on which nothing is measured
     unmeasured_fraction: float = NAN  # of the image: the largest object of unknown motion
+    unmeasured_probability: float = NAN  # that one moves that has tracks, but no strength
     reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:

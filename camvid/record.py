@@ -115,6 +115,11 @@ class Measures:
         unit="%",
         shard="",
     )
+    unmeasured_probability: float = _motion(
+        "that an object moves that has tracks enough, but none by which its strength is known",
+        unit="",
+        shard="",
+    )
     num_objects: int = _motion(
         "objects whose motion was looked at",
         lambda motion: len(motion.per_object),

@@ -154,7 +154,7 @@ def needed_columns() -> frozenset[str]:
 
 def deciding_columns() -> frozenset[str]:
     """Those, and columns that older runs may lack."""
-    return needed_columns() | {"moving_probability", "camera_moves"}
+    return needed_columns() | {"moving_probability", "unmeasured_probability", "camera_moves"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,18 +268,20 @@ def motion_probabilities(numbers: Numbers, limit: float) -> F64:
     either side of the strength. An interval that begins at or above the limit is a probability of
     0.95 and more. What seems still may yet move along the rays, where depth is a guess: its
     interval reaches far up. But of motions as large as the limit, only those hide that are within
-    the noise of that direction.
+    the noise of that direction. An object that may move though nothing tells how much may do so by
+    more than the limit.
     """
     strength, background = numbers("motion_strength"), numbers("motion_background")
     low, high = numbers("motion_interval_low"), numbers("motion_interval_high")
     moves = np.nan_to_num(numbers("moving_probability"), nan=1.0)  # older runs do not say
+    unmeasured = np.nan_to_num(numbers("unmeasured_probability"))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         side = np.where(strength >= limit, strength - low, high - strength)
         probability = ndtr((strength - limit) / np.maximum(side / _Z90, 1e-12))
         noise = np.fmax(strength, background)
         given = np.where(strength >= limit, moves, np.minimum(noise / limit, 1.0))
     known = ~(np.isnan(strength) | np.isnan(low) | np.isnan(high))
-    return np.where(known, probability * given, np.nan)
+    return np.where(known, 1 - (1 - probability * given) * (1 - unmeasured), np.nan)
 
 
 def motion_probability(measures: Measures, limit: float) -> float:

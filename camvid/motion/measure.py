@@ -153,6 +153,7 @@ def _report(
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
         unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
+        unmeasured_probability=_unmeasured_probability(found),
         reasons=_reasons(found, decides, background, tracks),
     )
 
@@ -163,6 +164,21 @@ def _probability(measured: Sequence[ObjectMotion]) -> float:
     still = 1 - np.array([motion.probability for motion in measured])
     strongest = strength.max(initial=0.0)
     return float(1 - np.prod(still ** (strength / strongest))) if strongest > 0 else 0.0
+
+
+def _unmeasured_probability(found: Sequence[MeasuredObject]) -> float:
+    """That one moves of those with tracks, all of which stray though they are not sure to move.
+
+    The walker whose tracks the images call misled at odds of seven to three may be a walker.
+    """
+    still = [
+        1 - m.motion.probability
+        for m in found
+        if m.missed
+        and m.motion.num_tracks >= LIMITS.min_object_tracks
+        and m.motion.area_fraction >= LIMITS.min_area_fraction
+    ]
+    return float(1 - np.prod(still))
 
 
 def _unmeasured_fraction(

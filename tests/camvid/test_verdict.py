@@ -84,6 +84,11 @@ def test_kinds(change: dict[str, object], kind: str, reasons: list[str]) -> None
             STILL | {"unmeasured_fraction": float("nan")},
             ["max_unmeasured_fraction", "min_motion_strength"],
         ),
+        # all tracks of one object stray, and the images do not say why
+        (
+            STILL | {"unmeasured_probability": 0.3},
+            ["max_motion_probability", "min_motion_strength"],
+        ),
         # in such noise it may move along the rays of the cameras, where depth is a guess
         (
             STILL | {"motion_interval_high": 0.017, "motion_background": 0.0016},

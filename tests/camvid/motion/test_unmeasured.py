@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.artifacts import MaskedObject, MotionReport, ObjectMasks, PointTracks
+from camvid.artifacts import NAN, MaskedObject, MotionReport, ObjectMasks, PointTracks, Rigidity
+from camvid.motion import measure_motion
 from camvid.objects import Origin
 from camvid.verdict import Policy
-from tests.camvid.motion.test_measure import STILL, Scene, measured
+from tests.camvid.motion.test_measure import STILL, Scene, measured, rated
 
 
 def measured_of(scene: Scene, origin: Origin, points: int) -> MotionReport:
@@ -67,6 +68,25 @@ def test_a_mover_in_one_mask_with_more_that_stands_still_is_told() -> None:
     assert 0.05 * area < report.unmeasured_fraction < 0.4 * area
     assert report.unmeasured_fraction > Policy().max_unmeasured_fraction
     assert replace(scene, caught_background=1.0).measure().unmeasured_fraction == 0
+
+
+def test_tracks_that_all_stray_and_may_be_misled_leave_it_open_whether_a_thing_moves() -> None:
+    """The images say three to one that they are misled: no strength, but no stillness either."""
+    scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1)
+    masks, tracks = scene.masks(), scene.tracks()
+    rigidity = rated(scene.clip(), scene.cameras(), tracks)
+    shown = np.where(rigidity.log_ratio > 0, -0.2, NAN)
+
+    def report(rigidity: Rigidity) -> MotionReport:
+        depth = scene.depth(masks)
+        return measure_motion(scene.clip(), masks, scene.cameras(), depth, tracks, rigidity)
+
+    open_, sure = report(replace(rigidity, image_ratio=shown)), report(rigidity)
+    assert open_.motion_strength == 0
+    assert 0.2 < open_.per_object[0].probability < 0.5
+    assert open_.unmeasured_probability == pytest.approx(open_.per_object[0].probability)
+    assert sure.motion_strength == pytest.approx(scene.expected(), rel=0.03)
+    assert sure.unmeasured_probability == 0
 
 
 def test_pairs_that_were_not_measured_widen_the_interval() -> None:
