@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, Bool
 from camvid.morphology import grown
 from camvid.overlay.outline_evidence import NORMALS_PX, outline_evidence, reduced
-from camvid.overlay.passing import MAX_IMAGES, STILL_FRAME, PassingScene, evenly
+from camvid.overlay.passing import MAX_IMAGES, STILL_FRAME, PassingScene, evenly, smoothed
 from camvid.overlay.regions import Overlay, share_px
 
 _CELL_PX = 6
@@ -51,6 +51,10 @@ _FINE_CELLS = 10  # of longer rough sides every other length is tried
 # paintings, signs, windscreens) is refused.
 _MIN_EVIDENCE = 16.0
 _MIN_STILL_EVIDENCE = 25.0  # of what stands still: a sign that the camera orbits has 21
+_MIN_TEXTURE = (
+    1.0  # grey levels a pixel in the mean, within: a bare wall has .3, insets 2.4 and more
+)
+_NUM_TEXTURE = 8  # images that it is taken of
 _AROUND = 0.01  # how far
 _MAX_KNOWN = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
 _MIN_AREA = 0.012  # of the image
@@ -85,9 +89,11 @@ def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
     """The overlay with what has an outline of its own."""
     still = scene.still
     fixed, inset = overlay.fixed.copy(), overlay.inset.copy()
-    taken = np.zeros(still.shape, bool)
+    taken, texture = np.zeros(still.shape, bool), _texture(scene)
     for evidence, region in _outlined(scene):
         if region.mean() < _MIN_AREA or (region & taken).any():
+            continue
+        if texture[region].mean() < _MIN_TEXTURE:
             continue
         taken |= region  # the best outline of a thing tells what it is
         if overlay.fixed[region].mean() > _MAX_KNOWN:
@@ -99,6 +105,13 @@ def add_outlined(overlay: Overlay, scene: PassingScene) -> Overlay:
             continue
         (fixed if stands_still else inset)[region] = True
     return Overlay(fixed & ~inset, inset)
+
+
+def _texture(scene: PassingScene) -> F32:
+    """Mean gradient [H, W] in grey levels a pixel."""
+    images = [smoothed(scene.gray[t]) for t in evenly(len(scene.gray), _NUM_TEXTURE)]
+    slopes = [(cv2.Sobel(i, -1, 1, 0) / 8, cv2.Sobel(i, -1, 0, 1) / 8) for i in images]
+    return np.asarray(np.mean([np.hypot(x, y) for x, y in slopes], axis=0), np.float32)
 
 
 def _outlined(scene: PassingScene) -> Iterator[tuple[float, Bool]]:
