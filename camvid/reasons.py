@@ -128,6 +128,14 @@ class Why(StrEnum):
         remedy="crop to one of the videos",
     )
 
+    # track
+    MIN_BRIDGING_FRACTION = _at_least(
+        "bridging_fraction",
+        "share of points that are still seen a second later (none is across a wipe)",
+        "%",
+        remedy="cut the video there",
+    )
+
     # reconstruct: what the camera does
     CAMERA_FIXED = _fact(
         "camera_fixed", "the camera stands still, so nothing can be triangulated", remedy=_TRAVEL

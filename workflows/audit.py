@@ -63,7 +63,9 @@ class Auditor:
         masks = self._segment(clip, frames)
         if isinstance(masks, Rejected):
             return replace(blank, reasons=(masks.reason,))
-        tracks = self._track(frames, masks)
+        tracks = self._track(clip, frames, masks)
+        if isinstance(tracks, Rejected):
+            return replace(blank, reasons=(tracks.reason,))
         (cameras,) = (a for a in piece.extra if isinstance(a, GivenCameras))
         scene = painted_over(frames, overlay_of(masks))
         found = judge_cameras(scene, masks, tracks, cameras)
