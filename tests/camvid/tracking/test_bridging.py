@@ -1,10 +1,14 @@
 """A wipe leaves no track that reaches across it, though each frame of it can be tracked."""
 
+import cv2
 import numpy as np
 import pytest
 
-from camvid.artifacts import I32, PointTracks
+from camvid.artifacts import I32, U8, Frames, MovableMasks, PointTracks
+from camvid.outcome import Rejected
 from camvid.tracking.bridging import LIMITS, bridging_fraction
+from stages.track import TrackConfig
+from tests.factories import make_clip
 
 NUM, FPS = 72, 24.0
 
@@ -42,3 +46,24 @@ def test_tracks_of_one_shot_bridge_any_second() -> None:
 
 def test_a_clip_of_less_than_a_second_is_one_shot() -> None:
     assert bridging_fraction(tracks(shot(0, NUM)), FPS * 4) == 1
+
+
+def sliding(seed: int) -> U8:
+    """Images [T, H, W, 3] of a wall before a camera that slides along it."""
+    noise = np.random.default_rng(seed).integers(0, 255, (24, 60, 3)).astype(np.uint8)
+    wall = cv2.resize(noise, (600, 240), interpolation=cv2.INTER_CUBIC)
+    return np.stack([wall[40:200, 2 * t : 2 * t + 240] for t in range(NUM)])
+
+
+def test_the_stage_refuses_a_wipe() -> None:
+    one, other = sliding(0), sliding(1)
+    wiped = one.copy()
+    for t in range(NUM):
+        edge = int(np.clip((t - 30) / 12, 0, 1) * 240)
+        wiped[t, :, :edge] = other[t, :, :edge]
+    clip, track = make_clip("wiped", NUM), TrackConfig().build()
+    masks = MovableMasks.none(NUM, 160, 240)
+    found = track(clip, Frames(rgb=wiped), masks)
+    assert isinstance(found, Rejected)
+    assert found.reason.name == "min_bridging_fraction"
+    assert isinstance(track(clip, Frames(rgb=one), masks), PointTracks)
