@@ -6,6 +6,8 @@ frame of it shows enough to track. But nothing that was seen before it is seen a
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from camvid.artifacts import PointTracks
 
 _WINDOW_S = 1.0  # transitions are seldom longer
@@ -15,8 +17,8 @@ _WINDOW_S = 1.0  # transitions are seldom longer
 class TrackingLimits:
     """What the tracks of one shot have; a failed limit is the reason a person reads."""
 
-    # Of 15 wipes, irises and slides of half a second to one all have 0; of 230 generated,
-    # semi-real and real clips one has .003 (a mover fills the image), the others .008 and more.
+    # Of 15 wipes, irises and slides of half a second to one all have 0; of 230 generated, semi-real
+    # and real clips so has one, which a mover fills; the others have .006 and more.
     min_bridging_fraction: float = 0.002
 
 
@@ -26,12 +28,13 @@ LIMITS = TrackingLimits()
 def bridging_fraction(tracks: PointTracks, fps: float) -> float:
     """Share of the tracks of a frame that are seen a second later: the least in the clip.
 
-    Of the frame that has fewer of the two. 1 in a clip that is shorter.
+    Of the frame that has fewer of the two, and but for one track, which may be led across by what
+    looks alike. 1 in a clip that is shorter.
     """
     seen, apart = tracks.visible, max(1, round(_WINDOW_S * fps))
     if apart >= len(seen):
         return 1.0
-    both = (seen[:-apart] & seen[apart:]).sum(axis=1)
+    both = np.maximum((seen[:-apart] & seen[apart:]).sum(axis=1) - 1, 0)
     count = seen.sum(axis=1)
     fewer = count[:-apart].clip(max=count[apart:])
     return float((both / fewer.clip(min=1)).min())
