@@ -17,6 +17,7 @@ from camvid.artifacts import F32, F64
 from camvid.geometry import cam_from_img, invert_rigid
 
 _MARGIN = 2.0  # how much more than the first view's image the grid shows, to each side
+_RAYS_AT_ONCE = 4096  # when rendering: what is computed of them stays in the cache
 _EMPTY, _GREY = -2.0, 0.0  # before sigmoids and softplus
 
 
@@ -67,8 +68,10 @@ class RadianceField(nn.Module):
 
     def render(self, cam_from_world: F64, K: F64, image_hw: tuple[int, int]) -> F32:
         """An image [3, H, W] in [-1, 1] from a camera [3, 4]."""
+        rays = self.rays(cam_from_world, K, image_hw)
         with torch.no_grad():
-            rgb = self(*self.rays(cam_from_world, K, image_hw))
+            parts = zip(*(vectors.split(_RAYS_AT_ONCE) for vectors in rays), strict=True)
+            rgb = torch.cat([self(*part) for part in parts])
         return (2 * rgb.T.reshape(3, *image_hw) - 1).numpy()
 
     def rays(self, cam_from_world: F64, K: F64, image_hw: tuple[int, int]) -> tuple[Tensor, ...]:
