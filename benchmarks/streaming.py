@@ -2,10 +2,9 @@
 
 A local S3 server (moto's) stands for the store, so the rates are no store's: read the ratios, and
 the bytes of a sample. From all comes the same work on the same clips in as many workers. WebDataset
-reads by curl, as its manual has it, and is given the small images as well. All of a pass is timed:
-while it starts, WebDataset fills its buffers, from which it then lives for a while without reading.
+reads by curl, as its manual has it, and is given the small images as well.
 
-    python benchmarks/streaming.py [--clips N] [--repeats N] [--workers N]
+    python benchmarks/streaming.py [--clips N] [--batches N] [--repeats N] [--workers N]
 """
 
 import argparse
@@ -13,15 +12,14 @@ import logging
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import fsspec
 from loader_formats import BATCH, OPTIONS, Row, make_row, read_tars, write_ours, write_webdataset
+from loaders import samples_per_s
 
 from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.data.loader import Batch, ClipLoader
@@ -47,7 +45,8 @@ class Contender:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=120, help="a multiple of batches of workers")
+    parser.add_argument("--clips", type=int, default=64)
+    parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
@@ -116,7 +115,7 @@ def report(asked: argparse.Namespace) -> None:
         first = repeat % len(contenders)  # nobody always follows the same one
         for each in [*contenders[first:], *contenders[:first]]:
             batches = each.batches(each.folder, asked.workers)
-            rates[each.name].append(samples_per_s(batches, asked.clips))
+            rates[each.name].append(samples_per_s(batches, asked.batches))
     base = statistics.median(rates["WebDataset, whole images"])
     print(f"{asked.workers} workers, one local S3 server; clips of {FRAMES} frames of 640x360")
     for each in contenders:
@@ -126,15 +125,6 @@ def report(asked: argparse.Namespace) -> None:
             f"{each.name:34}{rate:7.1f} samples/s, {rate / base:5.2f} times WebDataset's of whole"
         )
         print(f"{'':34}images; {size_mb:5.2f} MB a clip")
-
-
-def samples_per_s(batches: Iterable[Batch], num_clips: int) -> float:
-    """Over a pass, its start included."""
-    start = time.perf_counter()
-    num_samples = sum(len(batch.numbers) for batch in islice(batches, num_clips // BATCH))
-    seconds = time.perf_counter() - start
-    assert num_samples == num_clips
-    return num_samples / seconds
 
 
 def read_ours(folder: str, workers: int) -> Iterable[Batch]:
