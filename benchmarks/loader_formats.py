@@ -146,9 +146,9 @@ def read_webdataset(folder: Path, workers: int) -> Iterable[Batch]:
 
 
 def read_tars(shards: Sequence[str], workers: int) -> Iterable[Batch]:
-    """WebDataset's, at paths or URLs."""
+    """WebDataset's, at paths or URLs; endless, or it would live on its buffers in a short run."""
     webdataset = importlib.import_module("webdataset")
-    clips = webdataset.WebDataset(shards, shardshuffle=len(shards), empty_check=False, seed=0)
+    clips = webdataset.WebDataset(shards, resampled=True, shardshuffle=False, seed=0)
     clips = clips.shuffle(32).to_tuple("meta", "blob")
     return DataLoader(clips, batch_size=BATCH, num_workers=workers, collate_fn=_from_pairs)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from figures import marks, with_figures
 
+from camvid.errors import RunAborted
 from workflows.configs import load_training_config
 from workflows.execution.in_process import run
 from workflows.train_demo import DemoNumbers, run_train_demo
@@ -27,7 +28,10 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("camvid.genxd.training").setLevel(logging.INFO)
-    numbers = run_train_demo(Path(asked.out), load_training_config("demo", asked.set), run)
+    try:
+        numbers = run_train_demo(Path(asked.out), load_training_config("demo", asked.set), run)
+    except RunAborted as stopped:
+        sys.exit(str(stopped))
     for name, value in asdict(numbers).items():
         print(f"{name:24}{value:9.3f}")
     if asked.write:

@@ -2,7 +2,8 @@
 
 Both get the same clips, the same loss and the same AdamW, in turns, in one run; the best of each.
 SVD's UNet gets the widths at which it has about as many weights as ours, which has a third branch.
-Machines are noisy: read the ratios, and where others use the cores, those of CPU time.
+Machines are noisy: read the ratios, and where others use the cores, those of CPU time. The ratio of
+FLOPs is what that of time would be, were all operations equally quick.
 
     python benchmarks/training.py [--size tiny|middle] [--repeats N]
 """
@@ -14,6 +15,12 @@ from collections.abc import Callable
 import torch
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 from torch import Tensor, nn
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    register_flop_formula,
+    sdpa_backward_flop,
+    sdpa_flop,
+)
 
 from camvid.genxd.conditioning import Conditions
 from camvid.genxd.diffusion import Denoiser, velocity_loss
@@ -31,6 +38,12 @@ OURS = {
 # SVD's widths with about as many weights.
 EQUAL_SIZE = {"tiny": (32, 64, 64, 64), "middle": (64, 160, 288, 288)}
 WARM_UP = 2
+# Attention on a CPU, which torch's counter passes over.
+for operation, formula in (
+    (torch.ops.aten._scaled_dot_product_flash_attention_for_cpu, sdpa_flop),
+    (torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward, sdpa_backward_flop),
+):
+    register_flop_formula(operation, get_raw=True)(formula)
 
 
 def main() -> None:
@@ -44,6 +57,7 @@ def main() -> None:
     models = {"ours": ours, "SVD, equal size": make_svd(EQUAL_SIZE[asked.size], ours)}
     models["SVD, equal widths"] = make_svd(config.model.block_out_channels, ours)
     steps = {name: make_step(model, config) for name, model in models.items()}
+    flops = {name: _count(step) for name, step in steps.items()}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for repeat in range(WARM_UP + asked.repeats):
         for name, step in steps.items():
@@ -58,7 +72,8 @@ def main() -> None:
     print(f"{asked.repeats}; a ratio of 1 or less: ours is no slower")
     for name, model in models.items():
         size = sum(p.numel() for p in model.parameters()) / 1e6
-        print(f"{name:20}{size:6.2f} M weights", end="; ")
+        print(f"{name:20}{size:6.2f} M weights, {flops[name] / 1e9:5.2f} GFLOP,", end=" ")
+        print(f"ratio {flops['ours'] / flops[name]:.2f}", end="; ")
         for clock, seconds in (("", wall_s), ("of CPU ", cpu_s)):
             ratio = seconds["ours"] / seconds[name]
             print(f"{1000 * seconds[name]:7.1f} ms {clock}a step, ratio {ratio:.2f}", end="; ")
@@ -118,6 +133,13 @@ def _as_denoiser(svd: nn.Module) -> Denoiser:
         return svd(sample, timestep, context, three_ids, return_dict=False)[0]
 
     return denoise
+
+
+def _count(step: Callable[[], None]) -> int:
+    """Of matrix products, convolutions and attention."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
 
 
 def _measure(step: Callable[[], None]) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from camvid.artifacts import U8
+from camvid.artifacts import F32
 from camvid.errors import ConfigError
 from camvid.genxd.checkpoint import Checkpoint
 from camvid.genxd.data.dataset import ClipDataset
@@ -74,7 +74,8 @@ def run_protocol(
         num_clips = 0
         at = given_places(num_given, options.num_frames)
         for sample in samples_of(dataset, run, failed):
-            made, true = _make(sample, at, run, checkpoint, options)
+            made = to_rgb(generate(sample, at, run, checkpoint))
+            true = to_rgb(true_images(sample))
             rows, columns = sample.content  # black bars are the same in both
             shown = (slice(None), rows, columns)
             scorer.add(made[shown], true[shown], ~np.isin(np.arange(len(made)), at))
@@ -106,6 +107,27 @@ def samples_of(dataset: ClipDataset, run: ProtocolRun, failed: dict[str, str]) -
             yield sample
 
 
+def generate(
+    sample: Sample, given: tuple[int, ...], run: ProtocolRun, checkpoint: Checkpoint
+) -> F32:
+    """All frames of a clip from its given ones, [F, 3, H, W] in [-1, 1]."""
+    scene = scene_of(sample, run.protocol.kind, given, checkpoint.trained_on)
+    made = sample_images(
+        checkpoint.model,
+        checkpoint.codec,
+        conditions_of([scene], checkpoint.codec),
+        seeds=[run.seed],
+        options=run.sampler,
+    )
+    return made[0].numpy()
+
+
+def true_images(sample: Sample) -> F32:
+    """All frames as they are, [F, 3, H, W] in [-1, 1]."""
+    assert sample.rgb is not None  # read without cached latents
+    return sample.rgb
+
+
 def _rows(dataset: ClipDataset, run: ProtocolRun) -> list[int]:
     groups = dataset.index.row_groups().get(run.protocol.kind, [])
     rows = [int(row) for group in groups for row in group][: run.max_clips]
@@ -114,26 +136,6 @@ def _rows(dataset: ClipDataset, run: ProtocolRun) -> list[int]:
             f"{run.shards} must hold clips of kind {run.protocol.kind} for {run.protocol.name}"
         )
     return rows
-
-
-def _make(
-    sample: Sample,
-    at: tuple[int, ...],
-    run: ProtocolRun,
-    checkpoint: Checkpoint,
-    options: DataOptions,
-) -> tuple[U8, U8]:
-    """A clip as generated and as it is, [F, H, W, 3]."""
-    scene = scene_of(sample, run.protocol.kind, at, options)
-    made = sample_images(
-        checkpoint.model,
-        checkpoint.codec,
-        conditions_of([scene], checkpoint.codec),
-        seeds=[run.seed],
-        options=run.sampler,
-    )
-    assert sample.rgb is not None  # scene_of has seen to it
-    return to_rgb(made[0].numpy()), to_rgb(sample.rgb)
 
 
 def _write(

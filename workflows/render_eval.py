@@ -17,12 +17,11 @@ from camvid.genxd.data.options import DataOptions
 from camvid.genxd.data.sample import Sample
 from camvid.genxd.diffusion import SamplerOptions
 from camvid.genxd.metrics import Measure, Scorer
-from camvid.genxd.protocols import Protocol, given_places, scene_of
+from camvid.genxd.protocols import Protocol, given_places
 from camvid.genxd.radiance import FieldOptions, fit_field
-from camvid.genxd.sampling import conditions_of, sample_images
 from camvid.genxd.video_out import to_rgb, write_mp4
 from camvid.plain import to_plain
-from workflows.paper_tables import OnClip, ProtocolRun, samples_of
+from workflows.paper_tables import OnClip, ProtocolRun, generate, samples_of, true_images
 
 KNOWN, GENERATED, TRUE = "known views", "generated views too", "true views in their place"
 
@@ -84,9 +83,9 @@ def evaluate_by_rendering(
     failed: dict[str, str] = {}
     num_clips = 0
     for sample in samples_of(ClipDataset(run.shards, options), run, failed):
-        made = _generate(sample, split, run, checkpoint)
+        made = generate(sample, split.given, run, checkpoint)
         images = {n: to_rgb(rgb) for n, rgb in render_splits(sample, made, split, field).items()}
-        true = to_rgb(_images(sample)[list(split.judged)])
+        true = to_rgb(true_images(sample)[list(split.judged)])
         shown = (slice(None), *sample.content)  # black bars are the same in both
         for name, rendered in images.items():
             scorers[name].add(rendered[shown], true[shown])
@@ -117,7 +116,7 @@ def evaluate_by_rendering(
 
 def render_splits(sample: Sample, made: F32, split: Split, field: FieldOptions) -> dict[str, F32]:
     """The judged frames as each fit shows them, [J, 3, H, W] in [-1, 1]."""
-    true = _images(sample)
+    true = true_images(sample)
     mixed = true.copy()
     mixed[list(split.generated)] = made[list(split.generated)]
     more = (*split.given, *split.generated)
@@ -142,21 +141,6 @@ def _in_scene_units(options: DataOptions) -> DataOptions:
     if options.scale_rule == "none":
         raise ConfigError("the model must be trained with data.scale_rule scene or cameras")
     return replace(options, scale_rule="scene")
-
-
-def _generate(sample: Sample, split: Split, run: ProtocolRun, checkpoint: Checkpoint) -> F32:
-    """All frames from the known ones, [F, 3, H, W]."""
-    scene = scene_of(sample, run.protocol.kind, split.given, checkpoint.trained_on)
-    conditions = conditions_of([scene], checkpoint.codec)
-    made = sample_images(
-        checkpoint.model, checkpoint.codec, conditions, seeds=[run.seed], options=run.sampler
-    )
-    return made[0].numpy()
-
-
-def _images(sample: Sample) -> F32:
-    assert sample.rgb is not None  # read without cached latents
-    return sample.rgb
 
 
 def _of_table(scorer: Scorer, run: ProtocolRun) -> tuple[Measure, ...]:

@@ -44,7 +44,7 @@ from camvid.genxd.training.processes import (
 from camvid.genxd.training.skips import SkippedSteps
 from camvid.genxd.training.start import check_levels, make_codec, make_unet
 from camvid.genxd.training.stop import STOP_FILE, StopSignal
-from camvid.genxd.training.validation import Validation, conditions_of
+from camvid.genxd.training.validation import Validation
 from camvid.genxd.training.weights import (
     MovingAverage,
     choose_trained,
@@ -229,7 +229,7 @@ def batch_loss(training: Training, batch: Batch, config: TrainConfig) -> Tensor:
     noise, sigma = draw_noise(
         batch.numbers.tolist(), latents.shape[1:], config.noise, config.run.seed
     )
-    conditions = conditions_of(batch, latents).dropped(batch.is_dropped.to(device))
+    conditions = batch.conditions(latents).dropped(batch.is_dropped.to(device))
     with training.autocast():
         return velocity_loss(
             training.model, latents, noise.to(device), sigma.to(device), conditions

@@ -67,7 +67,7 @@ _CAPTIONS = {
 class DemoNumbers:
     """What the trained model does; PSNR in dB over target frames, departures in grey levels."""
 
-    minutes_training: float
+    minutes_training: float  # less than all where an earlier call was stopped
     first_loss: float
     last_loss: float
     # A path never trained on, from its first, middle and last frame; what copies would reach.

@@ -19,7 +19,7 @@ from camvid.genxd.data.options import DataOptions
 from camvid.genxd.model import GenXDUNet
 from camvid.plain import from_plain
 
-_UNET, _CODEC, _TRAINED_AS = "unet", "codec.safetensors", "train.toml"
+UNET_FOLDER, CODEC_FILE, CONFIG_FILE = "unet", "codec.safetensors", "train.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Reads a checkpoint; `codec` is a saved PatchCodec or a VAE's folder, if not its own."""
     folder = _newest(Path(folder))
-    configured = read_toml(str(folder / _TRAINED_AS)) if (folder / _TRAINED_AS).is_file() else {}
+    configured = read_toml(str(folder / CONFIG_FILE)) if (folder / CONFIG_FILE).is_file() else {}
     found = load_codec(codec or _find_codec(folder, configured))
     return Checkpoint(
         model=_read_unet(folder, dtype).to(device).eval(),
@@ -51,16 +51,20 @@ def load_checkpoint(
 
 def _newest(folder: Path) -> Path:
     """The last checkpoint of a run's folder; any other folder as it is."""
-    steps = sorted(path for path in folder.glob("checkpoints/step-*") if (path / _UNET).is_dir())
+    steps = sorted(
+        path for path in folder.glob("checkpoints/step-*") if (path / UNET_FOLDER).is_dir()
+    )
     return steps[-1] if steps else folder
 
 
 def _read_unet(folder: Path, dtype: torch.dtype) -> Any:
-    places = [place for place in (folder, folder / _UNET) if (place / "config.json").is_file()]
+    places = [
+        place for place in (folder, folder / UNET_FOLDER) if (place / "config.json").is_file()
+    ]
     if not places:
         raise BackendUnavailable(
-            f"{folder} must hold a GenXD UNet (config.json and safetensors, here or in {_UNET}/),"
-            " but does not"
+            f"{folder} must hold a GenXD UNet (config.json and safetensors, here or in"
+            f" {UNET_FOLDER}/), but does not"
         )
     try:
         return GenXDUNet.from_pretrained(
@@ -71,8 +75,8 @@ def _read_unet(folder: Path, dtype: torch.dtype) -> Any:
 
 
 def _find_codec(folder: Path, configured: dict[str, Any]) -> Path:
-    if (folder / _CODEC).is_file():
-        return folder / _CODEC
+    if (folder / CODEC_FILE).is_file():
+        return folder / CODEC_FILE
     named = configured.get("codec", {}).get("path", "")
     for place in (folder / "vae", folder.parent / "vae"):
         if not named and (place / "config.json").is_file():
@@ -80,5 +84,5 @@ def _find_codec(folder: Path, configured: dict[str, Any]) -> Path:
     if named:
         return Path(named)
     raise BackendUnavailable(
-        f"{folder} must hold a codec ({_CODEC} or vae/), but does not: name one with --codec"
+        f"{folder} must hold a codec ({CODEC_FILE} or vae/), but does not: name one with --codec"
     )

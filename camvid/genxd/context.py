@@ -8,7 +8,7 @@ from torch import Tensor
 class Context(NamedTuple):
     """Embeddings and kind of the samples; a NamedTuple, so that FSDP sees the tensors in it."""
 
-    emb: Tensor  # [B, F, E], diffusion time and added ids
+    emb: Tensor  # [B, F, E], SiLU of diffusion time and added ids
     temporal_emb: Tensor  # [B, 1, E], motion strength where given; else emb
     indicator: Tensor  # [B], 0: 3D, 1: video without cameras, 2: 4D
     num_frames: int

@@ -22,25 +22,24 @@ class AlphaFuse(nn.Module):
 
     def forward(
         self,
-        x_spatial: Tensor,  # [B or N, ...], as the other two
+        x_spatial: Tensor,  # [B, ...], as the other two
         x_multiview: Tensor,
         x_temporal: Tensor | None,  # None: every sample is 3D, where its weight is 0
         indicator_B: Tensor,
     ) -> Tensor:
         # Two lerps: half the time of products and their sum, whose gradients go through copies.
-        spatial_share = torch.sigmoid(_at_least_float32(self.spatial_mv_factor))
-        views = torch.lerp(x_spatial, x_multiview, (1 - spatial_share).to(x_spatial.dtype))
+        multiview = torch.sigmoid(-_at_least_float32(self.spatial_mv_factor))
+        views = torch.lerp(x_spatial, x_multiview, multiview.to(x_spatial.dtype))
         if x_temporal is None:
             return with_zero_gradients(views, [self.gamma])
-        # What time weighs in 4D begins at 0.0067: rounded itself, it keeps its digits in bfloat16.
-        temporal_B = (1 - self._gate(indicator_B)).to(views.dtype)
-        temporal = temporal_B.repeat_interleave(len(views) // len(temporal_B))
-        return torch.lerp(views, x_temporal, temporal.view(-1, *[1] * (views.ndim - 1)))
+        temporal_B = self._temporal_share(indicator_B).to(views.dtype)
+        return torch.lerp(views, x_temporal, temporal_B.view(-1, *[1] * (views.ndim - 1)))
 
-    def _gate(self, indicator_B: Tensor) -> Tensor:
-        gate = torch.sigmoid(_at_least_float32(self.gamma))
-        is_3d = (indicator_B == 0).to(gate.dtype)
-        return torch.where(indicator_B == 2, gate, is_3d)
+    def _temporal_share(self, indicator_B: Tensor) -> Tensor:
+        # In 4D it begins at 0.0067: as 1 less the gate it would lose its digits.
+        share = torch.sigmoid(-_at_least_float32(self.gamma))
+        is_video = (indicator_B == 1).to(share.dtype)
+        return torch.where(indicator_B == 2, share, is_video)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

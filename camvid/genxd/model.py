@@ -180,13 +180,13 @@ class GenXDUNet(ModelMixin, ConfigMixin):
         ids_B1E = self.add_time_proj(added_time_ids.flatten()).to(dtype)
         ids_BFE = ids_B1E.view(num_samples, -1, ids_B1E.shape[-1] * added_time_ids.shape[-1])
         emb_BFE = time_emb_BE[:, None] + self.add_embedding(ids_BFE)
-        emb_BFE = emb_BFE.expand(-1, num_frames, -1)
+        emb_BFE = functional.silu(emb_BFE).expand(-1, num_frames, -1)
         temporal_emb_BFE = emb_BFE
         if motion_ids is None or all_3d:
             emb_BFE = with_zero_gradients(emb_BFE, self.motion_embedding.parameters())
         else:
             motion_BE = self.time_proj(motion_ids.flatten()).to(dtype)
-            temporal_emb_BFE = self.motion_embedding(motion_BE)[:, None]
+            temporal_emb_BFE = functional.silu(self.motion_embedding(motion_BE))[:, None]
         return Context(emb_BFE, temporal_emb_BFE, indicator_B.to(device), num_frames, all_3d)
 
     def _split_camera(self, sample: Tensor) -> tuple[Tensor, Tensor]:

@@ -119,7 +119,7 @@ def test_a_small_cache_keeps_the_last_row_group(store: ClipStore) -> None:
     data = dataset(store, cache_mb=0)
     for row in range(len(data)):
         data[row]
-    assert len(data._reader._tables) == 1
+    assert len(data._reader._kept.tables) == 1
 
 
 def test_a_clip_alone_in_its_row_group_is_not_kept(
@@ -128,7 +128,7 @@ def test_a_clip_alone_in_its_row_group_is_not_kept(
     alone = dataset(write_run(tmp_path / "alone", KINDS, artifacts, max_row_group_clips=1))
     together = dataset(write_run(tmp_path / "together", KINDS, artifacts))
     assert all(equal(alone[i], together[i]) for i in range(len(together)))
-    assert not alone._reader._tables
+    assert not alone._reader._kept.tables
 
 
 def test_another_process_opens_its_own_files(

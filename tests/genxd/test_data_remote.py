@@ -1,13 +1,15 @@
 """What a sample costs of a remote store: how many requests, how many bytes."""
 
+import time
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from camvid.genxd.data.dataset import ClipDataset
+from camvid.genxd.data.dataset import READS_AT_ONCE, ClipDataset
 from camvid.genxd.data.options import DataOptions
 from camvid.genxd.data.order import Pick
 from camvid.shards.folder import ShardFolder
@@ -34,9 +36,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(store.root)
 
 
-def _row(number: int) -> dict[str, Any]:
+def _row(number: int, height_px: int = HEIGHT_PX, width_px: int = WIDTH_PX) -> dict[str, Any]:
     rng = np.random.default_rng(number)
-    noise = rng.integers(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+    noise = rng.integers(0, 255, (height_px, width_px, 3), np.uint8)
     jpeg = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
     cameras = np.tile(np.eye(3, 4), (FRAMES, 1, 1))
     cameras[:, 0, 3] = np.linspace(0, 1, FRAMES)
@@ -45,8 +47,8 @@ def _row(number: int) -> dict[str, Any]:
         "kind": "4d",
         "source_sha256": f"{number:064x}",
         "num_frames": FRAMES,
-        "height_px": HEIGHT_PX,
-        "width_px": WIDTH_PX,
+        "height_px": height_px,
+        "width_px": width_px,
         "timestamps_s": (np.arange(FRAMES) / 24).tolist(),
         "frames": [{"bytes": jpeg}] * FRAMES,
         "frame_crc32": checksums([jpeg] * FRAMES),
@@ -105,6 +107,38 @@ def test_what_is_read_ahead_is_the_same(run: Path, tmp_path: Path) -> None:
         assert equal(sample, one)
         assert skipped == also
         assert [skip.clip_id for skip in skipped] == [f"{0:016x}"] * (pick.row == 0)
+
+
+def test_clips_of_several_shards_are_awaited_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ClipStore(str(tmp_path))
+    writer = ShardWriter(store, "4d", ShardOptions(max_shard_bytes=1), ShardFolder(store, ()).put)
+    count = READS_AT_ONCE + 2
+    for number in range(count):
+        writer.add(_row(number, height_px=16, width_px=32))
+    writer.close()
+    write_manifest(store, writer.shards)
+    assert len(writer.shards) == count
+    far = ClipDataset(f"counting://{tmp_path}", OPTIONS)
+    begins_and_ends: list[int] = []
+    read, lock = CountingFileSystem.cat_file, Lock()
+
+    def slowly(self: CountingFileSystem, path: str, **kwargs: Any) -> bytes:
+        with lock:
+            begins_and_ends.append(1)
+        time.sleep(0.02)
+        content = read(self, path, **kwargs)
+        with lock:
+            begins_and_ends.append(-1)
+        return content
+
+    monkeypatch.setattr(CountingFileSystem, "cat_file", slowly)
+    picks = [Pick(number, number) for number in range(count)]
+    samples = [sample for sample, _ in far.load_all(picks)]
+    assert max(np.cumsum(begins_and_ends)) == READS_AT_ONCE
+    near = ClipDataset(str(tmp_path), OPTIONS)
+    assert all(equal(a, near.load(pick)[0]) for a, pick in zip(samples, picks, strict=True))
 
 
 def test_forked_workers_read_for_themselves(run: Path, ranges: list[int]) -> None:

@@ -22,13 +22,6 @@ def test_weights_follow_the_indicator() -> None:
     assert torch.allclose(fused[2], torch.tensor(G * views + (1 - G) * 100))
 
 
-def test_rows_of_frames_go_with_their_sample() -> None:
-    fuse = AlphaFuse()
-    zeros, ones = torch.zeros(6, 1), torch.ones(6, 1)  # 2 samples of 3 frames
-    fused = fuse(zeros, zeros, ones, torch.tensor([1, 0]))
-    assert fused.flatten().tolist() == [1, 1, 1, 0, 0, 0]
-
-
 def test_small_weight_survives_bfloat16() -> None:
     """1 - sigmoid(5) is 0.0067; from the sigmoid in bfloat16 it would be 0.0078."""
     fuse = AlphaFuse().bfloat16()

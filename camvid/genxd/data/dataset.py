@@ -22,6 +22,7 @@ from camvid.outcome import Kind
 
 log = logging.getLogger(__name__)
 
+READS_AT_ONCE = 4  # of a remote store, by each worker
 MAX_TRIES = 64  # of clips from anywhere: when all of those fail, the data are gone
 DAMAGE = (
     *(ClipError, StoreError, OSError, pa.ArrowException, cv2.error),
@@ -95,17 +96,17 @@ class ClipDataset:
         return self._load(pick, self._reader.read)
 
     def load_all(self, picks: Sequence[Pick]) -> list[tuple[Sample, list[Skipped]]]:
-        """Those of several picks; of a remote store one is read while the one before is decoded."""
+        """Those of several picks; of a remote store some are read while others are decoded."""
         if self._reader.is_local:
             return [self.load(pick) for pick in picks]
-        with ThreadPoolExecutor(1) as pool:  # whose thread alone uses the reader
+        with ThreadPoolExecutor(READS_AT_ONCE) as pool:
             ahead = {
                 place: pool.submit(self._reader.read, place)
                 for place in (self.index.place(pick.row) for pick in picks)
             }
 
             def read(place: Place) -> dict[str, Any]:
-                return (ahead.get(place) or pool.submit(self._reader.read, place)).result()
+                return ahead[place].result() if place in ahead else self._reader.read(place)
 
             return [self._load(pick, read) for pick in picks]
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from camvid.artifacts import F32
 from camvid.errors import ConfigError
 from camvid.genxd.codec import LatentCodec
+from camvid.genxd.conditioning import Conditions
 from camvid.genxd.data.dataset import ClipDataset, Skipped
 from camvid.genxd.data.order import Pick
 from camvid.genxd.data.sample import Sample
@@ -37,6 +38,16 @@ class Batch(NamedTuple):
             return self.latents.to(device)
         assert self.rgb is not None  # one of the two is there
         return codec.encode(self.rgb.to(device)).float()
+
+    def conditions(self, latents: Tensor) -> Conditions:
+        """What the model is given, on the device of the latents; nothing is dropped."""
+        return Conditions.from_samples(
+            latents=latents,
+            is_given=self.is_given.to(latents.device),
+            rays=self.rays.to(latents.device),
+            indicator=self.indicator,
+            motion_ids=self.motion_ids.to(latents.device),
+        )
 
     def images(self, codec: LatentCodec) -> Tensor:
         """The images on the CPU, [B, F, 3, H, W]; what the codec keeps of them, of latents."""

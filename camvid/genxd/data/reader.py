@@ -3,6 +3,8 @@
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -15,14 +17,32 @@ from camvid.shards.columns import FRAME_CRC32, FRAMES, LATENTS, TRAINING_COLUMNS
 MAX_OPEN = 64  # shards whose footers a reader keeps, some 0.1 to 1 MB each
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a process keeps between reads. Each shard is read by one thread at a time."""
+
+    pid: int
+    files: OrderedDict[tuple[str, bool], tuple[pq.ParquetFile, str]] = field(
+        default_factory=OrderedDict
+    )
+    tables: OrderedDict[tuple[str, int, tuple[str, ...]], pa.Table] = field(
+        default_factory=OrderedDict
+    )
+    lock: Lock = field(default_factory=Lock)  # of the two above
+    shard_locks: dict[str, Lock] = field(default_factory=dict[str, Lock])
+
+
 class RowReader:
-    """Reads rows of shards and keeps the last row groups, in each process for itself."""
+    """Reads rows of shards and keeps the last row groups, in each process for itself.
+
+    Threads may share it: those that want different shards wait for a remote store together.
+    """
 
     def __init__(self, root: str, cache_bytes: int, latents: CachedLatents | None = None) -> None:
         """`latents`: where those of each shard are, to be read instead of frames."""
         self._root, self._cache_bytes, self._latents = root, cache_bytes, latents
         self.is_local = is_local(open_filesystem(root)[0])
-        self._forget(os.getpid())
+        self._kept = _Kept(os.getpid())
 
     def __reduce__(self) -> tuple[type["RowReader"], tuple[Any, ...]]:
         return RowReader, (self._root, self._cache_bytes, self._latents)
@@ -73,48 +93,51 @@ class RowReader:
     def _row_group(
         self, root: str, path: str, group: int, columns: Sequence[str], *, check_pages: bool = True
     ) -> pa.Table:
-        if self._pid != os.getpid():
-            self._forget(os.getpid())  # open files and connections are the parent's
-        key = (path, group, tuple(columns))
-        if key in self._tables:
-            self._tables.move_to_end(key)
-            return self._tables[key]
-        try:
-            # On the calling thread: the cores are for other workers.
-            file, frames = self._file(root, path, check_pages)
-            names = [frames if name == FRAMES else name for name in columns]
-            table = file.read_row_group(group, columns=names, use_threads=False)
-        except OSError:
-            self._forget(self._pid)  # a lost connection is not kept
-            raise
-        # One clip alone comes but once a pass: memory that is used again at once is quicker than
-        # new memory for each, by a third of all the time a sample takes.
-        if table.num_rows > 1:
-            self._make_room(table.nbytes)
-            self._tables[key] = table
-        return table
+        if self._kept.pid != os.getpid():
+            self._kept = _Kept(os.getpid())  # open files and connections are the parent's
+        kept, key = self._kept, (path, group, tuple(columns))
+        with kept.shard_locks.setdefault(path, Lock()):
+            with kept.lock:
+                if key in kept.tables:
+                    kept.tables.move_to_end(key)
+                    return kept.tables[key]
+            try:
+                # On the calling thread: the cores are for other workers.
+                file, frames = _file(kept, root, path, check_pages)
+                names = [frames if name == FRAMES else name for name in columns]
+                table = file.read_row_group(group, columns=names, use_threads=False)
+            except OSError:
+                self._kept = _Kept(kept.pid)  # a lost connection is not kept
+                raise
+            # One clip alone comes but once a pass: memory that is used again at once is quicker
+            # than new memory for each, by a third of all the time a sample takes.
+            if table.num_rows > 1:
+                with kept.lock:
+                    _make_room(kept.tables, self._cache_bytes - table.nbytes)
+                    kept.tables[key] = table
+            return table
 
-    def _file(self, root: str, path: str, check_pages: bool) -> tuple[pq.ParquetFile, str]:
-        """A shard, kept open, and what to read of it for its frames."""
-        key = (path, check_pages)
-        if key not in self._files:
-            filesystem = open_filesystem(root)[0]
-            file = open_shard(filesystem, path, check_pages=check_pages)
-            self._files[key] = (file, frames_column(file))
-        self._files.move_to_end(key)
-        if len(self._files) > MAX_OPEN:
-            self._files.popitem(last=False)
-        return self._files[key]
 
-    def _make_room(self, num_bytes: int) -> None:
-        total = num_bytes + sum(table.nbytes for table in self._tables.values())
-        while self._tables and total > self._cache_bytes:
-            total -= self._tables.popitem(last=False)[1].nbytes
+def _file(kept: _Kept, root: str, path: str, check_pages: bool) -> tuple[pq.ParquetFile, str]:
+    """A shard, kept open, and what to read of it for its frames."""
+    key = (path, check_pages)
+    with kept.lock:
+        if key in kept.files:
+            kept.files.move_to_end(key)
+            return kept.files[key]
+    file = open_shard(open_filesystem(root)[0], path, check_pages=check_pages)
+    with kept.lock:
+        kept.files[key] = (file, frames_column(file))
+        if len(kept.files) > MAX_OPEN:
+            kept.files.popitem(last=False)
+        return kept.files[key]
 
-    def _forget(self, pid: int) -> None:
-        self._pid = pid
-        self._files: OrderedDict[tuple[str, bool], tuple[pq.ParquetFile, str]] = OrderedDict()
-        self._tables: OrderedDict[tuple[str, int, tuple[str, ...]], pa.Table] = OrderedDict()
+
+def _make_room(tables: OrderedDict[Any, pa.Table], num_bytes: int) -> None:
+    """Drops the tables that were not asked for longest, until the rest has so many bytes."""
+    total = sum(table.nbytes for table in tables.values())
+    while tables and total > num_bytes:
+        total -= tables.popitem(last=False)[1].nbytes
 
 
 def frames_column(file: pq.ParquetFile) -> str:

@@ -31,14 +31,13 @@ from torch.distributed.checkpoint.state_dict_saver import async_save as save_par
 
 from camvid.config import dump_toml, load_config
 from camvid.errors import ConfigError, StoreError
+from camvid.genxd.checkpoint import CODEC_FILE, CONFIG_FILE, UNET_FOLDER
 from camvid.genxd.codec import LatentCodec, PatchCodec
 from camvid.genxd.data.loader import ClipLoader
 from camvid.genxd.model import GenXDUNet
 from camvid.genxd.training.options import TrainConfig
-from camvid.genxd.training.start import CODEC_FILE, UNET_FOLDER
 from camvid.genxd.training.weights import MovingAverage, whole_weights
 
-CONFIG_FILE = "train.toml"
 _PROGRESS = "progress.json"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from camvid.errors import BackendUnavailable, ConfigError
+from camvid.genxd.checkpoint import CODEC_FILE, UNET_FOLDER
 from camvid.genxd.codec import LatentCodec, PatchCodec, codec_of_pack, fit_on_shards, load_codec
 from camvid.genxd.conditioning import NUM_INPUT_CHANNELS
 from camvid.genxd.data.dataset import ClipDataset
@@ -14,7 +15,6 @@ from camvid.genxd.model import GenXDUNet
 from camvid.genxd.svd_init import init_from_svd
 from camvid.genxd.training.options import CodecOptions, ModelOptions
 
-CODEC_FILE, UNET_FOLDER = "codec.safetensors", "unet"  # in a checkpoint
 _DOWN, _UP = "DownBlockMVCascadeTemporal", "UpBlockMVCascadeTemporal"
 _OTHER_CHANNELS = NUM_INPUT_CHANNELS - 2 * 4  # of the UNet's input: rays and mask
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camvid.genxd.conditioning import Conditions
 from camvid.genxd.data.dataset import ClipDataset
 from camvid.genxd.data.loader import Batch, collate
 from camvid.genxd.diffusion import SamplerOptions, velocity_loss
@@ -67,7 +66,7 @@ class Validation:
     ) -> tuple[float, float]:
         accelerator, options = training.accelerator, self._config.validation
         latents = batch.encoded(training.codec, accelerator.device)
-        conditions = conditions_of(batch, latents)
+        conditions = batch.conditions(latents)
         noise, sigma = draw_noise(
             batch.numbers.tolist(), latents.shape[1:], self._config.noise, self._config.run.seed
         )
@@ -89,18 +88,6 @@ class Validation:
         if accelerator.is_main_process:
             _write(folder / str(number), made[0], true, batch.is_given[0], board, step)
         return float(loss.mean()), psnr_db(made[0], true, ~batch.is_given[0])
-
-
-def conditions_of(batch: Batch, latents: Tensor) -> Conditions:
-    """What the model is given of a batch, on the device of its latents; nothing is dropped."""
-    conditions = Conditions.from_samples(
-        latents=latents,
-        is_given=batch.is_given.to(latents.device),
-        rays=batch.rays.to(latents.device),
-        indicator=batch.indicator,
-        motion_ids=batch.motion_ids.to(latents.device),
-    )
-    return conditions
 
 
 def psnr_db(made_FCHW: Tensor, true_FCHW: Tensor, chosen_F: Tensor) -> float:
