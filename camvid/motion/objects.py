@@ -59,6 +59,7 @@ class MeasuredObject(NamedTuple):
     confidence: float  # 0 to 1
     unmeasured_fraction: float  # of the images, that it covers in pairs that have no strength
     overruled_fraction: float  # of the images, where its tracks move but most others are still
+    strays: bool  # no static point explains most of its tracks
     missed: tuple[Reason, ...]  # why the object does not count
     doubts: tuple[Reason, ...]  # why its value is not to be relied on
 
@@ -131,7 +132,8 @@ def measure_object(
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
     # Where most tracks stray, images alone say that the thing stands still: it is not measured.
-    doubted = strays if len(own) and strays.mean() > EVEN else moves
+    most_stray = bool(len(own) and strays.mean() > EVEN)
+    doubted = strays if most_stray else moves
     overruled = 0 * in_sight if moving else shares @ doubted  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
@@ -159,6 +161,7 @@ def measure_object(
         _confidence(motion, background, depth_confidence / 255),
         motion.area_fraction if missed else unmeasured / len(measured),
         0.0 if missed else float((in_sight * overruled)[measured].sum()) / len(measured),
+        most_stray,
         missed,
         _doubts(motion, by_depth, background, depth_confidence),
     )

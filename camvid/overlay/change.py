@@ -29,6 +29,7 @@ _THIN = 4  # brightness needs no more than every fourth pixel
 _MIN_SIDE = 0.06
 _MIN_AREA, _MAX_AREA = 0.01, 0.5  # of the image
 _MIN_STEPS = 0.7  # of the pixels of all sides: .7 to 1 of insets, .68 at most elsewhere but for ...
+_MIN_SIDES = 3  # within the image: grass in a corner, before a path and a road, has two
 _MIN_SIDE_STEPS = 0.8  # of each side: a step, or a scene that changes beside it
 _MIN_CHANGE = 4.0  # ... a bicycle's shadow, of which a tenth changes by one grey level; insets 11
 
@@ -71,8 +72,8 @@ def changing_boxes(gray: U8) -> Bool:
 
 
 def _is_inset(sides: list[_Side]) -> bool:
-    """Whether the sides within the image say so; a corner of it leaves two."""
-    if len(sides) < 2:
+    """Whether the sides within the image say so."""
+    if len(sides) < _MIN_SIDES:
         return False
     steps = np.mean([side.steps.mean() for side in sides])
     least = min((side.steps | side.beside).mean() for side in sides)

@@ -23,7 +23,7 @@ from camvid.overlay.fixed_edges import (
 )
 from camvid.overlay.outlines import add_outlined
 from camvid.overlay.own_motion import unexplained_change
-from camvid.overlay.passing import PassingScene
+from camvid.overlay.passing import PassingScene, travel_px
 from camvid.overlay.regions import Overlay, bounded_regions, find_seams, group_edges, still_regions
 from camvid.overlay.windows import without_windows
 from camvid.parallel import map_threads
@@ -43,6 +43,7 @@ _MIN_UNLIKE_STATIC = 2.0
 _MIN_UNEXPLAINED = 0.78
 _MIN_UNEXPLAINED_SIDE = 0.74
 _BESIDE_PX = 3  # on either side of a side
+_LEAST_TRAVEL_PX = 10.0  # of the background: less may show too little of what is fixed before it
 _JOIN_PX = 11
 _MAX_SAMPLES = 200  # pixels of a group of edges
 
@@ -52,12 +53,13 @@ def find_overlay(rgb: U8, fps: float) -> Overlay:
     gray = np.stack(map_threads(_gray, rgb))
     step = max(1, round(_STEP_S * fps))
     motions = background_motions(gray, step, _MAX_LOOKS)
-    changing = changing_boxes(gray)
     if not motions:
-        return Overlay(np.zeros_like(changing), changing)
+        return Overlay(np.zeros(gray.shape[1:], bool), changing_boxes(gray))
     looks = look_at(gray, motions, step)
     fixed = find_fixed_edges(gray, looks)
     scene = _passing_scene(gray, looks, motions, step)
+    hardly_moves = np.median(travel_px(scene.spread)) < _LEAST_TRAVEL_PX
+    changing = changing_boxes(gray) if hardly_moves else np.zeros(gray.shape[1:], bool)
     cuts = find_cuts(scene)
     edges = _standing_edges(fixed, looks, scene, motions, fps) | cuts.spans
     bounded = bounded_regions(edges, still_regions(scene, fixed.presence), scene.still)
