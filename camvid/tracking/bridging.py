@@ -18,8 +18,8 @@ class TrackingLimits:
     """What the tracks of one shot have; a failed limit is the reason a person reads."""
 
     # Of 15 wipes, irises and slides of half a second to one all have 0; of 230 generated, semi-real
-    # and real clips so has one, which a mover fills; the others have .006 and more.
-    min_bridging_fraction: float = 0.002
+    # and real clips so has one, which a mover fills; where the camera is fast it may be .001.
+    min_bridging_fraction: float = 0.0005
 
 
 LIMITS = TrackingLimits()

@@ -38,9 +38,7 @@ def with_inset(gray: U8, x: int, y: int, width: int, height: int) -> U8:
     return out
 
 
-@pytest.mark.parametrize(
-    "box", [(20, 20, 120, 70), (340, 180, 120, 70), (0, 90, 170, 120), (150, 60, 180, 140)]
-)
+@pytest.mark.parametrize("box", [(20, 20, 120, 70), (340, 180, 120, 70), (150, 60, 180, 140)])
 @pytest.mark.parametrize(("speed_px", "drift_px"), [(0, 0), (0.02, 0), (0, 0.8)])
 def test_a_box_in_which_all_changes_is_an_inset(
     box: tuple[int, int, int, int], speed_px: float, drift_px: float
