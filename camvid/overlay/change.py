@@ -23,10 +23,10 @@ _CALM = 0.1  # quantile of the change within a box
 _MOST_LINES = 8  # of each kind of side
 _THIN = 4  # brightness needs no more than every fourth pixel
 
-# Lengths are shares of the long side. Of 17 generated and 23 real clips none has a box; of 88 insets
-# in 22 of them, whose cameras stand, 56 are found. Those that are not lie in noisy, flickering ones
-# or before a mover. With looser limits (.7, .8, 3 sides) 67 were, but a real clip that has none was
-# refused, too.
+# Lengths are shares of the long side. Of 17 generated and 23 real clips none has a box; of 88
+# insets in 22 of them, whose cameras stand, 56 are found. Those that are not lie in noisy,
+# flickering ones or before a mover. With looser limits (.7, .8, 3 sides) 67 were, but a real clip
+# that has none was refused, too.
 _MIN_SIDE = 0.06
 _MIN_AREA, _MAX_AREA = 0.01, 0.5  # of the image
 _MIN_STEPS = 0.85  # of the pixels of all sides: .68 at most elsewhere, but for a shadow's .79
