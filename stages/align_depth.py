@@ -49,7 +49,7 @@ class AlignDepth:
     """
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 9
     reads: ClassVar[tuple[type, ...]] = (
         Frames,
         ObjectMasks,

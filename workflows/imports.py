@@ -11,7 +11,7 @@ from stages.split import SplitConfig
 from stages.take_cameras import TakeCamerasConfig
 from stages.take_clips import TakeClipsConfig
 from stages.take_views import TakeViewsConfig
-from stages.track import TrackConfig
+from stages.track import UNORDERED, TrackConfig
 from workflows.curate_config import CurateConfig
 
 
@@ -44,5 +44,5 @@ def plan_import(source: str, name: str, footage: str) -> ImportPlan:
     footage = absolute(footage) if footage else ""
     config = ImportConfig(split=TakeClipsConfig(format=name, footage=footage))
     if FORMATS[name].are_views:
-        config = replace(config, are_views=True, track=TrackConfig(backend="views"))
+        config = replace(config, are_views=True, track=TrackConfig(backend=UNORDERED))
     return ImportPlan(sources, config)

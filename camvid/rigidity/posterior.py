@@ -37,7 +37,7 @@ MASKED: Mapping[Origin, float] = {
 # probabilities are calibrated: of tracks above .95, 97 % lie on movers in generated scenes.
 _MISLED = 0.05
 # Static objects that mislead most of their tracks. Of 520 in generated and semi-real scenes 23 do;
-# with as few, parts of the grass and a fence of a real clip were taken for movers.
+# with as few, two further objects of a real clip (DAVIS dog) were taken for movers.
 _MISLEADING = 0.1
 # Mean over an object's stray tracks of what the images show, and its deviation from object to
 # object. Of 60 movers 57 have 1.06 to 2.9; of 18 static objects whose tracks stray, all -2.7 to
