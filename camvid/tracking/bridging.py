@@ -17,7 +17,7 @@ _WINDOW_S = 1.0  # transitions are seldom longer
 class TrackingLimits:
     """What the tracks of one shot have; a failed limit is the reason a person reads."""
 
-    # Of 15 wipes, irises and slides of half a second to one all have 0; of 230 generated, semi-real
+    # Of 11 wipes, irises and slides of half a second to one all have 0; of 230 generated, semi-real
     # and real clips so has one, which a mover fills; where the camera is fast it may be .001.
     min_bridging_fraction: float = 0.0005
 
