@@ -20,7 +20,13 @@ from camvid.stage import ClipRow
 from camvid.store import ClipStore
 from camvid.video.cut import CutOptions
 from stages.write_shards import WriteShards, WriteShardsConfig
-from tests.workflows.light_run import LightCurate, shard_hashes, wait_for, write_videos
+from tests.workflows.light_run import (
+    LightCurate,
+    shard_hashes,
+    wait_for,
+    write_videos,
+    write_videos_in_buckets,
+)
 from tests.workflows.light_stages import FAULTS, DeadlySplitConfig, HarmfulSplitConfig, plan_fault
 from tests.workflows.plain_videos import write_moving_square
 from tests.workflows.test_cli import camvid
@@ -174,13 +180,13 @@ def command() -> None:
 def test_shards_are_written_on_the_cluster(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    videos = write_videos(tmp_path, tuple(range(40, 48)))  # paths decide on shards: not all on one
+    videos = write_videos_in_buckets(tmp_path, (1, 1, 1, 1))
     config = LightCurate(write_shards=WriteShardsConfig(videos_per_bucket=1))
     curate(videos, str(tmp_path / "here"), config, in_process.run)
     monkeypatch.setattr(WriteShards, "__call__", None)  # of this process alone
     curate(videos, str(tmp_path / "there"), config, RayExecutor(workers=2))
     there = shard_hashes(ClipStore(str(tmp_path / "there")))
-    assert len(there) > 1
+    assert len(there) == 4
     assert there == shard_hashes(ClipStore(str(tmp_path / "here")))
 
 
