@@ -270,7 +270,7 @@ def test_images_are_decoded_while_others_are_encoded(
 
     def waiting(rgb: Any) -> Any:
         # Two at a time: when the first are encoded, the next two are being decoded already.
-        assert all(begun.acquire(timeout=10) for _ in range(needed.pop()))
+        assert all(begun.acquire(timeout=60) for _ in range(needed.pop()))
         return PatchCodec.encode(codec, rgb)
 
     monkeypatch.setattr(FrameEncoder, "_read", spy)

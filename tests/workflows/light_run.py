@@ -45,7 +45,7 @@ def shard_hashes(store: ClipStore) -> dict[str, str]:
     return {n: hashlib.sha256(store.read_bytes(f"shards/{n}")).hexdigest() for n in names}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

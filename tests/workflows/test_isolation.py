@@ -177,7 +177,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_stage(
     try:
         wait_for((faults / "pid").exists)
         driver.send_signal(number)
-        _, said = driver.communicate(timeout=60)
+        _, said = driver.communicate(timeout=300)
     finally:
         driver.kill()
     child = (faults / "pid").read_text()
