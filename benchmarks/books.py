@@ -200,11 +200,12 @@ def ledger_part(clip_ids: pa.ChunkedArray, start: int, rows: int) -> pa.Table:
     stages = [FIRST, *CLIP_STAGES]
     line = np.arange(start, min(start + rows, len(clip_ids) * len(stages)))
     at = line % len(stages)
+    digests = np.random.default_rng(start).bytes(32 * len(line)).hex()  # hashes do not compress
     known = {
         "clip_id": clip_ids.take(pa.array(line // len(stages))).combine_chunks(),
         "stage": np.array(stages)[at],
         "artifact": np.array(stages)[at],
-        "fingerprint": [f"{n:064x}" for n in line],
+        "fingerprint": [digests[64 * n : 64 * (n + 1)] for n in range(len(line))],
         "status": np.full(len(line), "ok"),
         "seconds": at + 0.5 + line % 97 / 97,
         "peak_rss_bytes": 10**9 + line % 1009 * 10**6,

@@ -131,7 +131,8 @@ class Curation:
             the index, and those videos passed over as finished of which a clip proved damaged.
         """
         finished = self._resume.finished
-        finished = finished.filter(pc.invert(pc.is_in(finished["source_uri"], self._redone)))
+        if len(self._redone):
+            finished = finished.filter(pc.invert(pc.is_in(finished["source_uri"], self._redone)))
         clips = pa.concat_tables([finished, *self._made])
         gathered = gather(self._store, self._writing, self._config.copies, clips, self._provenance)
         list_rows(self._store, [gathered.damaged])

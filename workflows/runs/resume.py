@@ -102,6 +102,8 @@ class Resume:
 
     def _gathered_at(self, listed: NDArray[np.bool_]) -> pa.Table:
         lines = self._listed["line"].to_numpy()[listed]
+        if len(lines) == len(self._gathered):
+            return self._gathered  # all, in order: a copy of a million rows is 0.5 GB
         return self._gathered.take(pa.array(lines, pa.int64()))
 
     @cached_property
