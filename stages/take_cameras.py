@@ -47,4 +47,4 @@ class TakeCameras:
         cameras: GivenCameras,
     ) -> Reconstruction:
         scene = painted_over(frames, overlay_of(masks))
-        return judge_cameras(scene, masks, tracks, cameras).reconstruction
+        return judge_cameras(clip, scene, masks, tracks, cameras).reconstruction

@@ -2,20 +2,22 @@
 
 Masks are greedy: a crate is masked because it might move, and where walls are bare such things are
 all there is to see. So tracks on masked objects are held against the cameras too, and those of
-objects that agree for the whole clip help to find them. And a mover that no mask covers, so large
-that it captures the camera, still leaves the image's border to the background.
+objects that stand still, were these the cameras, help to find better ones: cameras and the
+posterior of `camvid.rigidity` by turns. And a mover that no mask covers, so large that it captures
+the camera, still leaves the image's border to the background.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import I32, Bool, PointTracks
+from camvid.rigidity.posterior import EVEN
 from camvid.sfm.acceptance import LIMITS, held_out_error_px
 from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
 from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
-from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
+from camvid.sfm.camera_motion import GRID
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
@@ -28,12 +30,11 @@ _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 _ENOUGH_TRACKS = 200.0
 _ENOUGH_COVER = 0.6
 _ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
-_MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
-_MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
+_LIKELY_STATIC = 0.25  # P(moves), below which an object is asked before others
 _MIN_OBJECT_TRACKS = 8
 _MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
 _MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
-_MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
+_MIN_STATIC_OBJECTS = 3  # that must agree where the background says nothing
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
 _ZOOM_PROBE_OBSERVATIONS = 8_000
@@ -68,19 +69,26 @@ def is_thin(tracks: PointTracks, size_px: tuple[int, int]) -> bool:
 
 
 def informative_tracks(
-    tracks: PointTracks, assumed_static: Collection[int], size_px: tuple[int, int]
+    tracks: PointTracks, priors: Mapping[int, float], size_px: tuple[int, int]
 ) -> PointTracks:
-    """Those off the masks; where they are too few, also those on `assumed_static`, or all."""
+    """Those off the masks; where they are too few, also those on what hardly moves, or all.
+
+    `priors` are P(moves) of the objects that tracks may lie on, by id.
+    """
     off = tracks.object_id == 0
     background = tracks_of(tracks, off)
     background_known = off.sum() >= _MIN_BACKGROUND_TRACKS
     num_objects = len(np.unique(tracks.object_id[~off]))
     if not is_thin(background, size_px):
         return background
-    if not background_known and num_objects < _MIN_STILL_OBJECTS:
+    if not background_known and num_objects < _MIN_STATIC_OBJECTS:
         return background  # a single mover would pass for the world
-    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, list(assumed_static)))
+    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, _likely_static(priors)))
     return quiet if num_alive(quiet) >= _ENOUGH_STATIC_TRACKS else tracks
+
+
+def _likely_static(priors: Mapping[int, float]) -> list[int]:
+    return [label for label, moves in priors.items() if label and moves < _LIKELY_STATIC]
 
 
 def held_out(tracks: PointTracks) -> Bool:
@@ -90,22 +98,23 @@ def held_out(tracks: PointTracks) -> Bool:
 
 def solve_background(
     tracks: PointTracks,
-    assumed_static: Collection[int],
+    priors: Mapping[int, float],
     keyframes: I32,
     size_px: tuple[int, int],
+    fps: float,
     lens: LensPrior = USUAL_LENS,
 ) -> Solution | None:
     """Cameras of the static scene from tracks on and off the objects; None: no way.
 
-    `assumed_static` are the objects that nothing was seen to move in: they are asked first.
+    `priors` are P(moves) of the objects that tracks may lie on, by id.
     """
-    search = _Search(tracks, keyframes, size_px, lens)
-    start = search.from_objects(assumed_static) if search.is_thin else None
-    start = start or search.from_unmasked()
+    search = _Search(tracks, priors, keyframes, size_px, fps, lens)
+    start = (search.from_objects() if search.is_thin else None) or search.from_unmasked()
     if start is None:
         return None
     cameras, structure = _with_all_frames(start, size_px, lens)
-    agreement = find_agreement(cameras, start.judges, size_px)
+    at_keyframes = cameras.at(start.cameras.registered)  # which are enough to tell
+    agreement = find_agreement(at_keyframes, start.judges, priors, size_px, fps)
     return Solution(start.tracks, cameras, structure, agreement.border_share)
 
 
@@ -121,20 +130,26 @@ class _Search:
     """Which of the tracks lie on the background? Keyframes tell."""
 
     def __init__(
-        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], lens: LensPrior
+        self,
+        tracks: PointTracks,
+        priors: Mapping[int, float],
+        keyframes: I32,
+        size_px: tuple[int, int],
+        fps: float,
+        lens: LensPrior,
     ) -> None:
-        self._tracks, self._keyframes = tracks, keyframes
-        self._size_px, self._lens = size_px, lens
+        self._tracks, self._priors, self._keyframes = tracks, priors, keyframes
+        self._size_px, self._fps, self._lens = size_px, fps, lens
         self._off = tracks.object_id == 0
 
     @property
     def is_thin(self) -> bool:
         return is_thin(tracks_of(self._tracks, self._off), self._size_px)
 
-    def from_objects(self, assumed_static: Collection[int]) -> _Start | None:
-        """From the background and objects, those taken for static first, then all."""
+    def from_objects(self) -> _Start | None:
+        """From the background and objects, those likely to be static first, then all."""
         every = np.unique(self._tracks.object_id[~self._off]).tolist()
-        for objects in dict.fromkeys((tuple(assumed_static), tuple(every))):
+        for objects in dict.fromkeys((tuple(_likely_static(self._priors)), tuple(every))):
             start = self._with_objects(objects)
             if start is not None:
                 return start
@@ -158,9 +173,9 @@ class _Search:
                     kept, cameras = other.tracks, other.cameras
         if cameras is None:
             return None
-        still = self._still_objects(self._agreement(cameras, self._tracks))
-        on_still = tracks_of(self._tracks, np.isin(self._tracks.object_id, still) & ~self._off)
-        kept, judges = join_tracks(kept, on_still), join_tracks(background, on_still)
+        static = self._static_objects(self._agreement(cameras, self._tracks, self._off))
+        on_static = tracks_of(self._tracks, np.isin(self._tracks.object_id, static) & ~self._off)
+        kept, judges = join_tracks(kept, on_static), join_tracks(background, on_static)
         return _Start(kept, judges, cameras)
 
     def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
@@ -177,19 +192,20 @@ class _Search:
         """From the background and some objects, till just those that agree are asked."""
         for _ in range(_MAX_ROUNDS):
             on_objects = np.isin(self._tracks.object_id, list(objects))
-            kept = tracks_of(self._tracks, self._off | on_objects)
+            used = self._off | on_objects
+            kept = tracks_of(self._tracks, used)
             cameras = self._solve(kept)
             if cameras is None:
                 return None
             if cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
                 return None
-            agreement = self._agreement(cameras, self._tracks)
-            still = self._still_objects(agreement)
-            if not self._is_background(agreement, still):
+            agreement = self._agreement(cameras, self._tracks, used)
+            static = self._static_objects(agreement)
+            if not self._is_background(agreement, static):
                 return None
-            if set(still) == set(objects):
+            if set(static) == set(objects):
                 return _Start(kept, kept, cameras)
-            objects = still
+            objects = static
         return None  # they go round in circles
 
     def _solve(self, tracks: PointTracks) -> Cameras | None:
@@ -199,30 +215,25 @@ class _Search:
         num_frames = len(tracks.visible)
         return best_start(used, unused, self._keyframes, num_frames, self._size_px, self._lens)
 
-    def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
-        return find_agreement(cameras, tracks, self._size_px)
+    def _agreement(
+        self, cameras: Cameras, tracks: PointTracks, solved_from: Bool | None = None
+    ) -> Agreement:
+        given = self._priors, self._size_px, self._fps
+        return find_agreement(cameras, tracks, *given, solved_from)
 
-    def _is_background(self, agreement: Agreement, still: Collection[int]) -> bool:
+    def _is_background(self, agreement: Agreement, static: Collection[int]) -> bool:
         """Whether the background's tracks agree or, if they are few, enough objects."""
         if np.count_nonzero(self._off) >= _MIN_BACKGROUND_TRACKS:
             return agreement.share(self._off) >= _MIN_BACKGROUND_SHARE
-        return len(still) >= _MIN_STILL_OBJECTS
+        return len(static) >= _MIN_STATIC_OBJECTS
 
-    def _still_objects(self, agreement: Agreement) -> list[int]:
-        """Ids of the objects whose tracks fit the cameras as well as the background's do."""
-        off, object_id = self._off, self._tracks.object_id
-        fitting = agreement.misfit_px[off & agreement.agrees]
-        noise_px = float(np.median(fitting)) if len(fitting) else 0.0
-        limit_px = _MAX_STILL_SIGMAS * max(noise_px, MIN_NOISE_PX)
-        length = self._tracks.visible[self._keyframes].sum(axis=0)
-        still: list[int] = []
-        for label in np.unique(object_id[~off]):
-            own = object_id == label
-            fits = own & (agreement.misfit_px <= limit_px)
-            share = float(length[fits].sum() / max(length[own].sum(), 1))
-            if own.sum() >= _MIN_OBJECT_TRACKS and share >= _MIN_STILL_SHARE:
-                still.append(int(label))
-        return still
+    def _static_objects(self, agreement: Agreement) -> list[int]:
+        """Ids of the objects that are likelier to stand still, by tracks enough."""
+        return [
+            label
+            for label, found in agreement.objects.items()
+            if label and found.num_tracks >= _MIN_OBJECT_TRACKS and found.moves < EVEN
+        ]
 
 
 def _with_all_frames(
