@@ -22,7 +22,7 @@ from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
 from camvid.sfm.starts import best_start
-from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
+from camvid.tracking.tracks import MIN_SIGHTINGS, tracks_of
 
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 # Off the masks, alive in the median frame, and the share of the image's cells that they are
@@ -44,9 +44,10 @@ _SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is
 class Solution(NamedTuple):
     """Cameras, and the tracks of what is static that they come from and are tested by."""
 
-    tracks: PointTracks
+    static: Bool  # [N]
     cameras: Cameras
     structure: Structure
+    held_out: Observations  # of those static tracks that had no part in the cameras
     border_share: float  # of the image's border that the cameras explain
 
 
@@ -91,9 +92,10 @@ def _likely_static(priors: Mapping[int, float]) -> list[int]:
     return [label for label, moves in priors.items() if label and moves < _LIKELY_STATIC]
 
 
-def held_out(tracks: PointTracks) -> Bool:
-    """Tracks [N] that are kept from the solver, to test what it finds."""
-    return np.arange(tracks.visible.shape[1]) % _HELD_OUT_EVERY == 0
+def split_observations(tracks: PointTracks, among: Bool) -> tuple[Observations, Observations]:
+    """Sightings of the tracks `among` [N]: for the solver, and of those kept to test its cameras."""
+    tests = np.arange(len(among)) % _HELD_OUT_EVERY == 0
+    return observations_of(tracks, among & ~tests), observations_of(tracks, among & tests)
 
 
 def solve_background(
@@ -112,18 +114,17 @@ def solve_background(
     start = (search.from_objects() if search.is_thin else None) or search.from_unmasked()
     if start is None:
         return None
-    cameras, structure = _with_all_frames(start, size_px, lens)
-    at_keyframes = cameras.at(start.cameras.registered)  # which are enough to tell
-    agreement = find_agreement(at_keyframes, start.judges, priors, size_px, fps)
-    return Solution(start.tracks, cameras, structure, agreement.border_share)
+    seen, unseen = split_observations(tracks, start.used)
+    cameras, structure = _with_all_frames(seen, unseen, start.cameras, size_px, lens)
+    return Solution(start.used, cameras, structure, unseen, search.border_share(start))
 
 
 class _Start(NamedTuple):
-    """Cameras of the keyframes."""
+    """Cameras of the keyframes, and the tracks [N] that they come from."""
 
-    tracks: PointTracks  # of what is static
-    judges: PointTracks  # that, and all else that no object holds
+    used: Bool
     cameras: Cameras
+    agreement: Agreement
 
 
 class _Search:
@@ -161,65 +162,56 @@ class _Search:
         Where tracks do not agree, those of the background count: cameras that explain nearly all
         of the image's border say what else belongs to it.
         """
-        kept = background = tracks_of(self._tracks, self._off)
-        cameras = self._solve(background)
-        agreement = cameras and self._agreement(cameras, background)
-        if not agreement or agreement.share() < _SURE_AGREEMENT:
-            around = on_border(background, self._size_px)
-            other = None if around.all() else self._behind(background, around)
-            if other is not None:
-                share = self._agreement(other.cameras, background).border_share
-                if not agreement or share > agreement.border_share:
-                    kept, cameras = other.tracks, other.cameras
-        if cameras is None:
+        start = self._start_from(self._off)
+        if start is None or start.agreement.share(self._off) < _SURE_AGREEMENT:
+            behind = self._behind()
+            if behind and (start is None or self.border_share(behind) > self.border_share(start)):
+                start = behind
+        if start is None:
             return None
-        static = self._static_objects(self._agreement(cameras, self._tracks, self._off))
-        on_static = tracks_of(self._tracks, np.isin(self._tracks.object_id, static) & ~self._off)
-        kept, judges = join_tracks(kept, on_static), join_tracks(background, on_static)
-        return _Start(kept, judges, cameras)
+        return start._replace(used=start.used | self._on(self._static_objects(start.agreement)))
 
-    def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
+    def border_share(self, start: _Start) -> float:
+        """Of the image's border, what the cameras explain of all that should be static."""
+        static = self._off | start.used
+        return start.agreement.border_share(start.cameras, self._tracks, static, self._size_px)
+
+    def _behind(self) -> _Start | None:
         """From the tracks that cameras of the border explain, if they explain the border itself."""
-        at_border = self._solve(tracks_of(tracks, around))
-        agreement = at_border and self._agreement(at_border, tracks)
-        if not agreement or agreement.border_share < _SURE_AGREEMENT:
+        around = self._off & on_border(self._tracks, self._size_px)
+        at_border = None if (around == self._off).all() else self._start_from(around)
+        if at_border is None or self.border_share(at_border) < _SURE_AGREEMENT:
             return None
-        behind = tracks_of(tracks, agreement.agrees)
-        cameras = self._solve(behind)
-        return cameras and _Start(behind, tracks, cameras)
+        return self._start_from(self._off & at_border.agreement.agrees)
 
     def _with_objects(self, objects: Collection[int]) -> _Start | None:
         """From the background and some objects, till just those that agree are asked."""
         for _ in range(_MAX_ROUNDS):
-            on_objects = np.isin(self._tracks.object_id, list(objects))
-            used = self._off | on_objects
-            kept = tracks_of(self._tracks, used)
-            cameras = self._solve(kept)
-            if cameras is None:
+            start = self._start_from(self._off | self._on(objects))
+            if start is None:
                 return None
-            if cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
+            if start.cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
                 return None
-            agreement = self._agreement(cameras, self._tracks, used)
-            static = self._static_objects(agreement)
-            if not self._is_background(agreement, static):
+            static = self._static_objects(start.agreement)
+            if not self._is_background(start.agreement, static):
                 return None
             if set(static) == set(objects):
-                return _Start(kept, kept, cameras)
+                return start
             objects = static
         return None  # they go round in circles
 
-    def _solve(self, tracks: PointTracks) -> Cameras | None:
+    def _start_from(self, used: Bool) -> _Start | None:
         """Cameras of the keyframes, by the best of several ways; None: no way."""
-        tests = held_out(tracks)
-        used, unused = observations_of(tracks, ~tests), observations_of(tracks, tests)
-        num_frames = len(tracks.visible)
-        return best_start(used, unused, self._keyframes, num_frames, self._size_px, self._lens)
-
-    def _agreement(
-        self, cameras: Cameras, tracks: PointTracks, solved_from: Bool | None = None
-    ) -> Agreement:
+        seen, unseen = split_observations(self._tracks, used)
+        num_frames = len(self._tracks.visible)
+        cameras = best_start(seen, unseen, self._keyframes, num_frames, self._size_px, self._lens)
+        if cameras is None:
+            return None
         given = self._priors, self._size_px, self._fps
-        return find_agreement(cameras, tracks, *given, solved_from)
+        return _Start(used, cameras, find_agreement(cameras, self._tracks, *given, used))
+
+    def _on(self, objects: Collection[int]) -> Bool:
+        return np.isin(self._tracks.object_id, list(objects)) & ~self._off
 
     def _is_background(self, agreement: Agreement, static: Collection[int]) -> bool:
         """Whether the background's tracks agree or, if they are few, enough objects."""
@@ -237,15 +229,17 @@ class _Search:
 
 
 def _with_all_frames(
-    start: _Start, size_px: tuple[int, int], lens: LensPrior
+    used: Observations,
+    unused: Observations,
+    keyed: Cameras,
+    size_px: tuple[int, int],
+    lens: LensPrior,
 ) -> tuple[Cameras, Structure]:
     """The frames between the keyframes too, all adjusted together.
 
     With a lens that zooms, where tracks that took no part say that it does.
     """
-    tests = held_out(start.tracks)
-    used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
-    found = solve_all_frames(start.cameras, used, size_px, lens)
+    found = solve_all_frames(keyed, used, size_px, lens)
 
     def zooming(
         cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
@@ -255,7 +249,7 @@ def _with_all_frames(
         return found if held_out_error_px(found[0], unused) <= limit_px else None
 
     # A quick look first, at the keyframes: lenses seldom zoom.
-    keyed = found[0].at(start.cameras.registered)
+    keyed = found[0].at(keyed.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
     few = thinned(few, size_px, _ZOOM_PROBE_OBSERVATIONS)
     if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:

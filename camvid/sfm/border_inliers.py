@@ -21,22 +21,31 @@ _GRID = 8  # cells per side; the outermost are the border
 
 
 class Agreement(NamedTuple):
-    """Which tracks a solution explains as static points, near or far, and where they are."""
+    """Which tracks cameras explain as static points, near or far."""
 
     moves: F64  # [N] P(the track moves, were these the cameras); NaN: seen too little
     objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
-    border_share: float  # of the border's cells with tracks: where most tracks agree
 
     @property
     def agrees(self) -> Bool:
         """[N]"""
         return self.moves < EVEN
 
-    def share(self, among: Bool | None = None) -> float:
-        """Of the tracks that were judged, or of some of them [N], those that agree."""
-        judged = np.isfinite(self.moves)
-        asked = judged if among is None else judged & among
+    def share(self, among: Bool) -> float:
+        """Of the tracks `among` [N], as far as they were judged, those that agree."""
+        asked = np.isfinite(self.moves) & among
         return float(self.agrees[asked].mean()) if asked.any() else 0.0
+
+    def border_share(
+        self, cameras: Cameras, tracks: PointTracks, among: Bool, size_px: tuple[int, int]
+    ) -> float:
+        """Of the border's cells in which tracks `among` [N] are seen, those where most agree."""
+        asked = np.isfinite(self.moves) & among
+        seen = tracks.visible & cameras.registered[:, None] & asked
+        frame, track = np.nonzero(seen & _on_border(tracks.xy_px, size_px))
+        cell = frame * _GRID**2 + cells_of(tracks.xy_px[frame, track], size_px, (_GRID, _GRID))
+        votes = np.bincount(cell, np.where(self.agrees[track], 1.0, -1.0))[np.unique(cell)]
+        return float(np.mean(votes > 0)) if len(votes) else 0.0
 
 
 def find_agreement(
@@ -51,19 +60,13 @@ def find_agreement(
 
     Args:
         priors: P(moves) of the objects that tracks may lie on, by id.
-        solved_from: the tracks [N] that the cameras come from; None: all.
+        solved_from: the tracks [N] that the cameras come from; None: those that no mask holds.
     """
-    solved_from = np.ones(len(tracks.object_id), bool) if solved_from is None else solved_from
     posed = sightings.Cameras(cameras.K_per_frame, cameras.cam_from_world)
     rigidity = estimate_rigidity(
         tracks, tracks.object_id, posed, size_px, fps, solved_from=solved_from
     )
-    moves, objects = posterior(rigidity, tracks.object_id, priors)
-    seen = tracks.visible & cameras.registered[:, None] & np.isfinite(moves)
-    frame, track = np.nonzero(seen & _on_border(tracks.xy_px, size_px))
-    cell = frame * _GRID**2 + cells_of(tracks.xy_px[frame, track], size_px, (_GRID, _GRID))
-    votes = np.bincount(cell, np.where(moves[track] < EVEN, 1.0, -1.0))[np.unique(cell)]
-    return Agreement(moves, objects, float(np.mean(votes > 0)) if len(votes) else 0.0)
+    return Agreement(*posterior(rigidity, tracks.object_id, priors))
 
 
 def on_border(tracks: PointTracks, size_px: tuple[int, int]) -> Bool:

@@ -86,7 +86,9 @@ def judge_cameras(
         off = focal_offset(cameras, seen)
         agreement = find_agreement(cameras, static, priors, size_px, clip.fps)
         evidence = Evidence(
-            border_share=agreement.border_share,
+            border_share=agreement.border_share(
+                cameras, static, np.ones(len(static.object_id), bool), size_px
+            ),
             off_flat_image=off_flat_image(static, size_px),
             lens=find_lens_evidence(cameras, structure, size_px),
         )

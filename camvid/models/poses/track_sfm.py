@@ -45,7 +45,6 @@ from camvid.sfm.acceptance import (
 )
 from camvid.sfm.adjustment import Structure, uncertainty_of_focal
 from camvid.sfm.background import (
-    held_out,
     informative_tracks,
     num_alive,
     solve_background,
@@ -58,7 +57,6 @@ from camvid.sfm.keyframes import choose_keyframes, mean_overlap
 from camvid.sfm.lens import CALIBRATED_SPREAD, USUAL_LENS, LensPrior
 from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import observations_of
 from camvid.tracking.lucas_kanade import NEVER_SEED
 from camvid.tracking.tracks import join_tracks, owners, tracks_of, within_regions
 from camvid.weights import Weight
@@ -224,17 +222,14 @@ class TrackSfm:
             )
         cameras, adjusted = found.cameras, found.structure
         structure = _judged_by(adjusted, int(cameras.registered.sum()))
-        unused = observations_of(found.tracks, held_out(found.tracks))
-        quality = measure_quality(quality, cameras, structure, unused)
+        quality = measure_quality(quality, cameras, structure, found.held_out)
         uncertainty = uncertainty_of_focal(cameras, adjusted, size_px, self._lens)
         lens = find_lens_evidence(cameras, structure, size_px)
         uncertainty = max(uncertainty, lens.focal_deviation)
         quality = replace(quality, focal_uncertainty=uncertainty)
         evidence = Evidence(
             border_share=found.border_share,
-            off_flat_image=off_flat_image(
-                seen_static(found.tracks, structure.observations), size_px
-            ),
+            off_flat_image=off_flat_image(seen_static(tracks, structure.observations), size_px),
             lens=lens,
         )
         reasons = failed_tests(quality, cameras, structure, evidence, max(size_px))
