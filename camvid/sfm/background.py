@@ -93,7 +93,7 @@ def _likely_static(priors: Mapping[int, float]) -> list[int]:
 
 
 def split_observations(tracks: PointTracks, among: Bool) -> tuple[Observations, Observations]:
-    """Sightings of the tracks `among` [N]: for the solver, and of those kept to test its cameras."""
+    """Sightings of tracks `among` [N]: for the solver, and of those kept to test its cameras."""
     tests = np.arange(len(among)) % _HELD_OUT_EVERY == 0
     return observations_of(tracks, among & ~tests), observations_of(tracks, among & tests)
 
