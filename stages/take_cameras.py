@@ -30,7 +30,7 @@ class TakeCameras:
     """Clip, Frames, MovableMasks, PointTracks, GivenCameras -> Reconstruction."""
 
     name: ClassVar[str] = "reconstruct"  # it stands in its place
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, PointTracks, GivenCameras)
     writes: ClassVar[type] = Reconstruction
     weights: tuple[Weight, ...] = ()

@@ -43,6 +43,7 @@ class Summary:
     depth_delta_static: float = NAN
     depth_abs_rel_movers: float = NAN
     depth_delta_movers: float = NAN
+    median_depth_abs_rel_movers: float = NAN
     depth_ause: float = NAN
     mask_iou: float = NAN
     mask_precision: float = NAN
@@ -117,6 +118,7 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         depth_delta_static=_mean([c.depth.delta_static for c in clips]),
         depth_abs_rel_movers=_mean([c.depth.abs_rel_movers for c in clips]),
         depth_delta_movers=_mean([c.depth.delta_movers for c in clips]),
+        median_depth_abs_rel_movers=_median([c.depth.abs_rel_movers for c in clips]),
         depth_ause=_mean([c.depth.ause for c in clips]),
         mask_iou=_mean([c.masks.iou for c in clips]),
         mask_precision=_mean([c.masks.precision for c in clips]),

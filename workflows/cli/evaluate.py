@@ -168,6 +168,7 @@ def run_lines(scores: "RunScores") -> str:
         ("focal error", number(run.median_focal_error, 2, 100) + " % in the median"),
         ("depth static", _depth(run.depth_abs_rel_static, run.depth_delta_static)),
         ("depth movers", _depth(run.depth_abs_rel_movers, run.depth_delta_movers)),
+        ("", f"AbsRel {number(run.median_depth_abs_rel_movers, 4)} in the median clip"),
         ("depth AUSE", number(run.depth_ause) + " of its mean error: 0 if confidence sorts it"),
         ("mask IoU", number(run.mask_iou)),
         ("mask precision, recall", f"{number(run.mask_precision)}, {number(run.mask_recall)}"),
