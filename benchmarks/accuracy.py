@@ -197,6 +197,7 @@ def readme_lines(run: Summary) -> str:
     """What README says of the suite; docs/ACCURACY.md holds the same figures."""
     rows = [
         ("right kind", f"{number(run.right_kind, 1, 100)} %"),
+        ("wrong kind (the other clips claim less)", str(run.num_wrong_kinds)),
         ("camera paths within 1 %", f"{number(run.within_1_percent, 1, 100)} %"),
         (
             "paths invented, wrong paths accepted",

@@ -68,13 +68,14 @@ def sequence_scores(clips: Sequence[ClipScores], num_annotated: int) -> Sequence
 def judge(kind: str, true_kind: str) -> Judgement:
     """Whether a kind is right, claims what is not so, or claims less than could be had.
 
-    Only `4d` and `3d` claim cameras, and that something moves or that nothing does.
+    `4d` and `3d` claim cameras; `4d` and `video` that something moves, `3d` that nothing does.
     """
     if not true_kind:
         return ""
     if kind == true_kind:
         return "right"
-    return "wrong" if kind in ("4d", "3d") else "refused"
+    moves = true_kind in ("4d", "video")
+    return "wrong" if kind in ("4d", "3d") or (kind == "video" and not moves) else "refused"
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from camvid.artifacts import NAN
 from camvid.evaluation.maps import ConfidenceBin, pool_bins
 from camvid.evaluation.scores import ClipScores
+from camvid.evaluation.sequences import judge
 
 WRONG_PATH_PERCENT = 5.0  # ATE above, of the path, is a wrong trajectory
 GOOD_PATH_PERCENT = 1.0
@@ -25,6 +26,7 @@ class Summary:
     num_clips: int
     num_observable: int
     right_kind: float  # share
+    num_wrong_kinds: int = 0  # that claim what is not so; the others claim less
     confusion: dict[str, int] = field(default_factory=dict[str, int])  # "true -> found"
     cameras: dict[str, int] = field(default_factory=dict[str, int])  # "true -> found"
     num_failed: int = 0
@@ -100,6 +102,7 @@ def summarise(clips: Sequence[ClipScores]) -> Summary:
         num_clips=len(clips),
         num_observable=sum(c.observable.kind for c in clips),
         right_kind=_mean([float(c.kind == c.true_kind) for c in observable]),
+        num_wrong_kinds=sum(judge(c.kind, c.true_kind) == "wrong" for c in observable),
         confusion=_counted([f"{c.true_kind} -> {c.kind}" for c in observable]),
         cameras=_counted([f"{c.true_camera} -> {c.camera}" for c in known if c.true_camera]),
         num_failed=sum(c.kind == "failed" for c in clips),

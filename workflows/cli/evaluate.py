@@ -153,6 +153,7 @@ def run_lines(scores: "RunScores") -> str:
     decided = f"{run.num_observable} of {run.num_clips} clips' images decide it"
     lines = [
         ("right kind", f"{number(run.right_kind, 1, 100)} % ({decided})"),
+        ("wrong kinds", f"{run.num_wrong_kinds}; other clips claim less than could be had"),
         ("true -> found", ", ".join(f"{k}: {n}" for k, n in run.confusion.items())),
         ("camera", ", ".join(f"{k}: {n}" for k, n in run.cameras.items())),
         ("failed", str(run.num_failed)),

@@ -80,6 +80,7 @@ def test_two_clips_count_by_their_frames() -> None:
         ("failed", "video", "refused"),
         ("3d", "4d", "wrong"),
         ("4d", "video", "wrong"),
+        ("video", "none", "wrong"),
         ("4d", "", ""),
     ],
 )

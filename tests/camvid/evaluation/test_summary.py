@@ -78,6 +78,7 @@ def test_a_run_is_summed_up_as_a_whole_and_by_ingredient() -> None:
     scores = score_run([RIGHT, WRONG_PATH, PAN])
     assert set(scores.by_ingredient) == {"orbit", "noise", "pan"}
     assert scores.overall.right_kind == pytest.approx(2 / 3)
+    assert scores.overall.num_wrong_kinds == 1, "a video in which nothing moves"
     assert scores.overall.confusion == {"4d -> 4d": 2, "none -> video": 1}
     assert scores.overall.cameras == {"moving -> moving": 2, "rotating -> rotating": 1}
     assert scores.overall.num_wrong_paths == 1
