@@ -36,7 +36,7 @@ class Reconstruct:
     """
 
     name: ClassVar[str] = "reconstruct"
-    version: ClassVar[int] = 12
+    version: ClassVar[int] = 11
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, PointTracks)
     writes: ClassVar[type] = Reconstruction
 

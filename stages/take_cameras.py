@@ -30,7 +30,7 @@ class TakeCameras:
     """Clip, Frames, MovableMasks, PointTracks, GivenCameras -> Reconstruction."""
 
     name: ClassVar[str] = "reconstruct"  # it stands in its place
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 1
     reads: ClassVar[tuple[type, ...]] = (Clip, Frames, MovableMasks, PointTracks, GivenCameras)
     writes: ClassVar[type] = Reconstruction
     weights: tuple[Weight, ...] = ()
@@ -47,4 +47,4 @@ class TakeCameras:
         cameras: GivenCameras,
     ) -> Reconstruction:
         scene = painted_over(frames, overlay_of(masks))
-        return judge_cameras(clip, scene, masks, tracks, cameras).reconstruction
+        return judge_cameras(scene, masks, tracks, cameras).reconstruction

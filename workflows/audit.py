@@ -68,7 +68,7 @@ class Auditor:
             return replace(blank, reasons=(tracks.reason,))
         (cameras,) = (a for a in piece.extra if isinstance(a, GivenCameras))
         scene = painted_over(frames, overlay_of(masks))
-        found = judge_cameras(clip, scene, masks, tracks, cameras)
+        found = judge_cameras(scene, masks, tracks, cameras)
         refused = found.reconstruction.camera == "unknown"
         return replace(
             blank,

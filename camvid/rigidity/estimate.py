@@ -15,7 +15,7 @@ from camvid.rigidity.evidence import (
     refit_noise,
 )
 from camvid.rigidity.image_evidence import image_evidence, soft_gray
-from camvid.rigidity.posterior import MISLED, UNMASKED
+from camvid.rigidity.posterior import UNMASKED, with_misled
 from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
 from camvid.rigidity.static_points import StaticPoints, fit_static_points
 from camvid.tracking.tracks import tracks_of
@@ -37,15 +37,11 @@ def estimate_rigidity(
     size_px: tuple[int, int],
     fps: float,
     rgb: U8 | None = None,
-    solved_from: Bool | None = None,
 ) -> Rigidity:
     """What tracks say by themselves, as far as the cameras are known.
 
     Args:
         rgb: images [T, H, W, 3], which are asked about the tracks that stray; None: they are not.
-        solved_from: the tracks [N] that the cameras come from, of which the static ones show the
-            noise; None: those that no mask holds. Of cameras that a mover captured these must be
-            the mover's, too: what is left of the background would pass for noisy.
         owner: object [N] that each track lies on, 0 for what no mask holds.
         cameras: those of a reconstruction, or of a candidate for one.
         size_px: (width, height) of the images.
@@ -67,8 +63,7 @@ def estimate_rigidity(
     known = seen.num >= _MIN_NUMBERS
     motion = _motion_variances(seen, side_px, fps)
     unexplained = _unexplained(sightings, points, seen, size_px, fps)
-    among = owner == 0 if solved_from is None else solved_from
-    noise, static = _fit_noise(seen, motion, known & among)
+    noise, static = _fit_noise(seen, motion, known & (owner == 0))
     bounds = np.zeros(len(known)), np.zeros(len(known))
     if cameras.extent > 0:
         sure = known & (static > _SURE) & ~points.at_bound
@@ -142,21 +137,16 @@ def _unexplained(
     return 4 * sightings.sum(stray[:, None])[:, 0] / count / seconds
 
 
-def _fit_noise(seen: Compressed, motion: list[F64], among: Bool) -> tuple[Spectrum, F64]:
-    """The clip's noise, and P(static) [N] of the tracks `among`, by turns; 0 of others.
-
-    Begun with the better half, as what moves would pass for noise of the rest.
-    """
+def _fit_noise(seen: Compressed, motion: list[F64], background: Bool) -> tuple[Spectrum, F64]:
+    """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others."""
     noise = Spectrum(_FIRST_GUESS_PX, np.full(NUM_COSINES, _FIRST_GUESS_PX))
-    variance = seen.square_px2 / np.maximum(seen.num, 1)
-    half = np.median(variance[among]) if among.any() else 0.0
-    static = (among & (variance <= half)).astype(np.float64)
-    own_way = np.log(UNMASKED + MISLED)  # odds of a track that says nothing of the noise
+    static = background.astype(np.float64)
+    prior = np.log(UNMASKED)
     for _ in range(_ROUNDS):
         for _ in range(_NOISE_STEPS):
             noise = refit_noise(seen, noise, static)
-        odds = own_way + _log_ratio(seen, noise, motion)
-        static = np.where(among, 1 / (1 + np.exp(odds)), 0.0)
+        odds = prior + with_misled(_log_ratio(seen, noise, motion))
+        static = np.where(background, 1 / (1 + np.exp(odds)), 0.0)
     return noise, static
 
 

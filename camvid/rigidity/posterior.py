@@ -35,7 +35,7 @@ MASKED: Mapping[Origin, float] = {
 # Static tracks that go their own way all the same: along edges, and where two outlines cross.
 # Of those off all masks .2 to 3 % do (nine clips); on the outlines of objects more. At .05 the
 # probabilities are calibrated: of tracks above .95, 97 % lie on movers in generated scenes.
-MISLED = 0.05
+_MISLED = 0.05
 # Static objects that mislead most of their tracks. Of 520 in generated and semi-real scenes 23 do;
 # with as few, two further objects of a real clip (DAVIS dog) were taken for movers.
 _MISLEADING = 0.1
@@ -100,8 +100,8 @@ def posterior(rigidity: Rigidity, owner: U16, priors: Mapping[int, float]) -> Po
 
 
 def with_misled(ratio: F64) -> F64:
-    """The same, where a share of the static tracks goes its own way: at most 1 / MISLED."""
-    return ratio - np.logaddexp(np.log1p(-MISLED), np.log(MISLED) + ratio)
+    """The same, where a share of the static tracks goes its own way: at most 1 / _MISLED."""
+    return ratio - np.logaddexp(np.log1p(-_MISLED), np.log(_MISLED) + ratio)
 
 
 def _object(geometry: F64, image: F64, prior: float) -> tuple[float, F64]:

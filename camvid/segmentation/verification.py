@@ -93,7 +93,7 @@ def _one_again(
     labels = [
         np.where(np.isin(ids, movers), ids, 0).astype(np.int32) for ids in _at_flow(masks, flow)
     ]
-    owner = np.arange(max(o.object_id for o in masks.objects) + 1, dtype=np.uint16)
+    owner = np.arange(max((o.object_id for o in masks.objects), default=0) + 1, dtype=np.uint16)
     joined = join_in_time(labels, evidence, flow, fps, _MAX_TAKEOVER_TIME)
     owner[: len(joined)] = joined
     object_id = np.stack(map_threads(lambda ids: owner[ids], masks.object_id))

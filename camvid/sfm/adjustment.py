@@ -22,7 +22,7 @@ _LEAST_STEP = 0.3  # of the median step: shorter ones are a camera at rest, or n
 
 # Of a sighting, in each round with the keyframes; a wrong focal length is far from its valley.
 _KEYFRAME_ERRORS_PX = (8.0, 4.0, 2.0)
-_MAX_ERROR_PX = 2.0  # of a sighting, from then on
+MAX_ERROR_PX = 2.0  # of a sighting, from then on
 _ZOOM_ERRORS_PX = (4.0, 2.0)  # and where the lens is let zoom
 _MAX_KEYFRAME_ITERATIONS = 30
 # With all frames: ten are enough for most. Behind a mover over half of the image they left the
@@ -41,7 +41,7 @@ _MAX_REGISTRATION_ROUNDS = 3
 # agrees with each. The keyframes' first, wrong cameras do without: a shaken room came out 5 % off.
 _MIN_ADJUSTED_ANGLE_DEG = 0.1
 _MIN_TRIANGULATION_ANGLE_DEG = 1.0  # of one whose place is known
-_MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
+MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
 _MAX_REGISTRATION_ERROR_PX = 4.0
 _MIN_REGISTRATION_INLIERS = 20
 _MAX_STRAY_STEPS = 5.0  # a frame so far off its neighbours has no pose
@@ -167,13 +167,13 @@ def let_zoom(
 
 
 def find_structure(
-    cameras: Cameras, observations: Observations, max_error_px: float = _MAX_ERROR_PX
+    cameras: Cameras, observations: Observations, max_error_px: float = MAX_ERROR_PX
 ) -> Structure:
     """Triangulates every track from the posed frames and keeps what agrees with the cameras."""
     seen = observations.where(cameras.registered[observations.frame])
     close = triangulate(cameras, seen).error_px <= max_error_px
     num_close = seen.per_track(close)
-    static = (num_close >= MIN_SIGHTINGS) & (num_close >= _MIN_INLIER_FRACTION * seen.per_track())
+    static = (num_close >= MIN_SIGHTINGS) & (num_close >= MIN_INLIER_FRACTION * seen.per_track())
     kept = seen.where(close & static[seen.track])
     points = triangulate(cameras, kept)
     agrees = points.error_px <= max_error_px

@@ -2,27 +2,25 @@
 
 Masks are greedy: a crate is masked because it might move, and where walls are bare such things are
 all there is to see. So tracks on masked objects are held against the cameras too, and those of
-objects that stand still, were these the cameras, help to find better ones: cameras and the
-posterior of `camvid.rigidity` by turns. And a mover that no mask covers, so large that it captures
-the camera, still leaves the image's border to the background.
+objects that agree for the whole clip help to find them. And a mover that no mask covers, so large
+that it captures the camera, still leaves the image's border to the background.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import I32, Bool, PointTracks
-from camvid.rigidity.posterior import EVEN
 from camvid.sfm.acceptance import LIMITS, held_out_error_px
 from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
 from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
-from camvid.sfm.camera_motion import GRID
+from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
 from camvid.sfm.starts import best_start
-from camvid.tracking.tracks import MIN_SIGHTINGS, tracks_of
+from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
 
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 # Off the masks, alive in the median frame, and the share of the image's cells that they are
@@ -30,11 +28,12 @@ _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 _ENOUGH_TRACKS = 200.0
 _ENOUGH_COVER = 0.6
 _ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
-_LIKELY_STATIC = 0.25  # P(moves), below which an object is asked before others
+_MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
+_MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
 _MIN_OBJECT_TRACKS = 8
 _MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
 _MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
-_MIN_STATIC_OBJECTS = 3  # that must agree where the background says nothing
+_MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
 _ZOOM_PROBE_OBSERVATIONS = 8_000
@@ -44,10 +43,9 @@ _SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is
 class Solution(NamedTuple):
     """Cameras, and the tracks of what is static that they come from and are tested by."""
 
-    static: Bool  # [N]
+    tracks: PointTracks
     cameras: Cameras
     structure: Structure
-    held_out: Observations  # of those static tracks that had no part in the cameras
     border_share: float  # of the image's border that the cameras explain
 
 
@@ -70,87 +68,73 @@ def is_thin(tracks: PointTracks, size_px: tuple[int, int]) -> bool:
 
 
 def informative_tracks(
-    tracks: PointTracks, priors: Mapping[int, float], size_px: tuple[int, int]
+    tracks: PointTracks, assumed_static: Collection[int], size_px: tuple[int, int]
 ) -> PointTracks:
-    """Those off the masks; where they are too few, also those on what hardly moves, or all.
-
-    `priors` are P(moves) of the objects that tracks may lie on, by id.
-    """
+    """Those off the masks; where they are too few, also those on `assumed_static`, or all."""
     off = tracks.object_id == 0
     background = tracks_of(tracks, off)
     background_known = off.sum() >= _MIN_BACKGROUND_TRACKS
     num_objects = len(np.unique(tracks.object_id[~off]))
     if not is_thin(background, size_px):
         return background
-    if not background_known and num_objects < _MIN_STATIC_OBJECTS:
+    if not background_known and num_objects < _MIN_STILL_OBJECTS:
         return background  # a single mover would pass for the world
-    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, _likely_static(priors)))
+    quiet = tracks_of(tracks, off | np.isin(tracks.object_id, list(assumed_static)))
     return quiet if num_alive(quiet) >= _ENOUGH_STATIC_TRACKS else tracks
 
 
-def _likely_static(priors: Mapping[int, float]) -> list[int]:
-    return [label for label, moves in priors.items() if label and moves < _LIKELY_STATIC]
-
-
-def split_observations(tracks: PointTracks, among: Bool) -> tuple[Observations, Observations]:
-    """Sightings of tracks `among` [N]: for the solver, and of those kept to test its cameras."""
-    tests = np.arange(len(among)) % _HELD_OUT_EVERY == 0
-    return observations_of(tracks, among & ~tests), observations_of(tracks, among & tests)
+def held_out(tracks: PointTracks) -> Bool:
+    """Tracks [N] that are kept from the solver, to test what it finds."""
+    return np.arange(tracks.visible.shape[1]) % _HELD_OUT_EVERY == 0
 
 
 def solve_background(
     tracks: PointTracks,
-    priors: Mapping[int, float],
+    assumed_static: Collection[int],
     keyframes: I32,
     size_px: tuple[int, int],
-    fps: float,
     lens: LensPrior = USUAL_LENS,
 ) -> Solution | None:
     """Cameras of the static scene from tracks on and off the objects; None: no way.
 
-    `priors` are P(moves) of the objects that tracks may lie on, by id.
+    `assumed_static` are the objects that nothing was seen to move in: they are asked first.
     """
-    search = _Search(tracks, priors, keyframes, size_px, fps, lens)
-    start = (search.from_objects() if search.is_thin else None) or search.from_unmasked()
+    search = _Search(tracks, keyframes, size_px, lens)
+    start = search.from_objects(assumed_static) if search.is_thin else None
+    start = start or search.from_unmasked()
     if start is None:
         return None
-    seen, unseen = split_observations(tracks, start.used)
-    cameras, structure = _with_all_frames(seen, unseen, start.cameras, size_px, lens)
-    return Solution(start.used, cameras, structure, unseen, search.border_share(start))
+    cameras, structure = _with_all_frames(start, size_px, lens)
+    agreement = find_agreement(cameras, start.judges, size_px)
+    return Solution(start.tracks, cameras, structure, agreement.border_share)
 
 
 class _Start(NamedTuple):
-    """Cameras of the keyframes, and the tracks [N] that they come from."""
+    """Cameras of the keyframes."""
 
-    used: Bool
+    tracks: PointTracks  # of what is static
+    judges: PointTracks  # that, and all else that no object holds
     cameras: Cameras
-    agreement: Agreement
 
 
 class _Search:
     """Which of the tracks lie on the background? Keyframes tell."""
 
     def __init__(
-        self,
-        tracks: PointTracks,
-        priors: Mapping[int, float],
-        keyframes: I32,
-        size_px: tuple[int, int],
-        fps: float,
-        lens: LensPrior,
+        self, tracks: PointTracks, keyframes: I32, size_px: tuple[int, int], lens: LensPrior
     ) -> None:
-        self._tracks, self._priors, self._keyframes = tracks, priors, keyframes
-        self._size_px, self._fps, self._lens = size_px, fps, lens
+        self._tracks, self._keyframes = tracks, keyframes
+        self._size_px, self._lens = size_px, lens
         self._off = tracks.object_id == 0
 
     @property
     def is_thin(self) -> bool:
         return is_thin(tracks_of(self._tracks, self._off), self._size_px)
 
-    def from_objects(self) -> _Start | None:
-        """From the background and objects, those likely to be static first, then all."""
+    def from_objects(self, assumed_static: Collection[int]) -> _Start | None:
+        """From the background and objects, those taken for static first, then all."""
         every = np.unique(self._tracks.object_id[~self._off]).tolist()
-        for objects in dict.fromkeys((tuple(_likely_static(self._priors)), tuple(every))):
+        for objects in dict.fromkeys((tuple(assumed_static), tuple(every))):
             start = self._with_objects(objects)
             if start is not None:
                 return start
@@ -162,84 +146,95 @@ class _Search:
         Where tracks do not agree, those of the background count: cameras that explain nearly all
         of the image's border say what else belongs to it.
         """
-        start = self._start_from(self._off)
-        if start is None or start.agreement.share(self._off) < _SURE_AGREEMENT:
-            behind = self._behind()
-            if behind and (start is None or self.border_share(behind) > self.border_share(start)):
-                start = behind
-        if start is None:
+        kept = background = tracks_of(self._tracks, self._off)
+        cameras = self._solve(background)
+        agreement = cameras and self._agreement(cameras, background)
+        if not agreement or agreement.share() < _SURE_AGREEMENT:
+            around = on_border(background, self._size_px)
+            other = None if around.all() else self._behind(background, around)
+            if other is not None:
+                share = self._agreement(other.cameras, background).border_share
+                if not agreement or share > agreement.border_share:
+                    kept, cameras = other.tracks, other.cameras
+        if cameras is None:
             return None
-        return start._replace(used=start.used | self._on(self._static_objects(start.agreement)))
+        still = self._still_objects(self._agreement(cameras, self._tracks))
+        on_still = tracks_of(self._tracks, np.isin(self._tracks.object_id, still) & ~self._off)
+        kept, judges = join_tracks(kept, on_still), join_tracks(background, on_still)
+        return _Start(kept, judges, cameras)
 
-    def border_share(self, start: _Start) -> float:
-        """Of the image's border, what the cameras explain of all that should be static."""
-        static = self._off | start.used
-        return start.agreement.border_share(start.cameras, self._tracks, static, self._size_px)
-
-    def _behind(self) -> _Start | None:
+    def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
         """From the tracks that cameras of the border explain, if they explain the border itself."""
-        around = self._off & on_border(self._tracks, self._size_px)
-        at_border = None if (around == self._off).all() else self._start_from(around)
-        if at_border is None or self.border_share(at_border) < _SURE_AGREEMENT:
+        at_border = self._solve(tracks_of(tracks, around))
+        agreement = at_border and self._agreement(at_border, tracks)
+        if not agreement or agreement.border_share < _SURE_AGREEMENT:
             return None
-        return self._start_from(self._off & at_border.agreement.agrees)
+        behind = tracks_of(tracks, agreement.agrees)
+        cameras = self._solve(behind)
+        return cameras and _Start(behind, tracks, cameras)
 
     def _with_objects(self, objects: Collection[int]) -> _Start | None:
         """From the background and some objects, till just those that agree are asked."""
         for _ in range(_MAX_ROUNDS):
-            start = self._start_from(self._off | self._on(objects))
-            if start is None:
+            on_objects = np.isin(self._tracks.object_id, list(objects))
+            kept = tracks_of(self._tracks, self._off | on_objects)
+            cameras = self._solve(kept)
+            if cameras is None:
                 return None
-            if start.cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
+            if cameras.registered[self._keyframes].mean() < LIMITS.min_registered_fraction:
                 return None
-            static = self._static_objects(start.agreement)
-            if not self._is_background(start.agreement, static):
+            agreement = self._agreement(cameras, self._tracks)
+            still = self._still_objects(agreement)
+            if not self._is_background(agreement, still):
                 return None
-            if set(static) == set(objects):
-                return start
-            objects = static
+            if set(still) == set(objects):
+                return _Start(kept, kept, cameras)
+            objects = still
         return None  # they go round in circles
 
-    def _start_from(self, used: Bool) -> _Start | None:
+    def _solve(self, tracks: PointTracks) -> Cameras | None:
         """Cameras of the keyframes, by the best of several ways; None: no way."""
-        seen, unseen = split_observations(self._tracks, used)
-        num_frames = len(self._tracks.visible)
-        cameras = best_start(seen, unseen, self._keyframes, num_frames, self._size_px, self._lens)
-        if cameras is None:
-            return None
-        given = self._priors, self._size_px, self._fps
-        return _Start(used, cameras, find_agreement(cameras, self._tracks, *given, used))
+        tests = held_out(tracks)
+        used, unused = observations_of(tracks, ~tests), observations_of(tracks, tests)
+        num_frames = len(tracks.visible)
+        return best_start(used, unused, self._keyframes, num_frames, self._size_px, self._lens)
 
-    def _on(self, objects: Collection[int]) -> Bool:
-        return np.isin(self._tracks.object_id, list(objects)) & ~self._off
+    def _agreement(self, cameras: Cameras, tracks: PointTracks) -> Agreement:
+        return find_agreement(cameras, tracks, self._size_px)
 
-    def _is_background(self, agreement: Agreement, static: Collection[int]) -> bool:
+    def _is_background(self, agreement: Agreement, still: Collection[int]) -> bool:
         """Whether the background's tracks agree or, if they are few, enough objects."""
         if np.count_nonzero(self._off) >= _MIN_BACKGROUND_TRACKS:
             return agreement.share(self._off) >= _MIN_BACKGROUND_SHARE
-        return len(static) >= _MIN_STATIC_OBJECTS
+        return len(still) >= _MIN_STILL_OBJECTS
 
-    def _static_objects(self, agreement: Agreement) -> list[int]:
-        """Ids of the objects that are likelier to stand still, by tracks enough."""
-        return [
-            label
-            for label, found in agreement.objects.items()
-            if label and found.num_tracks >= _MIN_OBJECT_TRACKS and found.moves < EVEN
-        ]
+    def _still_objects(self, agreement: Agreement) -> list[int]:
+        """Ids of the objects whose tracks fit the cameras as well as the background's do."""
+        off, object_id = self._off, self._tracks.object_id
+        fitting = agreement.misfit_px[off & agreement.agrees]
+        noise_px = float(np.median(fitting)) if len(fitting) else 0.0
+        limit_px = _MAX_STILL_SIGMAS * max(noise_px, MIN_NOISE_PX)
+        length = self._tracks.visible[self._keyframes].sum(axis=0)
+        still: list[int] = []
+        for label in np.unique(object_id[~off]):
+            own = object_id == label
+            fits = own & (agreement.misfit_px <= limit_px)
+            share = float(length[fits].sum() / max(length[own].sum(), 1))
+            if own.sum() >= _MIN_OBJECT_TRACKS and share >= _MIN_STILL_SHARE:
+                still.append(int(label))
+        return still
 
 
 def _with_all_frames(
-    used: Observations,
-    unused: Observations,
-    keyed: Cameras,
-    size_px: tuple[int, int],
-    lens: LensPrior,
+    start: _Start, size_px: tuple[int, int], lens: LensPrior
 ) -> tuple[Cameras, Structure]:
     """The frames between the keyframes too, all adjusted together.
 
     With a lens that zooms, where tracks that took no part say that it does.
     """
-    found = solve_all_frames(keyed, used, size_px, lens)
+    tests = held_out(start.tracks)
+    used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
+    found = solve_all_frames(start.cameras, used, size_px, lens)
 
     def zooming(
         cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
@@ -249,7 +244,7 @@ def _with_all_frames(
         return found if held_out_error_px(found[0], unused) <= limit_px else None
 
     # A quick look first, at the keyframes: lenses seldom zoom.
-    keyed = found[0].at(keyed.registered)
+    keyed = found[0].at(start.cameras.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
     few = thinned(few, size_px, _ZOOM_PROBE_OBSERVATIONS)
     if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:

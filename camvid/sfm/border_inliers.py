@@ -4,69 +4,52 @@ Both fit their own tracks equally well. But the background reaches all around th
 mover, however large, hides a part of it: so the border decides.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import Floats
-from camvid.rigidity import sightings
-from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.posterior import EVEN, ObjectRigidity, posterior
+from camvid.sfm.adjustment import MAX_ERROR_PX, MIN_INLIER_FRACTION
 from camvid.sfm.mapping import Cameras
-from camvid.sfm.observations import cells_of
+from camvid.sfm.observations import cells_of, observations_of
+from camvid.sfm.triangulation import triangulate
 
 _GRID = 8  # cells per side; the outermost are the border
 
 
 class Agreement(NamedTuple):
-    """Which tracks cameras explain as static points, near or far."""
+    """Which tracks a solution explains as static points, near or far, and where they are."""
 
-    moves: F64  # [N] P(the track moves, were these the cameras); NaN: seen too little
-    objects: dict[int, ObjectRigidity]  # by id; 0 is what no mask holds
+    judged: Bool  # [N] seen by cameras more than once
+    agrees: Bool  # [N]
+    misfit_px: F64  # [N] deviation along one axis from the static point; infinite: seen too seldom
+    border_share: float  # of the border's cells with tracks: where most tracks agree
 
-    @property
-    def agrees(self) -> Bool:
-        """[N]"""
-        return self.moves < EVEN
-
-    def share(self, among: Bool) -> float:
-        """Of the tracks `among` [N], as far as they were judged, those that agree."""
-        asked = np.isfinite(self.moves) & among
+    def share(self, among: Bool | None = None) -> float:
+        """Of the tracks that were judged, or of some of them [N], those that agree."""
+        asked = self.judged if among is None else self.judged & among
         return float(self.agrees[asked].mean()) if asked.any() else 0.0
 
-    def border_share(
-        self, cameras: Cameras, tracks: PointTracks, among: Bool, size_px: tuple[int, int]
-    ) -> float:
-        """Of the border's cells in which tracks `among` [N] are seen, those where most agree."""
-        asked = np.isfinite(self.moves) & among
-        seen = tracks.visible & cameras.registered[:, None] & asked
-        frame, track = np.nonzero(seen & _on_border(tracks.xy_px, size_px))
-        cell = frame * _GRID**2 + cells_of(tracks.xy_px[frame, track], size_px, (_GRID, _GRID))
-        votes = np.bincount(cell, np.where(self.agrees[track], 1.0, -1.0))[np.unique(cell)]
-        return float(np.mean(votes > 0)) if len(votes) else 0.0
 
-
-def find_agreement(
-    cameras: Cameras,
-    tracks: PointTracks,
-    priors: Mapping[int, float],
-    size_px: tuple[int, int],
-    fps: float,
-    solved_from: Bool | None = None,
-) -> Agreement:
-    """Asks of every track whether it moves, were these the cameras.
-
-    Args:
-        priors: P(moves) of the objects that tracks may lie on, by id.
-        solved_from: the tracks [N] that the cameras come from; None: those that no mask holds.
-    """
-    posed = sightings.Cameras(cameras.K_per_frame, cameras.cam_from_world)
-    rigidity = estimate_rigidity(
-        tracks, tracks.object_id, posed, size_px, fps, solved_from=solved_from
+def find_agreement(cameras: Cameras, tracks: PointTracks, size_px: tuple[int, int]) -> Agreement:
+    """Holds every track against the static point that suits it best."""
+    seen = observations_of(tracks, np.ones(tracks.visible.shape[1], bool))
+    seen = seen.where(cameras.registered[seen.frame])
+    error_px = triangulate(cameras, seen).error_px
+    close = error_px <= MAX_ERROR_PX
+    num_seen = seen.per_track()
+    squares = np.bincount(seen.track, error_px**2, seen.num_tracks)
+    freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
+    misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
+    agrees = (num_seen > 1) & (seen.per_track(close) >= MIN_INLIER_FRACTION * num_seen)
+    cell = seen.frame * _GRID**2 + cells_of(seen.xy_px, size_px, (_GRID, _GRID))
+    on_border = _on_border(seen.xy_px, size_px)
+    votes = np.bincount(cell[on_border], np.where(agrees[seen.track], 1.0, -1.0)[on_border])
+    voted = np.bincount(cell[on_border]) > 0
+    return Agreement(
+        num_seen > 1, agrees, misfit_px, float(np.mean(votes[voted] > 0)) if voted.any() else 0.0
     )
-    return Agreement(*posterior(rigidity, tracks.object_id, priors))
 
 
 def on_border(tracks: PointTracks, size_px: tuple[int, int]) -> Bool:

@@ -30,7 +30,7 @@ MAX_FIXED_FLOW_PX = 0.5  # median flow of a fixed camera, at the widest spacing
 _RESIDUAL_QUANTILE = 0.65  # of the tracks of a pair: the rest may be movers
 _MAX_ROTATION_RESIDUAL_TO_NOISE = 5.0  # what a rotation may leave (lenses distort) ...
 _MAX_ZOOM_RESIDUAL_TO_NOISE = 2.4  # ... and what a zoom may: a walk ahead comes near
-_MIN_NOISE_PX = 0.1  # no tracker is surer than that
+MIN_NOISE_PX = 0.1  # no tracker is surer than that
 _MAX_NOISE_PX = 1.5  # inliers of the epipolar geometry
 _MIN_ROTATING_FRACTION = 0.8  # of the frame pairs, for a clip may pan and then walk
 _MIN_ZOOM = 0.04  # change of focal length from which a camera is called zooming
@@ -133,13 +133,13 @@ def noise_px(pair: Pair) -> float:
     """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
     found = fundamental_matrix(pair.first, pair.second, _MAX_NOISE_PX, 2000)
     if found is None:
-        return _MIN_NOISE_PX
+        return MIN_NOISE_PX
     ones = np.ones((len(pair.first), 1))
     lines = np.hstack([pair.first, ones]) @ found[0].T  # in the second image
     off = (np.hstack([pair.second, ones]) * lines).sum(axis=1)
     distance = np.abs(off) / np.maximum(np.linalg.norm(lines[:, :2], axis=1), 1e-30)
     deviation = np.quantile(distance, _RESIDUAL_QUANTILE) / _NORMAL_65
-    return max(float(deviation), _MIN_NOISE_PX)
+    return max(float(deviation), MIN_NOISE_PX)
 
 
 def _best_rotations(pairs: list[Pair], long_side_px: int) -> tuple[F64, float]:

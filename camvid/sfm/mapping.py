@@ -49,13 +49,6 @@ class Cameras(NamedTuple):
         return self.K[0, 0] * self.zoom
 
     @property
-    def K_per_frame(self) -> F64:
-        """[T, 3, 3]"""
-        K = np.repeat(self.K[None], len(self.zoom), axis=0)
-        K[:, [0, 1], [0, 1]] *= self.zoom[:, None]
-        return K
-
-    @property
     def zooms(self) -> bool:
         return bool((self.zoom != 1).any())
 

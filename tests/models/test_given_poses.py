@@ -12,10 +12,8 @@ from camvid.geometry import img_from_cam, transform_points
 from camvid.imports.cameras import GivenCameras
 from camvid.models.poses.given import Judged, judge_cameras
 from camvid.scenes.motion import Orbit, Pan
-from tests.factories import make_clip
 
 NUM, WIDTH, HEIGHT, FOCAL = 20, 320, 180, 260.0
-CLIP = make_clip("c" * 16)
 
 
 class Scene(NamedTuple):
@@ -29,7 +27,7 @@ class Scene(NamedTuple):
         K[[0, 1], [0, 1]] *= focal
         poses = self.given.cam_from_world if poses is None else poses
         given = replace(self.given, K=K, cam_from_world=poses)
-        return judge_cameras(CLIP, self.frames, self.masks, self.tracks, given)
+        return judge_cameras(self.frames, self.masks, self.tracks, given)
 
     def turned(self, degrees: F64) -> F64:
         """The poses, each camera turned by [T, 3] degrees."""

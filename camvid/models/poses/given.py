@@ -7,7 +7,6 @@ import numpy as np
 
 from camvid.artifacts import (
     CameraKind,
-    Clip,
     Frames,
     ObjectMasks,
     PointTracks,
@@ -22,9 +21,9 @@ from camvid.models.poses.track_sfm import (
     flat,
     solver_regions,
 )
+from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
-from camvid.rigidity.posterior import priors_of
 from camvid.sfm.acceptance import (
     LIMITS,
     Evidence,
@@ -56,7 +55,7 @@ class Judged(NamedTuple):
 
 
 def judge_cameras(
-    clip: Clip, frames: Frames, masks: ObjectMasks, tracks: PointTracks, given: GivenCameras
+    frames: Frames, masks: ObjectMasks, tracks: PointTracks, given: GivenCameras
 ) -> Judged:
     """Holds given cameras against static tracks, by the tests that our own must pass.
 
@@ -66,9 +65,9 @@ def judge_cameras(
     pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)  # failing is a result here
     size_px = frames.rgb.shape[2], frames.rgb.shape[1]
     region = solver_regions(masks)
-    priors = priors_of(masks.objects)
+    salient = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
     own = within_regions(tracks, owners(tracks, masks.object_id), region)
-    static = informative_tracks(own, priors, size_px)
+    static = informative_tracks(own, salient, size_px)
     cameras = Cameras(given.K, given.cam_from_world, given.zoom)
     seen = observations_of(static, np.ones(static.visible.shape[1], bool))
     motion = classify_camera(static, size_px)
@@ -84,15 +83,7 @@ def judge_cameras(
     if kind == "moving" and len(structure.error_px):
         reasons = degenerate(static, motion) or flat(static, size_px)
         off = focal_offset(cameras, seen)
-        agreement = find_agreement(cameras, static, priors, size_px, clip.fps)
-        evidence = Evidence(
-            border_share=agreement.border_share(
-                cameras, static, np.ones(len(static.object_id), bool), size_px
-            ),
-            off_flat_image=off_flat_image(static, size_px),
-            lens=find_lens_evidence(cameras, structure, size_px),
-        )
-        quality, more = _tested(quality, cameras, structure, evidence, size_px, off)
+        quality, more = _tested(quality, cameras, structure, static, size_px, off)
         reasons = reasons or more
     else:
         reasons = _turn_reasons(quality, kind)
@@ -105,16 +96,22 @@ def _tested(
     quality: ReconstructionQuality,
     cameras: Cameras,
     structure: Structure,
-    evidence: Evidence,
+    static: PointTracks,
     size_px: tuple[int, int],
     focal_off: float,
 ) -> tuple[ReconstructionQuality, tuple[Reason, ...]]:
     """The tests of a path, and the quality with what they found of the lens."""
+    lens = find_lens_evidence(cameras, structure, size_px)
     uncertainty = uncertainty_of_focal(cameras, structure, size_px)
-    deviation = float(np.hypot(max(uncertainty, evidence.lens.focal_deviation), focal_off))
+    deviation = float(np.hypot(max(uncertainty, lens.focal_deviation), focal_off))
     quality = replace(quality, focal_uncertainty=deviation)
+    evidence = Evidence(
+        border_share=find_agreement(cameras, static, size_px).border_share,
+        off_flat_image=off_flat_image(static, size_px),
+        lens=lens,
+    )
     reasons = failed_tests(quality, cameras, structure, evidence, max(size_px))
-    return with_lens_uncertainty(quality, evidence.lens), reasons
+    return with_lens_uncertainty(quality, lens), reasons
 
 
 def _turn_reasons(quality: ReconstructionQuality, kind: CameraKind) -> tuple[Reason, ...]:

@@ -2,9 +2,9 @@
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,11 +30,11 @@ from camvid.models.poses.feature_tracks import (
 from camvid.models.protocols import FeatureMatcher
 from camvid.models.registry import BackendConfig, build_backend, weights_of
 from camvid.morphology import grown
+from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.overlay.masks import overlay_of
 from camvid.parallel import map_threads
 from camvid.reasons import About, Why, about, missed_limits
-from camvid.rigidity.posterior import priors_of
 from camvid.settings import constant, table
 from camvid.sfm.acceptance import (
     LIMITS,
@@ -45,6 +45,7 @@ from camvid.sfm.acceptance import (
 )
 from camvid.sfm.adjustment import Structure, uncertainty_of_focal
 from camvid.sfm.background import (
+    held_out,
     informative_tracks,
     num_alive,
     solve_background,
@@ -57,6 +58,7 @@ from camvid.sfm.keyframes import choose_keyframes, mean_overlap
 from camvid.sfm.lens import CALIBRATED_SPREAD, USUAL_LENS, LensPrior
 from camvid.sfm.lens_evidence import find_lens_evidence
 from camvid.sfm.mapping import Cameras
+from camvid.sfm.observations import observations_of
 from camvid.tracking.lucas_kanade import NEVER_SEED
 from camvid.tracking.tracks import join_tracks, owners, tracks_of, within_regions
 from camvid.weights import Weight
@@ -95,20 +97,6 @@ class TrackSfmOptions:
     feature_tracks: FeatureTrackOptions = field(default_factory=FeatureTrackOptions)
 
 
-class _Scene(NamedTuple):
-    """What is known of a clip before its cameras."""
-
-    frames: Frames
-    region: U16  # [T, H, W], of `solver_regions`
-    priors: Mapping[int, float]  # P(moves) of objects, by id
-    fps: float
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """(width, height)"""
-        return self.region.shape[2], self.region.shape[1]
-
-
 class TrackSfm:
     """Cameras of the static part of a clip, or the name of what makes them unknowable."""
 
@@ -138,12 +126,13 @@ class TrackSfm:
     ) -> Reconstruction:
         options = self._options
         region = solver_regions(masks)
-        scene = _Scene(frames, region, priors_of(masks.objects), clip.fps)
+        assumed_static = tuple(o.object_id for o in masks.objects if o.origin is Origin.SALIENT)
         own = within_regions(tracks, owners(tracks, masks.object_id), region)
-        result = self._solve(scene, own, "tracks", joins=True)
+        result = self._solve(frames, region, assumed_static, own, "tracks", joins=True)
         if self._worth_features(result, len(region)):
             features = feature_tracks(frames.rgb, region, self._matcher, options.feature_tracks)
-            other = self._solve(scene, features, options.features.backend, joins=False)
+            backend = options.features.backend
+            other = self._solve(frames, region, assumed_static, features, backend, joins=False)
             result = max(result, other, key=_completeness)
         for reason in result.reasons:
             _LOG.info("clip %s: camera %s: %s", clip.clip_id, result.camera, reason)
@@ -159,16 +148,23 @@ class TrackSfm:
         return long_enough and (incomplete or broken)
 
     def _solve(
-        self, scene: _Scene, tracks: PointTracks, solver: str, *, joins: bool
+        self,
+        frames: Frames,
+        region: U16,
+        assumed_static: Sequence[int],
+        tracks: PointTracks,
+        solver: str,
+        *,
+        joins: bool,
     ) -> Reconstruction:
         """Cameras from one set of tracks, to which features of keyframes may be joined."""
-        size_px = scene.size_px
-        informative = informative_tracks(tracks, scene.priors, size_px)
+        size_px = frames.rgb.shape[2], frames.rgb.shape[1]
+        informative = informative_tracks(tracks, assumed_static, size_px)
         motion = classify_camera(informative, size_px, self._lens)
         quality = ReconstructionQuality(
             median_flow_px=motion.flow_px,
             rotation_residual_px=motion.residual_px,
-            masked_fraction=float(np.mean(scene.region > 0)),
+            masked_fraction=float(np.mean(region > 0)),
             solver=solver,
         )
         reasons = degenerate(informative, motion)
@@ -178,7 +174,7 @@ class TrackSfm:
                 "unknown", len(tracks.visible), quality=quality, reasons=sheet
             )
         if not reasons:
-            mapped = self._mapped(scene, tracks, quality, joins=joins)
+            mapped = self._mapped(frames, region, assumed_static, tracks, quality, joins=joins)
             if _lacks_depth_alone(mapped) and motion.left_share <= _MAX_LEFT_SHARE:
                 # It did travel, but not far enough to see depth: a pan for all that is known.
                 motion = motion._replace(camera="rotating")
@@ -202,19 +198,28 @@ class TrackSfm:
         return reconstruct_in_place(motion, len(tracks.visible), quality=quality, reasons=reasons)
 
     def _mapped(
-        self, scene: _Scene, tracks: PointTracks, quality: ReconstructionQuality, *, joins: bool
+        self,
+        frames: Frames,
+        region: U16,
+        assumed_static: Sequence[int],
+        tracks: PointTracks,
+        quality: ReconstructionQuality,
+        *,
+        joins: bool,
     ) -> Reconstruction:
         """Cameras of a moving camera, if they pass every test of acceptance."""
-        options, size_px, num_frames = self._options, scene.size_px, len(scene.region)
-        informative = informative_tracks(tracks, scene.priors, size_px)
+        options = self._options
+        num_frames, height_px, width_px = frames.rgb.shape[:3]
+        size_px = width_px, height_px
+        informative = informative_tracks(tracks, assumed_static, size_px)
         keyframes = choose_keyframes(informative, max(size_px))
         if joins and mean_overlap(informative, keyframes) < _ENOUGH_OVERLAP:
             features = keyframe_tracks(
-                scene.frames.rgb, scene.region, keyframes, self._matcher, options.feature_tracks
+                frames.rgb, region, keyframes, self._matcher, options.feature_tracks
             )
             tracks = join_tracks(tracks, features)
             quality = replace(quality, solver=f"{quality.solver}+{options.features.backend}")
-        found = solve_background(tracks, scene.priors, keyframes, size_px, scene.fps, self._lens)
+        found = solve_background(tracks, assumed_static, keyframes, size_px, self._lens)
         if found is None:
             reason = Reason(Why.MIN_REGISTERED_FRACTION, 0.0, LIMITS.min_registered_fraction)
             return Reconstruction.without_trajectory(
@@ -222,14 +227,17 @@ class TrackSfm:
             )
         cameras, adjusted = found.cameras, found.structure
         structure = _judged_by(adjusted, int(cameras.registered.sum()))
-        quality = measure_quality(quality, cameras, structure, found.held_out)
+        unused = observations_of(found.tracks, held_out(found.tracks))
+        quality = measure_quality(quality, cameras, structure, unused)
         uncertainty = uncertainty_of_focal(cameras, adjusted, size_px, self._lens)
         lens = find_lens_evidence(cameras, structure, size_px)
         uncertainty = max(uncertainty, lens.focal_deviation)
         quality = replace(quality, focal_uncertainty=uncertainty)
         evidence = Evidence(
             border_share=found.border_share,
-            off_flat_image=off_flat_image(seen_static(tracks, structure.observations), size_px),
+            off_flat_image=off_flat_image(
+                seen_static(found.tracks, structure.observations), size_px
+            ),
             lens=lens,
         )
         reasons = failed_tests(quality, cameras, structure, evidence, max(size_px))
@@ -237,9 +245,7 @@ class TrackSfm:
             return Reconstruction.without_trajectory(
                 "unknown", num_frames, quality=quality, reasons=reasons
             )
-        return as_reconstruction(
-            scene.frames, cameras, structure, with_lens_uncertainty(quality, lens)
-        )
+        return as_reconstruction(frames, cameras, structure, with_lens_uncertainty(quality, lens))
 
 
 def calibrated_lens(clip: Clip) -> LensPrior:

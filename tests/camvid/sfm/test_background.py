@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.rigidity.posterior import UNMASKED
 from camvid.sfm import background
 from camvid.sfm.adjustment import let_zoom
 from camvid.sfm.background import (
@@ -22,15 +21,9 @@ T = np.linspace(0, 1, 24)
 SIDEWAYS = np.stack([3 * T - 1.5, 0.1 * np.sin(5 * T), 0.5 * T], axis=1)
 
 
-def priors(tracks, likely_static=()):
-    """P(moves) of each object."""
-    ids = np.unique(tracks.object_id).tolist()
-    return {0: UNMASKED} | {i: 0.23 if i in likely_static else 0.5 for i in ids if i}
-
-
-def solve(tracks, likely_static=()):
+def solve(tracks, assumed_static=()):
     keyframes = choose_keyframes(tracks, 640)
-    return solve_background(tracks, priors(tracks, likely_static), keyframes, SIZE_PX, 24.0)
+    return solve_background(tracks, assumed_static, keyframes, SIZE_PX)
 
 
 @pytest.fixture
@@ -47,10 +40,10 @@ def test_things_that_stand_still_help_where_walls_are_bare(furnished, monkeypatc
         patch.setattr(background, "_ENOUGH_TRACKS", 0.0)
         alone = solve(tracks_of(tracks, tracks.object_id == 0))
     assert alone is None  # from the walls alone: no way
-    for likely_static in ((), (2, 3)):
-        found = solve(tracks, likely_static)
+    for assumed_static in ((), (2, 3)):
+        found = solve(tracks, assumed_static)
         assert found is not None
-        assert set(np.unique(tracks.object_id[found.static])) == {0, 2, 3, 4}
+        assert set(np.unique(found.tracks.object_id)) == {0, 2, 3, 4}
         assert scene.position_error(found.cameras) < 0.005
 
 
@@ -60,7 +53,7 @@ def test_things_that_stand_still_join_a_background_that_suffices(furnished, monk
     more = replace(tracks, object_id=np.where(tracks.object_id < 3, tracks.object_id, 0))
     found = solve(more)
     assert found is not None
-    assert set(np.unique(more.object_id[found.static])) == {0, 2}
+    assert set(np.unique(found.tracks.object_id)) == {0, 2}
     assert scene.position_error(found.cameras) < 0.005
 
 
@@ -69,14 +62,14 @@ def test_a_mover_does_not_pass_for_the_world(scene_of):
     scene = scene_of(SIDEWAYS, 10 - 20 * T, num_points=430, moving_fraction=0.9)
     object_id = np.repeat([1, 0], [387, 43]).astype(np.uint16)
     found = solve(replace(scene.tracks, object_id=object_id))
-    assert found is None or set(np.unique(object_id[found.static])) == {0}
+    assert found is None or set(np.unique(found.tracks.object_id)) == {0}
 
 
 def test_a_single_object_is_not_asked_about_the_camera(furnished):
     _, tracks = furnished
     on_one = tracks_of(tracks, tracks.object_id == 2)
-    assert informative_tracks(on_one, priors(on_one, (2,)), SIZE_PX).visible.shape[1] == 0
-    told = informative_tracks(tracks, priors(tracks, (2, 3)), SIZE_PX)
+    assert informative_tracks(on_one, (2,), SIZE_PX).visible.shape[1] == 0
+    told = informative_tracks(tracks, (2, 3), SIZE_PX)
     assert set(np.unique(told.object_id)) == {0, 2, 3}
 
 

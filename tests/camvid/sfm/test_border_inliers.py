@@ -5,17 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from camvid.rigidity.posterior import UNMASKED
 from camvid.sfm.border_inliers import find_agreement, on_border
 from camvid.tracking.tracks import tracks_of
 
-OFF_MASKS = {0: UNMASKED}
 DRIFT_PX = np.arange(20, dtype=np.float32)[:, None, None] * np.float32([4, 2])  # [T, 1, 2]
-
-
-def border_share(agreement, cameras, tracks):
-    everything = np.ones(len(tracks.object_id), bool)
-    return agreement.border_share(cameras, tracks, everything, (640, 360))
 
 
 @pytest.fixture
@@ -31,11 +24,11 @@ def half_hidden(scene_of):
 
 def test_the_background_holds_the_rim(half_hidden):
     scene, tracks, middle = half_hidden
-    agreement = find_agreement(scene.cameras, tracks, OFF_MASKS, (640, 360), 24.0)
+    agreement = find_agreement(scene.cameras, tracks, (640, 360))
     seen = tracks.visible.sum(axis=0) >= 6
     assert agreement.agrees[seen & ~middle].mean() > 0.95
-    assert agreement.agrees[seen & middle].mean() < 0.2  # those seen for a moment
-    assert border_share(agreement, scene.cameras, tracks) > 0.8
+    assert agreement.agrees[seen & middle].mean() < 0.1
+    assert agreement.border_share > 0.8
 
 
 def test_what_was_solved_in_the_middle_does_not(half_hidden):
@@ -43,8 +36,8 @@ def test_what_was_solved_in_the_middle_does_not(half_hidden):
     captured = scene.tracks.xy_px.copy()
     captured[:, ~middle] += DRIFT_PX  # all but the mover
     tracks = replace(tracks, xy_px=captured)
-    agreement = find_agreement(scene.cameras, tracks, OFF_MASKS, (640, 360), 24.0)
-    assert border_share(agreement, scene.cameras, tracks) < 0.3
+    agreement = find_agreement(scene.cameras, tracks, (640, 360))
+    assert agreement.border_share < 0.3
 
 
 def test_the_rim_is_where_the_background_is_seen(half_hidden):
@@ -60,6 +53,6 @@ def test_no_cameras_hold_nothing(walk):
     nowhere = walk.cameras._replace(
         cam_from_world=np.full_like(walk.cameras.cam_from_world, np.nan)
     )
-    agreement = find_agreement(nowhere, walk.tracks, OFF_MASKS, (640, 360), 24.0)
-    assert border_share(agreement, nowhere, walk.tracks) == 0
+    agreement = find_agreement(nowhere, walk.tracks, (640, 360))
+    assert agreement.border_share == 0
     assert not agreement.agrees.any()
