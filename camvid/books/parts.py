@@ -21,8 +21,8 @@ from camvid.store import ClipStore
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"part-(\d{5,})\.parquet")
-# A part of this size is left as it is. Merging unpacks some 15 times as much: with 64 MB, resuming
-# a million clips took 4.2 GB.
+# A part of this size is left as it is; merging unpacks several times as much. With this, and no
+# copy of a whole list, resuming 300,000 clips takes 0.80 GB, with 64 MB and the copies 0.99.
 _LARGE_BYTES = 16_000_000
 _MERGE_AT = 64  # parts written since the last merge
 
