@@ -33,7 +33,7 @@ from workflows.evaluate import evaluate
 from workflows.execution.executors import choose_executor
 
 # Published seeds are drawn anew whenever decisions have been taken on the last ones.
-SETS = {"dev": tuple(range(200, 240)), "published": tuple(range(14_000, 14_040))}
+SETS = {"dev": tuple(range(200, 240)), "published": tuple(range(15_000, 15_040))}
 DEV_SEEDS = range(200, 1000)  # all that decisions may be taken on
 MARKS = marks("accuracy")
 
@@ -249,11 +249,11 @@ and the figures stand as they come. Whoever takes a decision on them must draw o
 Masks were changed after a look at 7000 to 7039, what objects are judged by after one at 8000 to
 8039, how points far away count after ones at 9000 to 9039 and 10000 to 10039, what passes for
 an overlay after one at 11000 to 11039; others were drawn each time. 12000 to 12039 were measured
-with a variant that was taken back as it found worse masks on real footage. On 13000 to 13039 this
-same method has 85 % right kinds; the seeds now were drawn for a variant that was not kept, with the
-same kinds. The reason for all this:
-an earlier page showed seeds 5000 to 5039, on which decisions had been taken. On 30 seeds that
-nobody had used, the same code came out worse:
+with a variant that was taken back as it found worse masks on real footage. A method had 85 % right
+kinds on 13000 to 13039 and 70 % on 14000 to 14039: so far do forty scenes scatter. What of its
+movers were lost led to counting how large a thing is that may mislead its tracks, and others were
+drawn. The reason for all this: an earlier page showed seeds 5000 to 5039, on which decisions had
+been taken. On 30 seeds that nobody had used, the same code came out worse:
 
 | | seeds decided on | fresh seeds |
 |---|---|---|

@@ -33,7 +33,7 @@ class RateRigidity:
     """Clip, Frames, MovableMasks, PointTracks, Reconstruction -> Rigidity."""
 
     name: ClassVar[str] = "rate_rigidity"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,

@@ -15,7 +15,7 @@ from camvid.rigidity.evidence import (
     refit_noise,
 )
 from camvid.rigidity.image_evidence import image_evidence, soft_gray
-from camvid.rigidity.posterior import UNMASKED, with_misled
+from camvid.rigidity.posterior import MISLED, UNMASKED
 from camvid.rigidity.sightings import Cameras, Sightings, sightings_of
 from camvid.rigidity.static_points import StaticPoints, fit_static_points
 from camvid.tracking.tracks import tracks_of
@@ -138,14 +138,19 @@ def _unexplained(
 
 
 def _fit_noise(seen: Compressed, motion: list[F64], background: Bool) -> tuple[Spectrum, F64]:
-    """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others."""
+    """The clip's noise, and P(static) [N] of the background's tracks, by turns; 0 of others.
+
+    Up to half may lie on movers that no mask holds, and must not pass for noise of the rest: it
+    begins with the better half, and what strays says nothing of the noise.
+    """
     noise = Spectrum(_FIRST_GUESS_PX, np.full(NUM_COSINES, _FIRST_GUESS_PX))
-    static = background.astype(np.float64)
-    prior = np.log(UNMASKED)
+    variance = seen.square_px2 / np.maximum(seen.num, 1)
+    half = np.median(variance[background]) if background.any() else 0.0
+    static = (background & (variance <= half)).astype(np.float64)
     for _ in range(_ROUNDS):
         for _ in range(_NOISE_STEPS):
             noise = refit_noise(seen, noise, static)
-        odds = prior + with_misled(_log_ratio(seen, noise, motion))
+        odds = np.log(UNMASKED + MISLED) + _log_ratio(seen, noise, motion)  # it moves or is misled
         static = np.where(background, 1 / (1 + np.exp(odds)), 0.0)
     return noise, static
 

@@ -75,7 +75,7 @@ def test_tracks_that_all_stray_and_may_be_misled_leave_it_open_whether_a_thing_m
     scene = Scene(object_speed=(0.0, 1.0, 0.0), camera_speed=0.1)
     masks, tracks = scene.masks(), scene.tracks()
     rigidity = rated(scene.clip(), scene.cameras(), tracks)
-    shown = np.where(rigidity.log_ratio > 0, 0.1, NAN)
+    shown = np.where(rigidity.log_ratio > 0, -0.6, NAN)
 
     def report(rigidity: Rigidity) -> MotionReport:
         depth = scene.depth(masks)

@@ -75,16 +75,16 @@ def test_only_tracks_that_stray_are_asked() -> None:
 @pytest.mark.parametrize(("image", "moves"), [(1.5, True), (-1.5, False)])
 def test_images_say_whether_a_thing_moves_or_misleads_its_tracks(image: float, moves: bool) -> None:
     """Slats over what is seen between them: all tracks stray, and none shows motion."""
-    num = 40
+    num, background = 40, 2000
     found = Rigidity(
-        log_ratio=np.full(num, 8.0),
-        image_ratio=np.full(num, image),
-        unexplained=np.full(num, 0.1),
+        log_ratio=np.repeat([8.0, -8.0], [num, background]),
+        image_ratio=np.repeat([image, np.nan], [num, background]),
+        unexplained=np.full(num + background, 0.1),
         white_px=0.1,
         slow_px=np.full(8, 0.1),
     )
-    owner = np.ones(num, np.uint16)
+    owner = np.repeat(np.array([1, 0], np.uint16), [num, background])
     rated = posterior(found, owner, {1: 0.3})
     assert (rated.objects[1].moves > 0.95) == moves
     assert (rated.objects[1].moves < 0.05) != moves
-    assert (rated.track_moves.mean() > 0.5) == moves
+    assert (rated.track_moves[:num].mean() > 0.5) == moves

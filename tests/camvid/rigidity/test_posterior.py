@@ -7,10 +7,13 @@ from camvid.artifacts import F64, NAN, Rigidity
 from camvid.rigidity.posterior import ObjectRigidity, posterior
 
 STRAYS, STATIC = 9.0, -12.0  # log likelihood ratios
+NUM_BACKGROUND = 2000  # tracks
 
 
 def judged(geometry: F64, image: float, prior: float = 0.64) -> ObjectRigidity:
     """An object by its tracks, of which those that stray all show the images alike."""
+    own = len(geometry)
+    geometry = np.concatenate([geometry, np.full(NUM_BACKGROUND, STATIC)])
     rigidity = Rigidity(
         log_ratio=geometry,
         image_ratio=np.where(geometry > 0, image, NAN),
@@ -18,7 +21,7 @@ def judged(geometry: F64, image: float, prior: float = 0.64) -> ObjectRigidity:
         white_px=0.1,
         slow_px=np.zeros(8),
     )
-    owner = np.ones(len(geometry), np.uint16)
+    owner = (np.arange(len(geometry)) < own).astype(np.uint16)
     return posterior(rigidity, owner, {1: prior}).objects[1]
 
 
@@ -32,11 +35,19 @@ def test_a_mover_moves_though_its_mask_reaches_beyond_it() -> None:
     assert found.share == pytest.approx(0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("num_tracks", [12, 140])
+@pytest.mark.parametrize("num_tracks", [12, 30])
 def test_tracks_that_are_misled_together_make_no_mover(num_tracks: int) -> None:
     """Slats over what is seen between them: static by what the images show, not by the tracks."""
     assert judged(tracks(num_tracks, 0), image=-0.3).moves < 0.3
     assert judged(tracks(num_tracks, 0), image=NAN).moves > 0.9, "nothing else is known"
+
+
+def test_what_is_large_hardly_misleads_its_tracks_as_a_whole() -> None:
+    """A slow mover, of which the images show little; where they show that nothing moves, so it is."""
+    small, large = (judged(tracks(n, 0), image=0.2).moves for n in (12, 250))
+    assert small < 0.7
+    assert large > 0.9
+    assert judged(tracks(250, 0), image=-1.5).moves < 0.05
 
 
 def test_few_tracks_that_stray_are_believed_less() -> None:

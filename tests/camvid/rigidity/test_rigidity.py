@@ -119,6 +119,22 @@ def test_noise_is_that_of_the_clip():
     assert found.slow_px.max() < NOISE_PX / 2
 
 
+def test_noise_is_that_of_what_is_static_where_much_of_the_rest_moves():
+    """No mask holds them: a third of the tracks that the noise is estimated from drifts."""
+    world = make(travelling())
+    drifts = np.random.default_rng(3).random(len(world.owner)) < 0.35
+    moved = world.tracks.xy_px.copy()
+    moved[:, drifts] += np.arange(T)[:, None, None] * np.array([0.5, 1.0])
+    tracks = replace(world.tracks, xy_px=moved.astype(np.float32))
+    cameras = Cameras(K_of_all(), world.pose)
+    all_alike = np.zeros_like(world.owner)
+    found = estimate_rigidity(tracks, all_alike, cameras, SIZE_PX, FPS)
+    static = (world.owner != WALKER) & ~drifts & np.isfinite(found.log_ratio)
+    assert found.white_px == pytest.approx(NOISE_PX, rel=0.15)
+    assert (found.log_ratio[drifts & np.isfinite(found.log_ratio)] > 0).mean() > 0.9
+    assert (found.log_ratio[static] < 0).mean() > 0.9
+
+
 def test_an_unknown_camera_is_judged_by_the_homographies_of_its_background():
     world = make(turning())
     unknown = Reconstruction.without_trajectory(
