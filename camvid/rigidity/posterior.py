@@ -100,14 +100,14 @@ def posterior(rigidity: Rigidity, owner: U16, priors: Mapping[int, float]) -> Po
     for label, prior in priors.items():
         own = known & (owner == label)
         misleads = _MISLEADING * _as_small(own.sum() / max(known.sum(), 1))
-        geometry = with_misled(rigidity.log_ratio[own])
+        geometry = _with_misled(rigidity.log_ratio[own])
         moves, track_moves[own] = _object(geometry, rigidity.image_ratio[own], prior, misleads)
         share = float(track_moves[own].mean()) if own.any() else NAN
         found[label] = ObjectRigidity(moves, share, int(own.sum()))
     return Posterior(track_moves, found)
 
 
-def with_misled(ratio: F64) -> F64:
+def _with_misled(ratio: F64) -> F64:
     """The same, where a share of the static tracks goes its own way: at most 1 / MISLED."""
     return ratio - np.logaddexp(np.log1p(-MISLED), np.log(MISLED) + ratio)
 
