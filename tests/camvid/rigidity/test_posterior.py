@@ -6,7 +6,7 @@ import pytest
 from camvid.artifacts import F64, NAN, Rigidity
 from camvid.rigidity.posterior import ObjectRigidity, posterior
 
-STRAYS, STATIC = 9.0, -12.0  # log likelihood ratios
+STRAYS, STATIC = 14.0, -12.0  # log likelihood ratios
 NUM_BACKGROUND = 2000  # tracks
 
 
@@ -48,6 +48,10 @@ def test_what_is_large_hardly_misleads_its_tracks_as_a_whole() -> None:
     assert small < 0.7
     assert large > 0.9
     assert judged(tracks(250, 0), image=-1.5).moves < 0.05
+
+
+def test_a_large_thing_that_strays_little_may_mislead_where_cameras_err() -> None:
+    assert judged(np.full(250, 5.0), image=0.2).moves < 0.7
 
 
 def test_few_tracks_that_stray_are_believed_less() -> None:
