@@ -43,7 +43,7 @@ def test_tracks_that_are_misled_together_make_no_mover(num_tracks: int) -> None:
 
 
 def test_what_is_large_hardly_misleads_its_tracks_as_a_whole() -> None:
-    """A slow mover, of which the images show little; where they show that nothing moves, so it is."""
+    """A slow mover, of which the images show little: but they may show that nothing moves."""
     small, large = (judged(tracks(n, 0), image=0.2).moves for n in (12, 250))
     assert small < 0.7
     assert large > 0.9
