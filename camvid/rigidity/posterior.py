@@ -6,7 +6,7 @@ reaches a little onto what is behind it), hardly any of a static thing (tracks s
 and hang on to where two outlines cross). Which of the two distributions the fraction comes from
 decides about the object, and the fraction then serves as the prior of each of its tracks. A static
 thing may also mislead its tracks together, as slats do over what is seen between them: then they
-stray as a mover's do, but the images show no motion; such things are small.
+stray as a mover's do, but the images show no motion; and such things are small, or stray little.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,8 @@ _MISLEADING_SHARE = (-5.0, 0.8, 0.03)
 # of 181 movers 8 have less than 10.
 _MISLEADING_RATIO = (5.0, 2.0)
 # With both the log loss over 1,150 objects and groups of 150 generated and semi-real scenes is 132,
-# without 151; of 201 movers 17 have less than .5, not 28, of 954 others 28 more, not 27.
+# without 151; of 201 movers 17 have less than .5, not 28, of 954 others 28 more, not 27
+# (benchmarks/rigidity_calibration.py).
 # Mean over an object's stray tracks of what the images show, and its deviation from object to
 # object. Of 60 movers 57 have 1.06 to 2.9; of 18 static objects whose tracks stray, all -2.7 to
 # 0.2, slats of a chair, reflections and outlines among them. Movers that deform have .6 to .8,
