@@ -26,7 +26,7 @@ class Verify:
     """Clip, Frames, MovableMasks, PointTracks, Rigidity -> ObjectMasks."""
 
     name: ClassVar[str] = "verify"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         Frames,

@@ -43,7 +43,7 @@ def estimate_rigidity(
     Args:
         rgb: images [T, H, W, 3], which are asked about the tracks that stray; None: they are not.
         owner: object [N] that each track lies on, 0 for what no mask holds.
-        cameras: those of a reconstruction, or of a candidate for one.
+        cameras: those of a reconstruction.
         size_px: (width, height) of the images.
     """
     side_px = max(size_px)
