@@ -80,12 +80,15 @@ def _encode(stem: Path, rgb: U8, random: Random) -> Path:
     suffix, codec, pixels = _ENCODINGS[random.integers(len(_ENCODINGS))]
     fps = Fraction(24 * random.choice(_SPEEDS)).limit_denominator(1001)
     path = stem.with_suffix(f".{suffix}")
-    with av.open(str(path), "w") as container:
+    # Without "bitexact" Matroska files carry a random name of their own.
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream(codec, rate=_MPEG2_FPS if codec == "mpeg2video" else fps)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = rgb.shape[1:3]
         stream.pix_fmt, stream.bit_rate = pixels, 4_000_000
         stream.codec_context.thread_count = 1
+        if codec == "libx264":  # whose control of the bit rate is another in every run
+            stream.options = {"qp": "20"}
         for image in rgb:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             container.mux(stream.encode(frame.reformat(format=pixels)))
