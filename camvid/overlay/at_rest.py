@@ -13,13 +13,13 @@ from camvid.objects import Origin
 from camvid.overlay.masks import without_overlay
 from camvid.tracking.tracks import owners
 
-_MIN_SEEN_S = 0.35
+_MIN_SEEN_S = 0.35  # of a track: about half of the .75 s of subtitles that were taken for a mover
 # RMS distance of a track from its middle. Of subtitles three quarters have .06 px or less; of all
 # other objects whose tracks stray, in some 300 clips, some of them followed by the camera, no
 # quarter has less than .48.
 _MAX_WANDER_PX = 0.15
 _MIN_PASSING_PX = 2.0  # the same of the background's tracks, in the median
-_MIN_TRACKS = 8
+_MIN_TRACKS = 8  # of an object: a trade-off, since a share of few is chance and small text has few
 _MIN_SHARE = 0.7  # of an object's tracks
 
 

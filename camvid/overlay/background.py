@@ -13,14 +13,14 @@ from camvid.artifacts import F32, F64, U8, Bool
 from camvid.overlay.passing import evenly
 from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
-_MAX_CORNERS = 300
-_MIN_DISTANCE_PX = 12
-_MAX_ROUND_TRIP_PX = 0.5
+_MAX_CORNERS = 300  # bound on work, at ten times what a motion needs (_MIN_MOVING)
+_MIN_DISTANCE_PX = 12  # of corners, so that they spread and their windows of 15 px share little
+_MAX_ROUND_TRIP_PX = 0.5  # forward and back again must meet; as the tracker's (lucas_kanade)
 MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
-_MIN_MOVING = 30
+_MIN_MOVING = 30  # corners: models are of four to eight of them, the others confirm one
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
 _PLANE_SHARE = 0.8  # of the corners that one homography explains where no depth shows
-_MIN_NOISE_PX = 0.15
+_MIN_NOISE_PX = 0.15  # floor: all is many times the noise where corners happen to fit too well
 _MIN_BORDER_SHARE = 0.4  # of the corners near the image's sides, which even large movers leave free
 _BORDER = 0.125  # of each side
 _NOISES = 3.0  # within so many medians nearly all of the background's own corners lie

@@ -34,7 +34,7 @@ _APART_PX = 3  # blur and coding mix rows that are nearer
 _BEFORE_PX = 1  # of them, before the pixel that a correlation is assigned to
 _NOISE = 0.25  # variance of the derivative of coded images, in grey levels squared
 _BESIDE_PX = (5, 14)  # what a line is compared with lies so far to either side of it
-_CELL_PX = 8
+_CELL_PX = 8  # of a line, 1.6 patches of texture, for which evidence is cut off (_MAX_EVIDENCE)
 _BARE = 0.05  # evidence against a cut where there is no texture: no line is all bare
 # Ten split screens have evidence of 39 to 119 over all of a row or column; generated and real
 # clips have 11 over three quarters of one, and 43 over two fifths.
@@ -49,7 +49,7 @@ _MIN_CORNERS = 12  # on either side ...
 _MIN_TIMES = 5  # ... at so many times
 _MIN_ACROSS_PX = 10.0  # travel across the line, in which content would have crossed it
 _MIN_APART = 0.3  # share by which the motions along it differ
-_MIN_APART_PX = 1.0
+_MIN_APART_PX = 1.0  # and at the least, since medians continued to the line scatter, too
 
 
 class Cuts(NamedTuple):

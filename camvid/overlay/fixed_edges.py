@@ -23,14 +23,14 @@ from camvid.parallel import map_threads
 
 _PERSISTENT_PX = 35.0  # texture in the direction of motion keeps its corners for as long
 _PERSISTENT_LOOKS = 8.0  # a mean of n images keeps 1 / n of its corners' strength, by chance more
-_DETAIL_PX = 3.0
-_LINE_PX = 21
-_NUM_ORIENTATIONS = 8
+_DETAIL_PX = 3.0  # deviation of the Gaussian that is taken off: strokes stay, blurred edges go
+_LINE_PX = 21  # a trade-off: longer ones average more of the scene, but edges bend
+_NUM_ORIENTATIONS = 8  # 11 degrees off at most: 2 px at the ends of such a line
 _BESIDE_PX = 4  # a ridge is compared with what lies so far to its sides
 _LINE_GAIN = 2.0  # a line of 21 px holds four patches: half the deviation of a single pixel
-_SIDE_PX = 61
-_SIDE_GAIN = 3.5
-_MIN_LOOKS = 3
+_SIDE_PX = 61  # least side (boxes.EDGES) of images 440 px long; shorter ones are diluted
+_SIDE_GAIN = 3.5  # it holds twelve patches, of which this is the root
+_MIN_LOOKS = 3  # at a pixel, to judge it: guard against means of one or two images
 
 
 # When an edge counts as fixed. Moving scenes of 20 clips reached contrasts of 1.35.
@@ -42,10 +42,11 @@ _MIN_SIDE_CONTRAST = 1.2  # along a long one, in a row or a column of the image
 _MIN_GRADIENT = 1.5  # grey levels a pixel, in the mean
 _MIN_EDGE = 4.0  # grey levels a pixel
 _MIN_PERSISTENCE = 0.4  # corner strength of the mean image over that of the images
+# Four times the mean square gradient: .7 grey levels a pixel, against noise in flat areas.
 _MIN_CORNER_STRENGTH = 2.0
 # Of a second or two, which is all that a subtitle lasts, less scene has passed: strong corners.
 _MIN_TEXT_PERSISTENCE = 0.5
-_MIN_TEXT_STRENGTH = 30.0
+_MIN_TEXT_STRENGTH = 30.0  # 2.7 grey levels a pixel
 
 
 class Look(NamedTuple):

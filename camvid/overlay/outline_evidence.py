@@ -32,16 +32,16 @@ _PATCH_PX = PATCH_PX / 2  # in reduced images
 _LINE_PX = 9  # of the line over which both are averaged
 _NOISE = 0.12  # variance of the derivative of coded images, in grey levels squared
 _BESIDE_PX = 6.0  # the scene's own correlation is taken so far to either side
-_BESIDE_BOX_PX = 7
+_BESIDE_BOX_PX = 7  # and averaged over a box of this side, which ends short of the line
 _MAX_RATIO = 4.5  # of a line of nine pixels
-_EDGE_PX = 3.5
+_EDGE_PX = 3.5  # an edge, one or two pixels wide, is compared with what lies so far to its sides
 _GROUND = 0.3  # grey levels a pixel: gradients below are noise
 _OUTLINE_CONTRAST = (0.6, 0.5)  # log contrast of 40 made outlines: mean, deviation
 _FULL_TRAVEL_PX = 40.0  # across the line, from which a fixed edge counts in full
 # Of a pixel of a curve. A streak along the motion has no content that crosses it either, but no
 # edge that stays: so the first counts little for itself.
 _CUT_RANGE = (-0.2, 0.1)
-_EDGE_RANGE = (-0.45, 0.3)
+_EDGE_RANGE = (-0.45, 0.3)  # so this counts two to three times as much
 
 
 class Reduced(NamedTuple):

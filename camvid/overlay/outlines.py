@@ -19,22 +19,23 @@ from camvid.overlay.outline_evidence import NORMALS_PX, outline_evidence, reduce
 from camvid.overlay.passing import MAX_IMAGES, STILL_FRAME, PassingScene, evenly, smoothed
 from camvid.overlay.regions import Overlay, share_px
 
-_CELL_PX = 6
+_CELL_PX = 6  # of the rough search, in which there are 36 times fewer places than pixels
 _ROUGH_BIAS = 0.1  # what the best of the pixels of a cell shows by chance
-_ROUGH_MAX = 0.25
 _UNSEEN = -0.1  # for a pixel of a curve beyond the image
 _BORDER_PX = 6  # at the image's sides nothing can be measured
 _MARGIN_PX = 20  # by which an outline may reach beyond the image
 _PAD = 2  # cells by which a rough outline may reach beyond the image
+# Roundness, and whether an ellipse. Each is looked for at all places and in all sizes: so few.
 _ROUGH_SHAPES = ((0.0, False), (0.5, False), (1.0, False), (1.0, True))
+# Looked for only where a rough one was found: so twice as many.
 _FINE_SHAPES = (*((r, False) for r in (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)), (1.0, True))
-_FINE_STEPS_PX = (3, 2, 1, 1)
-_MAX_ROUNDS = 3
+_FINE_STEPS_PX = (3, 2, 1, 1)  # from half a cell of the rough search down to a pixel
+_MAX_ROUNDS = 3  # of each step: bound on work, with an end before where nothing gets better
 Move = tuple[int, int, int, int]  # of the left, top, right and bottom side
 _MOVES: tuple[Move, ...] = (
     (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (1, 0, 1, 0), (0, 1, 0, 1),
 )  # fmt: skip
-_SHORTEST_PX = 14
+_SHORTEST_PX = 14  # what a side is compared with lies up to 9 px within: short of the opposite one
 _FINE_CELLS = 10  # of longer rough sides every other length is tried
 
 # What counts as an inset's outline; lengths are shares of the long side.
@@ -51,18 +52,17 @@ _FINE_CELLS = 10  # of longer rough sides every other length is tried
 # paintings, signs, windscreens) is refused.
 _MIN_EVIDENCE = 16.0
 _MIN_STILL_EVIDENCE = 25.0  # of what stands still: a sign that the camera orbits has 21
-_MIN_TEXTURE = (
-    1.0  # grey levels a pixel in the mean, within: a bare wall has .3, insets 2.4 and more
-)
+# Mean gradient within, in grey levels a pixel: a bare wall has .3, insets 2.4 and more.
+_MIN_TEXTURE = 1.0
 _NUM_TEXTURE = 8  # images that it is taken of
-_AROUND = 0.01  # how far
-_MAX_KNOWN = 0.9  # of it a fixed overlay: a logo of glass lets the scene through
+_AROUND = 0.01  # width of the ring around it that may be a still frame (STILL_FRAME)
+_MAX_KNOWN = 0.9  # of its inside a fixed overlay: a logo of glass lets the scene through
 _MIN_AREA = 0.012  # of the image
-_MIN_SIDE = 0.0625
-_MAX_SIDE = 0.6
-_MAX_ASPECT = 2.5
-_NUM_CANDIDATES = 20
-_NUM_REFINED = 6
+_MIN_SIDE = 0.0625  # smallest to be found: about the short side of _MIN_AREA at _MAX_ASPECT
+_MAX_SIDE = 0.6  # bound on the search: longer ones are of split screens, which `cuts` finds
+_MAX_ASPECT = 2.5  # longer over shorter side, bound on the search: wide-screen video has 2.39
+_NUM_CANDIDATES = 20  # bound on work: rough outlines that go through the first fine step
+_NUM_REFINED = 6  # bound on work: the best of them, which go through all steps
 
 
 class Outline(NamedTuple):
@@ -180,9 +180,8 @@ def _pooled(evidence: F32) -> F32:
     whole = evidence[:, : rows * _CELL_PX, : columns * _CELL_PX]
     cells = whole.reshape(num, rows, _CELL_PX, columns, _CELL_PX).max(axis=(2, 4))
     usual = np.maximum(cells.mean(axis=(1, 2), keepdims=True), 0) + _ROUGH_BIAS
-    cells = np.minimum(cells - usual, _ROUGH_MAX)
     beyond = ((0, 0), (_PAD, _PAD), (_PAD, _PAD))
-    return np.asarray(np.pad(cells, beyond, constant_values=_UNSEEN), np.float32)
+    return np.asarray(np.pad(cells - usual, beyond, constant_values=_UNSEEN), np.float32)
 
 
 def _everywhere(cells: F32, curve: _Curve) -> F32:

@@ -19,9 +19,9 @@ from camvid.overlay.passing import evenly, smoothed
 # In steps of the background's motions: a line passes in one, a mover that is followed drifts in
 # half a second or one.
 _GAPS = (1, 4, 8)
-_MAX_PAIRS = 6
-_MAX_PIXELS = 1500
-_ITERATIONS = 8
+_MAX_PAIRS = 6  # of images for each gap, of which the median counts: bound on work
+_MAX_PIXELS = 1500  # of a thing's edges, evenly thinned, for seven unknowns: bound on work
+_ITERATIONS = 8  # bound on work: the least on the way counts, which more steps can only lower
 _MAX_CHANGE = 40.0  # grey levels, where cut off: what is hidden must not speak for all
 _ROBUST = 8.0  # grey levels
 _NOISE = 1.0  # grey levels: so little needs no explanation

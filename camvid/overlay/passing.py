@@ -22,8 +22,8 @@ MAX_IMAGES = 48  # that evidence is gathered from
 # Share of a region's frame that stands still, from which it is a window or a windscreen: .67 to .93
 # around eight of them, 0 to .52 around insets.
 STILL_FRAME = 0.6
-_BLUR_PX = 0.8
-_MAX_CORRELATION = 0.95
+_BLUR_PX = 0.8  # deviation of the Gaussian: a trade-off of noise against edges a pixel wide
+_MAX_CORRELATION = 0.95  # numerical guard: arctanh has no end at 1
 
 
 class PassingScene(NamedTuple):

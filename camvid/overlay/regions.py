@@ -9,7 +9,7 @@ from camvid.artifacts import F32, Bool
 from camvid.morphology import components, disc, grown
 from camvid.overlay.passing import PassingScene, travel_across_px
 
-_NORMAL_PX = 4.0
+_NORMAL_PX = 4.0  # deviation of the Gaussian whose slope is an edge's normal: smooths its stairs
 _SEAM_PX = 8  # from a seam on, there is none beside it: what is fixed all over is no line
 
 
@@ -25,10 +25,10 @@ _GROUP_REACH = 0.008  # edges so near each other belong together
 _LETTER_GAP = 0.019  # between strokes and letters: overlay too
 _MARGIN = 0.005  # around it, for blur and coding noise
 _MIN_SEAM = 0.5  # of the image's height or width: 0.19 without a seam, 0.75 with one
-_MIN_INSET_AREA = 0.01
-_MIN_STILL_AREA = 0.004
+_MIN_INSET_AREA = 0.01  # smallest to be found: lesser holes, as in letters, are overlay too
+_MIN_STILL_AREA = 0.004  # smallest hood, corner or box to be found: walls have small bare spots
 _MIN_JUMP = 8.0  # grey levels: change right beside a still region; a sky's grows slowly
-_JUMP_REACH = 0.006
+_JUMP_REACH = 0.006  # where that is read: nearer, blur and coding mix both sides, as for _MARGIN
 _MIN_PRESENCE = 0.6  # of the time in which an edge must be seen where it ends
 _MIN_TRAVEL_PX = 30.0  # of the background across the edge ...
 _MIN_RING_SHARE = 0.15  # ... of this share of it

@@ -13,7 +13,7 @@ from camvid.overlay.background import MIN_MOVING_PX, BackgroundMotion, follows, 
 from camvid.overlay.passing import STILL_FRAME, PassingScene, evenly
 from camvid.overlay.regions import Overlay, share_px
 
-_MAX_MOTIONS = 12
+_MAX_MOTIONS = 12  # bound on work: steps in time over which a region's corners are tracked
 
 # Lengths are shares of the long side.
 _FRAME = (0.01, 0.022)  # from the region: lines around insets end before
