@@ -46,7 +46,6 @@ def compress(sightings: Sightings, points: StaticPoints) -> Compressed:
     first, span = _life(sightings)
     phase = (sightings.frame - first[sightings.track] + 0.5) / (span + 1)[sightings.track]
     cosine = np.cos(np.pi * np.arange(1, NUM_COSINES + 1) * phase[:, None])  # [O, K]
-    basis = np.einsum("ok,ij->oikj", cosine, np.eye(2)).reshape(-1, 2, 2 * NUM_COSINES)
     jacobian = points.jacobian_px
     place = sightings.sum(np.einsum("oki,okj->oij", jacobian, jacobian))
     scale = np.sqrt(np.einsum("nii->ni", place)) + 1e-12  # in px: so that one precision suits all
@@ -54,11 +53,13 @@ def compress(sightings: Sightings, points: StaticPoints) -> Compressed:
     held = np.where(points.at_bound, _HELD, 0.0)
     place += _LOOSE * np.eye(3) + held[:, None, None] * np.diag([0.0, 0.0, 1.0])
     scaled = jacobian / scale[sightings.track][:, None]
-    cross = sightings.sum(np.einsum("oki,okj->oij", scaled, basis))  # [N, 3, 2K]
-    gram = sightings.sum(np.einsum("oki,okj->oij", basis, basis))
+    # Each cosine is there once along x and once along y, and the two never meet.
+    cross = sightings.sum(np.einsum("oji,ok->oikj", scaled, cosine)).reshape(-1, 3, 2 * NUM_COSINES)
+    of_axis = sightings.sum(cosine[:, :, None] * cosine[:, None, :])  # [N, K, K]
+    gram = np.einsum("nkl,ij->nkilj", of_axis, np.eye(2)).reshape(-1, *2 * [2 * NUM_COSINES])
     residual = points.residual_px
     right_place = sightings.sum(np.einsum("oki,ok->oi", scaled, residual))
-    right = sightings.sum(np.einsum("oki,ok->oi", basis, residual))
+    right = sightings.sum(cosine[:, :, None] * residual[:, None]).reshape(-1, 2 * NUM_COSINES)
     square = sightings.sum((residual**2).sum(axis=1))
     solved = np.linalg.solve(place, np.concatenate([cross, right_place[..., None]], axis=2))
     across = np.swapaxes(cross, 1, 2)
