@@ -214,7 +214,9 @@ class Why(StrEnum):
     MIN_OBJECT_TRACKS = _at_least("object_tracks", "number of tracks on the object")
     MIN_OBJECT_PAIRS = _at_least("object_pairs", "number of frame pairs of the object")
     MIN_AREA_FRACTION = _at_least("area_fraction", "area fraction", "%")
-    MIN_BACKGROUND_TRACKS = _at_least("background_tracks", "number of background tracks")
+    MIN_BACKGROUND_TRACKS = _at_least(
+        "background_tracks", "number of background tracks in a frame pair"
+    )
     MIN_OFF_EPIPOLAR_RATIO = _at_least(
         "off_epipolar_ratio",
         "distance of its tracks from the epipolar lines, over the background's",

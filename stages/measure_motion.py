@@ -36,7 +36,7 @@ class MeasureMotion:
     """Clip, ObjectMasks, Reconstruction, DepthMaps, PointTracks, Rigidity -> MotionReport."""
 
     name: ClassVar[str] = "measure_motion"
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     reads: ClassVar[tuple[type, ...]] = (
         Clip,
         ObjectMasks,

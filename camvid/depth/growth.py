@@ -8,10 +8,10 @@ import numpy as np
 
 from camvid.artifacts import F32, F64, NAN, U8, U16, Bool
 
-_MAX_CORNERS, _MIN_CORNERS = 80, 6
+_MAX_CORNERS, _MIN_CORNERS = 80, 6  # every pair is measured; fewer make a poor median
 _MAX_ROUND_TRIP_PX = 0.3  # there and back, at the working size
 _UPRIGHT = 1.5  # rise over run of two corners, one of which is above the other
-_MIN_UPRIGHT_PAIRS = 10
+_MIN_UPRIGHT_PAIRS = 10  # for their median: where there are fewer, all long pairs are asked
 
 
 class Growth(NamedTuple):
@@ -30,7 +30,7 @@ class _Step(NamedTuple):
     spread: float
 
 
-_LOST = _Step(np.full(2, np.nan), NAN, NAN)
+_LOST = _Step(np.full(2, np.nan), NAN, NAN)  # nothing is known
 
 
 def follow(gray: Sequence[U8], object_id: Sequence[U16], label: int) -> Growth:

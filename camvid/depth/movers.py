@@ -42,7 +42,7 @@ _MIN_CONTACT_SHARE = 0.3  # of the frames, to be placed by its own contact with 
 # mean error of movers (.13 over 17 generated scenes). It keeps their confidence below the 64 at
 # which motion measurement takes depth for more than a guess, which this depth is not.
 _SHAPE_SIGMA = 0.14
-_NUM_ROUNDS = 10
+_NUM_ROUNDS = 10  # of reweighting, by the side of its target that each row is on: each is quick
 
 
 class Mover(NamedTuple):

@@ -16,11 +16,11 @@ from camvid.geometry import cam_from_img, camera_centers, invert_rigid, transfor
 
 _WINDOW_PX = 32  # side of the windows that candidates are fitted to, at the working size
 _SAMPLE_PX = 6  # between the samples that speak for candidates
-_MAX_SAMPLES = 6000
-_MIN_SAMPLES = 30
+_MAX_SAMPLES = 6000  # bounds time and memory: each is held against every candidate
+_MIN_SAMPLES = 30  # for three numbers; a window has up to 256
 _TOLERANCE = 0.03  # relative error of inverse depth about a plane, beside a sample's own
 _MIN_SHARE = 0.06  # of all samples' weight, to be a plane
-_MAX_PLANES = 6
+_MAX_PLANES = 6  # the sides of a room; bounds the work, as pixels are held against each
 _NUM_ROUNDS = 4  # of reweighting
 _LEAST_SIGMA = 0.005  # no plane is known better: neighbours' errors go together
 

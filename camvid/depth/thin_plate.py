@@ -11,7 +11,7 @@ import numpy as np
 
 from camvid.artifacts import F32
 
-_TWIST = 2**0.5
+_TWIST = 2**0.5  # a thin plate's energy is w_xx^2 + 2 w_xy^2 + w_yy^2
 # The taps (row, column, coefficient) of each difference: three second ones, then two first ones.
 SECOND = (
     ((0, 0, 1.0), (0, 1, -2.0), (0, 2, 1.0)),

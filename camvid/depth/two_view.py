@@ -26,7 +26,7 @@ _BORDER_PX = 4  # so near the image border flow is wrong: half of what it compar
 # Which frames are paired: near ones see more of the same things, and fusion makes up for their
 # smaller parallax.
 _PARALLAX_FRACTION = 0.03  # of the width: the wanted median shift due to depth
-_MAX_GAP_FRAMES = 24
+_MAX_GAP_FRAMES = 24  # bounds the search: further apart, frames share too little
 _MAX_PARALLAX_POINTS = 100  # sparse points that say how much parallax a pair has
 
 

@@ -11,11 +11,10 @@ from camvid.motion.series import choose_pairs
 from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
 _GAP_S, _MAX_GAP_S = 0.25, 0.4  # longer tells more of each track, but leaves fewer of them
-_MAX_PAIRS = 16
+_MAX_PAIRS = 16  # of twice as many or more, some are left out: each takes two searches by RANSAC
 _MIN_BACKGROUND, _MIN_OWN = 30, 5  # tracks
-_MAX_ERROR_PX = 0.5
-_MAX_ITERATIONS = 2000
-_MIN_NOISE_PX = 0.05
+_MAX_ERROR_PX = 0.5  # of inliers from their lines: what a track may be off forward and back
+_MIN_NOISE_PX = 0.05  # numerical guard: a ratio to less would be one of rounding
 _AS_WELL = 2.0  # times the least noise
 
 
@@ -52,7 +51,7 @@ def _off_lines(background: F64, own: F64) -> tuple[float, float] | None:
     together = np.concatenate([background[:, ::every], own], axis=1)
     ways: list[tuple[float, float]] = []
     for start, end in (background, together):
-        matrix = fundamental_matrix(start, end, _MAX_ERROR_PX, _MAX_ITERATIONS)
+        matrix = fundamental_matrix(start, end, _MAX_ERROR_PX)
         if matrix is not None:
             noise_px = float(np.median(sampson_px(matrix[0], *background)))
             ways.append((noise_px, float(sampson_px(matrix[0], *own).mean())))

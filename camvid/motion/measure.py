@@ -132,7 +132,8 @@ def _report(
     *,
     posed: bool,
 ) -> MotionReport:
-    control = pair_means(evidence.pairs.length[:, tracks.object_id == 0])
+    on_background = evidence.pairs.length[:, tracks.object_id == 0]
+    control = pair_means(on_background)
     background = trimmed_mean(control, TRIM_PAIRS)
     areas = area_fractions(masks)
     found = [
@@ -157,7 +158,7 @@ def _report(
         num_tracks=tracks.visible.shape[1],
         unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
         unmeasured_probability=_unmeasured_probability(found),
-        reasons=_reasons(found, decides, background, tracks),
+        reasons=_reasons(found, decides, on_background),
     )
 
 
@@ -202,17 +203,12 @@ def _unmeasured_fraction(
 
 
 def _reasons(
-    found: list[MeasuredObject],
-    decides: MeasuredObject | None,
-    background: float,
-    tracks: PointTracks,
+    found: list[MeasuredObject], decides: MeasuredObject | None, on_background: F64
 ) -> tuple[Reason, ...]:
     """Why the clip's value is not to be relied on: named after the limit that says so."""
     reasons = [reason for m in found for reason in m.doubts]
     if decides is None:
         reasons += [reason for m in found for reason in m.missed]
-    if np.isnan(background):
-        control = int(np.count_nonzero(tracks.object_id == 0))
-        limit = LIMITS.min_background_tracks
-        reasons.append(Reason(Why.MIN_BACKGROUND_TRACKS, control, limit))
+    most = int(np.isfinite(on_background).sum(axis=1).max(initial=0))
+    reasons += missed_limits({Why.MIN_BACKGROUND_TRACKS: most}, LIMITS)
     return tuple(reasons)

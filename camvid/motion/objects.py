@@ -12,9 +12,9 @@ from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
 from camvid.rigidity.posterior import EVEN, Posterior
 
-PAIR_GAP_S = 1 / 12
+PAIR_GAP_S = 1 / 12  # two frames at 24 a second; the paper names no gap
 TRIM_PAIRS = 0.02  # left out on either side, of the pairs
-_MIN_PAIR_TRACKS = 4
+_MIN_PAIR_TRACKS = 4  # small things have few; in the mean of fewer, one lost track decides
 _MAX_GAPS_OF_A_PAIR = 2.5  # four pairs are the least, however far apart
 _MEASURED_DEPTH_DOUBT = 0.4  # of the tolerance: where depth is measured, 90 % lie within
 _NOISE_FLOOR_RATIO = 4.0  # strength over background at which confidence is a half
@@ -24,10 +24,10 @@ _NOISE_FLOOR_RATIO = 4.0  # strength over background at which confidence is a ha
 class MotionLimits:
     """How much evidence an object needs to count; a failed limit is the reason a person reads."""
 
-    min_object_tracks: int = 8
+    min_object_tracks: int = 8  # small movers have few, but fewer may all be in error
     min_object_pairs: int = 10  # a pair counts for the pair gaps that it spans
-    min_area_fraction: float = 0.0005
-    min_background_tracks: int = 12
+    min_area_fraction: float = 0.0005  # 11 x 11 px of 640 x 360: less is all outline
+    min_background_tracks: int = _MIN_PAIR_TRACKS  # in any pair of frames, to know the noise
     min_depth_confidence: int = 64  # below, the depth is a guess
     # Where no camera is known parallax may pass for motion: how far tracks must leave the epipolar
     # lines, over the background's. Seven clips in which nothing moves come to 0.6 to 1.4 (cropped,

@@ -21,11 +21,11 @@ from camvid.rigidity.static_points import StaticPoints, fit_static_points
 from camvid.tracking.tracks import tracks_of
 
 _ROUNDS = 3  # of noise and posterior in turn; from the third on nothing changes by 1 %
-_NOISE_STEPS = 3
+_NOISE_STEPS = 3  # of EM in each round, with expanded parameters: plain EM takes a hundred
 _SURE = 0.9  # P(static) of a track that says how deep the scene is
 _MIN_NUMBERS = 4  # observed of a track beyond those that its static point takes up
-_FIRST_GUESS_PX = 0.2
-_MAX_LOG_RATIO = 30.0
+_FIRST_GUESS_PX = 0.2  # noise, white and slow, that EM begins with: about that of a good track
+_MAX_LOG_RATIO = 30.0  # odds of 1e13: a numerical guard
 _SLOWEST = 0.02  # image sides per second: below it, motion is not worth the name
 _NUM_SPEEDS = 7  # each twice the one before
 
@@ -58,7 +58,7 @@ def estimate_rigidity(
             white_px=NAN,
             slow_px=slow_px,
         )
-    points = fit_static_points(sightings, cameras, 1.0)
+    points = fit_static_points(sightings, cameras)
     seen = compress(sightings, points)
     known = seen.num >= _MIN_NUMBERS
     motion = _motion_variances(seen, side_px, fps)
@@ -68,7 +68,7 @@ def estimate_rigidity(
     if cameras.extent > 0:
         sure = known & (static > _SURE) & ~points.at_bound
         bounds = allowed_depths(sightings, points, owner, sure, side_px)
-        points = fit_static_points(sightings, cameras, 1.0, bounds)
+        points = fit_static_points(sightings, cameras, bounds)
         seen = compress(sightings, points)
     ratio = np.where(known, _log_ratio(seen, noise, motion), NAN)
     image_ratio = np.full(len(known), NAN)
@@ -104,7 +104,7 @@ def held_to_depths(
     sightings = sightings_of(tracks_of(tracks, on_object), cameras)
     if not len(sightings.track) or not cameras.extent > 0:
         return rigidity
-    points = fit_static_points(sightings, cameras, 1.0)
+    points = fit_static_points(sightings, cameras)
     at = sightings.frame, index[sightings.track]
     far, near = (sightings.median(points.depth_ratio / d[at]) for d in reversed(depth_range))
     outside = (points.inverse_depth < far) | (points.inverse_depth > near)
@@ -112,7 +112,7 @@ def held_to_depths(
         return rigidity
     index, far, near = index[outside], far[outside], near[outside]
     sightings = sightings_of(tracks_of(tracks, np.isin(np.arange(len(on_object)), index)), cameras)
-    seen = compress(sightings, fit_static_points(sightings, cameras, 1.0, (far, near)))
+    seen = compress(sightings, fit_static_points(sightings, cameras, (far, near)))
     motion = _motion_variances(seen, max(size_px), fps)
     noise = Spectrum(rigidity.white_px, rigidity.slow_px)
     ratio = rigidity.log_ratio.copy()

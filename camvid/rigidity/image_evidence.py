@@ -19,7 +19,7 @@ from camvid.rigidity.static_points import StaticPoints
 
 _BLUR_PX = 1.2  # forgives cameras that are wrong by a pixel, and steps of one
 _STEP_PX = 0.5  # between neighbouring depths, in the image
-_MAX_DEPTHS = 96
+_MAX_DEPTHS = 96  # bounds the work: beyond 48 px of parallax, steps are longer
 _SPACING_PX = 2.0  # of a patch's samples: as coarse as the blur allows
 _REACH = 3  # samples to either side
 _AHEAD = 1e-3  # of the depth: what comes nearer than that is behind the camera
@@ -39,8 +39,8 @@ class Looks(NamedTuple):
 # 2.4 at 3.5, 3.6 above 4; of 2,700 in semi-real ones alike. Where less than a tenth of the step
 # goes across, 1 to 2 less.
 _EVEN, _SLOPE = 0.8, 1.1
-_ALONG, _LEAST_ALONG, _MOST_ALONG = 0.3, -2.0, 0.3
-_MOST = 3.0
+_ALONG, _LEAST_ALONG, _MOST_ALONG = 0.3, -2.0, 0.3  # share across that adds 0; least, most added
+_MOST = 3.0  # of what the mismatch says, either way
 
 
 def image_evidence(

@@ -48,15 +48,16 @@ _MISLEADING_SHARE = (-5.0, 0.8, 0.03)
 # likelihood ratio of stray tracks, and its deviation. A barrier of a real clip (DAVIS dog) has 5.1;
 # of 181 movers 8 have less than 10.
 _MISLEADING_RATIO = (5.0, 2.0)
-# With both the log loss over 1,150 objects and groups of 150 generated and semi-real scenes is 132,
-# without 151; of 201 movers 17 have less than .5, not 28, of 954 others 28 more, not 27
+# With both terms the log loss over 1,150 objects and groups of 150 generated and semi-real scenes
+# is 132, without 151; of 201 movers 17 have less than .5, not 28, of 954 others 28 more, not 27
 # (benchmarks/rigidity_calibration.py).
+
 # Mean over an object's stray tracks of what the images show, and its deviation from object to
 # object. Of 60 movers 57 have 1.06 to 2.9; of 18 static objects whose tracks stray, all -2.7 to
 # 0.2, slats of a chair, reflections and outlines among them. Movers that deform have .6 to .8,
 # those that move along epipolar lines -.3 to .7: they stay undecided.
 _IMAGE_MOVING = (1.9, 0.65)
-_IMAGE_MISLEADING = (-0.45, 1.0)
+_IMAGE_MISLEADING = (-0.45, 1.0)  # of static objects that mislead their tracks
 _IMAGE_DEVIATION = 1.1  # from track to track of one object
 # An object's tracks err together: n of them count as n / (1 + (n - 1) correlation). With these
 # the log loss over 500 objects of 130 scenes and real clips is 38; where images are asked track

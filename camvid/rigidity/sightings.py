@@ -11,7 +11,7 @@ from camvid.artifacts import F32, F64, I32, U16, Bool, PointTracks, Reconstructi
 from camvid.geometry import camera_centers
 
 _MIN_SHARED = 12  # background tracks of two neighbouring frames, to fit a homography
-_MAX_OFF_PX = 1.5
+_MAX_OFF_PX = 1.5  # of RANSAC's inliers: movers and parallax are off by more
 _LOOK_BACK = 3  # frames
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from camvid.artifacts import F64, Bool
 from camvid.rigidity.sightings import Cameras, Sightings
 
-_STEPS = 8
+# Of the Cauchy weights: wide first and halved step by step, so that a far start finds in.
+_WIDE_PX, _SCALE_PX = 8.0, 1.0
+_STEPS = 8  # of Gauss-Newton: three under wide weights, five at the scale of the noise
 _NEAREST = 50.0  # inverse depth, in 1 / extent of the camera's path: nothing comes nearer
 _AHEAD = 1e-2  # least ratio of the depth in another frame to that in the reference frame
 
@@ -19,7 +21,6 @@ _AHEAD = 1e-2  # least ratio of the depth in another frame to that in the refere
 class StaticPoints(NamedTuple):
     """One point per track, given in the camera of the track's middle sighting."""
 
-    uv: F64  # [N, 2] (X/Z, Y/Z)
     inverse_depth: F64  # [N]
     at_bound: Bool  # [N] the inverse depth would go further, were it let
     residual_px: F64  # [O, 2] observed minus expected
@@ -28,7 +29,7 @@ class StaticPoints(NamedTuple):
 
 
 def fit_static_points(
-    sightings: Sightings, cameras: Cameras, noise_px: float, bounds: tuple[F64, F64] | None = None
+    sightings: Sightings, cameras: Cameras, bounds: tuple[F64, F64] | None = None
 ) -> StaticPoints:
     """Gauss-Newton with Cauchy weights, all tracks at once.
 
@@ -45,12 +46,12 @@ def fit_static_points(
     point = np.column_stack([cameras.rays(here, sightings.xy_px[middle])[:, :2], low])
     at_bound = np.zeros(num_tracks, bool)
     for step in range(_STEPS):
-        scale = noise_px * max(1.0, 8.0 / 2.0**step)  # wide first, so that a far start finds in
+        scale_px = max(_SCALE_PX, _WIDE_PX / 2.0**step)
         expected, jacobian, depth_ratio = _expected(
             point, rotation, translation, K, unit, sightings
         )
         residual = sightings.xy_px - expected
-        weight = 1 / (1 + (residual**2).sum(axis=1) / scale**2)
+        weight = 1 / (1 + (residual**2).sum(axis=1) / scale_px**2)
         weighted = jacobian * weight[:, None, None]
         normal = sightings.sum(np.einsum("oki,okj->oij", weighted, jacobian))
         normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3)
@@ -65,7 +66,6 @@ def fit_static_points(
         point = point + np.column_stack([change, held])
     expected, jacobian, depth_ratio = _expected(point, rotation, translation, K, unit, sightings)
     return StaticPoints(
-        uv=point[:, :2],
         inverse_depth=point[:, 2] * unit,
         at_bound=at_bound,
         residual_px=sightings.xy_px - expected,

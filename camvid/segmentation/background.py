@@ -13,11 +13,10 @@ from camvid.artifacts import F32, F64, U8
 from camvid.segmentation.labels import YES
 
 # Pixels are those of the working size.
-_SAMPLE_STEP_PX = 8
-_MIN_SAMPLES = 40
-_MIN_RESIDUAL_PX = 0.75  # less is flow noise
+_SAMPLE_STEP_PX = 8  # of the grid that the background is fitted to: some 900 samples an image
+_MIN_SAMPLES = 40  # about a twentieth of the image: on less the background is a guess
+_MIN_RESIDUAL_PX = 0.75  # from a homography or an epipolar line: less is flow noise
 _NOISE_FACTOR = 4.0  # and so is less than this many robust deviations
-_MIN_EPIPOLAR_PX = 0.75
 _MAX_PLANES = 3  # of the background
 _MIN_PLANE_SHARE = 0.12  # of the background samples, for a second or third plane
 _MIN_PLANE_EXTENT = 0.45  # of the image's side, over which they must lie
@@ -109,7 +108,7 @@ def _project(homography: F64, points: F32) -> F32:
 
 def _epipolar_residual(start: F32, shift: F32, moved: F32, grid: F32) -> F32:
     """Distance from the epipolar geometry of the background, as a multiple of its threshold."""
-    tolerance = _MIN_EPIPOLAR_PX / 2
+    tolerance = _MIN_RESIDUAL_PX / 2
     thin = max(1, len(start) // 300)  # RANSAC's time grows with the samples, its answer does not
     start, shift = start[::thin], shift[::thin]
     found, inlier = cv2.findFundamentalMat(
@@ -120,7 +119,7 @@ def _epipolar_residual(start: F32, shift: F32, moved: F32, grid: F32) -> F32:
     fundamental = np.asarray(found, np.float64)
     kept = np.asarray(inlier).reshape(-1) > 0
     typical = float(np.median(_sampson(fundamental, start, start + shift)[kept]))
-    threshold = max(_MIN_EPIPOLAR_PX, 2 * _NOISE_FACTOR * typical)
+    threshold = max(_MIN_RESIDUAL_PX, 2 * _NOISE_FACTOR * typical)
     return (_sampson(fundamental, grid, grid + moved) / threshold).astype(np.float32)
 
 

@@ -44,7 +44,7 @@ _BESIDE = 0.1  # and below which a pixel tells of what surrounds it
 # Pixels are those of the working size.
 _MAX_MOVERS = 6  # the largest; the others stay as they are
 _MIN_MOVING_SHARE = 0.5  # of an object's pixels, to be a mover
-_MIN_SURE_PX = 200
+_MIN_SURE_PX = 200  # surely its own, over the clip: fewer do not tell its colours
 _MIN_WEIGHT = 0.02  # of it left after a gap, or the mover is out of sight
 _MAX_GROWTH = 2.0  # of the usual size: more is background that was taken for the mover
 _BLUR_PX = 5  # of where it is expected: limbs move

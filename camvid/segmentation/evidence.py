@@ -32,9 +32,7 @@ _MIN_SALIENT_PX = 60  # of such a region
 class MotionEvidence:
     """What shows, in each of T frames, that a pixel moves against the background."""
 
-    strength: list[
-        U8
-    ]  # [h, w] smoothed over time: 128 at the threshold, 255 at twice the threshold
+    strength: list[U8]  # [h, w] smoothed over time: 128 at the threshold, 255 at twice as much
     error: list[F16]  # [h, w] of the image, had the pixel moved as the background; 1 = threshold
     both_sides: list[bool]  # [T] frames before and after were compared: no ghosts of one side
 

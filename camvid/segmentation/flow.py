@@ -17,7 +17,7 @@ from camvid.artifacts import F32, I32, U8
 from camvid.parallel import map_threads
 
 F16 = NDArray[np.float16]
-WORKING_SIDE_PX = 320
+WORKING_SIDE_PX = 320  # time and memory grow with its square; masks are drawn to finer edges later
 _NO_MAP: Any = None  # cv2.remap takes one map of (x, y), which its stubs do not know
 
 

@@ -19,13 +19,13 @@ from camvid.segmentation.labels import YES
 
 # Pixels are those of the working size.
 _POINTS_PER_FRAME = 400  # sets how densely points are followed
-_MIN_STEP_PX = 3
-_MAX_STEP_PX = 10
+_MIN_STEP_PX = 3  # between points: flow is smooth over more, so nearer ones move alike
+_MAX_STEP_PX = 10  # about the side of the smallest objects that are kept
 _MAX_LOOP_ERROR_PX = 1.0  # forth and back must return this close
 _MAX_FLOW_GRADIENT = 0.25  # px per px; more is the border of two motions
 _PATCH_STEPS = 5  # side of a patch, in distances between points
 _POINTS_PER_PATCH = 2  # of a region, that are clustered; the rest joins its neighbours
-_MAX_CLUSTERED_POINTS = 600
+_MAX_CLUSTERED_POINTS = 600  # bounds memory, which goes by its square, and time, by its cube
 _RELATIVE_MOTION = 0.4  # of their mean distance, at which two points come apart
 _UNSEEN_WEIGHT = 0.1  # of a pair never seen together, against 16 of one often seen
 _MIN_AFFINITY = 0.35  # mean over all pairs, to be one object

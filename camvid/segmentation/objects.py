@@ -22,9 +22,9 @@ _LABELS = {Origin.SALIENT: "salient", Origin.MOVING: "moving", Origin.SALIENT_MO
 _MIN_AREA_FRACTION = 0.0012  # of an object, in the mean over the frames that show it
 _MIN_DURATION_S = 0.3  # for which an object must be seen (or all of a shorter clip)
 _MIN_CORE_SHARE = 0.15  # of an object's pixels that lie 2 px inside of it: no slivers
-_MAX_MASKED_FRACTION = 0.5
+_MAX_MASKED_FRACTION = 0.5  # cameras come from the rest
 _MAX_MASKED_WITH_MOVERS = 0.75  # that salient movers may reach
-_MAX_OBJECTS = 32
+_MAX_OBJECTS = 32  # bounds the work of the stages after; the largest and surest come first
 _EDGE_REACH = 1.5  # pixels of the working size in which outlines seek edges
 
 
@@ -35,7 +35,7 @@ class MovingChange(NamedTuple):
     parts: float  # of the pixels, at most, of parts that move side by side
 
 
-UNPOSED = MovingChange(0.5, 0.35)
+UNPOSED = MovingChange(0.5, 0.35)  # flow alone tells roughly who moves
 POSED = MovingChange(0.35, 0.2)  # who moves tells neighbours apart better than how they drift apart
 
 

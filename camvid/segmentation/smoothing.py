@@ -9,7 +9,7 @@ from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
 from camvid.segmentation.labels import YES
 
 DECAY = 0.7  # weight of the frame before
-_ONE_SIDED_WEIGHT = 0.02
+_ONE_SIDED_WEIGHT = 0.02  # of a frame near an end; above 0, as a clip may have no others
 
 
 def smooth_in_time(evidence: list[U8], flow: ClipFlow, seen_both: list[bool]) -> list[U8]:

@@ -19,7 +19,7 @@ from camvid.segmentation.flow import ClipFlow, pixel_grid
 _REACH_PX = 12.0  # of a moving track: nothing further moves because of it
 _NEAR_PX = 9.0  # standard deviation of places
 _ALIKE_PX = 0.3  # of motions from frame to frame: what flow errs by
-_NUM_NEAREST = 6
+_NUM_NEAREST = 6  # tracks that a pixel is held against, so that one in error is outvoted
 _MIN_MOVES = 0.5  # of a track that is looked at
 _STRANGER = 4.0  # standard deviations from all tracks, at which a pixel goes its own way
 

@@ -24,7 +24,7 @@ _LEAST_STEP = 0.3  # of the median step: shorter ones are a camera at rest, or n
 _KEYFRAME_ERRORS_PX = (8.0, 4.0, 2.0)
 MAX_ERROR_PX = 2.0  # of a sighting, from then on
 _ZOOM_ERRORS_PX = (4.0, 2.0)  # and where the lens is let zoom
-_MAX_KEYFRAME_ITERATIONS = 30
+_MAX_KEYFRAME_ITERATIONS = 30  # of a round: bounds the work; focal lengths may begin far off
 # With all frames: ten are enough for most. Behind a mover over half of the image they left the
 # focal length 85 % off, 4 % by its own account; going on, it is 20 % off, and 5.5 % by that.
 _MAX_ITERATIONS = 60
@@ -33,17 +33,17 @@ _SETTLED_FOCAL = 0.002  # ... while this still changes the focal length by so mu
 # A zoom and a way forward trade off along a flat valley. A slow zoom behind a mover that takes
 # much of the image was 11 % off after 10, 1 % after 100, for 2 s more; another 1 and 0 %.
 _MAX_ZOOM_ITERATIONS = 100
-_MAX_KEYFRAME_OBSERVATIONS = 8_000  # more cost time, and all frames refine the rest
+MAX_KEYFRAME_OBSERVATIONS = 8_000  # more cost time, and all frames refine the rest
 _MAX_ADJUSTED_OBSERVATIONS = 40_000  # more hardly add accuracy
-_MAX_REGISTRATION_ROUNDS = 3
+_MAX_REGISTRATION_ROUNDS = 3  # bounds the work: each needs points that the last one added
 # Of a point that takes part once all frames have poses: far ones hold turns and focal length.
 # Without those below a degree a short way has another set of points for every focal length, and
 # agrees with each. The keyframes' first, wrong cameras do without: a shaken room came out 5 % off.
 _MIN_ADJUSTED_ANGLE_DEG = 0.1
 _MIN_TRIANGULATION_ANGLE_DEG = 1.0  # of one whose place is known
 MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
-_MAX_REGISTRATION_ERROR_PX = 4.0
-_MIN_REGISTRATION_INLIERS = 20
+_MAX_REGISTRATION_ERROR_PX = 4.0  # of inliers: twice MAX_ERROR_PX, as nothing is adjusted yet
+_MIN_REGISTRATION_INLIERS = 20  # three make a pose, so many do not agree with it by chance
 _MAX_STRAY_STEPS = 5.0  # a frame so far off its neighbours has no pose
 
 
@@ -78,7 +78,7 @@ def adjust_keyframes(
     """The cameras refined, round after round, ever stricter about what they must explain."""
     for limit_px in _KEYFRAME_ERRORS_PX:
         structure = find_structure(cameras, observations, limit_px).seen_apart()
-        effort = _MAX_KEYFRAME_ITERATIONS, _MAX_KEYFRAME_OBSERVATIONS
+        effort = _MAX_KEYFRAME_ITERATIONS, MAX_KEYFRAME_OBSERVATIONS
         cameras = _adjusted(cameras, structure, size_px, lens, *effort)
         yield cameras
 

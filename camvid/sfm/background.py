@@ -13,7 +13,12 @@ import numpy as np
 
 from camvid.artifacts import I32, Bool, PointTracks
 from camvid.sfm.acceptance import LIMITS, held_out_error_px
-from camvid.sfm.adjustment import Structure, let_zoom, solve_all_frames
+from camvid.sfm.adjustment import (
+    MAX_KEYFRAME_OBSERVATIONS,
+    Structure,
+    let_zoom,
+    solve_all_frames,
+)
 from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
 from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
 from camvid.sfm.lens import USUAL_LENS, LensPrior
@@ -23,20 +28,19 @@ from camvid.sfm.starts import best_start
 from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
 
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
-# Off the masks, alive in the median frame, and the share of the image's cells that they are
-# in; where both are less, objects are asked with them.
-_ENOUGH_TRACKS = 200.0
-_ENOUGH_COVER = 0.6
+# Off the masks, in the median frame; where both are less, objects are asked with them. A trade-off:
+# objects may move, but where walls are bare there is little else to see.
+_ENOUGH_TRACKS = 200.0  # alive
+_ENOUGH_COVER = 0.6  # share of the image's cells that they are in
 _ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
 _MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
 _MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
-_MIN_OBJECT_TRACKS = 8
+_MIN_OBJECT_TRACKS = 8  # of an object: with fewer, that share may be chance
 _MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
 _MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
 _MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
-_ZOOM_PROBE_OBSERVATIONS = 8_000
 _SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is asked
 
 
@@ -246,7 +250,7 @@ def _with_all_frames(
     # A quick look first, at the keyframes: lenses seldom zoom.
     keyed = found[0].at(start.cameras.registered)
     few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
-    few = thinned(few, size_px, _ZOOM_PROBE_OBSERVATIONS)
+    few = thinned(few, size_px, MAX_KEYFRAME_OBSERVATIONS)
     if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:
         return found
     return zooming(found[0], used, unused, num_rounds=2) or found

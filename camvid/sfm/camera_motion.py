@@ -37,7 +37,7 @@ _MIN_ZOOM = 0.04  # change of focal length from which a camera is called zooming
 _MIN_PAIR_TRACKS = 60  # tracks that a frame pair must share
 _MAX_PAIR_TRACKS = 250  # of more, some are drawn
 _MIN_PAIR_COVERAGE = 0.5  # of the image's cells with tracks: a patch is always flat
-_NUM_PAIRS = 10
+_NUM_PAIRS = 10  # about so many over the clip, as single ones may fail the share asked for
 _NUM_HYPOTHESES = 40  # rotations tried per pair and focal length
 
 
@@ -131,7 +131,7 @@ def widest_pairs(tracks: PointTracks, size_px: tuple[int, int]) -> list[Pair]:
 
 def noise_px(pair: Pair) -> float:
     """Standard deviation of the distances to epipolar lines: what no camera motion explains."""
-    found = fundamental_matrix(pair.first, pair.second, _MAX_NOISE_PX, 2000)
+    found = fundamental_matrix(pair.first, pair.second, _MAX_NOISE_PX)
     if found is None:
         return MIN_NOISE_PX
     ones = np.ones((len(pair.first), 1))

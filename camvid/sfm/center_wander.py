@@ -43,9 +43,7 @@ def deviation_by_wander(equations: OffsetEquations, frames: I32, long_side_px: i
     precision = precision[sure] / equations.variance_px2
     pull = (axes.T @ (root.T @ equations.gradient))[sure] / equations.variance_px2
     spread_px = long_side_px * _SPREADS
-    gain = np.outer(
-        spread_px**2, precision
-    )  # variance of a combination of offsets, over its noise's
+    gain = np.outer(spread_px**2, precision)  # variance of a combination, over its noise's
     evidence = 0.5 * (gain / (1 + gain) * pull**2 / precision - np.log1p(gain)).sum(axis=1)
     weight = np.exp(evidence - evidence.max())
     spread_px2 = float(weight @ spread_px**2 / weight.sum())

@@ -8,18 +8,18 @@ from scipy.optimize import minimize_scalar
 
 from camvid.artifacts import F64
 from camvid.geometry import cross_matrices, transform_points, zoomed_K
+from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.epipolar import sampson_px
 from camvid.sfm.jacobians import projection_jacobian
 from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
-from camvid.sfm.triangulation import HUBER_PX, triangulate
+from camvid.sfm.triangulation import HUBER_PX
 
 _SPACINGS = (1, 4, 16)  # frames, over which epipolar geometries are tested
-_MIN_PAIR_TRACKS = 8
+_MIN_PAIR_TRACKS = 8  # that two frames share: nothing is fitted to them, fewer just add little
 _FOCAL_RANGE = 0.5  # of the logarithm, on either side
-_MAX_FOCAL_TRACKS = 300
-_MAX_ERROR_PX = 3.0  # sightings further off count as that
+_MAX_FOCAL_TRACKS = 300  # bounds the work: about so many, triangulated for each focal length tried
 _MIN_SIGHTINGS = 12  # of a frame, to say how far its camera is off
 
 
@@ -47,8 +47,7 @@ def focal_offset(cameras: Cameras, seen: Observations) -> float:
     def cost(log_factor: float) -> float:
         K = cameras.K.copy()
         K[[0, 1], [0, 1]] *= np.exp(log_factor)
-        error = triangulate(cameras._replace(K=K), some).error_px
-        return float(np.minimum(error, _MAX_ERROR_PX).mean())
+        return held_out_error_px(cameras._replace(K=K), some)
 
     if not len(some.track):
         return np.nan

@@ -5,8 +5,8 @@ import numpy as np
 from camvid.artifacts import I32, PointTracks
 
 _FLOW_PER_KEYFRAME = 0.04  # of the longer image side
-_MIN_KEYFRAMES = 16
-_MAX_KEYFRAMES = 36
+_MIN_KEYFRAMES = 16  # however little moves: errors of tracks average out over the views
+_MAX_KEYFRAMES = 36  # bounds the work of mapping: the frames between are registered later
 
 
 def choose_keyframes(tracks: PointTracks, long_side_px: int) -> I32:

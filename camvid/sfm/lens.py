@@ -24,7 +24,7 @@ class LensPrior:
     Focal lengths are shares of the image's longer side.
     """
 
-    focal: float = 0.9
+    focal: float = 0.9  # 58 degrees across: between a phone's lens and a normal one
     spread: float = 0.4  # give or take this factor
     starts: tuple[float, ...] = (0.85, 1.2, 0.65)  # to map from, where tracks do not tell
 

@@ -18,11 +18,11 @@ from camvid.sfm.observations import Observations, thinned
 # Its own defaults refuse short baselines.
 _MATCH_SPACINGS = (1, 2, 4, 8, 16)  # in keyframes
 _MAX_VIEW_TRACKS = 250  # of a keyframe, in the mean: more cost time; adjustment has all
-_MIN_PAIR_MATCHES = 30
-_MAX_VERIFICATION_ERROR_PX = 2.0
+_MIN_PAIR_MATCHES = 30  # COLMAP asks for 15 inliers of a pair: half may be wrong
+_MAX_VERIFICATION_ERROR_PX = 2.0  # of inliers; COLMAP's 4 is for features, less exact than tracks
 _INIT_MIN_TRI_ANGLE_DEG = (4.0, 1.5)  # tried in turn
-_INIT_MIN_INLIERS = 50
-_GLOBAL_ADJUSTMENT_GROWTH = 1.5
+_INIT_MIN_INLIERS = 50  # COLMAP's 100 would be two in five of a keyframe's tracks
+_GLOBAL_ADJUSTMENT_GROWTH = 1.5  # till all is adjusted again: a quarter as often as at COLMAP's 1.1
 _MIN_MAPPED_FRACTION = 0.5  # of the keyframes; less is worth another try
 
 

@@ -28,11 +28,11 @@ _TRACKS_EVERY_FRAMES = 4  # from so many frames some tracks are taken ...
 _TRACKS_PER_FRAME = 40  # ... the longest of every cell, then the next, up to this number
 _MIN_FRAME_TRACKS = 12  # known to a frame, for it to get a rotation
 _INLIER_QUANTILE = 0.5  # of a frame's tracks: the rest may be movers
-_MAX_ITERATIONS = 15
+_MAX_ITERATIONS = 15  # of Gauss-Newton: bounds the work where steps do not shrink
 _MIN_STEP = 1e-6  # radians, and shares of the focal length: smaller ends the adjustment
 # Tracks of a camera that travels may lead ever further off, to zooms beyond all numbers.
 _MAX_STEP = 1.0  # of any number; a longer step is cut short as a whole
-_MIN_LOSS_SCALE_PX = 0.3
+_MIN_LOSS_SCALE_PX = 0.3  # about a track's noise: where half are exact, the rest are no movers yet
 _LOSS_SCALE_OVER_MEDIAN = 3.0  # of the errors: what is off by more are movers
 
 

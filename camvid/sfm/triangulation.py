@@ -12,8 +12,8 @@ from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
 HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
-_MIN_DEPTH = 1e-9
-_NUM_STEPS = 4
+_MIN_DEPTH = 1e-9  # in front of the camera: a numerical guard, whatever the world's unit
+_NUM_STEPS = 4  # of Gauss-Newton: it begins at the point nearest to the rays
 _WEAK = 1e-12  # pull towards distance 1: against any baseline it is nothing
 
 

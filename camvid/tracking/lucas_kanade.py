@@ -18,7 +18,7 @@ from camvid.parallel import map_threads
 from camvid.tracking.patches import Found, cut_patches, find_patches
 from camvid.tracking.tracks import MIN_SIGHTINGS
 
-NEVER_SEED = 65535
+NEVER_SEED = 65535  # the last of 16 bits, which no object has
 """Region label of pixels on which no track is put."""
 
 _BLOCK_PX = 5  # over which the structure tensor of a corner is taken
@@ -45,7 +45,7 @@ _MIN_CORNER_STRENGTH = 3e-5  # absolute: in flat areas, noise looks like corners
 # .04, and 3 % of all others. At .04 a dull room has too few left for its cameras.
 _MIN_ROUNDNESS = 0.02
 _SEED_EVERY_FRAMES = 2  # limbs are thin, and fast ones soon lost
-_NUM_PYRAMID_LEVELS = 4
+_NUM_PYRAMID_LEVELS = 4  # at an eighth of the size, half a window is a step of 68 px
 _MAX_ROUND_TRIP_PX = 0.5  # forward and back again must meet
 _MAX_ANCHOR_SHIFT_PX = 1.0  # refinement against the anchor must confirm the prediction
 _MAX_LAST_STEP_PX = 0.05  # of that refinement: else it did not come to rest
@@ -67,9 +67,9 @@ class LucasKanadeOptions:
 
     max_background_tracks: int = 1300  # alive at once
     max_object_tracks: int = 150  # alive at once, per object
-    min_background_distance_px: float = 6.0
+    min_background_distance_px: float = 6.0  # nearer, they crowd where texture is strongest
     min_corner_quality: float = 0.0003  # corner strength against the region's strongest
-    window_px: int = 17
+    window_px: int = 17  # 13 gave no more on fast limbs
 
 
 def track_regions(gray: U8, region: U16, options: LucasKanadeOptions) -> PointTracks:

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32
 
-RADIUS_PX = 7
-NUM_STEPS = 5
+_RADIUS_PX = 7  # a trade-off: larger patches hold two depths, smaller ones too little texture
+_NUM_STEPS = 5  # a prediction is about a pixel off; the last step shows whether they were enough
 _NUM_PARAMETERS = 8  # six of an affine map, then gain and offset of the grey levels
 _WEAK = 1e-3  # keeps flat patches solvable; of any texture it is no part
 
-_STEPS_PX = np.arange(-RADIUS_PX, RADIUS_PX + 1, dtype=np.float32)
+# Places about a patch's centre.
+_STEPS_PX = np.arange(-_RADIUS_PX, _RADIUS_PX + 1, dtype=np.float32)
 _OFFSET_PX = np.stack(np.meshgrid(_STEPS_PX, _STEPS_PX)).reshape(2, -1)  # [2, P]
 _HOMOGENEOUS_PX = np.concatenate([_OFFSET_PX, np.ones_like(_OFFSET_PX[:1])])  # [3, P]
+_AXES = np.eye(2, dtype=np.float32)  # a pixel along x and along y
 
 
 class Patches(NamedTuple):
@@ -63,7 +65,7 @@ def cut_patches(image: F32, xy: F32) -> Patches:
 def find_patches(image: F32, patches: Patches, xy: F32, shape: F32) -> Found:
     """Looks for patches in a grey image [H, W], beginning at xy [N, 2] and shape [N, 2, 2]."""
     step_px = np.zeros_like(xy)
-    for _ in range(NUM_STEPS):
+    for _ in range(_NUM_STEPS):
         difference = _sample(image, xy, shape) - patches.gray
         found = (patches.inverse @ (patches.change @ difference[:, :, None]))[:, :, 0]
         affine = found[:, :6] / np.clip(1 + found[:, 6:7], 0.5, 2.0)  # at the patch's own contrast
@@ -73,9 +75,6 @@ def find_patches(image: F32, patches: Patches, xy: F32, shape: F32) -> Found:
         xy = np.asarray(xy - step_px, np.float32)
     likeness = _correlation(_sample(image, xy, shape), patches.gray)
     return Found(xy, shape, likeness, np.linalg.norm(step_px, axis=1))
-
-
-_AXES = np.eye(2, dtype=np.float32)
 
 
 def _sample(image: F32, xy: F32, shape: F32) -> F32:

@@ -54,7 +54,7 @@ def tracks() -> PointTracks:
 
 def evidence(stray: tuple[bool, bool]) -> F64:
     sightings = sightings_of(tracks(), cameras())
-    points = fit_static_points(sightings, cameras(), 1.0)
+    points = fit_static_points(sightings, cameras())
     bounds = np.full(2, 0.1), np.full(2, 0.5)
     gray = soft_gray(images())
     return image_evidence(gray, sightings, points, cameras(), bounds, np.array(stray))

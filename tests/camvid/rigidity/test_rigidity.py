@@ -168,11 +168,8 @@ def test_what_keeps_its_distance_cannot_be_static_behind_what_it_hides():
     found = rate(world, Cameras(K_of_all(), world.pose))
     leader = world.owner == LEADER
     assert found.objects[LEADER].moves > 0.99
-    far = fit_static_points(
-        sightings_of(world.tracks, Cameras(K_of_all(), world.pose)),
-        Cameras(K_of_all(), world.pose),
-        1.0,
-    )
+    cameras = Cameras(K_of_all(), world.pose)
+    far = fit_static_points(sightings_of(world.tracks, cameras), cameras)
     # Without the bound, a static point at infinity explains it perfectly.
     assert np.median(far.inverse_depth[leader]) == pytest.approx(0, abs=0.01)
     assert found.objects[CRATE].moves < 0.05
@@ -197,7 +194,7 @@ def test_the_marginal_likelihood_is_that_of_the_full_covariance():
     world = make(travelling())
     cameras = Cameras(K_of_all(), world.pose)
     sightings = sightings_of(world.tracks, cameras)
-    points = fit_static_points(sightings, cameras, 1.0)
+    points = fit_static_points(sightings, cameras)
     seen = compress(sightings, points)
     noise = Spectrum(0.2, np.full(NUM_COSINES, 0.1))
     motion = np.full((len(seen.num), NUM_COSINES), 4.0)
@@ -235,7 +232,7 @@ def test_refitting_finds_slow_noise():
         query_frame=world.tracks.query_frame,
     )
     sightings = sightings_of(tracks, cameras)
-    seen = compress(sightings, fit_static_points(sightings, cameras, 1.0))
+    seen = compress(sightings, fit_static_points(sightings, cameras))
     whole = (world.owner == SCENE) & (seen.num == 2 * T - 3)
     noise = Spectrum(0.2, np.full(NUM_COSINES, 0.2))
     for _ in range(20):
