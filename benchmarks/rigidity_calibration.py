@@ -100,7 +100,7 @@ def judged(store: ClipStore, clip_id: str, scene: str, truth: SceneTruth) -> Ite
 
 
 def on_movers(tracks: PointTracks, truth: SceneTruth) -> Bool:
-    """Tracks [N] of which more than half of the sightings lie on something that moves."""
+    """Tracks [N] of which more than half of the observations lie on something that moves."""
     strengths = true_motion_strength(truth, _PAIR_GAP_S)
     moving = np.isin(truth.object_id, [i for i, strength in strengths.items() if strength > 0])
     height, width = moving.shape[1:]

@@ -115,7 +115,7 @@ class ReconstructionQuality:
     median_triangulation_angle_deg: float = NAN
     focal_px: float = NAN
     focal_uncertainty: float = NAN  # relative standard deviation
-    inlier_fraction: float = NAN  # of held-out static tracks that obey the epipolar geometry
+    inlier_fraction: float = NAN  # of held-out observations that some static point explains
     median_flow_px: float = NAN  # of static tracks at the widest spacing
     rotation_residual_px: float = NAN  # what the best rotation leaves of that flow
     masked_fraction: float = NAN  # of all pixels, hidden from the solver
@@ -300,7 +300,7 @@ class Rigidity(Checked):
     log_ratio: F64  # [N] log likelihood of a smooth motion over a static point's; NaN: hardly seen
     image_ratio: F64  # [N] the same of what the images show where a track strays; NaN: not asked
     unexplained: F64  # [N] speed in image sides a second that no depth explains; NaN: hardly seen
-    white_px: float  # standard deviation of a sighting along one axis; NaN: no camera
+    white_px: float  # standard deviation of an observation along one axis; NaN: no camera
     slow_px: F64  # [K] of the amplitudes of slow cosines along each track
 
     def __post_init__(self) -> None:
@@ -347,7 +347,7 @@ class MotionReport(Checked):
     pair_frames: I32  # [Q, 2] frames i, j of each pair
     pair_strength: F64  # [Q, 1 + M] background, then each object in order; NaN: no track
     num_tracks: int
-    interval_low: float = NAN  # of the object that decides; 90 %
+    interval_low: float = NAN  # 90 %, the largest of any object
     interval_high: float = NAN
     probability: float = NAN  # that what was measured moves at all
     depth_residual: float = NAN  # median relative error of the depth it was measured with

@@ -83,3 +83,23 @@ def rotation_angle_deg(rotation: Floats) -> F64:
     """Angle of [..., 3, 3] rotations in degrees."""
     trace = np.trace(rotation, axis1=-2, axis2=-1)
     return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
+
+
+def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:
+    """Scale s, rotation R [3, 3], translation t [3] minimising |target - (s R source + t)|^2.
+
+    Closed form of Umeyama (1991) over points [N, 3].
+    """
+    mean_source, mean_target = source.mean(axis=0), target.mean(axis=0)
+    centred_source, centred_target = source - mean_source, target - mean_target
+    rotation, singular = nearest_rotation(centred_target.T @ centred_source)
+    spread = float((centred_source**2).sum())
+    scale = float(singular.sum()) / spread if spread > 0 else 1.0
+    return scale, rotation, mean_target - scale * rotation @ mean_source
+
+
+def nearest_rotation(matrix: F64) -> tuple[F64, F64]:
+    """The rotation [3, 3] nearest to a matrix, and its singular values [3] signed to match."""
+    u, singular, vt = np.linalg.svd(matrix)
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    return u @ np.diag(signs) @ vt, singular * signs

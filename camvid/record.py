@@ -155,7 +155,7 @@ class Measures:
         label="relative uncertainty of the focal length",
     )
     inlier_fraction: float = _quality(
-        "share of held-out sightings that some static point explains", "%"
+        "share of held-out observations that some static point explains", "%"
     )
     median_flow_px: float = _quality(
         "displacement of static tracks at the widest spacing, in the median", "px", shard=""

@@ -49,7 +49,7 @@ class AlignDepth:
     """
 
     name: ClassVar[str] = "align_depth"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
     reads: ClassVar[tuple[type, ...]] = (
         Frames,
         ObjectMasks,

@@ -12,8 +12,8 @@ from camvid.artifacts import (
     Rigidity,
 )
 from camvid.overlay.masks import without_overlay
+from camvid.rigidity.cameras import cameras_of
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.sightings import cameras_of
 from camvid.stage import Resources
 from camvid.tracking.tracks import owners
 from camvid.weights import Weight

@@ -19,7 +19,7 @@ class Contact(NamedTuple):
     sigma: float  # expected relative error of that
     beneath: int  # id of what is seen right below these, 0 for the ground
     share: float  # of the image
-    footed: bool  # its lowest part is above the lower edge of the image
+    foot_in_view: bool  # its lowest part is above the lower edge of the image
 
 
 def contact(ground: Measured, object_id: U16, label: int) -> Contact:
@@ -28,7 +28,7 @@ def contact(ground: Measured, object_id: U16, label: int) -> Contact:
     num_pixels = int(np.count_nonzero(mask))
     share = num_pixels / mask.size
     if num_pixels < _MIN_PIXELS:
-        return Contact(NAN, NAN, 0, share, footed=False)
+        return Contact(NAN, NAN, 0, share, foot_in_view=False)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     lowest = mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
     standing = lowest >= rows[-1] - _CONTACT_SHARE * (rows[-1] - rows[0])

@@ -7,9 +7,10 @@
 over the inverse depths w of all pixels p, in units of their median: d and s are what was measured
 and its error, g_kp the responsibility of candidate surface k (inverse depth c_k, relative error
 t_k) for a pixel, D2 and D1 second and first differences, and e how alike the pixels under them
-look. It is solved by reweighted least squares, from coarse to fine. The confidence is the
-posterior's standard deviation. New evidence (a network's map, say) is a further candidate surface
-or a further measurement.
+look. rho grows linearly where a measurement is off by more than sqrt(s^2 + (0.03 d)^2). It is
+solved by iteratively reweighted least squares with conjugate gradients, from coarse to fine. The
+confidence is the posterior's standard deviation. New evidence (a network's map, say) is a further
+candidate surface or a further measurement.
 """
 
 from collections.abc import Sequence
@@ -120,7 +121,7 @@ def _problem(
 def _responsibilities(
     d: F32, precision: F32, candidates: Sequence[Measured], gray: F32
 ) -> list[F32]:
-    """g [h, w] of every candidate, 0 to 1: one has a pixel that fits it and whose like do."""
+    """g [h, w] of every candidate: near 1 where a pixel and those around it that look alike fit."""
     known = precision > 0
     evidence = np.minimum(precision * np.float32(_EVIDENCE_SIGMA**2), 1)
 
@@ -149,9 +150,9 @@ def _solve_level(problem: _Problem, start: F32, cell_px: int, num_iterations: in
     alike = _likeness(look)
     for _ in range(_NUM_ROUNDS):
         tolerance = 1 / np.maximum(measured, _TINY) + (_OUTLIER * d) ** 2
-        heeded = np.asarray(measured / np.sqrt(1 + (w - d) ** 2 / tolerance), np.float32)
+        data_weight = np.asarray(measured / np.sqrt(1 + (w - d) ** 2 / tolerance), np.float32)
         stiffness = [e * s for e, s in zip(alike, _stiffness(w, cell_px), strict=True)]
-        w = solve(heeded + prior, heeded * d + target, stiffness, w, num_iterations)
+        w = solve(data_weight + prior, data_weight * d + target, stiffness, w, num_iterations)
         w = np.maximum(w, np.float32(_FARTHEST))
     return w
 
@@ -183,7 +184,11 @@ def _stiffness(w: F32, cell_px: int) -> list[F32]:
 
 
 def _posterior_variance(problem: _Problem, w: F32) -> F32:
-    """[h, w] Diagonal of the inverse of the energy's second derivative, on a coarse grid."""
+    """Variance [h, w], by the energy's second derivative on a coarse grid.
+
+    A quadratic approximation: smoothness as it is weighted at the solution, but without the image's
+    edges and without weights against outliers, and with a prior of 1 on w, in units of its median.
+    """
     coarse = problem.cells(_POSTERIOR_PX)
     precision = coarse.precision + coarse.prior + 1
     unit = np.eye(precision.size).reshape(*precision.shape, precision.size)

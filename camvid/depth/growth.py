@@ -9,7 +9,7 @@ import numpy as np
 from camvid.artifacts import F32, F64, NAN, U8, U16, Bool
 
 _MAX_CORNERS, _MIN_CORNERS = 80, 6  # every pair is measured; fewer make a poor median
-_MAX_ROUND_TRIP_PX = 0.3  # there and back, at the working size
+_MAX_FORWARD_BACKWARD_PX = 0.3  # error of tracking there and back, at the working size
 _UPRIGHT = 1.5  # rise over run of two corners, one of which is above the other
 _MIN_UPRIGHT_PAIRS = 10  # for their median: where there are fewer, all long pairs are asked
 
@@ -57,7 +57,7 @@ def _step(here: U8, there: U8, mask: Bool) -> _Step:
     if corners is None or len(corners) < _MIN_CORNERS:
         return _LOST
     there_xy, back_xy = (np.asarray(xy, np.float32) for xy in _there_and_back(here, there, corners))
-    held = np.linalg.norm(back_xy - corners, axis=2)[:, 0] < _MAX_ROUND_TRIP_PX
+    held = np.linalg.norm(back_xy - corners, axis=2)[:, 0] < _MAX_FORWARD_BACKWARD_PX
     if held.sum() < _MIN_CORNERS:
         return _LOST
     start, end = np.asarray(corners, np.float64)[held, 0], there_xy[held, 0].astype(np.float64)

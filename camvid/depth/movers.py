@@ -5,10 +5,13 @@
             + ((mean x - h) / s_h)^2                   parallax of the camera's hand shake
             + (b / s_b)^2
 
-over x_t of one mover in frame t and the error b that all its ground contacts share. f_t is the
-ground's at its lowest pixels. In the air or where its foot is covered a mover is nearer than the
-ground seen below it, hardly ever farther: s_t is larger on the side of being nearer. New evidence
-is a further row; what it leaves open is the posterior's standard deviation.
+over x_t, the logarithm of one mover's inverse depth in frame t, and the error b that all its ground
+contacts share. g_t is how much its image grows to the next frame, f_t the ground's x at its lowest
+pixels and m_t how much nearer than that it is expected (0 where contact is seen), h what parallax
+measures; each s is the standard deviation of its term. In the air or where its foot is covered a
+mover is nearer than the ground seen below it, hardly ever farther: s_t is larger on the side of
+being nearer. New evidence is a further row; what it leaves open is the posterior's standard
+deviation.
 """
 
 from collections.abc import Sequence
@@ -31,9 +34,9 @@ _GROWTH_SIGMA, _GROWTH_SPREAD = 0.003, 0.5  # of one step: at least, and of its 
 _LOST_SPREAD = 0.05  # where it is not tracked
 _CONTACT_SIGMA = (0.04, 0.6)  # where contact says nearer, farther than it is
 _SHARED_SIGMA, _UNSEEN_SIGMA = 0.06, 0.4  # of all a mover's contacts together, where seen or not
-# Log nearness over the ground seen lowest, and its error, where no contact is seen. What fills the
-# image with its foot in sight hangs there in generated scenes and stands in real life; without, it
-# is nearer still, but too small a depth makes up motion.
+# Log inverse depth over that of the ground seen lowest, and its error, where no contact is seen.
+# What fills the image with its foot in sight hangs there in generated scenes and stands in real
+# life; without, it is nearer still, but too small a depth makes up motion.
 _LARGE, _LARGE_SHARE = (0.34, 0.7), 0.25  # of the image
 _LARGE_CUT, _CUT = (0.59, 0.8), (0.26, 0.8)  # cut off by the lower edge of the image
 _ON_OTHER = (0.0, 0.8)  # its foot is seen on another mover
@@ -65,7 +68,7 @@ class _Placed(NamedTuple):
     """A mover by itself, and the other mover that it is seen on."""
 
     mover: Mover
-    upon: int  # its id, 0 where the ground or nothing is below
+    support: int  # its id, 0 where the ground or nothing is below
 
 
 def place_movers(
@@ -87,10 +90,10 @@ def place_movers(
         alone = solve(rows)
         measured = parallax(tracked.path_px, alone.inv_depth, views.K, views.cam_from_world)
         mover = solve([*rows, parallax_row(measured, alone)]) if measured is not None else alone
-        return _Placed(mover, 0 if _stands(contacts) else _mostly_upon(contacts, movers))
+        return _Placed(mover, 0 if _has_ground_contact(contacts) else _support_of(contacts, movers))
 
     placed = dict(zip(movers, map_threads(place, movers), strict=True))
-    return {label: placed[_bearer(label, placed)].mover for label in movers}
+    return {label: placed[_supporting_mover(label, placed)].mover for label in movers}
 
 
 def growth_rows(log_growth: F64, spread: F64) -> Rows:
@@ -115,8 +118,8 @@ def contact_rows(contacts: Sequence[Contact]) -> Rows:
 def _prior(seen: Contact, large: bool) -> tuple[float, float, float]:
     """(log nearness over the ground at its foot, its error downwards, upwards)."""
     if large:
-        mean, sigma = _LARGE if seen.footed else _LARGE_CUT
-    elif not seen.footed:
+        mean, sigma = _LARGE if seen.foot_in_view else _LARGE_CUT
+    elif not seen.foot_in_view:
         mean, sigma = _CUT
     elif seen.beneath:
         mean, sigma = _ON_OTHER
@@ -128,7 +131,11 @@ def _prior(seen: Contact, large: bool) -> tuple[float, float, float]:
 def shared_row(contacts: Sequence[Contact]) -> Rows:
     """The prior of the error that all contacts share: the ground's, and how things touch it."""
     ground = [c.sigma for c in contacts if np.isfinite(c.inv_depth)]
-    own = _SHARED_SIGMA if _stands(contacts) and not _is_large(contacts) else _UNSEEN_SIGMA
+    own = (
+        _SHARED_SIGMA
+        if _has_ground_contact(contacts) and not _is_large(contacts)
+        else _UNSEEN_SIGMA
+    )
     sigma = np.array([np.hypot(own, np.median(ground) if ground else 0.0)])
     num_frames = len(contacts)
     return Rows(np.eye(1, num_frames + 1, num_frames), np.zeros(1), sigma, sigma)
@@ -139,9 +146,11 @@ def _is_large(contacts: Sequence[Contact]) -> bool:
     return bool(shares) and float(np.median(shares)) > _LARGE_SHARE
 
 
-def _stands(contacts: Sequence[Contact]) -> bool:
+def _has_ground_contact(contacts: Sequence[Contact]) -> bool:
     """Whether its contact with the ground is seen often enough to place it."""
-    return bool(np.mean([c.footed and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE)
+    return bool(
+        np.mean([c.foot_in_view and c.beneath == 0 for c in contacts]) >= _MIN_CONTACT_SHARE
+    )
 
 
 def parallax_row(measured: Parallax, guess: Mover) -> Rows:
@@ -174,17 +183,19 @@ def solve(terms: Sequence[Rows]) -> Mover:
     return Mover(np.exp(z[:num_frames]), np.sqrt(variance + _SHAPE_SIGMA**2))
 
 
-def _mostly_upon(contacts: Sequence[Contact], movers: Sequence[int]) -> int:
+def _support_of(contacts: Sequence[Contact], movers: Sequence[int]) -> int:
     """The mover seen below it in most frames in which it is seen; 0 if there is none."""
-    beneath = np.array([c.beneath for c in contacts if c.footed])
+    beneath = np.array([c.beneath for c in contacts if c.foot_in_view])
     shares = {label: float((beneath == label).mean()) for label in movers if label in beneath}
-    upon = max(shares, key=lambda label: shares[label], default=0)
-    return upon if sum(shares.values()) > 0.5 else 0
+    support = max(shares, key=lambda label: shares[label], default=0)
+    return support if sum(shares.values()) > 0.5 else 0
 
 
-def _bearer(label: int, placed: dict[int, _Placed]) -> int:
+def _supporting_mover(label: int, placed: dict[int, _Placed]) -> int:
     """The mover at the bottom of the pile that `label` is part of; itself where it goes round."""
     passed = [label]
-    while (upon := placed[passed[-1]].upon) and upon not in passed:
-        passed.append(upon)
+    while support := placed[passed[-1]].support:
+        if support in passed:
+            return label
+        passed.append(support)
     return passed[-1]

@@ -42,8 +42,8 @@ def solve_static_scene(
     """
     paired = [t for t, others in enumerate(partners) if others]
     keyframes = sorted({*paired[::_KEYFRAME_EVERY], *paired[-1:]})
-    seen = map_threads(lambda t: measure(views, t, partners[t]), keyframes)
-    measured = {t: pairs.agreed(len(partners[t])) for t, pairs in zip(keyframes, seen, strict=True)}
+    in_pairs = map_threads(lambda t: measure(views, t, partners[t]), keyframes)
+    measured = dict(zip(keyframes, in_pairs, strict=True))
     planes = find_planes(views, measured)
     movers = [np.isin(ids, list(moving)) for ids in object_id]
     for t, own in measured.items():

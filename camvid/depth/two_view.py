@@ -30,19 +30,6 @@ _MAX_GAP_FRAMES = 24  # bounds the search: further apart, frames share too littl
 _MAX_PARALLAX_POINTS = 100  # sparse points that say how much parallax a pair has
 
 
-class TwoView(NamedTuple):
-    """What the pairs of one frame measured, at the working size."""
-
-    mean: Measured  # of all pairs, where any measured
-    agreeing: U8  # [h, w] number of pairs that agree with the mean
-
-    def agreed(self, num_pairs: int) -> Measured:
-        """Where two pairs agree (or the only one measured), off the border of the image."""
-        inner = np.zeros(self.agreeing.shape, np.bool_)
-        inner[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX] = True
-        return self.mean.where(inner & (self.agreeing >= min(2, num_pairs)))
-
-
 class Triangulated(NamedTuple):
     """Where flow ends, held against the epipolar lines of a pair of cameras; [h, w] each."""
 
@@ -58,8 +45,8 @@ def choose_partners(
 ) -> list[tuple[int, ...]]:
     """For each frame the frames to pair it with.
 
-    On either side the nearest with enough parallax, and one half way there; none for a frame
-    without cameras or sparse points.
+    On either side the nearest with enough parallax (or that with most), and one half way there;
+    none for a frame without cameras or sparse points.
     """
     wanted_px = _PARALLAX_FRACTION * width_px
     partners: list[tuple[int, ...]] = []
@@ -104,35 +91,48 @@ def _nearest_with_parallax(others: list[int], shift_px: F64, wanted_px: float) -
     return {others[place], others[place // 2]}
 
 
-def measure(views: Views, frame_index: int, partners: Sequence[int]) -> TwoView:
-    """Inverse depth [h, w] of one frame from its pairs with the frames `partners`."""
+def measure(views: Views, frame_index: int, partners: Sequence[int]) -> Measured:
+    """Inverse depth [h, w] of one frame from its pairs with the frames `partners`.
+
+    Where two pairs agree (or the only one measured), off the border of the image.
+    """
     here = views.gray[frame_index]
     maps = [views.between(frame_index, other) for other in partners]
-    bareness = _flow_error(here, maps)
+    flow_error = _flow_error(here, maps)
     pairs = [
-        _measured(triangulate_flow(dense_flow(here, views.gray[other]), seen), bareness)
+        _measured(triangulate_flow(dense_flow(here, views.gray[other]), seen), flow_error)
         for other, seen in zip(partners, maps, strict=True)
     ]
+    return agreed(pairs)
+
+
+def agreed(pairs: Sequence[Measured]) -> Measured:
+    """The mean [h, w] of what pairs of one frame measured, where two of them agree with it.
+
+    Where there is one pair alone, what it measured; unknown along the border of the image.
+    """
     mean = robust_mean(pairs)
-    agreeing = np.zeros(here.shape, np.uint8)
+    agreeing = np.zeros(mean.inv_depth.shape, np.uint8)
     for pair in pairs:
         known = pair.inv_depth > 0
         noise = np.where(known, pair.sigma, np.float32(0))
         slack = (_AGREEMENT + 2 * noise) * mean.inv_depth
         agreeing += known & (np.abs(pair.inv_depth - mean.inv_depth) < slack)
-    return TwoView(mean, agreeing)
+    inner = np.zeros(agreeing.shape, np.bool_)
+    inner[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX] = True
+    return mean.where(inner & (agreeing >= min(2, len(pairs))))
 
 
-def _measured(pair: Triangulated, bareness: F32) -> Measured:
+def _measured(pair: Triangulated, flow_error: F32) -> Measured:
     """What one pair says, with the relative error that the noise of its flow makes.
 
-    How far flow ends across its line is a sample of its noise along it; `bareness` [h, w] is how
+    How far flow ends across its line is a sample of its noise along it; `flow_error` [h, w] is how
     much larger that is than where there is texture.
     """
     static = pair.inside & (pair.off_line_px < _MAX_EPIPOLAR_PX)
     static &= (pair.inv_depth > 0) & (pair.z_ratio > 0)
     tiny = np.float32(1e-12)
-    noise_px = bareness * np.hypot(np.float32(_FLOW_NOISE_PX), pair.off_line_px)
+    noise_px = flow_error * np.hypot(np.float32(_FLOW_NOISE_PX), pair.off_line_px)
     sigma = noise_px / np.sqrt(np.maximum(pair.precision, tiny)) / np.maximum(pair.inv_depth, tiny)
     return Measured(pair.inv_depth, np.asarray(sigma, np.float32)).where(static)
 

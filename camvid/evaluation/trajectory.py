@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from camvid.artifacts import F64, NAN, Bool
-from camvid.geometry import camera_centers, invert_rigid, rotation_angle_deg
+from camvid.geometry import (
+    align_sim3,
+    camera_centers,
+    invert_rigid,
+    nearest_rotation,
+    rotation_angle_deg,
+)
 
 NO_TRAVEL = 1e-5  # path lengths below, in units of the truth, are rounding
 
@@ -32,26 +38,6 @@ class TrajectoryError:
     def known(self) -> bool:
         """Whether there is a true path at all."""
         return self.path_length == self.path_length
-
-
-def align_sim3(source: F64, target: F64) -> tuple[float, F64, F64]:
-    """Scale s, rotation R [3, 3], translation t [3] minimising |target - (s R source + t)|^2.
-
-    Closed form of Umeyama (1991) over points [N, 3].
-    """
-    mean_source, mean_target = source.mean(axis=0), target.mean(axis=0)
-    centred_source, centred_target = source - mean_source, target - mean_target
-    rotation, singular = _nearest_rotation(centred_target.T @ centred_source)
-    spread = float((centred_source**2).sum())
-    scale = float(singular.sum()) / spread if spread > 0 else 1.0
-    return scale, rotation, mean_target - scale * rotation @ mean_source
-
-
-def _nearest_rotation(matrix: F64) -> tuple[F64, F64]:
-    """The rotation [3, 3] nearest to a matrix, and its singular values [3] signed to match."""
-    u, singular, vt = np.linalg.svd(matrix)
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    return u @ np.diag(signs) @ vt, singular * signs
 
 
 def trajectory_error(
@@ -97,7 +83,7 @@ def trajectory_error(
 def rotation_rmse_deg(rotation: F64, true_rotation: F64) -> float:
     """RMSE in degrees of cam_from_world rotations [T, 3, 3] after the best turn of the world."""
     # R_t = R*_t Q for one Q: the sum of R*_t^T R_t, brought back to the nearest rotation
-    turn, _ = _nearest_rotation((np.swapaxes(true_rotation, 1, 2) @ rotation).sum(axis=0))
+    turn, _ = nearest_rotation((np.swapaxes(true_rotation, 1, 2) @ rotation).sum(axis=0))
     left = np.swapaxes(true_rotation @ turn, 1, 2) @ rotation
     return _rms(rotation_angle_deg(left))
 

@@ -12,7 +12,7 @@ from camvid.sfm.colmap import pycolmap
 def write_model(view: View, names: Sequence[str], folder: Path) -> None:
     """Writes cameras, images and points3D as binary files.
 
-    One camera for all images, or one each where the lens zooms. The points carry no sightings:
+    One camera for all images, or one each where the lens zooms. The points carry no observations:
     shards keep none.
 
     Args:

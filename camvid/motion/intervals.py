@@ -7,21 +7,26 @@ import numpy as np
 from camvid.artifacts import F64, ObjectMotion
 
 TRIM_TRACKS = 0.1  # left out on either side, of the tracks of a pair
-_SAMPLING_DOUBT = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
+_SAMPLING_ERROR = 0.1  # relative, 90 %: corners lie unevenly over an object's surface
 _Z90 = 1.645  # standard deviations on either side that hold 90 %
 _MEAN_LENGTH = 1.25  # of noise in the plane, in standard deviations along one axis
 
 
 def with_interval(
-    motion: ObjectMotion, values: F64, *, background: float, depth_doubt: float, missing: float
+    motion: ObjectMotion,
+    values: F64,
+    *,
+    background: float,
+    depth_uncertainty: float,
+    missing: float,
 ) -> ObjectMotion:
     """The motion with the 90 % interval of its strength; NaN where it has none.
 
     Args:
         values: what each track says in each pair, [Q, n]; NaN where it does not count.
         background: the same measure on the static background.
-        depth_doubt: share of the way to `low` and `high` that depth may be wrong by, 0 to 1.
-        missing: share of the object's sightings in which it was not measured: there it may have
+        depth_uncertainty: share of the way to `low` and `high` that depth may be wrong by, 0 to 1.
+        missing: share of the object's observations in which it was not measured: there it may have
             stood still, or moved twice as fast.
     """
     strength, surely = motion.motion_strength, 0.0
@@ -30,9 +35,9 @@ def with_interval(
     # Cameras err for all tracks of a pair alike, so their noise does not shrink with the number.
     background = background if background > 0 else 0.0  # NaN included
     error = _Z90 * float(np.hypot(_standard_error(values), background / _MEAN_LENGTH))
-    noise = float(np.hypot(error, _SAMPLING_DOUBT * strength))
+    noise = float(np.hypot(error, _SAMPLING_ERROR * strength))
     depth_below, depth_above = (
-        depth_doubt * max(way, 0.0) for way in (strength - motion.low, motion.high - strength)
+        depth_uncertainty * max(way, 0.0) for way in (strength - motion.low, motion.high - strength)
     )
     below = float(np.linalg.norm([noise, missing * strength, depth_below]))
     above = float(np.linalg.norm([noise, missing * strength, depth_above]))

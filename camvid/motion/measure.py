@@ -40,9 +40,9 @@ from camvid.motion.series import StaticWorld, choose_pairs, pair_series
 from camvid.objects import Origin
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
+from camvid.rigidity.cameras import ClipCameras, background_homographies, cameras_of
 from camvid.rigidity.estimate import held_to_depths
 from camvid.rigidity.posterior import posterior, priors_of
-from camvid.rigidity.sightings import Cameras, background_homographies, cameras_of
 
 _MAX_PAIR_GAP_S = 0.3  # frames further apart than this, and than is usual, are no pair
 # Of what is not measured, where no flow was seen to move either. Flow says less the further frames
@@ -78,18 +78,18 @@ def measure_motion(
             if posed
             else TrackDepths.at_infinity(tracks.visible.shape)
         ),
-        side_px=np.array(size_px, np.float64),
+        size_px=np.array(size_px, np.float64),
     )
     depths, cameras, seconds = world.depths, world.cameras, clip.timestamps_s
     depth_range = depths.low, depths.high
     held = held_to_depths(rigidity, tracks, cameras, depth_range, size_px, clip.fps)
     moves = posterior(held, tracks.object_id, priors_of(masks.objects))
     pairs = choose_pairs(seconds, cameras.posed, gap_s=PAIR_GAP_S, max_gap_s=_MAX_PAIR_GAP_S)
-    pairs = pairs[cameras.in_one_part(pairs)]
+    pairs = pairs[cameras.in_one_component(pairs)]
     known = np.isfinite(moves.track_moves)
     seen = np.maximum(tracks.visible.sum(axis=0), 1)
     evidence = TrackEvidence(
-        pairs=pair_series(world, tracks, pairs, seconds, PAIR_GAP_S),
+        pairs=pair_series(world, pairs, seconds, PAIR_GAP_S),
         moves=moves,
         strays=rigidity.log_ratio > 0,
         unexplained=rigidity.unexplained * PAIR_GAP_S,
@@ -97,15 +97,15 @@ def measure_motion(
         pair_s=np.diff(seconds[pairs], axis=1)[:, 0],
         depth_confidence=depths.confidence.sum(axis=0, dtype=np.int64) / seen,
     )
-    static_doubt = min(1.0, _STATIC_DOUBT_PER_S / clip.fps)
-    report = _report(masks, tracks, evidence, static_doubt, posed=posed)
+    salient_moves = min(1.0, _STATIC_DOUBT_PER_S / clip.fps)
+    report = _report(masks, tracks, evidence, salient_moves, posed=posed)
     parallax = not posed and reconstruction.camera == "unknown"
     return _unless_parallax(report, tracks, seconds) if parallax else report
 
 
 def _cameras(
     reconstruction: Reconstruction, tracks: PointTracks, size_px: tuple[int, int], *, posed: bool
-) -> Cameras:
+) -> ClipCameras:
     """Those of the reconstruction, unless it travels where no depth is known."""
     if reconstruction.has_trajectory and not posed:
         return background_homographies(tracks, tracks.object_id, size_px)
@@ -119,16 +119,16 @@ def _unless_parallax(report: MotionReport, tracks: PointTracks, seconds: F64) ->
         return report
     strongest = report.per_object[int(np.argmax(strength))].object_id
     ratio = off_epipolar_lines(tracks, strongest, seconds)
-    doubts = missed_limits({Why.MIN_OFF_EPIPOLAR_RATIO: ratio}, LIMITS)
-    confidence = 0.0 if doubts else _UNKNOWN_CAMERA_CONFIDENCE * report.confidence
-    return replace(report, confidence=confidence, reasons=(*report.reasons, *doubts))
+    caveats = missed_limits({Why.MIN_OFF_EPIPOLAR_RATIO: ratio}, LIMITS)
+    confidence = 0.0 if caveats else _UNKNOWN_CAMERA_CONFIDENCE * report.confidence
+    return replace(report, confidence=confidence, reasons=(*report.reasons, *caveats))
 
 
 def _report(
     masks: ObjectMasks,
     tracks: PointTracks,
     evidence: TrackEvidence,
-    static_doubt: float,
+    salient_moves: float,
     *,
     posed: bool,
 ) -> MotionReport:
@@ -139,7 +139,7 @@ def _report(
     found = [
         measure_object(o, areas[o.object_id], tracks, evidence, background) for o in masks.objects
     ]
-    valid = [m for m in found if not m.missed]
+    valid = [m for m in found if not m.insufficient]
     decides = max(valid, key=lambda m: m.motion.motion_strength, default=None)
     return MotionReport(
         motion_strength=decides.motion.motion_strength if decides else 0.0,
@@ -156,7 +156,7 @@ def _report(
         pair_frames=evidence.pairs.frames,
         pair_strength=np.stack([control, *(m.series for m in found)], axis=1),
         num_tracks=tracks.visible.shape[1],
-        unmeasured_fraction=_unmeasured_fraction(masks.objects, found, static_doubt),
+        unmeasured_fraction=_unmeasured_fraction(masks.objects, found, salient_moves),
         unmeasured_probability=_unmeasured_probability(found),
         reasons=_reasons(found, decides, on_background),
     )
@@ -173,12 +173,12 @@ def _probability(measured: Sequence[ObjectMotion]) -> float:
 def _unmeasured_probability(found: Sequence[MeasuredObject]) -> float:
     """That one moves of those that have no strength though most of their tracks stray.
 
-    The walker whose tracks the images call misled at odds of seven to three may be a walker.
+    A walker whose tracks the images call misled with a probability of .7 moves with one of .3.
     """
     still = [
         1 - m.motion.probability
         for m in found
-        if m.missed
+        if m.insufficient
         and m.strays
         and m.motion.num_tracks >= LIMITS.min_object_tracks
         and m.motion.area_fraction >= _MIN_STRAYING_AREA
@@ -187,7 +187,7 @@ def _unmeasured_probability(found: Sequence[MeasuredObject]) -> float:
 
 
 def _unmeasured_fraction(
-    objects: Sequence[MaskedObject], found: list[MeasuredObject], static_doubt: float
+    objects: Sequence[MaskedObject], found: list[MeasuredObject], salient_moves: float
 ) -> float:
     """Share of the images where one object may move and no strength tells of it: the largest.
 
@@ -195,10 +195,10 @@ def _unmeasured_fraction(
     seen to move either counts for less, unless nothing at all was measured: then what kept the
     tracks from it may have kept the flow, too.
     """
-    of_salient = 1.0 if all(m.missed for m in found) else static_doubt
-    doubts = [of_salient if o.origin is Origin.SALIENT else 1.0 for o in objects]
-    parts = zip(doubts, found, strict=True)
-    each = (doubt * m.unmeasured_fraction + m.overruled_fraction for doubt, m in parts)
+    of_salient = 1.0 if all(m.insufficient for m in found) else salient_moves
+    weights = [of_salient if o.origin is Origin.SALIENT else 1.0 for o in objects]
+    parts = zip(weights, found, strict=True)
+    each = (weight * m.unmeasured_fraction + m.overruled_fraction for weight, m in parts)
     return float(max(each, default=0.0))
 
 
@@ -206,9 +206,9 @@ def _reasons(
     found: list[MeasuredObject], decides: MeasuredObject | None, on_background: F64
 ) -> tuple[Reason, ...]:
     """Why the clip's value is not to be relied on: named after the limit that says so."""
-    reasons = [reason for m in found for reason in m.doubts]
+    reasons = [reason for m in found for reason in m.caveats]
     if decides is None:
-        reasons += [reason for m in found for reason in m.missed]
+        reasons += [reason for m in found for reason in m.insufficient]
     most = int(np.isfinite(on_background).sum(axis=1).max(initial=0))
     reasons += missed_limits({Why.MIN_BACKGROUND_TRACKS: most}, LIMITS)
     return tuple(reasons)

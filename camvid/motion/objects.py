@@ -60,8 +60,8 @@ class MeasuredObject(NamedTuple):
     unmeasured_fraction: float  # of the images, that it covers in pairs that have no strength
     overruled_fraction: float  # of the images, where its tracks move but most others are still
     strays: bool  # no static point explains most of its tracks
-    missed: tuple[Reason, ...]  # why the object does not count
-    doubts: tuple[Reason, ...]  # why its value is not to be relied on
+    insufficient: tuple[Reason, ...]  # why the object does not count
+    caveats: tuple[Reason, ...]  # why its value is not to be relied on
 
 
 def pair_means(values: F64, weight: F64 | None = None) -> F64:
@@ -127,14 +127,14 @@ def measure_object(
         return pair_means(np.where(counted, values, NAN), shares)
 
     values = np.where(counted, length if moving else low, NAN)
-    series = mean(values)
+    series = pair_means(values, shares)
     measured = np.isfinite(series)
     in_sight = areas[pairs.frames[:, 0]]
     unmeasured = float(np.where(measured, 0.0, in_sight).sum())
     # Where most tracks stray, images alone say that the thing stands still: it is not measured.
     most_stray = bool(len(own) and strays.mean() > EVEN)
-    doubted = strays if most_stray else moves
-    overruled = 0 * in_sight if moving else shares @ doubted  # [Q] share of the object
+    unreliable = strays if most_stray else moves
+    overruled = 0 * in_sight if moving else shares @ unreliable  # [Q] share of the object
     depth_confidence = float(np.mean(evidence.depth_confidence[own])) if len(own) else 0.0
     motion = ObjectMotion(
         object_id=masked.object_id,
@@ -149,21 +149,21 @@ def measure_object(
         probability=float(probability),
     )
     missing = unmeasured / float(in_sight.sum()) if unmeasured else 0.0
-    depth_doubt = 1 - depth_confidence / 255 * (1 - _MEASURED_DEPTH_DOUBT)
+    depth_uncertainty = 1 - depth_confidence / 255 * (1 - _MEASURED_DEPTH_DOUBT)
     motion = with_interval(
-        motion, values, background=background, depth_doubt=depth_doubt, missing=missing
+        motion, values, background=background, depth_uncertainty=depth_uncertainty, missing=missing
     )
     by_depth = trimmed_mean(mean(length), TRIM_PAIRS)
-    missed = _missed(motion, _pair_gaps(evidence.pair_s[measured]))
+    insufficient = _insufficient(motion, _pair_gaps(evidence.pair_s[measured]))
     return MeasuredObject(
         motion,
         series,
         _confidence(motion, background, depth_confidence / 255),
-        motion.area_fraction if missed else unmeasured / len(measured),
-        0.0 if missed else float((in_sight * overruled)[measured].sum()) / len(measured),
+        motion.area_fraction if insufficient else unmeasured / len(measured),
+        0.0 if insufficient else float((in_sight * overruled)[measured].sum()) / len(measured),
         most_stray,
-        missed,
-        _doubts(motion, by_depth, background, depth_confidence),
+        insufficient,
+        _caveats(motion, by_depth, background, depth_confidence),
     )
 
 
@@ -187,7 +187,7 @@ def _pair_gaps(pair_s: F64) -> float:
     return float(np.clip(pair_s / PAIR_GAP_S, 1.0, _MAX_GAPS_OF_A_PAIR).sum())
 
 
-def _missed(motion: ObjectMotion, pair_gaps: float) -> tuple[Reason, ...]:
+def _insufficient(motion: ObjectMotion, pair_gaps: float) -> tuple[Reason, ...]:
     measured: dict[Why, float] = {
         Why.MIN_OBJECT_TRACKS: motion.num_tracks,
         Why.MIN_OBJECT_PAIRS: pair_gaps,
@@ -196,7 +196,7 @@ def _missed(motion: ObjectMotion, pair_gaps: float) -> tuple[Reason, ...]:
     return missed_limits(measured, LIMITS)
 
 
-def _doubts(
+def _caveats(
     motion: ObjectMotion, by_depth: float, background: float, depth_confidence: float
 ) -> tuple[Reason, ...]:
     """Depth alone says that it moves: either the depth is wrong, or it moves along the rays."""

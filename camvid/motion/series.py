@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F64, I32, Bool, PointTracks
 from camvid.motion.depths import TrackDepths
 from camvid.parallel import map_threads
-from camvid.rigidity.sightings import Cameras
+from camvid.rigidity.cameras import ClipCameras
 
 _AHEAD = 1e-3  # of the depth in the first frame: nearer, a point is behind the second camera
 _UNEVEN = 1.5  # times the usual spacing: neighbouring frames, not frames across a hole
@@ -27,14 +27,6 @@ class PairSeries(NamedTuple):
     high: F64  # [Q, N] the most
 
 
-class PairField(NamedTuple):
-    """Motion of n tracks from frame i to frame j with the camera's own motion taken out."""
-
-    length: F64  # [n] NaN where it cannot be said
-    low: F64  # [n] the least over all depths that the point may have
-    high: F64  # [n] the most
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StaticWorld:
     """Says where each track would be seen again if it did not move.
@@ -42,24 +34,28 @@ class StaticWorld:
     A camera that does not travel sees every depth move alike; there the depths do not matter.
     """
 
-    cameras: Cameras
+    cameras: ClipCameras
     tracks: PointTracks
     depths: TrackDepths
-    side_px: F64  # (W, H)
+    size_px: F64  # (W, H)
 
-    def pair(self, i: int, j: int, index: np.ndarray) -> PairField:
-        """Field of the tracks `index` [n], all visible in frames i and j."""
-        side = self.side_px
-        ends = self.tracks.xy_px[j, index].astype(np.float64) / side
+    def pair(self, i: int, j: int, index: np.ndarray) -> F64:
+        """Motion [3, n] from frame i to j of tracks `index` [n] that are visible in both.
+
+        Its length (NaN where it cannot be said), the least and the most over all depths that each
+        point may have: fractions of the image side, the camera's own motion taken out.
+        """
+        size = self.size_px
+        ends = self.tracks.xy_px[j, index].astype(np.float64) / size
         depths = self.depths
         expected, near, far = (
-            self._seen_again(i, j, index, 1 / depth[i, index].astype(np.float64)) / side
+            self._seen_again(i, j, index, 1 / depth[i, index].astype(np.float64)) / size
             for depth in (depths.depth, depths.low, depths.high)
         )
         length = np.linalg.norm(ends - expected, axis=1)
         low = _distance_to_segment(ends, near, far)
         bounds = [np.linalg.norm(ends - bound, axis=1) for bound in (near, far)]
-        return PairField(length, np.minimum(low, length), np.maximum(length, np.maximum(*bounds)))
+        return np.stack([length, np.minimum(low, length), np.max([length, *bounds], axis=0)])
 
     def _seen_again(self, i: int, j: int, index: np.ndarray, inverse_depth: F64) -> F64:
         """Where static points seen by frame i at these inverse depths are seen by j, [n, 2].
@@ -67,13 +63,14 @@ class StaticWorld:
         A ray at inverse depth q goes to R ray + q t, divided by its last coordinate.
         """
         pose, K = self.cameras.cam_from_world, self.cameras.K
-        turn = pose[j, :, :3] @ np.linalg.inv(pose[i, :, :3])  # rotations, or homographies
-        shift = pose[j, :, 3] - turn @ pose[i, :, 3]
+        rotation = pose[j, :, :3] @ np.linalg.inv(pose[i, :, :3])  # or a homography
+        translation = pose[j, :, 3] - rotation @ pose[i, :, 3]
         focal, centre = K[:, [0, 1], [0, 1]], K[:, :2, 2]
         xy = (self.tracks.xy_px[i, index].astype(np.float64) - centre[i]) / focal[i]
-        seen = np.column_stack([xy, np.ones(len(xy))]) @ turn.T + inverse_depth[:, None] * shift
-        z = np.where(seen[:, 2:] > _AHEAD, seen[:, 2:], np.nan)
-        return seen[:, :2] / z * focal[j] + centre[j]
+        rays = np.column_stack([xy, np.ones(len(xy))])
+        points = rays @ rotation.T + inverse_depth[:, None] * translation
+        z = np.where(points[:, 2:] > _AHEAD, points[:, 2:], np.nan)
+        return points[:, :2] / z * focal[j] + centre[j]
 
 
 def _distance_to_segment(point: F64, start: F64, end: F64) -> F64:
@@ -85,7 +82,7 @@ def _distance_to_segment(point: F64, start: F64, end: F64) -> F64:
 
 
 def choose_pairs(timestamps_s: F64, usable: Bool, *, gap_s: float, max_gap_s: float) -> I32:
-    """For each usable frame the later usable frame nearest to `gap_s` away, [Q, 2].
+    """For each usable frame [T] the later usable frame nearest to `gap_s` away, [Q, 2].
 
     Frames further apart than `max_gap_s` are no pair, unless the clip's own frames usually are.
     """
@@ -95,27 +92,26 @@ def choose_pairs(timestamps_s: F64, usable: Bool, *, gap_s: float, max_gap_s: fl
     usual_s = float(np.median(np.diff(timestamps_s[index])))
     longest_s = max(max_gap_s, _UNEVEN * usual_s)
     pairs: list[tuple[int, int]] = []
-    for place, i in enumerate(index[:-1]):
-        later = index[place + 1 :]
+    for n, i in enumerate(index[:-1]):
+        later = index[n + 1 :]
         j = int(later[np.argmin(np.abs(timestamps_s[later] - timestamps_s[i] - gap_s))])
         if timestamps_s[j] - timestamps_s[i] <= longest_s:
             pairs.append((int(i), j))
     return np.array(pairs, np.int32).reshape(-1, 2)
 
 
-def pair_series(
-    world: StaticWorld, tracks: PointTracks, pairs: I32, timestamps_s: F64, gap_s: float
-) -> PairSeries:
-    """The field of every pair, scaled from the pair's own time apart to `gap_s`."""
+def pair_series(world: StaticWorld, pairs: I32, timestamps_s: F64, gap_s: float) -> PairSeries:
+    """The motion over every pair [Q, 2], scaled from the pair's own time apart to `gap_s`."""
+    visible = world.tracks.visible
 
     def one(pair: NDArray[np.int32]) -> F64:
         i, j = int(pair[0]), int(pair[1])
-        values = np.full((3, tracks.visible.shape[1]), np.nan)
-        index = np.flatnonzero(tracks.visible[i] & tracks.visible[j])
+        values = np.full((3, visible.shape[1]), np.nan)
+        index = np.flatnonzero(visible[i] & visible[j])
         if len(index):
             values[:, index] = world.pair(i, j, index)
         return values * (gap_s / (timestamps_s[j] - timestamps_s[i]))
 
     rows = map_threads(one, pairs)
-    stacked = np.array(rows).reshape(len(pairs), 3, tracks.visible.shape[1])
+    stacked = np.array(rows).reshape(len(pairs), 3, visible.shape[1])
     return PairSeries(pairs, stacked[:, 0], stacked[:, 1], stacked[:, 2])

@@ -15,7 +15,7 @@ from camvid.sfm.epipolar import fundamental_matrix, sampson_px
 
 _MAX_CORNERS = 300  # bound on work, at ten times what a motion needs (_MIN_MOVING)
 _MIN_DISTANCE_PX = 12  # of corners, so that they spread and their windows of 15 px share little
-_MAX_ROUND_TRIP_PX = 0.5  # forward and back again must meet; as the tracker's (lucas_kanade)
+_MAX_FORWARD_BACKWARD_PX = 0.5  # as the tracker's (lucas_kanade)
 MIN_MOVING_PX = 0.5  # a corner that moves less is no evidence of how the background moves
 _MIN_MOVING = 30  # corners: models are of four to eight of them, the others confirm one
 _MIN_MOVING_SHARE = 0.3  # of the corners: else the camera may stand still
@@ -62,7 +62,7 @@ def tracked_corners(here: U8, there: U8) -> tuple[F32, F32]:
     moved, forth = _tracked(here, there, corners)
     again, back = _tracked(there, here, moved)
     tracked = forth & back
-    tracked &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_ROUND_TRIP_PX
+    tracked &= np.linalg.norm((again - corners)[:, 0], axis=1) <= _MAX_FORWARD_BACKWARD_PX
     return corners[tracked, 0], moved[tracked, 0]
 
 

@@ -1,4 +1,4 @@
-"""Tracks off all masks that move together: things that no mask holds yet."""
+"""Stray tracks off all masks, clustered by distance in the image: things that no mask holds yet."""
 
 from typing import Any
 
@@ -59,17 +59,20 @@ def _connected(tracks: PointTracks, index: NDArray[np.intp], reach_px: float) ->
 
 
 def _amid(
-    tracks: PointTracks, group: NDArray[np.intp], others: NDArray[np.intp], reach_px: float
+    tracks: PointTracks, members: NDArray[np.intp], others: NDArray[np.intp], reach_px: float
 ) -> NDArray[np.intp]:
-    """Place [m] in `group` of the track nearest to each of the others; -1: hardly ever close."""
+    """Index [m] into `members` of the track last seen nearest to each of the others.
+
+    -1 for those that are close to none in at least half of their frames.
+    """
     num_close = np.zeros(len(others), int)
     nearest = np.full(len(others), -1)
     for t, seen in enumerate(tracks.visible):
-        here, there = np.flatnonzero(seen[group]), np.flatnonzero(seen[others])
+        here, there = np.flatnonzero(seen[members]), np.flatnonzero(seen[others])
         if len(here) and len(there):
-            tree = KDTree(tracks.xy_px[t, group[here]])
+            tree = KDTree(tracks.xy_px[t, members[here]])
             query = tracks.xy_px[t, others[there]]
-            found: Any = tree.query(query, distance_upper_bound=reach_px)  # far [n], place [n]
+            found: Any = tree.query(query, distance_upper_bound=reach_px)  # distance [n], index [n]
             close = np.isfinite(found[0])
             num_close[there[close]] += 1
             nearest[there[close]] = here[found[1][close]]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, NAN, U8, Bool
 from camvid.parallel import map_threads
-from camvid.rigidity.sightings import Cameras, Sightings
+from camvid.rigidity.cameras import ClipCameras
+from camvid.rigidity.observations import TrackObservations
 from camvid.rigidity.static_points import StaticPoints
 
 _BLUR_PX = 1.2  # forgives cameras that are wrong by a pixel, and steps of one
@@ -28,7 +29,7 @@ _CHUNK = 2048  # patches at once: they stay in the cache
 
 
 class Looks(NamedTuple):
-    """The sightings, as places in the list, at which each of n tracks is looked at."""
+    """The observations, as places in the list, at which each of n tracks is looked at."""
 
     middle: NDArray[np.intp]  # [n]
     ends: tuple[NDArray[np.intp], NDArray[np.intp]]  # [n] before and after
@@ -45,9 +46,9 @@ _MOST = 3.0  # of what the mismatch says, either way
 
 def image_evidence(
     gray: U8,
-    sightings: Sightings,
+    observations: TrackObservations,
     points: StaticPoints,
-    cameras: Cameras,
+    cameras: ClipCameras,
     depth_bounds: tuple[F64, F64],
     stray: Bool,
 ) -> F64:
@@ -56,14 +57,14 @@ def image_evidence(
     Args:
         gray: images [T, H, W], as `soft_gray` has them.
         points: the static points of all tracks, from which the stray ones are furthest at the ends.
-        depth_bounds: least and largest inverse depth [N] in the middle sighting.
+        depth_bounds: least and largest inverse depth [N] in the middle observation.
         stray: the tracks [N] to ask about.
     """
     ratio = np.full(len(stray), NAN)
     index = np.flatnonzero(stray)
     if not len(index):
         return ratio
-    start, stop = sightings.start[index], sightings.start[index + 1]
+    start, stop = observations.start[index], observations.start[index + 1]
     middle = (start + stop) // 2
     off_px = np.linalg.norm(points.residual_px, axis=1)
 
@@ -73,7 +74,7 @@ def image_evidence(
 
     looks = Looks(middle, (furthest(start, middle + 1), furthest(middle, stop)))
     low, high = (bound[index] for bound in depth_bounds)
-    worse, across = mismatch_ratio(gray, sightings, cameras, looks, (low, high))
+    worse, across = mismatch_ratio(gray, observations, cameras, looks, (low, high))
     along = np.clip(np.log(np.maximum(across, 1e-6) / _ALONG), _LEAST_ALONG, _MOST_ALONG)
     ratio[index] = np.clip(_SLOPE * (worse - _EVEN), -_MOST, _MOST) + along
     return ratio
@@ -90,7 +91,11 @@ def soft_gray(rgb: U8) -> U8:
 
 
 def mismatch_ratio(
-    gray: U8, sightings: Sightings, cameras: Cameras, looks: Looks, depth_bounds: tuple[F64, F64]
+    gray: U8,
+    observations: TrackObservations,
+    cameras: ClipCameras,
+    looks: Looks,
+    depth_bounds: tuple[F64, F64],
 ) -> tuple[F64, F64]:
     """Of n tracks: how much worse their patches fit the best static place than their own.
 
@@ -102,10 +107,10 @@ def mismatch_ratio(
         The logarithm [n] of the ratio of the patches' mean squared differences, and the share [n]
         of the step from there that goes across the patch's edges: 0 along an edge, 1 across it.
     """
-    frame, xy_px = sightings.frame, sightings.xy_px
+    frame, xy_px = observations.frame, observations.xy_px
     first = _patches_at(gray, frame[looks.middle], xy_px[looks.middle])
     found = [xy_px[end][:, None] for end in looks.ends]
-    static = _static_places(sightings, cameras, looks, depth_bounds)
+    static = _static_places(observations, cameras, looks, depth_bounds)
 
     def mismatch(places: list[F64]) -> F64:
         ends = zip(looks.ends, places, strict=True)
@@ -124,17 +129,20 @@ def mismatch_ratio(
 
 
 def _static_places(
-    sightings: Sightings, cameras: Cameras, looks: Looks, depth_bounds: tuple[F64, F64]
+    observations: TrackObservations,
+    cameras: ClipCameras,
+    looks: Looks,
+    depth_bounds: tuple[F64, F64],
 ) -> list[F64]:
     """Where static points of all depths allowed would be at both ends, [n, D, 2] each.
 
     A ray seen in the middle look at inverse depth q goes to R ray + q t. NaN is behind the camera.
     """
-    here = sightings.frame[looks.middle]
-    rays = cameras.rays(here, sightings.xy_px[looks.middle])
+    here = observations.frame[looks.middle]
+    rays = cameras.rays(here, observations.xy_px[looks.middle])
     moved: list[tuple[F64, F64, F64]] = []
     for end in looks.ends:
-        there = sightings.frame[end]
+        there = observations.frame[end]
         turn, shift = cameras.between(here, there)
         moved.append((cameras.K[there], np.einsum("nij,nj->ni", turn, rays), shift))
     low, high = depth_bounds

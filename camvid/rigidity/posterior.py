@@ -115,7 +115,10 @@ def posterior(rigidity: Rigidity, owner: U16, priors: Mapping[int, float]) -> Po
 
 
 def _with_misled(ratio: F64) -> F64:
-    """The same, where a share of the static tracks goes its own way: at most 1 / MISLED."""
+    """Log ratios [n] against static tracks that err by themselves with probability MISLED.
+
+    At most -log MISLED, however far a track strays.
+    """
     return ratio - np.logaddexp(np.log1p(-MISLED), np.log(MISLED) + ratio)
 
 
@@ -129,12 +132,12 @@ def _misleads(ratio: F64, num_all: int) -> float:
     if not (ratio > 0).any():
         return 1.0
     mean, deviation, any_share = _MISLEADING_SHARE
-    small = any_share + (1 - any_share) * _tail(np.log(len(ratio) / num_all), mean, deviation)
-    return max(small, _tail(float(np.median(ratio[ratio > 0])), *_MISLEADING_RATIO))
+    small = any_share + (1 - any_share) * _one_sided(np.log(len(ratio) / num_all), mean, deviation)
+    return max(small, _one_sided(float(np.median(ratio[ratio > 0])), *_MISLEADING_RATIO))
 
 
-def _tail(value: float, mean: float, deviation: float) -> float:
-    """Likelihood of a value, against the likeliest one; none below the mean is less likely."""
+def _one_sided(value: float, mean: float, deviation: float) -> float:
+    """Likelihood of a value over that of the mean, from 0 to 1; 1 for all below the mean."""
     return float(np.exp(-0.5 * max(0.0, (value - mean) / deviation) ** 2))
 
 
@@ -150,23 +153,23 @@ def _object(geometry: F64, image: F64, prior: float, misleads: float) -> tuple[f
     if not len(geometry):
         return prior, np.zeros(0)
     weight = 1 / (1 + (len(geometry) - 1) * _CORRELATION)
-    stray = weight * _mixed(geometry).sum(axis=1)
+    stray = weight * _mixture(geometry).sum(axis=1)
     static = np.log1p(-prior) + _log_beta(*_STATIC_FRACTION) + stray
     moving = np.log(prior) + _log_beta(*_MOVING_FRACTION) + stray
     joint = [static, moving]
     asked = image[np.isfinite(image)]
     if len(asked):  # else nothing tells tracks that are misled together from moving ones
-        shown = _shown(asked)
+        shown = _image_log_ratio(asked)
         misleading = np.log((1 - prior) * misleads) + moving - np.log(prior) - shown
         joint = [static + np.log1p(-misleads) + max(-shown, 0.0), moving, misleading]
     chance = np.exp(np.stack(joint) - np.max(joint))
     chance /= chance.sum()
     ratio = geometry + np.nan_to_num(image)
-    each = np.exp(np.log(_FRACTION)[:, None] + ratio - _mixed(ratio))
+    each = np.exp(np.log(_FRACTION)[:, None] + ratio - _mixture(ratio))
     return float(chance[1].sum()), (chance[0] + chance[1]) @ each
 
 
-def _shown(image: F64) -> float:
+def _image_log_ratio(image: F64) -> float:
     """Log likelihood ratio, moving over misleading, of the mean of what stray tracks show [n]."""
 
     def log_density(mean: float, deviation: float) -> float:
@@ -176,8 +179,8 @@ def _shown(image: F64) -> float:
     return log_density(*_IMAGE_MOVING) - log_density(*_IMAGE_MISLEADING)
 
 
-def _mixed(ratio: F64) -> F64:
-    """Log likelihoods [F, n] of tracks of which a fraction goes its own way."""
+def _mixture(ratio: F64) -> F64:
+    """Log likelihoods [F, n] of tracks of which each of the F fractions moves."""
     return np.logaddexp(np.log1p(-_FRACTION)[:, None], np.log(_FRACTION)[:, None] + ratio)
 
 

@@ -1,6 +1,6 @@
 """How the background would move from one frame to another, and how far pixels are from that.
 
-Two backgrounds are asked. A homography explains a fixed, turning or zooming camera and any plane;
+Two backgrounds are asked. A homography explains a fixed, rotating or zooming camera and any plane;
 what it leaves is motion or parallax, so its threshold grows with what it leaves of the whole
 image. Epipolar geometry explains parallax too, but not what moves off its epipolar lines.
 """
@@ -26,8 +26,8 @@ _MIN_PARALLAX_PX = 2.0  # below it there is no epipolar geometry to speak of
 def against_background(moved: F32, hidden: U8, grid: F32) -> tuple[F32, F32] | None:
     """(Residual of a flow [h, w, 2], as a multiple of its threshold; flow of the background).
 
-    `hidden` marks pixels that must not define the background (128 to 255). None where too few are
-    left.
+    `hidden` [h, w] marks pixels that shall not define the background (128 to 255): they are left
+    out unless fewer than a fifth of the samples would remain. None where there are too few at all.
     """
     start, shift = _background_samples(moved, hidden, grid)
     if len(start) < _MIN_SAMPLES:

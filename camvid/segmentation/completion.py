@@ -16,7 +16,7 @@ from camvid.artifacts import F32, F64, I32, U8, U16, Bool
 from camvid.morphology import grown
 from camvid.parallel import map_threads
 from camvid.segmentation.evidence import MotionEvidence
-from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp
 from camvid.segmentation.labels import (
     MIN_AREA_SECONDS,
     USUAL_SIZE_S,
@@ -93,7 +93,7 @@ def complete_movers(
     labels: list[I32], saliency: list[U8], motion: MotionEvidence, flow: ClipFlow, fps: float
 ) -> list[I32]:
     """The labels [h, w] with the movers drawn anew: each pixel goes to the likeliest of them."""
-    colour = map_threads(_numbers, flow.small)
+    colour = map_threads(colours, flow.small)
     seen = _Seen(
         motion=motion,
         labels=labels,
@@ -118,10 +118,6 @@ def complete_movers(
     kept[movers] = 0
     pairs = list(zip(winner, labels, strict=True))
     return map_threads(lambda p: np.where(p[0] > 0, name[p[0]], kept[p[1]]), pairs)
-
-
-def _numbers(rgb: U8) -> U16:
-    return colours(rgb).astype(np.uint16)
 
 
 def _largest_movers(labels: list[I32], strength: list[U8], fps: float) -> list[int]:
@@ -192,7 +188,7 @@ def _follow(
     for t in order:
         way, confidence = path[t], float(mover.confidence[t])
         if way is not None:
-            chance = look_up(chance, way, grid)
+            chance = warp(chance, way, grid)
         weight = DECAY * weight + confidence
         share = np.float32(confidence / max(weight, 1e-6))
         expected = (1 - share) * chance + share * mover.own[t]

@@ -11,7 +11,7 @@ from camvid.artifacts import F32, U8, Bool
 from camvid.morphology import components
 from camvid.parallel import map_threads
 from camvid.segmentation.background import against_background
-from camvid.segmentation.flow import F16, ClipFlow, compose, look_up, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, compose, pixel_grid, warp
 from camvid.segmentation.labels import YES
 from camvid.segmentation.smoothing import smooth_in_time
 
@@ -166,7 +166,7 @@ def _image_error(here: U8, there: U8, moved: F32, background: F32, static: Bool,
     free = static.astype(np.float32)
     mass = np.maximum(cv2.blur(free, size), 0.02)
     around = cv2.blur((moved - background) * free[..., None], size) / mass[..., None]
-    expected = look_up(there, background + around, grid)
+    expected = warp(there, background + around, grid)
     error = cv2.blur(cv2.absdiff(expected, here).max(axis=2), (3, 3)).astype(np.float32)
     noise = float(np.median(error[static])) if static.any() else 0.0
     return np.asarray(error / (4 + noise), np.float32)

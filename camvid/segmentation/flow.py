@@ -106,15 +106,18 @@ def pixel_grid(width_px: int, height_px: int) -> F32:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-def look_up(image: NDArray[Any], flow: NDArray[np.floating], grid: F32) -> NDArray[Any]:
-    """`image` of the other frame where `flow` leads; past the border its last value goes on."""
+def warp(image: NDArray[Any], flow: NDArray[np.floating], grid: F32) -> NDArray[Any]:
+    """The other frame's `image` [h, w, ...], backward-warped by `flow` [h, w, 2] in px.
+
+    Past the image's border its last value goes on.
+    """
     field = np.asarray(grid + flow, np.float32)
     border = cv2.BORDER_REPLICATE
     return np.asarray(cv2.remap(image, field, _NO_MAP, cv2.INTER_LINEAR, borderMode=border))
 
 
-def look_up_nearest(labels: I32, flow: NDArray[np.floating], grid: F32) -> I32:
-    """The same for labels, which must not be mixed."""
+def warp_labels(labels: I32, flow: NDArray[np.floating], grid: F32) -> I32:
+    """The same for labels, which must not be mixed; 0 past the border."""
     field = np.asarray(grid + flow, np.float32)
     exact = labels.astype(np.float32)  # cv2.remap takes no int32
     return np.asarray(cv2.remap(exact, field, _NO_MAP, cv2.INTER_NEAREST), np.int32)
@@ -122,4 +125,4 @@ def look_up_nearest(labels: I32, flow: NDArray[np.floating], grid: F32) -> I32:
 
 def compose(first: F16, second: F16, grid: F32) -> F16:
     """Flow a -> c from flows a -> b and b -> c."""
-    return (first + look_up(second.astype(np.float32), first, grid)).astype(np.float16)
+    return (first + warp(second.astype(np.float32), first, grid)).astype(np.float16)

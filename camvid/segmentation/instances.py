@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, I32, U8, Bool
 from camvid.morphology import components
 from camvid.parallel import map_threads
-from camvid.segmentation.flow import F16, ClipFlow, look_up
+from camvid.segmentation.flow import F16, ClipFlow, warp
 from camvid.segmentation.labels import YES
 
 # Pixels are those of the working size.
@@ -131,7 +131,7 @@ def _advance(xy: F32, forward: F16 | None, backward: F16 | None) -> tuple[F32, B
 def _sample(flow: F16, xy: F32) -> F32:
     """Flow [N, 2] at points [N, 2]."""
     nowhere = np.zeros((1, len(xy), 2), np.float32)
-    return np.asarray(look_up(flow.astype(np.float32), xy[None], nowhere)[0], np.float32)
+    return np.asarray(warp(flow.astype(np.float32), xy[None], nowhere)[0], np.float32)
 
 
 def _seeds(region: I32, taken: F32, step: int) -> F32:

@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter1d
 
 from camvid.artifacts import F32, F64, I32, U8, Bool
 from camvid.parallel import map_threads
-from camvid.segmentation.flow import F16, ClipFlow, look_up_nearest, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp_labels
 from camvid.segmentation.labels import USUAL_SIZE_S, YES, count_pixels, num_labels
 
 I64 = NDArray[np.int64]
@@ -169,14 +169,14 @@ def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, max_change: flo
 
 
 def _association(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
-    """[num, num] largest share of a label's pixels that becomes another label one frame later."""
+    """[num, num] largest share of the smaller label that becomes the other one a frame later."""
     num = area.shape[1]
     grid = pixel_grid(flow.width_px, flow.height_px)
 
     def between(t: int) -> F32:
         back = flow.backward[t]
         assert back is not None
-        before = look_up_nearest(labels[t - 1], back, grid).astype(np.int64)
+        before = warp_labels(labels[t - 1], back, grid).astype(np.int64)
         pairs = before.ravel() * num + labels[t].ravel()
         shared = np.bincount(pairs, minlength=num * num).reshape(num, num)
         smaller = np.minimum(area[t - 1][:, None], area[t][None])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camvid.artifacts import F32, I32, U8, Bool
+from camvid.artifacts import F32, U8, U16, Bool
 from camvid.segmentation.labels import YES
 
 _BINS = 16  # levels a colour channel
@@ -26,7 +26,7 @@ _COLOUR_WEIGHT = 1.2  # of a colour's log odds, against those of the evidence
 
 
 def draw_mask(saliency: U8, motion: U8, rgb: U8) -> U8:
-    """255 where something salient or moving is, without specks; all images are [h, w]."""
+    """255 where something salient or moving is, without specks [h, w]; rgb is [h, w, 3]."""
     evidence = _joint(saliency, motion)
     mask = _without_specks(np.where(evidence >= YES, 255, 0).astype(np.uint8))
     num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
@@ -51,7 +51,7 @@ def _joint(saliency: U8, motion: U8) -> U8:
     return np.maximum(alone, both).astype(np.uint8)
 
 
-def _to_colours(inside: Bool, evidence: U8, colour: I32) -> Bool:
+def _to_colours(inside: Bool, evidence: U8, colour: U16) -> Bool:
     """The region with its border where colours and evidence together put it."""
     sure, static = inside & (evidence >= SURE), evidence < _STATIC
     if sure.sum() < _MIN_SURE_SHARE * inside.sum() or static.sum() < MIN_AROUND_PX:
@@ -70,10 +70,11 @@ def log_odds(probability: F32, least: float) -> F32:
     return np.log(inside / (1 - inside))
 
 
-def colours(rgb: U8) -> I32:
+def colours(rgb: U8) -> U16:
     """Number [h, w] of each pixel's colour."""
     level = (rgb // (256 // _BINS)).astype(np.int32)
-    return (level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2]
+    number = (level[..., 0] * _BINS + level[..., 1]) * _BINS + level[..., 2]
+    return number.astype(np.uint16)
 
 
 def colour_odds(here: F32, around: F32) -> F32:

@@ -5,7 +5,7 @@ import numpy as np
 
 from camvid.artifacts import U8
 from camvid.parallel import map_threads
-from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp
 from camvid.segmentation.labels import YES
 
 DECAY = 0.7  # weight of the frame before
@@ -29,7 +29,7 @@ def smooth_in_time(evidence: list[U8], flow: ClipFlow, seen_both: list[bool]) ->
         for t in order:
             way = path[t]
             if way is not None:
-                total = look_up(total, way, grid)
+                total = warp(total, way, grid)
             total = DECAY * total + weight[t] * evidence[t].astype(np.float32)
             mass = DECAY * mass + weight[t]
             sums.append((total.astype(np.float16), mass))

@@ -11,17 +11,16 @@ from camvid.geometry import camera_centers
 from camvid.outcome import Reason
 from camvid.reasons import Why, missed_limits
 from camvid.sfm.adjustment import Structure, path_steps
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.lens_evidence import LensEvidence
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 from camvid.sfm.triangulation import triangulate
 
-_UNEXPLAINED_PX = 3.0  # a sighting counts no more: how far off a wrong one lies says nothing
+_UNEXPLAINED_PX = 3.0  # an observation counts no more: how far off a wrong one lies says nothing
 _MIN_STEPS = 8  # fewer agree by chance
 _SURE_TRIANGULATION_ANGLE_DEG = 3.0  # median from which no agreement of steps is asked
 _HELD_OUT_ERROR_PX = 1.5  # of an inlier: well above the mean error that good cameras have
 _MIN_HELD_OUT_FRAMES = 5  # of a track that may judge
-_SURE_DEVIATIONS = 2.0  # between what the lens is blamed for and what it seems to do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +40,9 @@ class AcceptanceLimits:
     # 0.021 by 1.2 % at most; those at 0.055 and 0.057 by 20 and 3 %.
     max_focal_uncertainty: float = 0.05
     min_points_per_frame: float = 40.0  # bare rooms show few; fewer may all lie on one small thing
-    min_explained_fraction: float = 0.5  # of the sightings, by static points near and far
+    min_explained_fraction: float = 0.5  # of the observations, by static points near and far
     min_border_share: float = 0.5  # of the border must be explained: else a mover was solved
-    min_inlier_fraction: float = 0.85  # of held-out sightings that some static point explains
+    min_inlier_fraction: float = 0.85  # of held-out observations that some static point explains
     max_trajectory_jump: float = 5.0  # step between frames against the steps around it
     # Where depth hardly shows, a lens that shifts to calm the image passes for a camera that
     # does: its path has no direction. Photographs far apart need none.
@@ -91,13 +90,13 @@ def measure_quality(
     """What was known before mapping, together with the measures of the solution."""
     registered = cameras.registered
     has_point = np.isfinite(structure.xyz_world[:, 0])
-    num_sightings = len(structure.error_px)
+    num_observations = len(structure.error_px)
     return replace(
         before,
         registered_fraction=float(registered.mean()),
         num_points=int(has_point.sum()),
-        points_per_frame=num_sightings / max(int(registered.sum()), 1),
-        mean_reprojection_error_px=float(structure.error_px.mean()) if num_sightings else np.nan,
+        points_per_frame=num_observations / max(int(registered.sum()), 1),
+        mean_reprojection_error_px=float(structure.error_px.mean()) if num_observations else np.nan,
         median_triangulation_angle_deg=(
             float(np.median(structure.angle_deg[has_point])) if has_point.any() else 0.0
         ),
@@ -110,7 +109,7 @@ def with_lens_uncertainty(
     accepted: ReconstructionQuality, lens: LensEvidence
 ) -> ReconstructionQuality:
     """Counts what the lens may have done to the focal length, though not enough to refuse it."""
-    distortion = lens.focal_shift.least(_SURE_DEVIATIONS)
+    distortion = lens.focal_shift.least
     errors = accepted.focal_uncertainty, distortion, lens.wander_focal_deviation
     return replace(accepted, focal_uncertainty=float(np.linalg.norm(errors)))
 
@@ -122,7 +121,7 @@ def failed_tests(
     evidence: Evidence,
     long_side_px: int,
 ) -> tuple[Reason, ...]:
-    """Every limit that the solution misses, in the order of the options; empty if accepted."""
+    """Every limit that the solution misses; empty if it is accepted."""
     focal = quality.focal_px / long_side_px
     lens = evidence.lens
     depth_shows = quality.median_triangulation_angle_deg >= _SURE_TRIANGULATION_ANGLE_DEG
@@ -144,11 +143,11 @@ def failed_tests(
         Why.MAX_FOCAL_RATIO: focal,
         Why.MAX_FOCAL_UNCERTAINTY: quality.focal_uncertainty,
         Why.MAX_TRAJECTORY_JUMP: trajectory_jump(cameras),
-        Why.MAX_RADIAL_DISTORTION: lens.corner_shift.least(_SURE_DEVIATIONS),
-        Why.MAX_DISTORTION_FOCAL_ERROR: lens.focal_shift.least(_SURE_DEVIATIONS),
+        Why.MAX_RADIAL_DISTORTION: lens.corner_shift.least,
+        Why.MAX_DISTORTION_FOCAL_ERROR: lens.focal_shift.least,
         Why.MAX_CENTER_WANDER_FRACTION: lens.wander_fraction,
         Why.MAX_CENTER_WANDER_FOCAL_ERROR: lens.wander_focal_deviation,
-        Why.MAX_CENTER_SHIFT: math.hypot(*(s.least(_SURE_DEVIATIONS) for s in lens.center_shift)),
+        Why.MAX_CENTER_SHIFT: math.hypot(*(s.least for s in lens.center_shift)),
     }
     return missed_limits(measured, LIMITS)
 
@@ -156,7 +155,8 @@ def failed_tests(
 def held_out_error_px(cameras: Cameras, held_out: Observations) -> float:
     """Mean error of tracks that the solver has not seen: what solutions are compared by.
 
-    A sighting that no static point explains, or in a frame without camera, counts as a few pixels.
+    An observation that no static point explains, or in a frame without camera, counts as
+    a few pixels.
     """
     posed = cameras.registered[held_out.frame]
     errors = triangulate(cameras, held_out.where(posed)).error_px
@@ -197,7 +197,7 @@ def step_agreement(cameras: Cameras) -> float:
 
 
 def _held_out_inliers(cameras: Cameras, held_out: Observations) -> float:
-    """Share of sightings, of tracks the solver has not seen, that one static point explains."""
+    """Share of observations, of tracks the solver has not seen, that one static point explains."""
     seen = held_out.where(cameras.registered[held_out.frame]).lasting(_MIN_HELD_OUT_FRAMES)
     if not len(seen.track):
         return 0.0

@@ -10,19 +10,19 @@ from camvid.artifacts import F64
 from camvid.geometry import camera_centers
 from camvid.parallel import map_threads
 from camvid.sfm.bundle import adjust, focal_uncertainty
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.colmap import SEED, pycolmap
 from camvid.sfm.lens import USUAL_LENS, LensPrior
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, thinned
 from camvid.sfm.triangulation import triangulate
-from camvid.tracking.tracks import MIN_SIGHTINGS
+from camvid.tracking.tracks import MIN_OBSERVATIONS
 
 _MIN_PATH_FRAMES = 6  # fewer have no usual step
 _LEAST_STEP = 0.3  # of the median step: shorter ones are a camera at rest, or noise
 
-# Of a sighting, in each round with the keyframes; a wrong focal length is far from its valley.
+# Of an observation, in each round with the keyframes; a wrong focal length is far from its valley.
 _KEYFRAME_ERRORS_PX = (8.0, 4.0, 2.0)
-MAX_ERROR_PX = 2.0  # of a sighting, from then on
+MAX_ERROR_PX = 2.0  # of an observation, from then on
 _ZOOM_ERRORS_PX = (4.0, 2.0)  # and where the lens is let zoom
 _MAX_KEYFRAME_ITERATIONS = 30  # of a round: bounds the work; focal lengths may begin far off
 # With all frames: ten are enough for most. Behind a mover over half of the image they left the
@@ -41,20 +41,20 @@ _MAX_REGISTRATION_ROUNDS = 3  # bounds the work: each needs points that the last
 # agrees with each. The keyframes' first, wrong cameras do without: a shaken room came out 5 % off.
 _MIN_ADJUSTED_ANGLE_DEG = 0.1
 _MIN_TRIANGULATION_ANGLE_DEG = 1.0  # of one whose place is known
-MIN_INLIER_FRACTION = 0.7  # of a track's sightings: else it is no static point
+MIN_INLIER_FRACTION = 0.7  # of a track's observations: else it is no static point
 _MAX_REGISTRATION_ERROR_PX = 4.0  # of inliers: twice MAX_ERROR_PX, as nothing is adjusted yet
 _MIN_REGISTRATION_INLIERS = 20  # three make a pose, so many do not agree with it by chance
 _MAX_STRAY_STEPS = 5.0  # a frame so far off its neighbours has no pose
 
 
 class Structure(NamedTuple):
-    """Static points and the sightings that agree with them."""
+    """Static points and the observations that agree with them."""
 
     xyz_world: F64  # [N, 3] one per track; NaN where the track gave no static point
     angle_deg: F64  # [N]
     observations: Observations  # only of tracks with a point
     error_px: F64  # [O] of those
-    explained_fraction: float  # of all sightings in posed frames, by points near and far
+    explained_fraction: float  # of all observations in posed frames, by points near and far
 
     def seen_apart(self) -> "Structure":
         """The points that are seen from far enough apart to know their place."""
@@ -78,8 +78,14 @@ def adjust_keyframes(
     """The cameras refined, round after round, ever stricter about what they must explain."""
     for limit_px in _KEYFRAME_ERRORS_PX:
         structure = find_structure(cameras, observations, limit_px).seen_apart()
-        effort = _MAX_KEYFRAME_ITERATIONS, MAX_KEYFRAME_OBSERVATIONS
-        cameras = _adjusted(cameras, structure, size_px, lens, *effort)
+        cameras = _adjusted(
+            cameras,
+            structure,
+            size_px,
+            lens,
+            max_iterations=_MAX_KEYFRAME_ITERATIONS,
+            max_observations=MAX_KEYFRAME_OBSERVATIONS,
+        )
         yield cameras
 
 
@@ -97,11 +103,12 @@ def solve_all_frames(
         if cameras.registered.sum() == before:
             break
         structure = find_structure(cameras, observations)
-    effort = _MAX_ITERATIONS, _MAX_ADJUSTED_OBSERVATIONS
     zooms = cameras.zooms
     for _ in range(_MAX_ROUNDS):
         before = cameras
-        cameras = _adjusted(cameras, structure, size_px, lens, *effort, zooms=zooms)
+        cameras = _adjusted(
+            cameras, structure, size_px, lens, max_iterations=_MAX_ITERATIONS, zooms=zooms
+        )
         structure = find_structure(cameras, observations)
         if focals_apart(before, cameras) <= _SETTLED_FOCAL:
             break
@@ -161,8 +168,9 @@ def let_zoom(
     """The same cameras, each with a focal length of its own, which changes smoothly."""
     for limit_px in _ZOOM_ERRORS_PX[:num_rounds]:
         structure = find_structure(cameras, observations, limit_px)
-        effort = _MAX_ZOOM_ITERATIONS, _MAX_ADJUSTED_OBSERVATIONS
-        cameras = _adjusted(cameras, structure, size_px, lens, *effort, zooms=True)
+        cameras = _adjusted(
+            cameras, structure, size_px, lens, max_iterations=_MAX_ZOOM_ITERATIONS, zooms=True
+        )
     return cameras, find_structure(cameras, observations)
 
 
@@ -173,11 +181,11 @@ def find_structure(
     seen = observations.where(cameras.registered[observations.frame])
     close = triangulate(cameras, seen).error_px <= max_error_px
     num_close = seen.per_track(close)
-    static = (num_close >= MIN_SIGHTINGS) & (num_close >= MIN_INLIER_FRACTION * seen.per_track())
+    static = (num_close >= MIN_OBSERVATIONS) & (num_close >= MIN_INLIER_FRACTION * seen.per_track())
     kept = seen.where(close & static[seen.track])
     points = triangulate(cameras, kept)
     agrees = points.error_px <= max_error_px
-    enough = kept.per_track(agrees) >= MIN_SIGHTINGS
+    enough = kept.per_track(agrees) >= MIN_OBSERVATIONS
     valid = enough & (points.angle_deg >= _MIN_ADJUSTED_ANGLE_DEG)
     final = agrees & valid[kept.track]
     return Structure(
@@ -225,16 +233,16 @@ def _adjusted(
     structure: Structure,
     size_px: tuple[int, int],
     lens: LensPrior,
-    max_iterations: int,
-    max_observations: int,
     *,
+    max_iterations: int,
+    max_observations: int = _MAX_ADJUSTED_OBSERVATIONS,
     zooms: bool = False,
 ) -> Cameras:
     if not len(structure.error_px):
         return cameras
     used = thinned(structure.observations, size_px, max_observations)
-    seen = used, structure.xyz_world, size_px
-    return adjust(cameras, *seen, max_iterations, zooms=zooms, lens=lens)
+    points = structure.xyz_world
+    return adjust(cameras, used, points, size_px, max_iterations, zooms=zooms, lens=lens)
 
 
 def uncertainty_of_focal(

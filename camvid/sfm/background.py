@@ -21,11 +21,11 @@ from camvid.sfm.adjustment import (
 )
 from camvid.sfm.border_inliers import Agreement, find_agreement, on_border
 from camvid.sfm.camera_motion import GRID, MIN_NOISE_PX
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.lens import USUAL_LENS, LensPrior
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, observations_of, thinned
 from camvid.sfm.starts import best_start
-from camvid.tracking.tracks import MIN_SIGHTINGS, join_tracks, tracks_of
+from camvid.tracking.tracks import MIN_OBSERVATIONS, join_tracks, tracks_of
 
 _HELD_OUT_EVERY = 10  # one track in so many is kept from the solver, to test it
 # Off the masks, in the median frame; where both are less, objects are asked with them. A trade-off:
@@ -34,14 +34,15 @@ _ENOUGH_TRACKS = 200.0  # alive
 _ENOUGH_COVER = 0.6  # share of the image's cells that they are in
 _ENOUGH_STATIC_TRACKS = 60.0  # on background and static objects, to ask no others
 _MAX_STILL_SIGMAS = 3.0  # a still track's misfit, over that of the background's
-_MIN_STILL_SHARE = 0.8  # of an object's sightings that must be of such tracks
+_MIN_STILL_SHARE = 0.8  # of an object's observations that must be of such tracks
 _MIN_OBJECT_TRACKS = 8  # of an object: with fewer, that share may be chance
 _MIN_BACKGROUND_TRACKS = 20  # to say whether cameras are those of the background
 _MIN_BACKGROUND_SHARE = 0.7  # of those that must agree
 _MIN_STILL_OBJECTS = 3  # that must agree where the background says nothing
 _MAX_ROUNDS = 4  # of asking those objects that agreed with the cameras before
 _MAX_ZOOM_ERROR_RATIO = 0.95  # of the error that tests have if the lens may zoom
-_SURE_AGREEMENT = 0.9  # of the tracks; where fewer agree, the image's border is asked
+# Of the tracks: where fewer agree, the border of the image is asked; and of the border itself.
+_SURE_AGREEMENT = 0.9
 
 
 class Solution(NamedTuple):
@@ -109,7 +110,7 @@ def solve_background(
     if start is None:
         return None
     cameras, structure = _with_all_frames(start, size_px, lens)
-    agreement = find_agreement(cameras, start.judges, size_px)
+    agreement = find_agreement(cameras, start.validation, size_px)
     return Solution(start.tracks, cameras, structure, agreement.border_share)
 
 
@@ -117,7 +118,7 @@ class _Start(NamedTuple):
     """Cameras of the keyframes."""
 
     tracks: PointTracks  # of what is static
-    judges: PointTracks  # that, and all else that no object holds
+    validation: PointTracks  # that, and all else that no object holds
     cameras: Cameras
 
 
@@ -164,8 +165,8 @@ class _Search:
             return None
         still = self._still_objects(self._agreement(cameras, self._tracks))
         on_still = tracks_of(self._tracks, np.isin(self._tracks.object_id, still) & ~self._off)
-        kept, judges = join_tracks(kept, on_still), join_tracks(background, on_still)
-        return _Start(kept, judges, cameras)
+        kept, validation = join_tracks(kept, on_still), join_tracks(background, on_still)
+        return _Start(kept, validation, cameras)
 
     def _behind(self, tracks: PointTracks, around: Bool) -> _Start | None:
         """From the tracks that cameras of the border explain, if they explain the border itself."""
@@ -236,21 +237,29 @@ def _with_all_frames(
 
     With a lens that zooms, where tracks that took no part say that it does.
     """
-    tests = held_out(start.tracks)
-    used, unused = (observations_of(start.tracks, use) for use in (~tests, tests))
+    is_test = held_out(start.tracks)
+    used, tests = (observations_of(start.tracks, use) for use in (~is_test, is_test))
     found = solve_all_frames(start.cameras, used, size_px, lens)
-
-    def zooming(
-        cameras: Cameras, used: Observations, unused: Observations, num_rounds: int
-    ) -> tuple[Cameras, Structure] | None:
-        limit_px = _MAX_ZOOM_ERROR_RATIO * held_out_error_px(cameras, unused)
-        found = let_zoom(cameras, used, size_px, lens, num_rounds=num_rounds)
-        return found if held_out_error_px(found[0], unused) <= limit_px else None
-
     # A quick look first, at the keyframes: lenses seldom zoom.
     keyed = found[0].at(start.cameras.registered)
-    few, tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, unused))
-    few = thinned(few, size_px, MAX_KEYFRAME_OBSERVATIONS)
-    if zooming(keyed, few, tests.lasting(MIN_SIGHTINGS), num_rounds=1) is None:
+    at_keyframes, few_tests = (seen.where(keyed.registered[seen.frame]) for seen in (used, tests))
+    few = thinned(at_keyframes, size_px, MAX_KEYFRAME_OBSERVATIONS)
+    few_tests = few_tests.lasting(MIN_OBSERVATIONS)
+    if _zooming(keyed, few, few_tests, size_px, lens, num_rounds=1) is None:
         return found
-    return zooming(found[0], used, unused, num_rounds=2) or found
+    return _zooming(found[0], used, tests, size_px, lens, num_rounds=2) or found
+
+
+def _zooming(
+    cameras: Cameras,
+    used: Observations,
+    tests: Observations,
+    size_px: tuple[int, int],
+    lens: LensPrior,
+    *,
+    num_rounds: int,
+) -> tuple[Cameras, Structure] | None:
+    """The same with a lens that zooms; None where that predicts the `tests` hardly better."""
+    limit_px = _MAX_ZOOM_ERROR_RATIO * held_out_error_px(cameras, tests)
+    found = let_zoom(cameras, used, size_px, lens, num_rounds=num_rounds)
+    return found if held_out_error_px(found[0], tests) <= limit_px else None

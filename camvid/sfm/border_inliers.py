@@ -11,7 +11,7 @@ import numpy as np
 from camvid.artifacts import F64, Bool, PointTracks
 from camvid.geometry import Floats
 from camvid.sfm.adjustment import MAX_ERROR_PX, MIN_INLIER_FRACTION
-from camvid.sfm.mapping import Cameras
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.observations import cells_of, observations_of
 from camvid.sfm.triangulation import triangulate
 
@@ -40,7 +40,7 @@ def find_agreement(cameras: Cameras, tracks: PointTracks, size_px: tuple[int, in
     close = error_px <= MAX_ERROR_PX
     num_seen = seen.per_track()
     squares = np.bincount(seen.track, error_px**2, seen.num_tracks)
-    freedom = 2 * num_seen - 3  # two numbers per sighting, three went into the point
+    freedom = 2 * num_seen - 3  # two numbers per observation, three went into the point
     misfit_px = np.where(num_seen > 1, np.sqrt(squares / np.maximum(freedom, 1)), np.inf)
     agrees = (num_seen > 1) & (seen.per_track(close) >= MIN_INLIER_FRACTION * num_seen)
     cell = seen.frame * _GRID**2 + cells_of(seen.xy_px, size_px, (_GRID, _GRID))

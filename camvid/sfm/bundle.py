@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from camvid.artifacts import F64
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.colmap import pycolmap
 from camvid.sfm.lens import USUAL_LENS, LensPrior, LogFocalCost, focal_prior, smooth_zoom
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 
 LOSS_SCALE_PX = 0.5  # about the noise of a track: what is off by more pulls less
-SHARED_ERROR = 2.0  # sightings of a track err together, so they say less than as many apart
+SHARED_ERROR = 2.0  # observations of a track err together, so they say less than as many apart
 
 
 def adjust(
@@ -24,7 +24,7 @@ def adjust(
     zooms: bool = False,
     lens: LensPrior = USUAL_LENS,
 ) -> Cameras:
-    """Cameras with focal length and poses refined; every sighting must have a point and a pose.
+    """Cameras with focal length and poses refined; every observation must have a point and a pose.
 
     A lens that `zooms` has a focal length in every frame, which changes smoothly.
     """
@@ -51,7 +51,7 @@ def focal_uncertainty(
     """Relative standard deviation of the focal length of adjusted cameras; infinite if unknown.
 
     From the covariance of the whole adjustment, so it counts what poses and points could make up
-    for. `noise_px` is the deviation of a sighting along one axis.
+    for. `noise_px` is the deviation of an observation along one axis.
     """
     zooms = cameras.zooms
     model = _model(cameras, observations, xyz_world, size_px, zooms=zooms)
@@ -75,7 +75,7 @@ class _Solved(NamedTuple):
 def _solve(
     model: pycolmap.Reconstruction, max_num_iterations: int, lens: LensPrior, *, zooms: bool
 ) -> _Solved:
-    """Adjusts the model, with what lenses are like for where the sightings do not tell."""
+    """Adjusts the model, with what lenses are like for where the observations do not tell."""
     adjuster = make_adjuster(model, max_num_iterations)
     ids = sorted(model.reg_image_ids())
     seen_by = [model.camera(model.image(image_id).camera_id) for image_id in ids]
@@ -116,7 +116,7 @@ def _model(
     *,
     zooms: bool,
 ) -> pycolmap.Reconstruction:
-    """The same cameras, points and sightings as pycolmap has them; image_id = frame + 1.
+    """The same cameras, points and observations as pycolmap has them; image_id = frame + 1.
 
     One camera for all frames or, where it zooms, one for each, with its image's id.
     """
@@ -131,7 +131,7 @@ def _model(
             *size_px,
         )
         model.add_camera_with_trivial_rig(camera)
-    row = np.zeros(len(observations.frame), np.intp)  # of each sighting within its image
+    row = np.zeros(len(observations.frame), np.intp)  # of each observation within its image
     for frame_index in posed:
         of_frame = np.flatnonzero(observations.frame == frame_index)
         row[of_frame] = np.arange(len(of_frame))

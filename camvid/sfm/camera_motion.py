@@ -1,4 +1,4 @@
-"""Cameras that have no path to find: fixed, turning about their centre, or zooming.
+"""Cameras that have no path to find: fixed, rotating about their centre, or zooming.
 
 Structure from motion with a free focal length returns a confident but invented path for an exact
 pan, so such clips are recognised from their tracks before any mapping. A homography does not tell
@@ -19,7 +19,7 @@ from camvid.artifacts import F64, CameraKind, PointTracks
 from camvid.sfm.epipolar import fundamental_matrix
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.observations import cells_of
-from camvid.sfm.panning import TurningCamera, solve_turning_camera
+from camvid.sfm.rotating_camera import RotatingCamera, solve_rotating_camera
 from camvid.sfm.rotations import bearings, best_rotation, errors_px
 
 GRID = (6, 6)  # cells by which the cover of tracks is judged
@@ -45,14 +45,14 @@ class CameraMotion(NamedTuple):
     """What the flow between distant frames says about the camera."""
 
     camera: CameraKind  # "moving" means: not degenerate, worth mapping
-    flow_px: float  # median over the pair that moves most
-    residual_px: float  # of the pair that a turning camera explains worst
+    flow_px: float  # largest median flow of a pair
+    residual_px: float  # of the pair that a rotating camera explains worst
     limit_px: float  # on that residual
-    turning: TurningCamera | None  # of a moving camera, what comes nearest, if anything does
+    rotating: RotatingCamera | None  # of a moving camera, what comes nearest, if anything does
 
     @property
-    def left_share(self) -> float:
-        """Of the flow, what a turning camera leaves."""
+    def residual_flow_fraction(self) -> float:
+        """Of the flow, what a rotating camera leaves."""
         return self.residual_px / self.flow_px
 
 
@@ -68,7 +68,10 @@ class Pair(NamedTuple):
 def classify_camera(
     tracks: PointTracks, size_px: tuple[int, int], lens: LensPrior = USUAL_LENS
 ) -> CameraMotion:
-    """Names the camera's motion from tracks of (mostly) static points; movers may be < half."""
+    """Names the camera's motion from tracks of mostly static points.
+
+    Up to a third of the tracks of a pair of frames may lie on movers.
+    """
     pairs = widest_pairs(tracks, size_px)
     if not pairs:
         return CameraMotion("unknown", np.nan, np.nan, np.nan, None)
@@ -78,16 +81,16 @@ def classify_camera(
         return CameraMotion("fixed", flow_px, np.nan, np.nan, None)
     noise = np.array([noise_px(pair) for pair in pairs])
     limit = _MAX_ROTATION_RESIDUAL_TO_NOISE * noise
-    nearest: TurningCamera | None = None
+    nearest: RotatingCamera | None = None
     residual, focal_px = _best_rotations(pairs, max(size_px))
     if _explained(residual, _HOPELESS * limit):
-        found = solve_turning_camera(tracks, size_px, lens, focal_px=focal_px, zooms=False)
-        turned = _turning_residuals(pairs, found)
+        found = solve_rotating_camera(tracks, size_px, lens, focal_px=focal_px, zooms=False)
+        turned = _rotating_residuals(pairs, found)
         if _explained(turned, limit):
             return _motion("rotating", flow_px, turned, limit, found)
         nearest, residual = found, turned
-    found = solve_turning_camera(tracks, size_px, lens, focal_px=focal_px, zooms=True)
-    zoomed = _turning_residuals(pairs, found)
+    found = solve_rotating_camera(tracks, size_px, lens, focal_px=focal_px, zooms=True)
+    zoomed = _rotating_residuals(pairs, found)
     zoom_limit = _MAX_ZOOM_RESIDUAL_TO_NOISE * noise
     zooms = found is not None and np.ptp(np.log(found.zoom[found.solved])) >= _MIN_ZOOM
     if zooms and _explained(zoomed, zoom_limit):
@@ -96,10 +99,10 @@ def classify_camera(
 
 
 def _motion(
-    camera: CameraKind, flow_px: float, residual: F64, limit: F64, turning: TurningCamera | None
+    camera: CameraKind, flow_px: float, residual: F64, limit: F64, rotating: RotatingCamera | None
 ) -> CameraMotion:
     worst = int(np.argmax(np.where(np.isfinite(residual), residual / limit, -1.0)))
-    return CameraMotion(camera, flow_px, float(residual[worst]), float(limit[worst]), turning)
+    return CameraMotion(camera, flow_px, float(residual[worst]), float(limit[worst]), rotating)
 
 
 def _explained(residual: F64, limit: F64) -> bool:
@@ -165,7 +168,7 @@ def _rotation_residual(pair: Pair, focal_px: float) -> float:
     return float(np.quantile(error, _RESIDUAL_QUANTILE))
 
 
-def _turning_residuals(pairs: list[Pair], found: TurningCamera | None) -> F64:
+def _rotating_residuals(pairs: list[Pair], found: RotatingCamera | None) -> F64:
     """The same quantile [pairs] under cameras solved over the whole clip; inf where they are not.
 
     Most tracks of a pair had no part in solving them.

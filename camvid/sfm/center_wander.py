@@ -27,7 +27,7 @@ class OffsetEquations(NamedTuple):
     normal: F64  # [2 T, 2 T]
     gradient: F64  # [2 T]
     focal_per_px: F64  # [2 T] change of the focal length's logarithm that follows an offset
-    variance_px2: float  # of a sighting along one axis
+    variance_px2: float  # of an observation along one axis
 
 
 def deviation_by_wander(equations: OffsetEquations, frames: I32, long_side_px: int) -> float:

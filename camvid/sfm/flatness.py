@@ -28,10 +28,10 @@ def off_flat_image(tracks: PointTracks, size_px: tuple[int, int]) -> float:
     return float(np.median(shares)) if shares else 1.0
 
 
-def seen_static(tracks: PointTracks, sightings: Observations) -> PointTracks:
-    """The tracks as far as cameras explain them: visible in those sightings alone."""
+def seen_static(tracks: PointTracks, observations: Observations) -> PointTracks:
+    """The tracks as far as cameras explain them: visible in those observations alone."""
     visible = np.zeros_like(tracks.visible)
-    visible[sightings.frame, sightings.track] = True
+    visible[observations.frame, observations.track] = True
     return replace(tracks, visible=visible)
 
 

@@ -10,17 +10,17 @@ from camvid.artifacts import F64
 from camvid.geometry import cross_matrices, transform_points, zoomed_K
 from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import Structure
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.epipolar import sampson_px
 from camvid.sfm.jacobians import projection_jacobian
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations
 from camvid.sfm.triangulation import HUBER_PX
 
-_SPACINGS = (1, 4, 16)  # frames, over which epipolar geometries are tested
+_SPACINGS = (1, 4, 16)  # in posed frames, over which epipolar geometries are tested
 _MIN_PAIR_TRACKS = 8  # that two frames share: nothing is fitted to them, fewer just add little
 _FOCAL_RANGE = 0.5  # of the logarithm, on either side
 _MAX_FOCAL_TRACKS = 300  # bounds the work: about so many, triangulated for each focal length tried
-_MIN_SIGHTINGS = 12  # of a frame, to say how far its camera is off
+_MIN_OBSERVATIONS = 12  # of a frame, to say how far its camera is off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Certificate:
 
     num_frames: int
     num_tracks: int  # static ones, none of which the cameras were made from
-    epipolar_median_px: float  # distance of their sightings from the cameras' epipolar lines
+    epipolar_median_px: float  # distance of their observations from the cameras' epipolar lines
     epipolar_p90_px: float
     predicted_rotation_error_deg: float  # of a camera, in the median: what one step of resection
     predicted_position_error: float  # would change; of the position, over the scene's depth
@@ -61,7 +61,7 @@ def focal_offset(cameras: Cameras, seen: Observations) -> float:
 
 
 def epipolar_errors_px(cameras: Cameras, seen: Observations) -> F64:
-    """Distances of sightings from the epipolar lines of the same tracks some frames before."""
+    """Distances of observations from the epipolar lines of the same tracks some frames before."""
     row = np.full((len(cameras.cam_from_world), seen.num_tracks), -1)
     row[seen.frame, seen.track] = np.arange(len(seen.track))
     posed = np.flatnonzero(cameras.registered)
@@ -92,8 +92,8 @@ class PoseSteps(NamedTuple):
     """What one step of resection changes of each posed frame [T]; NaN where too little is seen.
 
     Static points are triangulated from all cameras, so their errors average out there; what a
-    camera's own sightings then pull it by is its own error. Errors that many frames share in a row,
-    a drift or a bent path, move the points along and are seen in part alone: a lower estimate.
+    camera's own observations then pull it by is its own error. Errors that many frames share in a
+    row, a drift or a bent path, move the points along and are seen in part alone: a lower estimate.
     """
 
     rotation_deg: F64
@@ -101,14 +101,14 @@ class PoseSteps(NamedTuple):
 
 
 def _pose_steps(cameras: Cameras, seen: Observations, xyz_world: F64) -> PoseSteps:
-    """The steps, from sightings of points [N, 3] that agree with the cameras."""
+    """The steps, from observations of points [N, 3] that agree with the cameras."""
     num_frames = len(cameras.cam_from_world)
     rotation_deg, position = np.full(num_frames, np.nan), np.full(num_frames, np.nan)
     starts = np.searchsorted(seen.frame, np.arange(num_frames + 1))
     for t in np.flatnonzero(cameras.registered):
         mine = slice(starts[t], starts[t + 1])
         xyz = xyz_world[seen.track[mine]]
-        if len(xyz) < _MIN_SIGHTINGS:
+        if len(xyz) < _MIN_OBSERVATIONS:
             continue
         in_cam = transform_points(cameras.cam_from_world[t], xyz)
         step = _step(in_cam, seen.xy_px[mine] - cameras.K[:2, 2], float(cameras.focal_px[t]))
@@ -135,7 +135,7 @@ def _step(in_cam: F64, xy_px: F64, focal_px: float) -> F64:
 def certify(
     cameras: Cameras, seen: Observations, structure: Structure, focal_error: float
 ) -> Certificate:
-    """Measures cameras by sightings of static tracks that they were not made from."""
+    """Measures cameras by observations of static tracks that they were not made from."""
     in_view = seen.where(cameras.registered[seen.frame])
     errors = epipolar_errors_px(cameras, in_view)
     steps = _pose_steps(cameras, structure.observations, structure.xyz_world)

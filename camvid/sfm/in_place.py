@@ -1,4 +1,4 @@
-"""The reconstruction of a camera that does not travel: fixed, turning in place, or zooming."""
+"""The reconstruction of a camera that does not travel: fixed, rotating in place, or zooming."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def reconstruct_in_place(
         return Reconstruction.rotation_only(
             "fixed", still, K=K, zoom=zoom, quality=quality, reasons=reasons
         )
-    found = motion.turning
+    found = motion.rotating
     if found is None:
         return Reconstruction.without_trajectory(
             "unknown", num_frames, quality=quality, reasons=reasons

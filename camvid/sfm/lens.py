@@ -1,6 +1,6 @@
 """What is known of lenses before anything is seen, as costs that join a bundle adjustment.
 
-A weak prior: where the sightings tell the focal length it is outvoted a thousand to one. Where
+A weak prior: where the observations tell the focal length it is outvoted a thousand to one. Where
 they hardly do (a short way, a straight one, few points), it keeps the focal length among those that
 lenses have, when any other would fit as well.
 """
@@ -14,7 +14,8 @@ from camvid.artifacts import F64
 from camvid.sfm.colmap import pyceres
 
 _ZOOM_SPREAD = 3e-4  # per frame squared: how the growth of the focal length's logarithm changes
-_SIGHTING_PX = 0.4  # error of a sighting, as errors of a track come together: priors in pixels
+# Error of an observation, as errors of a track come together: priors in pixels.
+_OBSERVATION_PX = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def focal_prior(
     expected_px: float, spread: float = USUAL_LENS.spread, *, num_parameters: int = 3
 ) -> LogFocalCost:
     """The logarithm of the focal length is that of an expected one, give or take its spread."""
-    weights = np.array([_SIGHTING_PX / spread])
+    weights = np.array([_OBSERVATION_PX / spread])
     return LogFocalCost(weights, expected_px, num_parameters=num_parameters)
 
 
@@ -70,4 +71,4 @@ def smooth_zoom(gap_before: int, gap_after: int) -> LogFocalCost:
     """The focal length grows as fast as it has grown: its logarithm is straight over 3 frames."""
     spread = _ZOOM_SPREAD * 0.5 * (gap_before + gap_after)
     bend = np.array([1 / gap_before, -1 / gap_before - 1 / gap_after, 1 / gap_after])
-    return LogFocalCost(_SIGHTING_PX / spread * bend)
+    return LogFocalCost(_OBSERVATION_PX / spread * bend)

@@ -21,10 +21,10 @@ from camvid.artifacts import F64, I32, Bool
 from camvid.geometry import cross_matrices
 from camvid.sfm.adjustment import Structure
 from camvid.sfm.bundle import LOSS_SCALE_PX, SHARED_ERROR
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.center_wander import OffsetEquations, deviation_by_wander
 from camvid.sfm.jacobians import projection_jacobian, sparse_rows
 from camvid.sfm.lens import USUAL_LENS
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import Observations, cells_of, thinned
 
 _DISTORTION_SPREAD = 0.3  # of k1 among the lenses of unmodified video
@@ -32,6 +32,7 @@ _WANDER_SPREAD = 0.05  # of the longer side: stabilisers crop about a tenth
 _MAX_OBSERVATIONS = 12_000  # 40,000 tell the same within a deviation, at five times the cost
 _DAMPING = 1e-9  # of the diagonal: holds the world's place, turn and scale
 _CELLS = 4, 3  # tracks of one of these cells of the image err together, too
+_SURE_DEVIATIONS = 2.0  # between what the lens is blamed for and what it seems to do
 
 
 class Estimate(NamedTuple):
@@ -40,9 +41,10 @@ class Estimate(NamedTuple):
     value: float
     deviation: float
 
-    def least(self, deviations: float) -> float:
-        """Its size if it is so many standard deviations nearer to 0, or 0."""
-        return max(abs(self.value) - deviations * self.deviation, 0.0)
+    @property
+    def least(self) -> float:
+        """Its size if it is `_SURE_DEVIATIONS` standard deviations nearer to 0, or 0."""
+        return max(abs(self.value) - _SURE_DEVIATIONS * self.deviation, 0.0)
 
 
 class LensEvidence(NamedTuple):
@@ -57,7 +59,7 @@ class LensEvidence(NamedTuple):
 
 
 class _Linearised(NamedTuple):
-    """O weighted sightings, by C parameters of cameras and lens and by three of each of N points.
+    """O weighted observations, by C parameters of cameras and lens and three of each of N points.
 
     The parameters: six of each of T poses, the focal length's logarithm, k1, two of each offset.
     """
@@ -66,13 +68,13 @@ class _Linearised(NamedTuple):
     residual_px: F64  # [2 O]
     by_camera: sparse.csr_array  # [2 O, C]
     by_point: sparse.csr_array  # [2 O, 3 N]
-    cell: I32  # [O] of the image, that the sighting's track lies in, in the mean
+    cell: I32  # [O] of the image, that the observation's track lies in, in the mean
     focal_at: int  # the first parameter that is not of a pose
     num_points: int
 
     @property
     def variance_px2(self) -> float:
-        """Of a sighting along one axis, as if each told a fraction of what it does."""
+        """Of an observation along one axis, as if each told a fraction of what it does."""
         freedom = len(self.residual_px) - self.focal_at - 3 * self.num_points
         return SHARED_ERROR**2 * float(self.residual_px @ self.residual_px) / max(freedom, 1)
 

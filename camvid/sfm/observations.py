@@ -1,4 +1,4 @@
-"""Tracks as the long list of sightings that structure from motion works on."""
+"""Tracks as the long list of observations that structure from motion works on."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from camvid.artifacts import F64, I32, Bool, PointTracks
 from camvid.geometry import Floats
 
-_GRID = (8, 6)  # cells by which the sightings of a frame are thinned evenly
+_GRID = (8, 6)  # cells by which the observations of a frame are thinned evenly
 
 
 class Observations(NamedTuple):
-    """O sightings of tracks, ordered by frame and then by track."""
+    """O observations of tracks, ordered by frame and then by track."""
 
     frame: I32  # [O]
     track: I32  # [O] column of the PointTracks they come from
@@ -20,17 +20,17 @@ class Observations(NamedTuple):
     num_tracks: int  # N
 
     def where(self, keep: Bool) -> "Observations":
-        """The sightings for which `keep` [O] holds."""
+        """The observations for which `keep` [O] holds."""
         return self._replace(frame=self.frame[keep], track=self.track[keep], xy_px=self.xy_px[keep])
 
     def per_track(self, among: Bool | None = None) -> NDArray[np.intp]:
-        """Sightings [N] of each track, or those of them for which `among` [O] holds."""
+        """Observations [N] of each track, or those of them for which `among` [O] holds."""
         track = self.track if among is None else self.track[among]
         return np.bincount(track, minlength=self.num_tracks)
 
-    def lasting(self, min_sightings: int) -> "Observations":
+    def lasting(self, min_observations: int) -> "Observations":
         """Those of tracks with so many: fewer agree with any cameras."""
-        return self.where(self.per_track()[self.track] >= min_sightings)
+        return self.where(self.per_track()[self.track] >= min_observations)
 
 
 def cells_of(xy_px: Floats, size_px: tuple[int, int], grid: tuple[int, int]) -> NDArray[np.intp]:
@@ -40,7 +40,7 @@ def cells_of(xy_px: Floats, size_px: tuple[int, int], grid: tuple[int, int]) -> 
 
 
 def observations_of(tracks: PointTracks, use_track: Bool) -> Observations:
-    """All sightings of the tracks chosen by `use_track` [N]."""
+    """All observations of the tracks chosen by `use_track` [N]."""
     frame, track = np.nonzero(tracks.visible & use_track)
     xy_px = tracks.xy_px[frame, track].astype(np.float64)
     num_tracks = tracks.visible.shape[1]
@@ -50,7 +50,7 @@ def observations_of(tracks: PointTracks, use_track: Bool) -> Observations:
 def thinned(
     observations: Observations, size_px: tuple[int, int], max_observations: int
 ) -> Observations:
-    """Whole tracks up to about the wanted number of sightings: the longest of every cell.
+    """Whole tracks up to about the wanted number of observations: the longest of every cell.
 
     The longest of the image would all lie where it changes least, and say little.
     """
@@ -62,7 +62,7 @@ def thinned(
     group = observations.frame * (_GRID[0] * _GRID[1]) + cell
     order = np.lexsort((observations.track, -length[observations.track], group))
     ranked = group[order]
-    rank = np.empty(total, np.intp)  # of each sighting in its cell of its frame, the longest first
+    rank = np.empty(total, np.intp)  # of each in its cell of its frame, the longest first
     rank[order] = np.arange(total) - np.searchsorted(ranked, ranked)
     best = np.full(len(length), total)
     np.minimum.at(best, observations.track, rank)

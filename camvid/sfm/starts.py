@@ -3,14 +3,14 @@
 import numpy as np
 
 from camvid.artifacts import I32
-from camvid.evaluation.trajectory import align_sim3
-from camvid.geometry import camera_centers
+from camvid.geometry import align_sim3, camera_centers
 from camvid.sfm.acceptance import held_out_error_px
 from camvid.sfm.adjustment import adjust_keyframes, focals_apart
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.lens import USUAL_LENS, LensPrior
-from camvid.sfm.mapping import Cameras, map_keyframes
+from camvid.sfm.mapping import map_keyframes
 from camvid.sfm.observations import Observations
-from camvid.tracking.tracks import MIN_SIGHTINGS
+from camvid.tracking.tracks import MIN_OBSERVATIONS
 
 # Two solutions are the same, so that no other need be looked for.
 _SAME_PATH = 0.03  # largest distance over the path's extent
@@ -37,7 +37,7 @@ def best_start(
     all of them slide along the same valley.
     """
     test = held_out.where(np.isin(held_out.frame, keyframes))
-    test = test.lasting(MIN_SIGHTINGS)
+    test = test.lasting(MIN_OBSERVATIONS)
     best, least_px, settled = None, np.inf, False
     for mapped in map_keyframes(used, keyframes, num_frames, size_px, lens):
         before, cameras = mapped, mapped

@@ -1,4 +1,4 @@
-"""Static points from many sightings each, all tracks at once, in numpy."""
+"""Static points from many observations each, all tracks at once, in numpy."""
 
 import math
 from typing import NamedTuple
@@ -8,25 +8,25 @@ from scipy.sparse import csr_array
 
 from camvid.artifacts import F64, I32
 from camvid.geometry import camera_centers
-from camvid.sfm.mapping import Cameras
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.observations import Observations
 
-HUBER_PX = 1.0  # sightings off by more count less, so that one bad one does not move the point
+HUBER_PX = 1.0  # observations off by more count less, so that one bad one does not move the point
 _MIN_DEPTH = 1e-9  # in front of the camera: a numerical guard, whatever the world's unit
 _NUM_STEPS = 4  # of Gauss-Newton: it begins at the point nearest to the rays
 _WEAK = 1e-12  # pull towards distance 1: against any baseline it is nothing
 
 
 class Points(NamedTuple):
-    """One static point per track; NaN where a track has fewer than two sightings."""
+    """One static point per track; NaN where a track has fewer than two observations."""
 
     xyz_world: F64  # [N, 3]
-    error_px: F64  # [O] of each sighting given; infinite where the point is behind the camera
+    error_px: F64  # [O] of each observation; infinite behind the camera, or where there is no point
     angle_deg: F64  # [N] between rays far apart; 0 where there is no point
 
 
-class _Sightings(NamedTuple):
-    """What one round of steps needs, the sightings along the last axis: numpy is quickest so."""
+class _PosedObservations(NamedTuple):
+    """What one round of steps needs, the observations along the last axis: numpy is quickest so."""
 
     track: I32  # [O]
     rotation: F64  # [3, 3, O]
@@ -43,24 +43,24 @@ class _Sightings(NamedTuple):
 
 
 def triangulate(cameras: Cameras, observations: Observations) -> Points:
-    """The static point that best explains each track. All sightings must be of posed frames."""
+    """The static point that best explains each track. All observations must be of posed frames."""
     if cameras.zooms:
         observations = cameras.unzoomed(observations)
-    sightings = _sightings(cameras, observations)
-    xyz_world = _nearest_to_rays(sightings)
+    posed = _posed(cameras, observations)
+    xyz_world = _nearest_to_rays(posed)
     for _ in range(_NUM_STEPS):
-        xyz_world = _gauss_newton_step(sightings, xyz_world)
-    xyz_world[sightings.by_track.sum(axis=1) < 2] = np.nan
-    error_px = np.linalg.norm(_residuals_px(sightings, xyz_world)[0], axis=0)
+        xyz_world = _gauss_newton_step(posed, xyz_world)
+    xyz_world[posed.by_track.sum(axis=1) < 2] = np.nan
+    error_px = np.linalg.norm(_residuals_px(posed, xyz_world)[0], axis=0)
     error_px = np.where(np.isfinite(error_px), error_px, np.inf)
     return Points(xyz_world, error_px, _widest_angle_deg(cameras, observations, xyz_world))
 
 
-def _sightings(cameras: Cameras, observations: Observations) -> _Sightings:
+def _posed(cameras: Cameras, observations: Observations) -> _PosedObservations:
     num, K = len(observations.track), cameras.K
     pose = np.take(cameras.cam_from_world.transpose(1, 2, 0), observations.frame, axis=2)
     ones = (np.ones(num), (observations.track, np.arange(num)))
-    return _Sightings(
+    return _PosedObservations(
         track=observations.track,
         rotation=np.ascontiguousarray(pose[:, :3]),
         translation=np.ascontiguousarray(pose[:, 3]),
@@ -70,42 +70,42 @@ def _sightings(cameras: Cameras, observations: Observations) -> _Sightings:
     )
 
 
-def _nearest_to_rays(sightings: _Sightings) -> F64:
+def _nearest_to_rays(posed: _PosedObservations) -> F64:
     """Points [N, 3] nearest to their rays; at distance 1 where rays of one centre say nothing."""
-    rotation, translation = sightings.rotation, sightings.translation
-    ray = np.concatenate([sightings.ray, np.ones((1, len(sightings.track)))])
+    rotation, translation = posed.rotation, posed.translation
+    ray = np.concatenate([posed.ray, np.ones((1, len(posed.track)))])
     ray = np.einsum("jio,jo->io", rotation, ray / np.linalg.norm(ray, axis=0))
     center = -np.einsum("jio,jo->io", rotation, translation)
     across = np.eye(3)[..., None] - ray[:, None] * ray  # takes out what lies along the ray
-    normal = sightings.sum(across)
-    right = sightings.sum(center - ray * (ray * center).sum(axis=0))
-    num = np.maximum(sightings.by_track.sum(axis=1), 1)
-    weak = sightings.sum(center + ray) / num[:, None]
+    normal = posed.sum(across)
+    right = posed.sum(center - ray * (ray * center).sum(axis=0))
+    num = np.maximum(posed.by_track.sum(axis=1), 1)
+    weak = posed.sum(center + ray) / num[:, None]
     normal, right = normal + _WEAK * np.eye(3), right + _WEAK * weak
     return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
 
 
-def _residuals_px(sightings: _Sightings, xyz_world: F64) -> tuple[F64, F64]:
+def _residuals_px(posed: _PosedObservations, xyz_world: F64) -> tuple[F64, F64]:
     """(residual px [2, O], points in their cameras [3, O]); NaN for points behind the camera."""
-    point = np.take(np.ascontiguousarray(xyz_world.T), sightings.track, axis=1)
-    seen = np.einsum("ijo,jo->io", sightings.rotation, point) + sightings.translation
+    point = np.take(np.ascontiguousarray(xyz_world.T), posed.track, axis=1)
+    seen = np.einsum("ijo,jo->io", posed.rotation, point) + posed.translation
     seen[:, ~(seen[2] > _MIN_DEPTH)] = np.nan
-    return sightings.focal_px * (seen[:2] / seen[2] - sightings.ray), seen
+    return posed.focal_px * (seen[:2] / seen[2] - posed.ray), seen
 
 
-def _gauss_newton_step(sightings: _Sightings, xyz_world: F64) -> F64:
+def _gauss_newton_step(posed: _PosedObservations, xyz_world: F64) -> F64:
     """Points moved to lessen the Huber cost of their reprojection errors."""
-    residual, seen = _residuals_px(sightings, xyz_world)
-    rotation = sightings.rotation
+    residual, seen = _residuals_px(posed, xyz_world)
+    rotation = posed.rotation
     jacobian = rotation[:2] - (seen[:2] / seen[2])[:, None] * rotation[2]
-    jacobian *= sightings.focal_px / seen[2]
+    jacobian *= posed.focal_px / seen[2]
     length = np.sqrt(residual[0] ** 2 + residual[1] ** 2)
     weight = np.minimum(1.0, HUBER_PX / np.maximum(length, 1e-9))
     behind = np.isnan(seen[2])
     jacobian[..., behind], residual[:, behind], weight[behind] = 0, 0, 0
     weighted = jacobian * weight
-    normal = sightings.sum(np.einsum("kio,kjo->ijo", weighted, jacobian))
-    gradient = sightings.sum(np.einsum("kio,ko->io", weighted, residual))
+    normal = posed.sum(np.einsum("kio,kjo->ijo", weighted, jacobian))
+    gradient = posed.sum(np.einsum("kio,ko->io", weighted, residual))
     damping = 1e-9 + 1e-6 * np.trace(normal, axis1=1, axis2=2)
     normal = normal + damping[:, None, None] * np.eye(3)
     return xyz_world - np.linalg.solve(normal, gradient[..., None])[..., 0]

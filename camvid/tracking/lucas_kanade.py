@@ -1,9 +1,9 @@
 """Corners followed by pyramidal Lucas-Kanade, each held to the patch in which it was first seen.
 
-A track is predicted from the frame in which it was last seen, then refined against the patch of
-its *anchor*, the frame of first sight, which may turn, stretch and change its light since then.
-Prediction alone adds up a small error per frame; the anchor takes that drift away, and a refinement
-that runs off, or ends on what does not look like the anchor, says that the track is lost.
+A track is predicted from the frame in which it was last seen, then refined against its *template*,
+the patch cut out where it was first seen, which may turn, stretch and change its light. Prediction
+alone adds up a small error per frame; the template takes that drift away, and a refinement that
+runs off, or ends on what does not look like it, says that the track is lost.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from camvid.artifacts import F32, U8, U16, Bool, PointTracks
 from camvid.parallel import map_threads
 from camvid.tracking.patches import Found, cut_patches, find_patches
-from camvid.tracking.tracks import MIN_SIGHTINGS
+from camvid.tracking.tracks import MIN_OBSERVATIONS
 
 NEVER_SEED = 65535  # the last of 16 bits, which no object has
 """Region label of pixels on which no track is put."""
 
 _BLOCK_PX = 5  # over which the structure tensor of a corner is taken
 _CHUNK = 600  # tracks per task: fixed, so that results do not depend on the number of threads
-_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)  # the anchor makes it exact
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)  # the template makes it exact
 _TRACK = np.dtype(
     [
         ("label", np.uint16),
         ("query_frame", np.int32),
         ("query_xy", np.float32, 2),
-        ("shape", np.float32, (2, 2)),  # what became of a step in the anchor's patch
-        ("last_frame", np.int32),  # of the last sighting
+        ("warp", np.float32, (2, 2)),  # linear part of the affine map from its template
+        ("last_frame", np.int32),  # of the last observation
         ("last_xy", np.float32, 2),
         ("alive", np.bool_),
     ]
@@ -46,12 +46,12 @@ _MIN_CORNER_STRENGTH = 3e-5  # absolute: in flat areas, noise looks like corners
 _MIN_ROUNDNESS = 0.02
 _SEED_EVERY_FRAMES = 2  # limbs are thin, and fast ones soon lost
 _NUM_PYRAMID_LEVELS = 4  # at an eighth of the size, half a window is a step of 68 px
-_MAX_ROUND_TRIP_PX = 0.5  # forward and back again must meet
-_MAX_ANCHOR_SHIFT_PX = 1.0  # refinement against the anchor must confirm the prediction
+_MAX_FORWARD_BACKWARD_PX = 0.5  # error of tracking forward and back again
+_MAX_TEMPLATE_SHIFT_PX = 1.0  # refinement against the template must confirm the prediction
 _MAX_LAST_STEP_PX = 0.05  # of that refinement: else it did not come to rest
-_MIN_ANCHOR_LIKENESS = 0.8  # correlation with the anchor's patch
-_MAX_STRETCH = 2.5  # of the anchor's patch, or shrinking, in any direction
-# Of a frame's tracks; where anchors confirm fewer, tracks count where they were followed to. The
+_MIN_NCC = 0.8  # normalised cross-correlation with the template
+_MAX_STRETCH = 2.5  # of the template, or shrinking, in any direction
+# Of a frame's tracks; where templates confirm fewer, tracks count where they were followed to. The
 # share was .72 and more in each frame of ten scenes, some of them blurred evenly, and .03 to .55 in
 # most frames of one shaken so that every other frame is blurred.
 _MIN_CONFIRMED_SHARE = 0.5
@@ -62,7 +62,7 @@ _MAX_GAP_FRAMES = 2  # a track out of sight is looked for in this many more fram
 class LucasKanadeOptions:
     """How many tracks are kept alive, and on what they are put.
 
-    So many take 78,000 steps of a track from frame to frame in the worst of 29 clips of 48 frames.
+    With these the worst of 29 clips of 48 frames takes 78,000 steps of a track from frame to frame.
     """
 
     max_background_tracks: int = 1300  # alive at once
@@ -81,23 +81,23 @@ def track_regions(gray: U8, region: U16, options: LucasKanadeOptions) -> PointTr
     """
     if gray.shape != region.shape:
         raise ValueError(f"gray and region must agree in shape, got {gray.shape}, {region.shape}")
-    follower = _Follower(gray, region, options)
+    tracker = _Tracker(gray, region, options)
     for frame_index in range(len(gray)):
-        follower.advance(frame_index)
+        tracker.advance(frame_index)
         if frame_index % _SEED_EVERY_FRAMES == 0:
-            follower.seed(frame_index)
-    return follower.tracks()
+            tracker.seed(frame_index)
+    return tracker.tracks()
 
 
-class _Follower:
+class _Tracker:
     """All tracks so far. Positions are in OpenCV's pixels (first centre at 0) until `tracks()`."""
 
     def __init__(self, gray: U8, region: U16, options: LucasKanadeOptions) -> None:
         self._gray, self._region, self._options = gray, region, options
         self._state = np.zeros(0, _TRACK)
-        self._sightings: list[tuple[int, Index, F32]] = []  # frame, tracks, xy
-        self._held = np.zeros(0, np.intp)  # the tracks whose anchors' patches are kept, in order
-        self._patches = cut_patches(self._image(0), np.zeros((0, 2), np.float32))
+        self._observations: list[tuple[int, Index, F32]] = []  # frame, tracks, xy
+        self._template_tracks = np.zeros(0, np.intp)  # tracks whose templates are kept, in order
+        self._templates = cut_patches(self._image(0), np.zeros((0, 2), np.float32))
 
     def advance(self, frame_index: int) -> None:
         """Looks for every live track in this frame."""
@@ -109,7 +109,7 @@ class _Follower:
         if len(live) and confirmed.mean() < _MIN_CONFIRMED_SHARE:
             # It is the image that has changed, not the tracks: blur that comes and goes.
             refined[~confirmed], confirmed[:] = xy[~confirmed], True
-        self._see(frame_index, live[confirmed], refined[confirmed])
+        self._record(frame_index, live[confirmed], refined[confirmed])
         gap = frame_index - state["last_frame"]
         state["alive"] &= gap <= _MAX_GAP_FRAMES
 
@@ -123,8 +123,8 @@ class _Follower:
         new["query_frame"], new["query_xy"] = frame_index, xy
         index = len(self._state) + np.arange(len(xy))
         self._state = np.concatenate([self._state, new])
-        self._hold(frame_index, index, xy)
-        self._see(frame_index, index, xy)
+        self._add_templates(frame_index, index, xy)
+        self._record(frame_index, index, xy)
 
     def tracks(self) -> PointTracks:
         """Every track that was seen often enough, with our pixel centres."""
@@ -132,10 +132,10 @@ class _Follower:
         xy_px = np.empty((num_frames, len(state), 2), np.float32)
         xy_px[:] = state["query_xy"]
         visible = np.zeros((num_frames, len(state)), bool)
-        for frame_index, index, xy in self._sightings:
+        for frame_index, index, xy in self._observations:
             visible[frame_index, index] = True
             xy_px[frame_index:, index] = xy
-        keep = visible.sum(axis=0) >= MIN_SIGHTINGS
+        keep = visible.sum(axis=0) >= MIN_OBSERVATIONS
         return PointTracks(
             xy_px=xy_px[:, keep] + np.float32(0.5),
             visible=visible[:, keep],
@@ -143,21 +143,21 @@ class _Follower:
             query_frame=state["query_frame"][keep],
         )
 
-    def _hold(self, frame_index: int, index: Index, xy: F32) -> None:
-        """Makes this frame the anchor of new tracks; patches of tracks that ended are dropped."""
-        stays = self._state["alive"][self._held]
+    def _add_templates(self, frame_index: int, index: Index, xy: F32) -> None:
+        """Cuts templates of new tracks from this frame; drops those of tracks that ended."""
+        stays = self._state["alive"][self._template_tracks]
         new = cut_patches(self._image(frame_index), xy)
-        self._patches = self._patches.take(np.flatnonzero(stays)).and_also(new)
-        self._held = np.concatenate([self._held[stays], index])
-        self._state["shape"][index] = np.eye(2)
+        self._templates = self._templates.take(np.flatnonzero(stays)).followed_by(new)
+        self._template_tracks = np.concatenate([self._template_tracks[stays], index])
+        self._state["warp"][index] = np.eye(2)
 
     def _image(self, frame_index: int) -> F32:
         return self._gray[frame_index].astype(np.float32)
 
-    def _see(self, frame_index: int, index: Index, xy: F32) -> None:
-        """Records sightings."""
+    def _record(self, frame_index: int, index: Index, xy: F32) -> None:
+        """Records observations."""
         self._state["last_frame"][index], self._state["last_xy"][index] = frame_index, xy
-        self._sightings.append((frame_index, index, xy))
+        self._observations.append((frame_index, index, xy))
 
     def _predict(self, frame_index: int, live: Index) -> tuple[F32, Bool]:
         """Where each live track went since it was last seen, forward and back in agreement."""
@@ -168,34 +168,34 @@ class _Follower:
             start = self._state["last_xy"][task[1]]
             there, found = self._lucas_kanade(source, target, start)
             back, found_back = self._lucas_kanade(target, source, there)
-            trip = np.linalg.norm(back - start, axis=1)
-            return there, found & found_back & (trip <= _MAX_ROUND_TRIP_PX)
+            error_px = np.linalg.norm(back - start, axis=1)
+            return there, found & found_back & (error_px <= _MAX_FORWARD_BACKWARD_PX)
 
         return _gather(live, tasks, map_threads(follow, tasks))
 
     def _refine(self, frame_index: int, index: Index, predicted: F32) -> tuple[F32, Bool]:
-        """Predictions corrected against each track's anchor, where the anchor confirms them."""
+        """Predictions corrected against each track's template, where it confirms them."""
         state, image = self._state, self._image(frame_index)
         chunks = [np.arange(i, min(i + _CHUNK, len(index))) for i in range(0, len(index), _CHUNK)]
 
         def refine(chunk: Index) -> Found:
-            patches = self._patches.take(np.searchsorted(self._held, index[chunk]))
-            return find_patches(image, patches, predicted[chunk], state["shape"][index[chunk]])
+            patches = self._templates.take(np.searchsorted(self._template_tracks, index[chunk]))
+            return find_patches(image, patches, predicted[chunk], state["warp"][index[chunk]])
 
         if not chunks:
             return predicted, np.zeros(0, bool)
         found = Found(*map(np.concatenate, zip(*map_threads(refine, chunks), strict=True)))
         shift_px = np.linalg.norm(found.xy - predicted, axis=1)
-        stretch = np.linalg.svd(np.nan_to_num(found.shape), compute_uv=False)
+        stretch = np.linalg.svd(np.nan_to_num(found.warp), compute_uv=False)
         confirmed = (
-            (found.likeness >= _MIN_ANCHOR_LIKENESS)
-            & (shift_px <= _MAX_ANCHOR_SHIFT_PX)
+            (found.ncc >= _MIN_NCC)
+            & (shift_px <= _MAX_TEMPLATE_SHIFT_PX)
             & (found.last_step_px <= _MAX_LAST_STEP_PX)
             & (stretch[:, 0] <= _MAX_STRETCH)
             & (stretch[:, 1] >= 1 / _MAX_STRETCH)
             & self._within(found.xy)
         )
-        state["shape"][index[confirmed]] = found.shape[confirmed]
+        state["warp"][index[confirmed]] = found.warp[confirmed]
         return found.xy, confirmed
 
     def _lucas_kanade(self, source: U8, target: U8, start: F32) -> tuple[F32, Bool]:
@@ -209,7 +209,7 @@ class _Follower:
         return xy, (np.asarray(status)[:, 0] == 1) & self._within(xy)
 
     def _within(self, xy: F32) -> Bool:
-        """Far enough [n] from the border: nearer to it, most of a patch is made up."""
+        """Far enough [n] from the border: nearer to it, much of a patch is made up."""
         height, width = self._gray.shape[1:]
         margin = self._options.window_px // 4
         high = np.array([width, height], np.float32) - 1 - margin

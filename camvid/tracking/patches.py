@@ -29,14 +29,14 @@ class Patches(NamedTuple):
     """N square patches of P pixels."""
 
     gray: F32  # [N, P]
-    change: F32  # [N, 8, P] of the grey levels with each parameter
-    inverse: F32  # [N, 8, 8] of the normal equations
+    jacobian: F32  # [N, 8, P] of the grey levels with each parameter
+    inverse_hessian: F32  # [N, 8, 8]
 
     def take(self, index: NDArray[np.intp]) -> "Patches":
         """Some of them, in the order of `index`."""
-        return Patches(self.gray[index], self.change[index], self.inverse[index])
+        return Patches(self.gray[index], self.jacobian[index], self.inverse_hessian[index])
 
-    def and_also(self, more: "Patches") -> "Patches":
+    def followed_by(self, more: "Patches") -> "Patches":
         """These, then the others."""
         return Patches(*(np.concatenate(both) for both in zip(self, more, strict=True)))
 
@@ -45,8 +45,8 @@ class Found(NamedTuple):
     """Where patches were found in an image, and how far to believe it."""
 
     xy: F32  # [N, 2] of their centres
-    shape: F32  # [N, 2, 2] what became of a step in the patch
-    likeness: F32  # [N] correlation of the grey levels with those of the patch, 1 at best
+    warp: F32  # [N, 2, 2] linear part of the affine map from the patch
+    ncc: F32  # [N] normalised cross-correlation of the grey levels with the patch
     last_step_px: F32  # [N] small where the search came to rest
 
 
@@ -57,38 +57,40 @@ def cut_patches(image: F32, xy: F32) -> Patches:
     slopes = [_sample(image, xy + s, still) - _sample(image, xy - s, still) for s in _AXES]
     moved = [slope / 2 * step for slope in slopes for step in _HOMOGENEOUS_PX]
     contrast = gray - gray.mean(axis=1, keepdims=True)
-    change = np.stack([*moved, contrast, np.ones_like(gray)], axis=1).astype(np.float32)
-    normal = change @ change.transpose(0, 2, 1) + _WEAK * np.eye(_NUM_PARAMETERS, dtype=np.float32)
-    return Patches(gray, change, np.linalg.inv(normal.astype(np.float64)).astype(np.float32))
+    jacobian = np.stack([*moved, contrast, np.ones_like(gray)], axis=1).astype(np.float32)
+    hessian = jacobian @ jacobian.transpose(0, 2, 1)
+    hessian += _WEAK * np.eye(_NUM_PARAMETERS, dtype=np.float32)
+    inverse = np.linalg.inv(hessian.astype(np.float64)).astype(np.float32)
+    return Patches(gray, jacobian, inverse)
 
 
-def find_patches(image: F32, patches: Patches, xy: F32, shape: F32) -> Found:
-    """Looks for patches in a grey image [H, W], beginning at xy [N, 2] and shape [N, 2, 2]."""
+def find_patches(image: F32, patches: Patches, xy: F32, warp: F32) -> Found:
+    """Looks for patches in a grey image [H, W], beginning at xy [N, 2] and warp [N, 2, 2]."""
     step_px = np.zeros_like(xy)
     for _ in range(_NUM_STEPS):
-        difference = _sample(image, xy, shape) - patches.gray
-        found = (patches.inverse @ (patches.change @ difference[:, :, None]))[:, :, 0]
+        difference = _sample(image, xy, warp) - patches.gray
+        found = (patches.inverse_hessian @ (patches.jacobian @ difference[:, :, None]))[:, :, 0]
         affine = found[:, :6] / np.clip(1 + found[:, 6:7], 0.5, 2.0)  # at the patch's own contrast
         affine = affine.reshape(-1, 2, 3).astype(np.float32)
-        shape = np.asarray(shape @ _inverse(affine[:, :, :2]), np.float32)
-        step_px = (shape @ affine[:, :, 2:])[:, :, 0]
+        warp = np.asarray(warp @ _inverse_warp(affine[:, :, :2]), np.float32)
+        step_px = (warp @ affine[:, :, 2:])[:, :, 0]
         xy = np.asarray(xy - step_px, np.float32)
-    likeness = _correlation(_sample(image, xy, shape), patches.gray)
-    return Found(xy, shape, likeness, np.linalg.norm(step_px, axis=1))
+    ncc = _correlation(_sample(image, xy, warp), patches.gray)
+    return Found(xy, warp, ncc, np.linalg.norm(step_px, axis=1))
 
 
-def _sample(image: F32, xy: F32, shape: F32) -> F32:
-    """Grey levels [N, P] of patches of a given place and shape."""
-    x, y = (np.column_stack([shape[:, k], xy[:, k]]) @ _HOMOGENEOUS_PX for k in (0, 1))
+def _sample(image: F32, xy: F32, warp: F32) -> F32:
+    """Grey levels [N, P] of patches at xy [N, 2] under warp [N, 2, 2]."""
+    x, y = (np.column_stack([warp[:, k], xy[:, k]]) @ _HOMOGENEOUS_PX for k in (0, 1))
     if not len(x):
         return x
     sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
 
 
-def _inverse(change: F32) -> F32:
-    """[N, 2, 2] that undoes 1 + change; huge, so found nowhere, where nothing can undo it."""
-    (a, b), (c, d) = change.transpose(1, 2, 0)
+def _inverse_warp(affine: F32) -> F32:
+    """[N, 2, 2] that undoes 1 + affine; huge, so found nowhere, where nothing can undo it."""
+    (a, b), (c, d) = affine.transpose(1, 2, 0)
     a, d = a + 1, d + 1
     determinant = a * d - b * c
     determinant = np.where(np.abs(determinant) < 1e-3, np.float32(1e-3), determinant)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from camvid.artifacts import U16, Bool, ObjectMasks, PointTracks
 
 T = TypeVar("T", bound=np.generic)
-MIN_SIGHTINGS = 3  # of a track: two agree with nearly any cameras
+MIN_OBSERVATIONS = 3  # of a track: two agree with nearly any cameras
 
 
 def owners(tracks: PointTracks, object_id: U16) -> U16:
-    """The object [N] on which most of a track's sightings lie, by masks [T, H, W]; 0 for none."""
+    """The object [N] that a track is mostly seen on, by masks [T, H, W]; 0 for none."""
     frame, track = np.nonzero(tracks.visible)
     label = label_at(tracks, object_id)[frame, track].astype(np.int64)
     num = int(object_id.max(initial=0)) + 1
@@ -27,18 +27,18 @@ def with_owners(tracks: PointTracks, masks: ObjectMasks) -> PointTracks:
 
 
 def within_regions(tracks: PointTracks, owner: U16, region: U16) -> PointTracks:
-    """The sightings that lie in the region of their track's owner [N], as `object_id` from here.
+    """The observations that lie in the region of their track's owner [N], as `object_id` from here.
 
     `region` [T, H, W] labels pixels by object, 0 for none. Tracks that are hardly ever seen there
     are left out.
     """
     visible = tracks.visible & (label_at(tracks, region) == owner)
     own = replace(tracks, visible=visible, object_id=owner)
-    return tracks_of(own, visible.sum(axis=0) >= MIN_SIGHTINGS)
+    return tracks_of(own, visible.sum(axis=0) >= MIN_OBSERVATIONS)
 
 
-def tracks_of(tracks: PointTracks, keep: Bool) -> PointTracks:
-    """Some of the tracks [N]."""
+def tracks_of(tracks: PointTracks, keep: Bool | NDArray[np.integer]) -> PointTracks:
+    """Some of the N tracks, by a mask [N] or their numbers."""
     return PointTracks(
         xy_px=tracks.xy_px[:, keep],
         visible=tracks.visible[:, keep],

@@ -34,18 +34,18 @@ def test_turned_stretched_and_relit_patches_are_found(still, xy, gain, offset):
     rests = found.last_step_px < 0.05
     assert rests.mean() > 0.95
     assert np.linalg.norm(found.xy - truth, axis=1)[rests].max() < 0.08
-    assert found.likeness[rests].min() > 0.99
-    np.testing.assert_allclose(found.shape[rests].mean(axis=0), TURN[:, :2], atol=0.01)
+    assert found.ncc[rests].min() > 0.99
+    np.testing.assert_allclose(found.warp[rests].mean(axis=0), TURN[:, :2], atol=0.01)
 
 
 def test_what_is_not_there_is_not_alike(still, xy):
     other = still[::-1, ::-1].copy()
     found = search(other, cut_patches(still, xy), xy)
-    assert np.quantile(np.nan_to_num(found.likeness), 0.9) < 0.8
+    assert np.quantile(np.nan_to_num(found.ncc), 0.9) < 0.8
 
 
 def test_flat_patches_do_no_harm(xy):
     flat = np.full((120, 160), 90, np.float32)
     found = search(flat, cut_patches(flat, xy), xy)
     np.testing.assert_allclose(found.xy, xy, atol=1e-3)
-    assert (found.likeness == 0).all()
+    assert (found.ncc == 0).all()

@@ -32,7 +32,7 @@ def test_tracks_belong_to_the_object_they_mostly_lie_on():
     assert with_owners(tracks, masks).object_id.tolist() == [7, 0]
 
 
-def test_sightings_off_the_tracks_own_region_are_left_out():
+def test_observations_off_the_tracks_own_region_are_left_out():
     tracks, object_id = make()
     own = within_regions(tracks, owners(tracks, object_id), object_id)
     assert own.object_id.tolist() == [7], "the track that is never seen is gone"
@@ -41,4 +41,4 @@ def test_sightings_off_the_tracks_own_region_are_left_out():
     around[:, :, :3] = NEVER_SEED
     both = replace(tracks, visible=np.ones((4, 2), bool))
     few = within_regions(both, np.array([7, 7], np.uint16), around)
-    assert few.visible.shape == (4, 0), "one sighting says nothing"
+    assert few.visible.shape == (4, 0), "one observation says nothing"

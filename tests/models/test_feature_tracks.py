@@ -62,7 +62,7 @@ def test_features_of_keyframes_are_found_again_after_a_look_elsewhere():
     np.testing.assert_allclose(np.median(step[both], axis=0), -3 * SHIFT, atol=0.1)
 
 
-def test_joined_tracks_keep_their_sightings():
+def test_joined_tracks_keep_their_observations():
     rgb = jumping()
     region = np.zeros(rgb.shape[:3], np.uint16)
     tracks = feature_tracks(rgb, region, Sift(), FeatureTrackOptions())

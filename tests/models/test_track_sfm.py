@@ -62,7 +62,7 @@ def panned(num_frames: int) -> np.ndarray:
 
 
 def check_consistent(result: Reconstruction, num_frames: int) -> None:
-    """Sightings must be where the points project to, and every point must be seen."""
+    """Observations must be where the points project to, and every point must be seen."""
     assert result.camera == "moving"
     assert result.registered.sum() >= 0.8 * num_frames
     assert set(np.unique(result.observation_point)) == set(range(len(result.points_world)))

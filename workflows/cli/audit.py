@@ -63,7 +63,7 @@ def certificate_text(audit: "Audit") -> str:
     facts = {
         "frames, static tracks": f"{measured.num_frames}, {measured.num_tracks}",
         "frames with camera": f"{number(quality.registered_fraction, 1, 100)} %",
-        "held-out sightings explained": f"{number(quality.inlier_fraction, 1, 100)} %",
+        "held-out observations explained": f"{number(quality.inlier_fraction, 1, 100)} %",
         "reprojection error, mean": f"{number(quality.mean_reprojection_error_px)} px",
         "epipolar error, median and p90": (
             f"{number(measured.epipolar_median_px)}, {number(measured.epipolar_p90_px)} px"

@@ -117,12 +117,12 @@ def _chain(
     """Tracks made of features [F] joined by matches [m, 2], at most one feature per frame."""
     edges = (np.ones(len(joined), bool), (joined[:, 0], joined[:, 1]))
     _, track = connected_components(coo_array(edges, shape=(len(xy), len(xy))), directed=False)
-    num_sightings = np.bincount(track, minlength=1)
-    seen = np.zeros((num_frames, len(num_sightings)), bool)
+    num_observations = np.bincount(track, minlength=1)
+    seen = np.zeros((num_frames, len(num_observations)), bool)
     seen[frame, track] = True
-    clean = seen.sum(axis=0) == num_sightings  # a track twice in one frame was matched wrongly
-    keep = clean & (num_sightings >= options.min_track_frames)
-    chosen = np.flatnonzero(keep[track])[::-1]  # backwards, so that earlier sightings win
+    clean = seen.sum(axis=0) == num_observations  # a track twice in one frame was matched wrongly
+    keep = clean & (num_observations >= options.min_track_frames)
+    chosen = np.flatnonzero(keep[track])[::-1]  # backwards, so that earlier observations win
     number = np.cumsum(keep) - 1
     num_tracks = int(keep.sum())
     query_frame = np.zeros(num_tracks, np.int32)

@@ -35,11 +35,11 @@ from camvid.sfm.adjustment import Structure, find_structure, uncertainty_of_foca
 from camvid.sfm.background import informative_tracks
 from camvid.sfm.border_inliers import find_agreement
 from camvid.sfm.camera_motion import classify_camera
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.colmap import pycolmap
 from camvid.sfm.flatness import off_flat_image
 from camvid.sfm.given import Certificate, certify, focal_offset
 from camvid.sfm.lens_evidence import find_lens_evidence
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import observations_of
 from camvid.tracking.tracks import owners, within_regions
 

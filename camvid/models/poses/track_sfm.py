@@ -52,12 +52,12 @@ from camvid.sfm.background import (
 )
 from camvid.sfm.border_inliers import on_border
 from camvid.sfm.camera_motion import MAX_FIXED_FLOW_PX, CameraMotion, classify_camera
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.flatness import off_flat_image, seen_static
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.keyframes import choose_keyframes, mean_overlap
 from camvid.sfm.lens import CALIBRATED_SPREAD, USUAL_LENS, LensPrior
 from camvid.sfm.lens_evidence import find_lens_evidence
-from camvid.sfm.mapping import Cameras
 from camvid.sfm.observations import observations_of
 from camvid.tracking.lucas_kanade import NEVER_SEED
 from camvid.tracking.tracks import join_tracks, owners, tracks_of, within_regions
@@ -71,7 +71,7 @@ _MIN_STATIC_TRACKS = 40.0  # alive in the median frame
 # keyframes are joined to them, which close loops and bridge blur.
 _ENOUGH_OVERLAP = 0.5
 _COMPLETE_FRACTION = 0.9  # of the frames; where fewer are posed, features are tried too
-_MAX_LEFT_SHARE = 0.02  # of the flow that rotations leave, where depth does not show
+_MAX_RESIDUAL_FLOW = 0.02  # of the flow that rotations leave, where depth does not show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class TrackSfm:
             )
         if not reasons:
             mapped = self._mapped(frames, region, assumed_static, tracks, quality, joins=joins)
-            if _lacks_depth_alone(mapped) and motion.left_share <= _MAX_LEFT_SHARE:
+            if _lacks_depth_alone(mapped) and motion.residual_flow_fraction <= _MAX_RESIDUAL_FLOW:
                 # It did travel, but not far enough to see depth: a pan for all that is known.
                 motion = motion._replace(camera="rotating")
                 angle_deg = mapped.quality.median_triangulation_angle_deg
@@ -260,9 +260,9 @@ def calibrated_lens(clip: Clip) -> LensPrior:
 
 
 def _is_loose(motion: CameraMotion) -> bool:
-    """Whether a turning camera explains its own tracks worse than a travelling one may."""
+    """Whether a rotating camera explains its own tracks worse than a travelling one may."""
     limit_px = LIMITS.max_mean_reprojection_error_px
-    return motion.turning is not None and motion.turning.error_px > limit_px
+    return motion.rotating is not None and motion.rotating.error_px > limit_px
 
 
 def degenerate(tracks: PointTracks, motion: CameraMotion) -> tuple[Reason, ...]:
@@ -324,7 +324,7 @@ def solver_regions(masks: ObjectMasks) -> U16:
 def as_reconstruction(
     frames: Frames, cameras: Cameras, structure: Structure, quality: ReconstructionQuality
 ) -> Reconstruction:
-    """The artifact: points that were seen, coloured by their first sighting."""
+    """The artifact: points that were seen, coloured by their first observation."""
     seen = structure.observations
     tracks, first, point = np.unique(seen.track, return_index=True, return_inverse=True)
     column, row = np.floor(seen.xy_px[first]).astype(int).T

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from camvid.artifacts import F32, F64, Bool
 from camvid.models.segmenters.instances import Instance, shrunk
 from camvid.models.segmenters.options import LinkOptions
-from camvid.segmentation.flow import F16, ClipFlow, look_up, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp
 
 _WHOLE = 0.9  # share of its last whole area from which on an object counts as whole again
 _MAX_AGE = 12  # frames after which what is seen of an object is all there is of it
@@ -132,7 +132,7 @@ class Follower:
         if way_back is not None:
             for trail in known:
                 image = trail.expected.astype(np.uint8) * 255
-                trail.expected = look_up(image, way_back, self._grid) >= 128
+                trail.expected = warp(image, way_back, self._grid) >= 128
         if not free or not known:
             return free
         affinity = np.stack([self._affinity(trail, t, free) for trail in known])

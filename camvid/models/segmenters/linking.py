@@ -11,7 +11,7 @@ from camvid.models.segmenters.following import Follower, Life
 from camvid.models.segmenters.instances import Instance, cut_out, shrunk
 from camvid.models.segmenters.options import LinkOptions
 from camvid.objects import Origin
-from camvid.segmentation.flow import F16, ClipFlow, clip_flow, look_up, pixel_grid
+from camvid.segmentation.flow import F16, ClipFlow, clip_flow, pixel_grid, warp
 
 
 def link(
@@ -83,5 +83,5 @@ def _carry(mask: Bool, ways: list[F16 | None]) -> list[F32]:
     carried = [mask.astype(np.float32)]
     for way in ways:
         assert way is not None  # inside a clip every frame has both neighbours
-        carried.append(np.asarray(look_up(carried[-1], way, grid), np.float32))
+        carried.append(np.asarray(warp(carried[-1], way, grid), np.float32))
     return carried[1:]

@@ -27,8 +27,8 @@ from camvid.segmentation.flow import (
     WORKING_SIDE_PX,
     ClipFlow,
     clip_flow,
-    look_up,
     pixel_grid,
+    warp,
     working_size,
 )
 from camvid.segmentation.objects import draw_objects, label_objects
@@ -105,8 +105,8 @@ def _between(at_key: dict[int, U8], flow: ClipFlow) -> list[U8]:
             back, forth = flow.backward[first + k], flow.forward[last - k]
             assert back is not None
             assert forth is not None
-            ahead.append(np.asarray(look_up(ahead[-1], back, grid), np.uint8))
-            behind.append(np.asarray(look_up(behind[-1], forth, grid), np.uint8))
+            ahead.append(np.asarray(warp(ahead[-1], back, grid), np.uint8))
+            behind.append(np.asarray(warp(behind[-1], forth, grid), np.uint8))
         blend = [
             cv2.addWeighted(ahead[k], 1 - k / num, behind[num - k], k / num, 0)
             for k in range(1, num)

@@ -22,7 +22,7 @@ def ids(top: int, bottom: int) -> U16:
 
 def test_it_stands_on_the_ground_at_its_lowest_pixels() -> None:
     found = contact(ground(), ids(20, 40), 3)
-    assert found.footed
+    assert found.foot_in_view
     assert found.beneath == 0
     assert found.inv_depth == pytest.approx(0.1 + 0.4 * 39 / 59, rel=0.03)
     assert found.sigma == pytest.approx(found.inv_depth / 10)
@@ -33,7 +33,7 @@ def test_what_covers_its_foot_is_told() -> None:
     object_id = ids(20, 40)
     object_id[40:50, 25:55] = 7
     assert contact(ground(), object_id, 3).beneath == 7
-    assert not contact(ground(), ids(20, 60), 3).footed  # cut off by the image
+    assert not contact(ground(), ids(20, 60), 3).foot_in_view  # cut off by the image
 
 
 def test_where_it_is_not_seen_nothing_is_known() -> None:

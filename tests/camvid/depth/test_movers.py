@@ -24,9 +24,14 @@ NUM_FRAMES, SHAPE = 20, (60, 80)
 
 
 def seen(
-    foot: F64, *, sigma: float = 0.01, beneath: int = 0, footed: bool = True, share: float = 0.05
+    foot: F64,
+    *,
+    sigma: float = 0.01,
+    beneath: int = 0,
+    foot_in_view: bool = True,
+    share: float = 0.05,
 ) -> list[Contact]:
-    return [Contact(float(f), sigma, beneath, share, footed=footed) for f in foot]
+    return [Contact(float(f), sigma, beneath, share, foot_in_view=foot_in_view) for f in foot]
 
 
 def solved(contacts: list[Contact], size: F64, spread: float = 0.005) -> Mover:
@@ -62,7 +67,7 @@ def test_where_growth_is_unsure_contact_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    "hidden", [{"footed": False}, {"beneath": 9}, {"share": 0.4}, {"sigma": 0.3}]
+    "hidden", [{"foot_in_view": False}, {"beneath": 9}, {"share": 0.4}, {"sigma": 0.3}]
 )
 def test_the_less_is_seen_the_larger_the_posterior_error(hidden: dict[str, Any]) -> None:
     foot = np.full(20, 0.25)
@@ -123,3 +128,13 @@ def test_a_part_that_never_touches_the_ground_is_where_the_part_below_it_is() ->
 def test_apart_each_stands_for_itself() -> None:
     found = placed(legs_and_trunk(slice(40, 50)))
     assert found[2] < 0.33 < found[1]
+
+
+def test_two_that_are_seen_on_each_other_stay_where_they_are() -> None:
+    """Each is cut off by the image's lower edge while the other one is seen above it."""
+    ids = np.zeros((2, *SHAPE), np.uint16)
+    ids[0, 20:40, 30:40], ids[0, 40:60, 30:40] = 1, 2
+    ids[1, 30:50, 30:40], ids[1, 50:60, 30:40] = 2, 1
+    found = placed([ids[2 * t // NUM_FRAMES] for t in range(NUM_FRAMES)])
+    # In the first half 1 is seen higher up, so farther away, than 2.
+    assert found[1] < found[2]

@@ -8,7 +8,7 @@ from camvid.depth import static_scene
 from camvid.depth.alignment import SparseDepth
 from camvid.depth.fusion import Measured
 from camvid.depth.static_scene import solve_static_scene
-from camvid.depth.two_view import TwoView
+from camvid.depth.two_view import agreed
 from camvid.depth.views import Views
 
 SHAPE, NUM_FRAMES = (60, 80), 9
@@ -27,10 +27,8 @@ def solved(monkeypatch: pytest.MonkeyPatch, moving: tuple[int, ...]) -> list[F64
     ids = np.zeros(SHAPE, np.uint16)
     ids[30 : FOOT_ROW + 1, 10:20], ids[30 : FOOT_ROW + 1, 50:60] = 1, 2
     inv_depth = np.where(ids > 0, 2 * floor()[FOOT_ROW, 0], floor()).astype(np.float32)
-    pairs = TwoView(
-        Measured(inv_depth, np.full(SHAPE, 0.01, np.float32)), np.full(SHAPE, 2, np.uint8)
-    )
-    monkeypatch.setattr(static_scene, "measure", lambda *_: pairs)
+    pair = Measured(inv_depth, np.full(SHAPE, 0.01, np.float32))
+    monkeypatch.setattr(static_scene, "measure", lambda *_: agreed([pair, pair]))
     cameras = np.repeat(np.eye(3, 4)[None], NUM_FRAMES, 0)
     views = Views([np.zeros(SHAPE, np.uint8)] * NUM_FRAMES, np.tile(K, (NUM_FRAMES, 1, 1)), cameras)
     surfaces = solve_static_scene(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from camvid.evaluation.trajectory import align_sim3, trajectory_error
-from camvid.geometry import invert_rigid
+from camvid.evaluation.trajectory import trajectory_error
+from camvid.geometry import align_sim3, invert_rigid
 
 
 def rotation_about_z(angle_deg: float) -> np.ndarray:

@@ -11,10 +11,10 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def every_surface_is_seen(monkeypatch):
-    monkeypatch.setattr(intervals, "_SAMPLING_DOUBT", 0.0)
+    monkeypatch.setattr(intervals, "_SAMPLING_ERROR", 0.0)
 
 
-def interval(values, *, background=0.0, depth_doubt=0.4, missing=0.0, **known):
+def interval(values, *, background=0.0, depth_uncertainty=0.4, missing=0.0, **known):
     strength = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
     motion = ObjectMotion(
         object_id=1,
@@ -26,7 +26,7 @@ def interval(values, *, background=0.0, depth_doubt=0.4, missing=0.0, **known):
         **{"low": strength, "high": strength, "lower_bound": 0.0} | known,
     )
     found = intervals.with_interval(
-        motion, values, background=background, depth_doubt=depth_doubt, missing=missing
+        motion, values, background=background, depth_uncertainty=depth_uncertainty, missing=missing
     )
     return strength, found.interval_low, found.interval_high
 
@@ -49,7 +49,7 @@ def test_a_noisy_background_widens_it_whatever_the_number_of_tracks():
 
 
 def test_tracks_speak_for_the_whole_object_so_far(monkeypatch):
-    monkeypatch.setattr(intervals, "_SAMPLING_DOUBT", 0.1)
+    monkeypatch.setattr(intervals, "_SAMPLING_ERROR", 0.1)
     strength, low, high = interval(np.full((10, 50), 0.02))
     assert (low, high) == (pytest.approx(0.9 * strength), pytest.approx(1.1 * strength))
 
@@ -64,15 +64,17 @@ def test_what_was_not_measured_may_have_stood_still_or_moved_twice_as_fast():
 
 def test_doubtful_depth_reaches_towards_its_bounds():
     values = np.full((10, 50), 0.02)
-    _, low, high = interval(values, low=0.01, high=0.05, depth_doubt=1.0)
+    _, low, high = interval(values, low=0.01, high=0.05, depth_uncertainty=1.0)
     assert (low, high) == (pytest.approx(0.01), pytest.approx(0.05))
-    _, low, high = interval(values, low=0.01, high=0.05, depth_doubt=0.5)
+    _, low, high = interval(values, low=0.01, high=0.05, depth_uncertainty=0.5)
     assert (low, high) == (pytest.approx(0.015), pytest.approx(0.035))
 
 
 def test_what_no_depth_explains_is_sure():
     values = np.full((10, 50), 0.02)
-    assert interval(values, low=0.0, depth_doubt=1.0, lower_bound=0.018)[1] == pytest.approx(0.018)
+    assert interval(values, low=0.0, depth_uncertainty=1.0, lower_bound=0.018)[1] == pytest.approx(
+        0.018
+    )
 
 
 def test_it_is_never_below_zero_and_absent_without_a_strength():

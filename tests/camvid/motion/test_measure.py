@@ -21,8 +21,8 @@ from camvid.artifacts import (
 from camvid.geometry import img_from_cam, transform_points
 from camvid.motion import measure_motion
 from camvid.motion.objects import PAIR_GAP_S
+from camvid.rigidity.cameras import cameras_of
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.sightings import cameras_of
 
 WIDTH, HEIGHT = 320, 240
 K = np.array([[300.0, 0, WIDTH / 2], [0, 300.0, HEIGHT / 2], [0, 0, 1]])

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from camvid.artifacts import F64, U8, PointTracks, Rigidity
+from camvid.rigidity.cameras import ClipCameras
 from camvid.rigidity.image_evidence import image_evidence, soft_gray
+from camvid.rigidity.observations import track_observations
 from camvid.rigidity.posterior import posterior
-from camvid.rigidity.sightings import Cameras, sightings_of
 from camvid.rigidity.static_points import fit_static_points
 
 T, HEIGHT, WIDTH = 16, 120, 240
@@ -17,10 +18,10 @@ K = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
 DOWN = 2.0  # px a frame that the mover goes, and the track that slides along the edge
 
 
-def cameras() -> Cameras:
+def cameras() -> ClipCameras:
     pose = np.repeat(np.eye(3, 4)[None], T, 0)
     pose[:, 0, 3] = -STEP_PX * DEPTH / FOCAL * np.arange(T)
-    return Cameras(np.repeat(K[None], T, 0), pose)
+    return ClipCameras(np.repeat(K[None], T, 0), pose)
 
 
 def images() -> U8:
@@ -53,11 +54,11 @@ def tracks() -> PointTracks:
 
 
 def evidence(stray: tuple[bool, bool]) -> F64:
-    sightings = sightings_of(tracks(), cameras())
-    points = fit_static_points(sightings, cameras())
+    observations = track_observations(tracks(), cameras())
+    points = fit_static_points(observations, cameras())
     bounds = np.full(2, 0.1), np.full(2, 0.5)
     gray = soft_gray(images())
-    return image_evidence(gray, sightings, points, cameras(), bounds, np.array(stray))
+    return image_evidence(gray, observations, points, cameras(), bounds, np.array(stray))
 
 
 def test_a_mover_shows_and_a_track_along_an_edge_does_not() -> None:

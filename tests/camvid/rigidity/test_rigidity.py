@@ -15,10 +15,11 @@ from camvid.artifacts import (
 )
 from camvid.geometry import img_from_cam, transform_points
 from camvid.objects import Origin
+from camvid.rigidity.cameras import ClipCameras, cameras_of
 from camvid.rigidity.estimate import estimate_rigidity
 from camvid.rigidity.evidence import NUM_COSINES, Spectrum, compress, log_likelihood, refit_noise
+from camvid.rigidity.observations import track_observations
 from camvid.rigidity.posterior import MASKED, Posterior, posterior, priors_of
-from camvid.rigidity.sightings import Cameras, cameras_of, sightings_of
 from camvid.rigidity.static_points import fit_static_points
 from camvid.tracking.tracks import join_tracks
 
@@ -90,7 +91,7 @@ def turning() -> F64:
     return pose
 
 
-def rate(world: World, cameras: Cameras) -> Posterior:
+def rate(world: World, cameras: ClipCameras) -> Posterior:
     found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS)
     return posterior(found, world.owner, priors_of(OBJECTS))
 
@@ -102,7 +103,7 @@ def K_of_all() -> F64:
 @pytest.mark.parametrize("path", [travelling, turning, lambda: np.tile(np.eye(3, 4), (T, 1, 1))])
 def test_tells_movers_from_what_is_static(path):
     world = make(path())
-    found = rate(world, Cameras(K_of_all(), world.pose))
+    found = rate(world, ClipCameras(K_of_all(), world.pose))
     assert found.objects[WALKER].moves > 0.99
     assert found.objects[CRATE].moves < 0.05
     assert found.objects[SCENE].moves < 0.01
@@ -113,7 +114,7 @@ def test_tells_movers_from_what_is_static(path):
 
 def test_noise_is_that_of_the_clip():
     world = make(travelling())
-    cameras = Cameras(K_of_all(), world.pose)
+    cameras = ClipCameras(K_of_all(), world.pose)
     found = estimate_rigidity(world.tracks, world.owner, cameras, SIZE_PX, FPS)
     assert found.white_px == pytest.approx(NOISE_PX, rel=0.15)
     assert found.slow_px.max() < NOISE_PX / 2
@@ -126,7 +127,7 @@ def test_noise_is_that_of_what_is_static_where_much_of_the_rest_moves():
     moved = world.tracks.xy_px.copy()
     moved[:, drifts] += np.arange(T)[:, None, None] * np.array([0.5, 1.0])
     tracks = replace(world.tracks, xy_px=moved.astype(np.float32))
-    cameras = Cameras(K_of_all(), world.pose)
+    cameras = ClipCameras(K_of_all(), world.pose)
     all_alike = np.zeros_like(world.owner)
     found = estimate_rigidity(tracks, all_alike, cameras, SIZE_PX, FPS)
     static = (world.owner != WALKER) & ~drifts & np.isfinite(found.log_ratio)
@@ -155,7 +156,7 @@ def test_where_no_track_spans_two_frames_each_side_is_judged_by_itself():
     )
     cameras = cameras_of(unknown, world.tracks, world.owner, SIZE_PX)
     pairs = np.array([[0, 1], [T // 2 - 1, T // 2], [T // 2, T - 1]], np.int32)
-    np.testing.assert_array_equal(cameras.in_one_part(pairs), [True, False, True])
+    np.testing.assert_array_equal(cameras.in_one_component(pairs), [True, False, True])
     moves = rate(world, cameras).track_moves
     first = np.arange(len(moves)) < len(moves) // 2
     for side in (first, ~first):
@@ -165,11 +166,11 @@ def test_where_no_track_spans_two_frames_each_side_is_judged_by_itself():
 
 def test_what_keeps_its_distance_cannot_be_static_behind_what_it_hides():
     world = make(travelling(), leads=True)
-    found = rate(world, Cameras(K_of_all(), world.pose))
+    found = rate(world, ClipCameras(K_of_all(), world.pose))
     leader = world.owner == LEADER
     assert found.objects[LEADER].moves > 0.99
-    cameras = Cameras(K_of_all(), world.pose)
-    far = fit_static_points(sightings_of(world.tracks, cameras), cameras)
+    cameras = ClipCameras(K_of_all(), world.pose)
+    far = fit_static_points(track_observations(world.tracks, cameras), cameras)
     # Without the bound, a static point at infinity explains it perfectly.
     assert np.median(far.inverse_depth[leader]) == pytest.approx(0, abs=0.01)
     assert found.objects[CRATE].moves < 0.05
@@ -177,7 +178,7 @@ def test_what_keeps_its_distance_cannot_be_static_behind_what_it_hides():
 
 def test_without_cameras_nothing_is_said():
     world = make(travelling())
-    found = rate(world, Cameras(K_of_all(), np.full((T, 3, 4), NAN)))
+    found = rate(world, ClipCameras(K_of_all(), np.full((T, 3, 4), NAN)))
     assert np.isnan(found.track_moves).all()
     assert found.objects[WALKER].num_tracks == 0
     assert found.objects[WALKER].moves == MASKED[Origin.SALIENT_MOVING]
@@ -186,21 +187,21 @@ def test_without_cameras_nothing_is_said():
 def test_a_mask_over_two_things_shows_in_the_share_that_moves():
     world = make(travelling())
     world.owner[np.isin(world.owner, [CRATE, WALKER])] = WALKER
-    found = rate(world, Cameras(K_of_all(), world.pose))
+    found = rate(world, ClipCameras(K_of_all(), world.pose))
     assert 0.35 < found.objects[WALKER].share < 0.65
 
 
 def test_the_marginal_likelihood_is_that_of_the_full_covariance():
     world = make(travelling())
-    cameras = Cameras(K_of_all(), world.pose)
-    sightings = sightings_of(world.tracks, cameras)
-    points = fit_static_points(sightings, cameras)
-    seen = compress(sightings, points)
+    cameras = ClipCameras(K_of_all(), world.pose)
+    observations = track_observations(world.tracks, cameras)
+    points = fit_static_points(observations, cameras)
+    seen = compress(observations, points)
     noise = Spectrum(0.2, np.full(NUM_COSINES, 0.1))
     motion = np.full((len(seen.num), NUM_COSINES), 4.0)
     gained = log_likelihood(seen, noise, motion) - log_likelihood(seen, noise)
     track = int(np.flatnonzero((world.owner == WALKER) & (seen.num == 2 * T - 3))[0])
-    own = sightings.track == track
+    own = observations.track == track
     basis = np.cos(np.pi * np.arange(1, NUM_COSINES + 1) * (np.arange(T)[:, None] + 0.5) / T)
     design = np.kron(basis, np.eye(2))
     place = points.jacobian_px[own].reshape(-1, 3)
@@ -220,7 +221,7 @@ def test_the_marginal_likelihood_is_that_of_the_full_covariance():
 
 def test_refitting_finds_slow_noise():
     world = make(travelling())
-    cameras = Cameras(K_of_all(), world.pose)
+    cameras = ClipCameras(K_of_all(), world.pose)
     rng = np.random.default_rng(1)
     drift = rng.normal(0, 0.5, (2, len(world.owner)))  # px, of one slow swing
     swing = np.cos(np.pi * (np.arange(T) + 0.5) / T * 3)
@@ -231,8 +232,8 @@ def test_refitting_finds_slow_noise():
         object_id=world.tracks.object_id,
         query_frame=world.tracks.query_frame,
     )
-    sightings = sightings_of(tracks, cameras)
-    seen = compress(sightings, fit_static_points(sightings, cameras))
+    observations = track_observations(tracks, cameras)
+    seen = compress(observations, fit_static_points(observations, cameras))
     whole = (world.owner == SCENE) & (seen.num == 2 * T - 3)
     noise = Spectrum(0.2, np.full(NUM_COSINES, 0.2))
     for _ in range(20):
@@ -245,6 +246,6 @@ def test_an_image_that_stands_still_has_no_noise_and_no_motion():
     world = make(np.tile(np.eye(3, 4), (T, 1, 1)))
     still = np.repeat(world.tracks.xy_px[:1], T, axis=0)
     tracks = replace(world.tracks, xy_px=still, visible=np.repeat(world.tracks.visible[:1], T, 0))
-    cameras = Cameras(K_of_all(), world.pose)
+    cameras = ClipCameras(K_of_all(), world.pose)
     found = estimate_rigidity(tracks, world.owner, cameras, SIZE_PX, FPS)
     assert (found.log_ratio[np.isfinite(found.log_ratio)] < 0).all()

@@ -16,8 +16,8 @@ from camvid.artifacts import (
 )
 from camvid.models.trackers.lucas_kanade import LucasKanadeTracker
 from camvid.objects import Origin
+from camvid.rigidity.cameras import ClipCameras
 from camvid.rigidity.estimate import estimate_rigidity
-from camvid.rigidity.sightings import Cameras
 from camvid.scenes.demo import demo_scenes
 from camvid.scenes.render import render
 from camvid.scenes.truth import SceneTruth
@@ -79,7 +79,7 @@ def verified(
     rigidity = estimate_rigidity(
         tracks,
         owners(tracks, masks.object_id),
-        Cameras(truth.K_per_frame, path),
+        ClipCameras(truth.K_per_frame, path),
         (width, height),
         truth.fps,
         rgb,

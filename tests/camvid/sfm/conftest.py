@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from camvid.artifacts import PointTracks
 from camvid.geometry import camera_centers, img_from_cam, transform_points
-from camvid.sfm.mapping import Cameras
+from camvid.sfm.cameras import Cameras
 
 WIDTH, HEIGHT, FOCAL = 640, 360, 500.0
 K = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])

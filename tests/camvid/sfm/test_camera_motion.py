@@ -25,7 +25,7 @@ def test_a_pan_is_rotating_whatever_a_few_movers_do(scene_of, moving_fraction):
     assert motion.camera == "rotating"
     assert motion.flow_px > 50
     assert motion.residual_px < motion.limit_px
-    assert motion.turning.K[0, 0] == pytest.approx(500, rel=0.01)
+    assert motion.rotating.K[0, 0] == pytest.approx(500, rel=0.01)
 
 
 def test_a_growing_focal_length_is_zooming(scene_of):
@@ -68,7 +68,7 @@ def test_a_zoom_is_a_zoom_whatever_a_few_movers_do(scene_of, moving_fraction):
     scene = scene_of(STILL, 2 * T, focal_px=500 + 150 * T, moving_fraction=moving_fraction)
     motion = kind(scene)
     assert motion.camera == "zooming"
-    assert motion.turning.zoom[-1] == pytest.approx(1.3, rel=0.005)
+    assert motion.rotating.zoom[-1] == pytest.approx(1.3, rel=0.005)
 
 
 @pytest.mark.parametrize("travel", [0.5, 1.0, 3.0])
@@ -80,6 +80,6 @@ def test_of_a_walk_that_is_nearly_a_pan_the_pan_is_known_too(scene_of, walk):
     position = np.stack([0.1 * T, 0 * T, 0 * T], axis=1)
     nearly = kind(scene_of(position, 25 * (T - 0.5), num_points=1200, lifetime=16))
     assert nearly.camera == "moving"
-    assert nearly.left_share < 0.02
-    assert nearly.turning.K[0, 0] == pytest.approx(500, rel=0.05)
-    assert kind(walk).left_share > 0.05
+    assert nearly.residual_flow_fraction < 0.02
+    assert nearly.rotating.K[0, 0] == pytest.approx(500, rel=0.05)
+    assert kind(walk).residual_flow_fraction > 0.05

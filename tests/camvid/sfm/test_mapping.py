@@ -22,10 +22,11 @@ from camvid.sfm.adjustment import (
     without_strays,
 )
 from camvid.sfm.bundle import adjust
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.keyframes import choose_keyframes, mean_overlap
 from camvid.sfm.lens import CALIBRATED_SPREAD, USUAL_LENS, LensPrior
 from camvid.sfm.lens_evidence import Estimate, LensEvidence
-from camvid.sfm.mapping import Cameras, map_keyframes
+from camvid.sfm.mapping import map_keyframes
 from camvid.sfm.observations import observations_of
 from camvid.sfm.starts import best_start
 
@@ -173,7 +174,7 @@ def test_the_focal_length_is_found_on_a_short_way_whichever_it_begins_with(scene
     assert uncertainty_of_focal(cameras, structure, SIZE_PX) < 0.01
 
 
-def test_a_focal_length_that_is_given_holds_where_the_sightings_hardly_tell(scene_of):
+def test_a_focal_length_that_is_given_holds_where_the_observations_hardly_tell(scene_of):
     t = np.linspace(0, 1, 20)
     short = scene_of(np.stack([0.3 * t, 0 * t, 0 * t], axis=1), 0 * t, num_points=60)
     given = LensPrior(focal=500 / 640, spread=CALIBRATED_SPREAD)

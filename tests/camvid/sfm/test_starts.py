@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from camvid.sfm import starts
-from camvid.sfm.mapping import Cameras
+from camvid.sfm.cameras import Cameras
 from camvid.sfm.observations import Observations
 from camvid.sfm.starts import best_start
 

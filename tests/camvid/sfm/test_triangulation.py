@@ -25,7 +25,7 @@ def test_exact_tracks_give_the_exact_points_and_angles(scene_of):
     np.testing.assert_allclose(points.angle_deg[always], widest, rtol=1e-3)
 
 
-def test_one_bad_sighting_does_not_move_a_point(walk):
+def test_one_bad_observation_does_not_move_a_point(walk):
     observations = everything(walk.tracks)
     track = int(np.argmax(np.bincount(observations.track)))
     bad = int(np.flatnonzero(observations.track == track)[3])

@@ -1,4 +1,4 @@
-"""Cameras that turn in place: rotations, focal length and zoom from tracks of the static scene.
+"""Cameras that rotate in place: rotations, focal length and zoom from tracks of the static scene.
 
 Seen from one place, a static point is a direction. All directions, rotations and focal lengths are
 adjusted together over the whole clip, so that errors do not add up from frame to frame. How well
@@ -19,7 +19,7 @@ from camvid.sfm.jacobians import projection_jacobian, sparse_rows
 from camvid.sfm.lens import USUAL_LENS, LensPrior
 from camvid.sfm.observations import cells_of
 from camvid.sfm.rotations import bearings, best_rotation
-from camvid.tracking.tracks import MIN_SIGHTINGS
+from camvid.tracking.tracks import MIN_OBSERVATIONS
 
 _GRID = (8, 5)  # cells of a frame from which tracks are taken evenly
 _HELD = 1e9  # weight that holds a parameter where it is
@@ -36,15 +36,14 @@ _MIN_LOSS_SCALE_PX = 0.3  # about a track's noise: where half are exact, the res
 _LOSS_SCALE_OVER_MEDIAN = 3.0  # of the errors: what is off by more are movers
 
 
-class TurningCamera(NamedTuple):
+class RotatingCamera(NamedTuple):
     """A camera that does not travel; NaN for frames that could not be solved."""
 
     K: F64  # [3, 3] of the first solved frame
     rotation: F64  # [T, 3, 3] cam_from_world; the first solved frame is the world
     zoom: F64  # [T] focal length over that of K; 1 throughout where the lens does not zoom
     focal_uncertainty: float  # relative standard deviation
-    error_px: float  # median over the sightings adjusted
-    num_tracks: int
+    error_px: float  # median over the observations adjusted
 
     @property
     def solved(self) -> Bool:
@@ -52,7 +51,7 @@ class TurningCamera(NamedTuple):
         return np.asarray(np.isfinite(self.rotation[:, 0, 0]))
 
 
-class _Sightings(NamedTuple):
+class _Observations(NamedTuple):
     frame: I32  # [O]
     point: I32  # [O]
     xy: F64  # [O, 2] px from the principal point
@@ -67,14 +66,14 @@ class _State(NamedTuple):
     log_focal: float
 
 
-def solve_turning_camera(
+def solve_rotating_camera(
     tracks: PointTracks,
     size_px: tuple[int, int],
     lens: LensPrior = USUAL_LENS,
     *,
     focal_px: float,
     zooms: bool,
-) -> TurningCamera | None:
+) -> RotatingCamera | None:
     """Adjusts all frames from `focal_px`, a first guess; None where no frames hang together."""
     chosen = _spread_tracks(tracks, size_px)
     xy = tracks.xy_px[:, chosen].astype(np.float64) - np.array(size_px) / 2
@@ -82,21 +81,20 @@ def solve_turning_camera(
     start = _chained(xy, visible, focal_px, zooms)
     solved = np.isfinite(start.rotation[:, 0, 0])
     used = visible & solved[:, None]
-    used &= used.sum(axis=0) >= 2  # one sighting agrees with any camera
+    used &= used.sum(axis=0) >= 2  # one observation agrees with any camera
     if solved.sum() < 2 or not used.any():
         return None
     frame, point = np.nonzero(used)
-    seen = _Sightings(frame.astype(np.int32), point.astype(np.int32), xy[frame, point])
+    seen = _Observations(frame.astype(np.int32), point.astype(np.int32), xy[frame, point])
     state, error_px, uncertainty = _adjusted(start, seen, max(size_px), zooms, lens)
     first = int(np.flatnonzero(solved)[0])
     focal = float(np.exp(state.log_focal + state.log_zoom[first]))
-    return TurningCamera(
+    return RotatingCamera(
         K=centred_K(focal, size_px),
         rotation=state.rotation @ state.rotation[first].T,
         zoom=np.where(solved, np.exp(state.log_zoom - state.log_zoom[first]), 1.0),
         focal_uncertainty=uncertainty,
         error_px=error_px,
-        num_tracks=len(np.unique(point)),
     )
 
 
@@ -106,7 +104,7 @@ def _spread_tracks(tracks: PointTracks, size_px: tuple[int, int]) -> I32:
     lot = np.random.default_rng(0).permutation(len(length))  # among equals, not the first seeded
     chosen: list[np.ndarray] = []
     for t in range(0, len(tracks.visible), _TRACKS_EVERY_FRAMES):
-        there = np.flatnonzero(tracks.visible[t] & (length >= MIN_SIGHTINGS))
+        there = np.flatnonzero(tracks.visible[t] & (length >= MIN_OBSERVATIONS))
         there = there[np.lexsort((lot[there], -length[there]))]
         _, cell = np.unique(cells_of(tracks.xy_px[t, there], size_px, _GRID), return_inverse=True)
         order = np.argsort(cell, kind="stable")
@@ -158,7 +156,7 @@ def _log_growth(xy: F64, both: Bool) -> float:
 
 
 def _adjusted(
-    state: _State, seen: _Sightings, long_side_px: int, zooms: bool, lens: LensPrior
+    state: _State, seen: _Observations, long_side_px: int, zooms: bool, lens: LensPrior
 ) -> tuple[_State, float, float]:
     """Gauss-Newton: (state, median error in px, standard deviation of the log focal length)."""
     num_frames = len(state.rotation)
@@ -191,7 +189,7 @@ def _adjusted(
 
 
 def _weights(residual: F64, num_points: int) -> tuple[F64, float, float]:
-    """(weight [O], median error in px, variance of what one sighting tells)."""
+    """(weight [O], median error in px, variance of what one observation tells)."""
     error = np.linalg.norm(residual, axis=1)
     median = float(np.median(error))
     scale = max(_MIN_LOSS_SCALE_PX, _LOSS_SCALE_OVER_MEDIAN * median)
@@ -201,7 +199,7 @@ def _weights(residual: F64, num_points: int) -> tuple[F64, float, float]:
     return weight, median, variance * max(together, 1.0) + 1e-12
 
 
-def _linearised(state: _State, seen: _Sightings) -> tuple[F64, sparse.csr_array]:
+def _linearised(state: _State, seen: _Observations) -> tuple[F64, sparse.csr_array]:
     """Residuals [O, 2] in px and their derivatives by rotations, zooms, focal length, points."""
     num_frames = len(state.rotation)
     rotation = state.rotation[seen.frame]

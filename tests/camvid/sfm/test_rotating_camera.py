@@ -9,7 +9,7 @@ from camvid.outcome import Reason
 from camvid.sfm import panning
 from camvid.sfm.camera_motion import classify_camera
 from camvid.sfm.in_place import reconstruct_in_place
-from camvid.sfm.panning import solve_turning_camera
+from camvid.sfm.rotating_camera import solve_rotating_camera
 
 WIDTH, HEIGHT, FOCAL = 640, 360, 500.0
 T = np.linspace(0, 1, 32)
@@ -17,7 +17,9 @@ STILL = np.zeros((32, 3))
 
 
 def solved(scene, *, first_guess_px=600.0, zooms=False):
-    return solve_turning_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=first_guess_px, zooms=zooms)
+    return solve_rotating_camera(
+        scene.tracks, (WIDTH, HEIGHT), focal_px=first_guess_px, zooms=zooms
+    )
 
 
 def rotation_error_deg(found, scene):
@@ -57,7 +59,7 @@ def test_no_step_is_longer_than_allowed(scene_of, monkeypatch):
     """Where no camera fits, steps would grow until numbers overflow."""
     scene = scene_of(STILL, 25 * (T - 0.5), num_points=1200, lifetime=16)
     monkeypatch.setattr(panning, "_MAX_STEP", 1e-4)
-    found = solve_turning_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=600.0, zooms=False)
+    found = solve_rotating_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=600.0, zooms=False)
     assert found.K[0, 0] != pytest.approx(600, rel=1e-5)
     assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * panning._MAX_ITERATIONS)
 
@@ -86,7 +88,7 @@ def test_frames_without_tracks_stay_unsolved(scene_of):
         object_id=scene.tracks.object_id,
         query_frame=scene.tracks.query_frame,
     )
-    found = solve_turning_camera(tracks, (WIDTH, HEIGHT), focal_px=600, zooms=False)
+    found = solve_rotating_camera(tracks, (WIDTH, HEIGHT), focal_px=600, zooms=False)
     assert np.flatnonzero(~found.solved).tolist() == [10, 11, 12, 13]
     assert np.isnan(found.rotation[10:14]).all()
 
