@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, F64, U8
-from camvid.segmentation.labels import YES
+from camvid.segmentation.labels import THRESHOLD
 
 # Pixels are those of the working size.
 _SAMPLE_STEP_PX = 8  # of the grid that the background is fitted to: some 900 samples an image
@@ -83,7 +83,7 @@ def _background_samples(moved: F32, hidden: U8, grid: F32) -> tuple[F32, F32]:
     limit = np.array(grid.shape[1::-1], np.float32) - 1
     target = start + shift
     inside = np.asarray(((target >= 0) & (target <= limit)).all(axis=-1), np.bool_)
-    free = inside & (hidden[cut].reshape(-1) < YES)
+    free = inside & (hidden[cut].reshape(-1) < THRESHOLD)
     if free.sum() >= max(_MIN_SAMPLES, 0.2 * inside.sum()):
         inside = free
     return start[inside], shift[inside]

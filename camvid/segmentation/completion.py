@@ -19,11 +19,11 @@ from camvid.segmentation.evidence import MotionEvidence
 from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp
 from camvid.segmentation.labels import (
     MIN_AREA_SECONDS,
+    THRESHOLD,
     USUAL_SIZE_S,
-    YES,
+    above_threshold,
     count_pixels,
     num_labels,
-    says_yes,
 )
 from camvid.segmentation.masks import (
     MARGIN_PX,
@@ -36,7 +36,7 @@ from camvid.segmentation.masks import (
 )
 from camvid.segmentation.smoothing import DECAY
 
-_HALF = YES - 1  # chance, of 255, above which a pixel is a mover's
+_HALF = THRESHOLD - 1  # chance, of 255, above which a pixel is a mover's
 _EXPECTED = 0.2  # chance from which on a mover is looked for
 _SALIENT_BESIDE = 0.05  # share of the pixels around a mover that saliency takes for it
 _BESIDE = 0.1  # and below which a pixel tells of what surrounds it
@@ -123,7 +123,7 @@ def complete_movers(
 def _largest_movers(labels: list[I32], strength: list[U8], fps: float) -> list[int]:
     num = num_labels(labels)
     area = count_pixels(labels, num)
-    moving = count_pixels(labels, num, says_yes(strength))
+    moving = count_pixels(labels, num, above_threshold(strength))
     least = MIN_AREA_SECONDS * labels[0].size * min(fps, len(labels))
     mover = (area >= least) & (moving >= _MIN_MOVING_SHARE * area)
     largest = np.argsort(-area, kind="stable")
@@ -157,7 +157,7 @@ def _learn(number: int, seen: _Seen, fps: float) -> _Mover | None:
 
 def _moves(own: list[Bool], strength: list[U8], area: F64, confidence: F64) -> F64:
     """[T] twice the share of it that is seen moving, at most 1; frames with gaps ask the others."""
-    moving = [np.count_nonzero(s[o] >= YES) for o, s in zip(own, strength, strict=True)]
+    moving = [np.count_nonzero(s[o] >= THRESHOLD) for o, s in zip(own, strength, strict=True)]
     share = np.array(moving, np.float64) / np.maximum(area, 1)
     whole = np.flatnonzero(confidence > 0.5)
     return np.clip(2 * np.interp(np.arange(len(own)), whole, share[whole]), 0, 1)
@@ -249,7 +249,7 @@ def _salient_shares(labels: list[I32], saliency: list[U8]) -> F32:
     """[num] share of each label's pixels that are salient; label 0 is what surrounds a mover."""
     num = num_labels(labels)
     area = count_pixels(labels, num)
-    salient = count_pixels(labels, num, says_yes(saliency))
+    salient = count_pixels(labels, num, above_threshold(saliency))
     share = np.clip(salient / np.maximum(area, 1), _SALIENT_BESIDE, 1 - _SALIENT_BESIDE)
     share[0] = _SALIENT_BESIDE
     return share.astype(np.float32)

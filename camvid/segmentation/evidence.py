@@ -12,13 +12,13 @@ from camvid.morphology import components
 from camvid.parallel import map_threads
 from camvid.segmentation.background import against_background
 from camvid.segmentation.flow import F16, ClipFlow, compose, pixel_grid, warp
-from camvid.segmentation.labels import YES
+from camvid.segmentation.labels import THRESHOLD
 from camvid.segmentation.smoothing import smooth_in_time
 
 Flows = list[F16 | None]
 Views = list[tuple[F32, F32]]
 
-UNDECIDED = YES - 1  # the strongest evidence that does not yet say that a pixel moves
+BELOW_THRESHOLD = THRESHOLD - 1  # the strongest evidence that does not yet say that a pixel moves
 
 # Pixels are those of the working size.
 _MAX_SPACING_S = 0.35  # widest spacing of compared frames, to the nearest power of two
@@ -98,14 +98,16 @@ def _agreed(so_far: _Found, views: Views) -> _Found:
     residual = np.minimum.reduce([residual for residual, _ in views])
     error = np.minimum.reduce([error for _, error in views]).astype(np.float16)
     return _Found(
-        evidence=np.maximum(so_far.evidence, np.clip(residual * YES, 0, 255).astype(np.uint8)),
+        evidence=np.maximum(
+            so_far.evidence, np.clip(residual * THRESHOLD, 0, 255).astype(np.uint8)
+        ),
         error=error if len(views) == 2 else np.minimum(so_far.error, error),
     )
 
 
 def _where_image_moved(found: _Found) -> U8:
     """Evidence where the image itself moved too, not only the flow, which is smooth."""
-    moved = ((found.error >= 1) & (found.evidence >= YES)).astype(np.uint8)
+    moved = ((found.error >= 1) & (found.evidence >= THRESHOLD)).astype(np.uint8)
     moved = np.asarray(cv2.morphologyEx(moved, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)))
     outlines, _ = cv2.findContours(moved, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(moved, outlines, -1, 1, cv2.FILLED)  # a plain shirt shows only its edges
@@ -201,11 +203,11 @@ def at_most(motion: MotionEvidence, strength: int, where: list[Bool]) -> MotionE
 
 def _salient_movers(saliency: U8, strength: U8) -> Bool:
     """[h, w] where a salient region lies of which a good part moves."""
-    core = np.where(saliency >= YES, np.uint8(1), np.uint8(0))
+    core = np.where(saliency >= THRESHOLD, np.uint8(1), np.uint8(0))
     core = np.asarray(cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
     region = components(core > 0)
     total = np.bincount(region.ravel())
-    moving = np.bincount(region[strength >= YES], minlength=len(total))
+    moving = np.bincount(region[strength >= THRESHOLD], minlength=len(total))
     own = (moving >= _MIN_MOVING_SHARE * total) & (total >= _MIN_SALIENT_PX)
     own[0] = False
     return own[region]

@@ -15,7 +15,7 @@ from camvid.artifacts import F32, I32, U8, Bool
 from camvid.morphology import components
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, warp
-from camvid.segmentation.labels import YES
+from camvid.segmentation.labels import THRESHOLD
 
 # Pixels are those of the working size.
 _POINTS_PER_FRAME = 400  # sets how densely points are followed
@@ -32,7 +32,7 @@ _MIN_AFFINITY = 0.35  # mean over all pairs, to be one object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FollowedPoints:
+class Tracklets:
     """Points followed inside the masks: where each is, and in which region of its frame."""
 
     xy: F32  # [T, N, 2] working pixels, NaN while not followed
@@ -48,13 +48,13 @@ def label_instances(
     `change_by_moving` is the share of the time seen moving, at which points differ.
     """
     regions = map_threads(lambda m: components(m > 0), masks)
-    points = follow_points(regions, flow)
+    points = track_points(regions, flow)
     if points.xy.shape[1] == 0:
         return [np.zeros_like(r) for r in regions]
     moving = np.zeros(points.xy.shape[1], np.float32)
     for t in range(len(masks)):
         alive = np.flatnonzero(points.region[t] > 0)
-        moving[alive] += _at(motion[t], points.xy[t, alive]) >= YES
+        moving[alive] += _at(motion[t], points.xy[t, alive]) >= THRESHOLD
     moving /= (points.region > 0).sum(0)
     label_of_point = cluster_points(points, moving, change_by_moving)
 
@@ -65,7 +65,7 @@ def label_instances(
     return map_threads(spread, range(len(masks)))
 
 
-def follow_points(regions: list[I32], flow: ClipFlow) -> FollowedPoints:
+def track_points(regions: list[I32], flow: ClipFlow) -> Tracklets:
     """Seeds points where a mask has none and follows them along the flow until they leave it."""
     step = _seed_step(regions)
     clear = map_threads(lambda t: np.where(_smooth(flow, t), regions[t], 0), range(len(regions)))
@@ -83,7 +83,7 @@ def follow_points(regions: list[I32], flow: ClipFlow) -> FollowedPoints:
         track = np.concatenate([track, num_tracks + np.arange(len(fresh))])
         num_tracks += len(fresh)
         history.append((track, xy, _at(region, xy)))
-    points = FollowedPoints(
+    points = Tracklets(
         xy=np.full((len(regions), num_tracks, 2), np.nan, np.float32),
         region=np.zeros((len(regions), num_tracks), np.int32),
         step_px=step,
@@ -144,7 +144,7 @@ def _seeds(region: I32, taken: F32, step: int) -> F32:
     return np.stack([columns[free], rows[free]], axis=-1).astype(np.float32)
 
 
-def cluster_points(points: FollowedPoints, moving: F32, change_by_moving: float) -> I32:
+def cluster_points(points: Tracklets, moving: F32, change_by_moving: float) -> I32:
     """[N] object labels from 1."""
     chosen = _choose(points, moving)
     label = np.zeros(points.region.shape[1], np.int32)
@@ -155,7 +155,7 @@ def cluster_points(points: FollowedPoints, moving: F32, change_by_moving: float)
     return (compact + 1).astype(np.int32)
 
 
-def _choose(points: FollowedPoints, moving: F32) -> np.ndarray:
+def _choose(points: Tracklets, moving: F32) -> np.ndarray:
     """The longest tracks, but only as many as each patch of each region needs.
 
     Of a patch as many of what moves as of what does not: the longest tracks alone would all lie on
@@ -182,7 +182,7 @@ def _choose(points: FollowedPoints, moving: F32) -> np.ndarray:
 
 
 def _affinity(
-    points: FollowedPoints, moving: F32, chosen: np.ndarray, change_by_moving: float
+    points: Tracklets, moving: F32, chosen: np.ndarray, change_by_moving: float
 ) -> tuple[F32, F32]:
     """[K, K] affinity in [0, 1] of pairs and its weight: frames in which both are seen."""
     num = len(chosen)
@@ -235,7 +235,7 @@ def _average_linkage(affinity: F32, weight: F32) -> I32:
 
 
 def _neighbours_label(
-    points: FollowedPoints,
+    points: Tracklets,
     moving: F32,
     chosen: np.ndarray,
     label: I32,

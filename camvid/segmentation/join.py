@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter1d
 from camvid.artifacts import F32, F64, I32, U8, Bool
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp_labels
-from camvid.segmentation.labels import USUAL_SIZE_S, YES, count_pixels, num_labels
+from camvid.segmentation.labels import THRESHOLD, USUAL_SIZE_S, count_pixels, num_labels
 
 I64 = NDArray[np.int64]
 Array = TypeVar("Array", bound=NDArray[np.generic])
@@ -32,7 +32,7 @@ _MAX_SHIFT = 0.4  # of both sides' sum, by which one part may move against the o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Lives:
+class _LabelHistory:
     """When and where labels are seen; label 0 is the background."""
 
     area: I64  # [T, num]
@@ -101,7 +101,7 @@ def _keep_largest(labels: list[I32]) -> list[I32]:
     return [owner[x] for x in labels]
 
 
-def _lives(labels: list[I32], motion: list[U8]) -> _Lives:
+def _lives(labels: list[I32], motion: list[U8]) -> _LabelHistory:
     num = num_labels(labels)
     height, width = labels[0].shape
     y, x = (axis.ravel().astype(np.float64) for axis in np.mgrid[:height, :width])
@@ -109,7 +109,7 @@ def _lives(labels: list[I32], motion: list[U8]) -> _Lives:
     def look(pair: tuple[I32, U8]) -> tuple[I64, F64, F64]:
         where = pair[0].ravel()
         area = np.bincount(where, minlength=num)
-        moving = np.bincount(where, pair[1].ravel() >= YES, num)
+        moving = np.bincount(where, pair[1].ravel() >= THRESHOLD, num)
         total = np.stack([np.bincount(where, axis, num) for axis in (x, y)], axis=-1)
         place = np.where(area[:, None] > 0, total / np.maximum(area, 1)[:, None], np.nan)
         return area.astype(np.int64), place, moving.astype(np.float64)
@@ -117,7 +117,7 @@ def _lives(labels: list[I32], motion: list[U8]) -> _Lives:
     looks = map_threads(look, list(zip(labels, motion, strict=True)))
     areas, places, moving = (np.stack(x) for x in zip(*looks, strict=True))
     share = moving.sum(axis=0) / np.maximum(areas.sum(axis=0), 1)
-    return _Lives(area=areas, place=places, moving=share)
+    return _LabelHistory(area=areas, place=places, moving=share)
 
 
 def _merge(likeness: F32, seen: Bool, least: float, max_shared_time: float) -> I32:
@@ -135,7 +135,7 @@ def _merge(likeness: F32, seen: Bool, least: float, max_shared_time: float) -> I
     return owner
 
 
-def _side_by_side(labels: list[I32], lives: _Lives, colour: F32, max_change: float) -> F32:
+def _side_by_side(labels: list[I32], lives: _LabelHistory, colour: F32, max_change: float) -> F32:
     """[num, num] 1 where two labels touch for nearly all their lives and hardly shift."""
     num = lives.area.shape[1]
 
@@ -188,7 +188,7 @@ def _association(labels: list[I32], area: I64, flow: ClipFlow) -> F32:
     return best
 
 
-def _reidentified(lives: _Lives, flow: ClipFlow, fps: float) -> F32:
+def _reidentified(lives: _LabelHistory, flow: ClipFlow, fps: float) -> F32:
     """[num, num] likeness of one label appearing where the motion of another, gone, leads.
 
     Places count from the background, so that a shaking camera shakes no prediction.

@@ -9,7 +9,7 @@ from camvid.artifacts import U8, Bool
 
 MIN_AREA_SECONDS = 0.0015  # share of the image times duration: a small object must last
 USUAL_SIZE_S = 0.5  # frames so near show an object as large as it usually is
-YES = 128  # evidence from which on it says that a pixel moves, or is salient
+THRESHOLD = 128  # evidence from which on it says that a pixel moves, or is salient
 
 Labels = Iterable[NDArray[np.integer]]
 
@@ -25,6 +25,6 @@ def count_pixels(labels: Labels, num: int, among: Iterable[Bool] | None = None) 
     return np.array([np.bincount(x.ravel(), minlength=num) for x in kept]).sum(axis=0)
 
 
-def says_yes(evidence: Sequence[U8]) -> list[Bool]:
+def above_threshold(evidence: Sequence[U8]) -> list[Bool]:
     """Per frame, where the evidence [h, w] says so."""
-    return [e >= YES for e in evidence]
+    return [e >= THRESHOLD for e in evidence]

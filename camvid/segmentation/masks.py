@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camvid.artifacts import F32, U8, U16, Bool
-from camvid.segmentation.labels import YES
+from camvid.segmentation.labels import THRESHOLD
 
 _BINS = 16  # levels a colour channel
 _TINY = np.float32(2e-4)  # share of colours never seen
@@ -28,7 +28,7 @@ _COLOUR_WEIGHT = 1.2  # of a colour's log odds, against those of the evidence
 def draw_mask(saliency: U8, motion: U8, rgb: U8) -> U8:
     """255 where something salient or moving is, without specks [h, w]; rgb is [h, w, 3]."""
     evidence = _joint(saliency, motion)
-    mask = _without_specks(np.where(evidence >= YES, 255, 0).astype(np.uint8))
+    mask = _without_specks(np.where(evidence >= THRESHOLD, 255, 0).astype(np.uint8))
     num, region, boxes, _ = cv2.connectedComponentsWithStats(mask)
     colour = colours(rgb)
     drawn = np.zeros_like(mask)

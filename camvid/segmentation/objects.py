@@ -12,7 +12,7 @@ from camvid.parallel import map_threads
 from camvid.segmentation.flow import ClipFlow
 from camvid.segmentation.instances import cell_of_nearest_zero, label_instances
 from camvid.segmentation.join import join_broken
-from camvid.segmentation.labels import MIN_AREA_SECONDS, YES, num_labels
+from camvid.segmentation.labels import MIN_AREA_SECONDS, THRESHOLD, num_labels
 from camvid.segmentation.masks import draw_mask
 
 # People read the label; what steers is the origin.
@@ -79,8 +79,8 @@ def keep_objects(
         where = labels[t].ravel()
         seen = (
             np.ones(where.shape, np.bool_),
-            saliency[t].ravel() >= YES,
-            motion[t].ravel() >= YES,
+            saliency[t].ravel() >= THRESHOLD,
+            motion[t].ravel() >= THRESHOLD,
             _core(labels[t]).ravel(),
         )
         return np.stack([np.bincount(where, s, num) for s in seen]).astype(np.float64)

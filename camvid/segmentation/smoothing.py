@@ -6,7 +6,7 @@ import numpy as np
 from camvid.artifacts import U8
 from camvid.parallel import map_threads
 from camvid.segmentation.flow import F16, ClipFlow, pixel_grid, warp
-from camvid.segmentation.labels import YES
+from camvid.segmentation.labels import THRESHOLD
 
 DECAY = 0.7  # weight of the frame before
 _ONE_SIDED_WEIGHT = 0.02  # of a frame near an end; above 0, as a clip may have no others
@@ -43,7 +43,7 @@ def smooth_in_time(evidence: list[U8], flow: ClipFlow, seen_both: list[bool]) ->
         smooth = (total / (past[t][1] + future[t][1] - weight[t])).astype(np.uint8)
         if seen_both[t]:
             return smooth
-        near = cv2.dilate(evidence[t], np.ones((5, 5), np.uint8)) >= YES
+        near = cv2.dilate(evidence[t], np.ones((5, 5), np.uint8)) >= THRESHOLD
         return np.where(near, smooth, smooth // 4).astype(np.uint8)
 
     return map_threads(mean, range(len(evidence)))

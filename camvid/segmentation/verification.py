@@ -22,7 +22,7 @@ from camvid.tracking.tracks import owners
 
 _MASK_MARGIN_PX = 4  # at the working size: so near a mask, flow is dragged along with it
 _HALF_MOVING = (0.1, 0.85)  # share of an object's tracks that move
-_MAX_APART = 3  # the largest of them, that are taken apart
+_MAX_SPLITS = 3  # the largest of them, that may be split
 _MIN_PART = 0.1  # of a thing that is two: so much of it moves, and so much does not
 # Two movers that are seen together are two, or parts of one that something still is among.
 _MAX_TAKEOVER_TIME = 0.05  # of the shorter life, in which both may be seen
@@ -34,22 +34,22 @@ def verify_masks(
     """The masks, with objects for what moves against the cameras as they do not say.
 
     What moves off the masks becomes an object. A thing of no known class of which only a part
-    moves may be two things: it is taken apart and drawn anew. All others keep id and outline;
+    moves may be two things: it is split and segmented anew. All others keep id and outline;
     whether they move is measured later.
     """
     moves = _posterior(masks, tracks, rigidity)
-    apart = _half_moving(masks, moves)
+    to_split = _half_moving_ids(masks, moves)
     groups = set(moves.objects) - {0, *(o.object_id for o in masks.objects)}
-    if not apart and not any(moves.objects[i].moves > EVEN for i in groups):
+    if not to_split and not any(moves.objects[i].moves > EVEN for i in groups):
         return masks.verified()
     flow = clip_flow(frames.rgb)
-    suspected = [np.isin(ids, apart) for ids in _at_flow(masks, flow)]
+    suspected = [np.isin(ids, to_split) for ids in _at_flow(masks, flow)]
     evidence = track_evidence(tracks, moves.track_moves, flow, clip.width_px, suspected)
     verified = masks
-    for loose in [[object_id] for object_id in apart] or [[]]:  # together they would run into one
-        verified = _drawn_anew(clip, frames, verified, loose, evidence, flow)
+    for each in [[object_id] for object_id in to_split] or [[]]:  # together they would run into one
+        verified = _resegmented(clip, frames, verified, each, evidence, flow)
     moves = _posterior(verified, tracks, rigidity)
-    return _one_again(verified, moves, evidence, flow, clip.fps).verified()
+    return _merged_in_time(verified, moves, evidence, flow, clip.fps).verified()
 
 
 def _posterior(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) -> Posterior:
@@ -65,26 +65,26 @@ def _posterior(masks: ObjectMasks, tracks: PointTracks, rigidity: Rigidity) -> P
     return moves
 
 
-def _drawn_anew(
+def _resegmented(
     clip: Clip,
     frames: Frames,
     masks: ObjectMasks,
-    apart: list[int],
+    to_split: list[int],
     evidence: list[U8],
     flow: ClipFlow,
 ) -> ObjectMasks:
-    """The masks, with what moves off them, and with those to take apart where they are two."""
+    """The masks, with what moves off them, and with those to split where they are two."""
     small = _at_flow(masks, flow)
-    whole = [grown((ids > 0) & ~np.isin(ids, apart), _MASK_MARGIN_PX) for ids in small]
+    whole = [grown((ids > 0) & ~np.isin(ids, to_split), _MASK_MARGIN_PX) for ids in small]
     evidence = [np.where(w, np.uint8(0), e) for w, e in zip(whole, evidence, strict=True)]
     evidence = smooth_in_time(evidence, flow, [True] * len(evidence))
-    loose = [np.where(np.isin(ids, apart), np.uint8(255), np.uint8(0)) for ids in small]
-    labels = label_objects(loose, evidence, flow, clip.fps, POSED)
-    found = _movers(draw_objects(labels, loose, evidence, frames.rgb, clip.fps))
-    return _joined(masks, _truly_two(masks, apart, found), found)
+    seed = [np.where(np.isin(ids, to_split), np.uint8(255), np.uint8(0)) for ids in small]
+    labels = label_objects(seed, evidence, flow, clip.fps, POSED)
+    found = _movers(draw_objects(labels, seed, evidence, frames.rgb, clip.fps))
+    return _joined(masks, _confirmed_splits(masks, to_split, found), found)
 
 
-def _one_again(
+def _merged_in_time(
     masks: ObjectMasks, moves: Posterior, evidence: list[U8], flow: ClipFlow, fps: float
 ) -> ObjectMasks:
     """The masks, with one id for a mover that had run into something still and was cut in time."""
@@ -101,7 +101,7 @@ def _one_again(
     return ObjectMasks(object_id=object_id, objects=kept)
 
 
-def _half_moving(masks: ObjectMasks, moves: Posterior) -> list[int]:
+def _half_moving_ids(masks: ObjectMasks, moves: Posterior) -> list[int]:
     """Ids of objects without a class of which a part moves and a part does not, largest first."""
     low, high = _HALF_MOVING
     shares = {
@@ -109,7 +109,7 @@ def _half_moving(masks: ObjectMasks, moves: Posterior) -> list[int]:
     }
     two = [label for label, share in shares.items() if low < share < high]
     area = np.bincount(masks.object_id.ravel(), minlength=max(two, default=0) + 1)
-    return sorted(two, key=lambda i: -area[i])[:_MAX_APART]
+    return sorted(two, key=lambda i: -area[i])[:_MAX_SPLITS]
 
 
 def _at_flow(masks: ObjectMasks, flow: ClipFlow) -> list[U16]:
@@ -119,36 +119,36 @@ def _at_flow(masks: ObjectMasks, flow: ClipFlow) -> list[U16]:
     return [np.asarray(ids, np.uint16) for ids in shrunk]
 
 
-def _truly_two(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> list[int]:
-    """Those taken apart of which a mover was found in one part, and none in the rest."""
+def _confirmed_splits(masks: ObjectMasks, to_split: list[int], found: ObjectMasks) -> list[int]:
+    """Those to split of which a mover was found in one part, and none in the rest."""
     num = max((o.object_id for o in masks.objects), default=0) + 1
     total = count_pixels(masks.object_id, num)
     moving = count_pixels(masks.object_id, num, [new > 0 for new in found.object_id])
     least = _MIN_PART * total
-    return [i for i in apart if least[i] <= moving[i] <= total[i] - least[i]]
+    return [i for i in to_split if least[i] <= moving[i] <= total[i] - least[i]]
 
 
 def _movers(found: ObjectMasks) -> ObjectMasks:
-    """Without what stands still of a thing taken apart: that keeps its id."""
+    """Without what stands still of a thing that is split: that keeps its id."""
     movers = tuple(o for o in found.objects if o.origin is not Origin.SALIENT)
     kept = np.zeros(len(found.objects) + 1, np.uint16)
     kept[[o.object_id for o in movers]] = [o.object_id for o in movers]
     return ObjectMasks(object_id=kept[found.object_id], objects=movers)
 
 
-def _joined(masks: ObjectMasks, apart: list[int], found: ObjectMasks) -> ObjectMasks:
-    """The masks, with what was found beside them and in those taken apart."""
+def _joined(masks: ObjectMasks, to_split: list[int], found: ObjectMasks) -> ObjectMasks:
+    """The masks, with what was found beside them and in those that were split."""
     start = max((o.object_id for o in masks.objects), default=0)
-    gives = np.isin(np.arange(start + 1), [0, *apart])
+    may_overwrite = np.isin(np.arange(start + 1), [0, *to_split])
 
     def join(pair: tuple[U16, U16]) -> U16:
         old, new = pair
-        return np.where(gives[old] & (new > 0), new + np.uint16(start), old)
+        return np.where(may_overwrite[old] & (new > 0), new + np.uint16(start), old)
 
     pairs = list(zip(masks.object_id, found.object_id, strict=True))
     object_id = np.stack(map_threads(join, pairs))
     rest = [
-        replace(o, label="salient", origin=Origin.SALIENT) if o.object_id in apart else o
+        replace(o, label="salient", origin=Origin.SALIENT) if o.object_id in to_split else o
         for o in masks.objects
     ]
     objects = (*rest, *(replace(o, object_id=o.object_id + start) for o in found.objects))

@@ -18,7 +18,7 @@ from camvid.models.segmenters.u2netp import U2NetP
 from camvid.parallel import map_threads
 from camvid.segmentation.completion import complete_movers
 from camvid.segmentation.evidence import (
-    UNDECIDED,
+    BELOW_THRESHOLD,
     at_most,
     beside_salient_movers,
     motion_evidence,
@@ -73,7 +73,7 @@ class SaliencyMotion:
         # background, to which its flow says nothing.
         moving = at_most(motion, 0, smeared).strength
         labels = label_objects(saliency, moving, flow, clip.fps)
-        motion = at_most(motion, UNDECIDED, smeared)
+        motion = at_most(motion, BELOW_THRESHOLD, smeared)
         labels = complete_movers(labels, saliency, motion, flow, clip.fps)
         return draw_objects(labels, saliency, moving, frames.rgb, clip.fps)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from camvid.artifacts import U8
 from camvid.segmentation.evidence import (
-    UNDECIDED,
+    BELOW_THRESHOLD,
     MotionEvidence,
     at_most,
     beside_salient_movers,
@@ -56,6 +56,6 @@ def test_what_is_salient_and_stands_still_takes_nothing_away() -> None:
 
 def test_limbs_in_the_smear_are_left_undecided() -> None:
     smeared = motion_of(image(BOX, grow=6))
-    found = limited(smeared, image(BOX), UNDECIDED)
-    assert set(np.unique(found[image(BOX) == 0])) == {0, UNDECIDED}
+    found = limited(smeared, image(BOX), BELOW_THRESHOLD)
+    assert set(np.unique(found[image(BOX) == 0])) == {0, BELOW_THRESHOLD}
     assert (found[BOX] == 255).all()

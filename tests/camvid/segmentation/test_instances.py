@@ -3,7 +3,7 @@
 import numpy as np
 
 from camvid.artifacts import F32, I32
-from camvid.segmentation.instances import FollowedPoints, cluster_points
+from camvid.segmentation.instances import Tracklets, cluster_points
 from camvid.segmentation.objects import UNPOSED
 
 NUM_FRAMES = 24
@@ -16,7 +16,7 @@ def grid(left: int, top: int, columns: int, rows: int) -> F32:
     return np.stack([x.ravel(), y.ravel()], axis=-1).astype(np.float32)
 
 
-def three_things_in_one_region() -> tuple[FollowedPoints, F32, I32]:
+def three_things_in_one_region() -> tuple[Tracklets, F32, I32]:
     """A long bench, a crate beside it that is now and then half covered, and a ball that covers it.
 
     The bench alone has tracks that last; the ball is nearer to the crate than the bench is.
@@ -31,7 +31,7 @@ def three_things_in_one_region() -> tuple[FollowedPoints, F32, I32]:
     region[:6, hidden[::2]] = 0
     region[-6:, hidden[1::2]] = 0
     xy[region == 0] = np.nan
-    points = FollowedPoints(xy=xy, region=region, step_px=STEP_PX)
+    points = Tracklets(xy=xy, region=region, step_px=STEP_PX)
     return points, (thing == 2).astype(np.float32), thing
 
 
