@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -106,6 +107,17 @@ class Bench:
             raise SystemExit(f"each video must give one clip, {took.num_whole} went all the way")
         return took.seconds, took.row_s[-1] - took.row_s[0]
 
+    def run_apart(self, num_processes: int) -> float:
+        """Seconds that processes of one thread take for all videos, which share nothing."""
+        job = Job(where="process", threads=1)
+        parts = [self.videos[n::num_processes] for n in range(num_processes)]
+        folders = [self.folder / f"apart-{self._scratch}-{n}" for n in range(num_processes)]
+        self._scratch += 1
+        begun_s = time.perf_counter()
+        with ThreadPoolExecutor(num_processes) as pool:
+            list(pool.map(partial(timed_run, job), parts, folders))
+        return time.perf_counter() - begun_s
+
     def _scene(self, seed: int) -> SceneTruth:
         height_px = self._width_px * 9 // 32 * 2
         spec = replace(demo_scenes()[0], width_px=self._width_px, height_px=height_px)
@@ -115,15 +127,22 @@ class Bench:
 def workers(bench: Bench) -> list[Ratio]:
     """What a second worker brings, and whether two bring more than threads do.
 
-    Measured once: one worker of one thread takes longer than all else, and the goals are coarse.
+    And what the machine itself gives to two processes that share nothing. Measured once: one worker
+    of one thread takes longer than all else, and the goals are coarse.
     """
-    alone, two, threads = bench.fastest(
+    alone, two, threads, one_apart, two_apart = bench.fastest(
         partial(bench.run, Job(where="ray", workers=1, threads=1)),
         partial(bench.run, Job(where="ray", workers=2, threads=1)),
         partial(bench.run, _IN_PROCESS),
+        partial(bench.run_apart, 1),
+        partial(bench.run_apart, 2),
         repeats=1,
     )
     return [
+        Ratio(
+            what="one process of one thread / two that share nothing, without Ray",
+            seconds=(one_apart, two_apart),
+        ),
         Ratio(
             what="one worker of one thread / two of them",
             seconds=(alone, two),

@@ -43,7 +43,11 @@ def timed_run(job: Job, videos: list[str], out: Path) -> Took:
     done = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import main; main()"],
         input=request,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            **os.environ,
+            **({"CAMVID_THREADS": str(job.threads)} if job.threads else {}),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +86,7 @@ def _executor(job: Job) -> Executor:
 @contextlib.contextmanager
 def _ray_with_threads(job: Job) -> Generator[None, None, None]:
     """A cluster whose workers have so many threads, which `RayExecutor` then joins."""
-    if not job.threads:
+    if not job.threads or job.where != "ray":
         yield
         return
     import ray
