@@ -92,8 +92,8 @@ Made by `make bench`, that is `python -m benchmarks.performance --write docs/PER
 
 RATIOS = """Everything that stands in one line was measured by turns. Times are of the whole
 command, with the loading of models, where nothing else is said; Ray was there before, as its start
-takes seconds and not hours of a run. *From the first clip to the last* leaves out what starts once:
-that is what a long run costs."""
+takes seconds and not hours of a run. *Per clip* leaves out what starts once, which is what a long
+run costs: from the clip with which every worker has one through to the last."""
 BOOKS_TEXT = """Commands over the made-up books of a finished run, each in a process of its own;
 `curate` finds that all is done. Their files lie in memory."""
 PROFILE_TEXT = """The first clip, in process with one thread."""

@@ -96,16 +96,17 @@ class Bench:
 
     def run(self, job: Job, num_videos: int | None = None) -> float:
         """Seconds that the whole graph takes for all videos, or for the first ones."""
-        return self.run_and_rest(job, num_videos)[0]
+        return self.run_and_pace(job, num_videos)[0]
 
-    def run_and_rest(self, job: Job, num_videos: int | None = None) -> tuple[float, float]:
-        """The same, and the seconds from the first clip that is through to the last."""
+    def run_and_pace(self, job: Job, num_videos: int | None = None) -> tuple[float, float]:
+        """The same, and the seconds per clip once every worker has its first one through."""
         self._scratch += 1
         videos = self.videos[:num_videos]
         took = timed_run(job, videos, self.folder / f"run-{self._scratch}")
         if not len(videos) == len(took.row_s) == took.num_whole:
             raise SystemExit(f"each video must give one clip, {took.num_whole} went all the way")
-        return took.seconds, took.row_s[-1] - took.row_s[0]
+        rest = took.row_s[job.workers - 1 :]
+        return took.seconds, (rest[-1] - rest[0]) / max(1, len(rest) - 1)
 
     def run_apart(self, num_processes: int) -> float:
         """Seconds that processes of one thread take for all videos, which share nothing."""
@@ -130,51 +131,50 @@ def workers(bench: Bench) -> list[Ratio]:
     And what the machine itself gives to two processes that share nothing. Measured once: one worker
     of one thread takes longer than all else, and the goals are coarse.
     """
-    alone, two, threads, one_apart, two_apart = bench.fastest(
-        partial(bench.run, Job(where="ray", workers=1, threads=1)),
-        partial(bench.run, Job(where="ray", workers=2, threads=1)),
-        partial(bench.run, _IN_PROCESS),
-        partial(bench.run_apart, 1),
-        partial(bench.run_apart, 2),
+    alone, two, threads = bench.fastest(
+        partial(bench.run_and_pace, Job(where="ray", workers=1, threads=1)),
+        partial(bench.run_and_pace, Job(where="ray", workers=2, threads=1)),
+        partial(bench.run_and_pace, _IN_PROCESS),
         repeats=1,
     )
+    apart = bench.fastest(partial(bench.run_apart, 1), partial(bench.run_apart, 2), repeats=1)
     return [
         Ratio(
             what="one process of one thread / two that share nothing, without Ray",
-            seconds=(one_apart, two_apart),
+            seconds=(apart[0], apart[1]),
         ),
-        Ratio(
-            what="one worker of one thread / two of them",
-            seconds=(alone, two),
-            limit=1.8,
-            at_least=True,
-        ),
-        Ratio(
-            what="in process with threads / two workers of one thread",
-            seconds=(threads, two),
-            limit=1.15,
-            at_least=True,
+        *_whole_and_pace("one worker of one thread / two of them", alone, two, 1.8, at_least=True),
+        *_whole_and_pace(
+            "in process with threads / two workers of one thread", threads, two, 1.15, at_least=True
         ),
     ]
 
 
 def executors(bench: Bench) -> list[Ratio]:
-    """What a process of its own costs, and what Ray costs where it brings nothing.
-
-    With what starts once, and without it: from the first clip on.
-    """
+    """What a process of its own costs, and what Ray costs where it brings nothing."""
     apart, on_ray, here = bench.fastest(
-        partial(bench.run_and_rest, Job(where="isolated")),
-        partial(bench.run_and_rest, Job(where="ray", threads=num_threads())),
-        partial(bench.run_and_rest, _IN_PROCESS),
+        partial(bench.run_and_pace, Job(where="isolated")),
+        partial(bench.run_and_pace, Job(where="ray", threads=num_threads())),
+        partial(bench.run_and_pace, _IN_PROCESS),
     )
     return [
-        Ratio(what=f"{what} / in process{part}", seconds=(its[n], here[n]), limit=limit)
-        for what, its, limit in (
-            ("isolated", apart, 1.03),
-            ("Ray with one worker", on_ray, 1.05),
-        )
-        for n, part in enumerate(("", ", from the first clip to the last"))
+        *_whole_and_pace("isolated / in process", apart, here, 1.03),
+        *_whole_and_pace("Ray with one worker / in process", on_ray, here, 1.05),
+    ]
+
+
+def _whole_and_pace(
+    what: str,
+    first: tuple[float, float],
+    second: tuple[float, float],
+    limit: float,
+    *,
+    at_least: bool = False,
+) -> list[Ratio]:
+    """With what starts once, and without it."""
+    return [
+        Ratio(what=f"{what}{part}", seconds=seconds, limit=limit, at_least=at_least)
+        for part, seconds in zip(("", ", per clip"), zip(first, second, strict=True), strict=True)
     ]
 
 
