@@ -6,7 +6,7 @@ import pytest
 from camvid.artifacts import PointTracks, ReconstructionQuality
 from camvid.geometry import rotation_angle_deg
 from camvid.outcome import Reason
-from camvid.sfm import panning
+from camvid.sfm import rotating_camera
 from camvid.sfm.camera_motion import classify_camera
 from camvid.sfm.in_place import reconstruct_in_place
 from camvid.sfm.rotating_camera import solve_rotating_camera
@@ -58,10 +58,10 @@ def test_a_zoom_is_a_focal_length_per_frame(scene_of):
 def test_no_step_is_longer_than_allowed(scene_of, monkeypatch):
     """Where no camera fits, steps would grow until numbers overflow."""
     scene = scene_of(STILL, 25 * (T - 0.5), num_points=1200, lifetime=16)
-    monkeypatch.setattr(panning, "_MAX_STEP", 1e-4)
+    monkeypatch.setattr(rotating_camera, "_MAX_STEP", 1e-4)
     found = solve_rotating_camera(scene.tracks, (WIDTH, HEIGHT), focal_px=600.0, zooms=False)
     assert found.K[0, 0] != pytest.approx(600, rel=1e-5)
-    assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * panning._MAX_ITERATIONS)
+    assert found.K[0, 0] == pytest.approx(600, rel=1.01e-4 * rotating_camera._MAX_ITERATIONS)
 
 
 def test_a_turn_too_small_for_the_focal_length_says_so(scene_of):
