@@ -106,7 +106,7 @@ class Bench:
         if not len(videos) == len(took.row_s) == took.num_whole:
             raise SystemExit(f"each video must give one clip, {took.num_whole} went all the way")
         rest = took.row_s[job.workers - 1 :]
-        return took.seconds, (rest[-1] - rest[0]) / max(1, len(rest) - 1)
+        return took.seconds, float(np.mean(np.diff(rest))) if len(rest) > 1 else np.nan
 
     def run_apart(self, num_processes: int) -> float:
         """Seconds that processes of one thread take for all videos, which share nothing."""

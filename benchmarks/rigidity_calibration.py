@@ -23,13 +23,13 @@ from camvid.evaluation.truth import find_truths
 from camvid.overlay.masks import without_overlay
 from camvid.rigidity.groups import with_groups
 from camvid.rigidity.posterior import UNMASKED, posterior, priors_of
+from camvid.scenes.fairness import PAIR_GAP_S
 from camvid.scenes.files import load_truth
 from camvid.scenes.truth import SceneTruth, true_motion_strength
 from camvid.store import ClipStore
 from camvid.tracking.tracks import owners
 from workflows.cli.console import number, table
 
-_PAIR_GAP_S = 1 / 12  # over which the truth is asked whether something moves
 _EDGES = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 _LEAST = 1e-4  # P(moves), and 1 - P(moves), that count in the log loss
 
@@ -101,7 +101,7 @@ def judged(store: ClipStore, clip_id: str, scene: str, truth: SceneTruth) -> Ite
 
 def on_movers(tracks: PointTracks, truth: SceneTruth) -> Bool:
     """Tracks [N] of which more than half of the observations lie on something that moves."""
-    strengths = true_motion_strength(truth, _PAIR_GAP_S)
+    strengths = true_motion_strength(truth, PAIR_GAP_S)
     moving = np.isin(truth.object_id, [i for i, strength in strengths.items() if strength > 0])
     height, width = moving.shape[1:]
     frame, track = np.nonzero(tracks.visible)

@@ -85,21 +85,14 @@ def _executor(job: Job) -> Executor:
 
 @contextlib.contextmanager
 def _ray_with_threads(job: Job) -> Generator[None, None, None]:
-    """A cluster whose workers have so many threads, which `RayExecutor` then joins."""
+    """A cluster whose workers have our number of threads, which `RayExecutor` then joins."""
     if not job.threads or job.where != "ray":
         yield
         return
     import ray
 
     cpus = 2 * max(job.workers, len(os.sched_getaffinity(0)))  # room for splitters and workers
-    threads = {"CAMVID_THREADS": str(job.threads)}
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": threads},
-    )
+    ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False)
     try:
         yield
     finally:
